@@ -1,0 +1,1 @@
+"""Local conda channels: the host interpreter."""

@@ -1,0 +1,1 @@
+"""conda-lock.yml → prefix, as a transaction."""

@@ -1,0 +1,1 @@
+"""environment.yml → conda-lock.yml; and the audit of it."""

@@ -1,0 +1,1 @@
+"""`Recipe` + facts + platform → `Plan`."""

@@ -1,0 +1,195 @@
+"""The recipe: what a team asks for, before any version is chosen."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from builder.platforms import TARGETS, Subdir
+
+NAME_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
+_CONDA_SPEC: Final = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<rest>[ =<>!~*|,A-Za-z0-9_.+-]*)")
+#: What no name, version or spec may hold: it would end a YAML scalar, a line or a selector.
+_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029#{}\[\]\"'`$\\]")
+
+
+def _bare_version_to_specifier(text: str) -> str:
+    """`3.12` means `3.12.*`, as in conda; everything else is a version specifier already."""
+    return f"=={text}.*" if re.fullmatch(r"\d+(\.\d+)*", text) else text
+
+
+def specifier_set(text: str) -> SpecifierSet:
+    """Parse a version range of a recipe (`3.12`, `>=3.11,<3.13`)."""
+    return SpecifierSet(_bare_version_to_specifier(text))
+
+
+def _check_range(text: str) -> str:
+    try:
+        specifier_set(text)
+    except InvalidSpecifier:
+        raise ValueError(f"{text!r} is not a version range; write for instance '3.12' or '>=3.11,<3.13'") from None
+    return text
+
+
+def _check_version(text: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{text!r} is not a version; write for instance '14.0'") from None
+    return text
+
+
+def _check_conda_spec(text: str) -> str:
+    if _UNSAFE.search(text):
+        raise ValueError(f"{text!r} holds a character that no match spec may hold")
+    if not _CONDA_SPEC.fullmatch(text):
+        raise ValueError(f"{text!r} is not a match spec; write for instance 'numpy >=1.26,<3'")
+    return text
+
+
+def _check_requirement(text: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f\u0085\u2028\u2029#{}`$\\]", text):
+        raise ValueError(f"{text!r} holds a character that no requirement may hold")
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{text!r} is not a requirement ({reason}); write for instance 'keras>=3.5'") from None
+    if requirement.url:
+        raise ValueError(f"{text!r} names a URL; only packages of an index can be locked by hash")
+    return text
+
+
+def _check_channel(text: str) -> str:
+    if re.search(r"//[^/]*@", text) or re.search(r"/t/[^/$]+/", text):
+        raise ValueError("a channel URL must not hold credentials; put them into the keyring or ~/.netrc")
+    if _UNSAFE.search(text) or not re.fullmatch(r"[A-Za-z0-9_./:%~+-]+", text):
+        raise ValueError(f"{text!r} is not a channel name or URL")
+    return text
+
+
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
+VersionRange = Annotated[str, AfterValidator(_check_range)]
+VersionText = Annotated[str, AfterValidator(_check_version)]
+CondaSpec = Annotated[str, AfterValidator(_check_conda_spec)]
+PypiRequirement = Annotated[str, AfterValidator(_check_requirement)]
+ChannelName = Annotated[str, AfterValidator(_check_channel)]
+TargetSubdir = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64"]
+
+FrameworkName = Literal["tensorflow", "pytorch", "jax", "mlx", "none"]
+Provider = Literal["conda-forge", "metal", "auto"]
+Blas = Literal["accelerate", "newaccelerate", "openblas", "auto"]
+
+
+class Model(BaseModel):
+    """Strict and frozen: unknown keys, coerced types and later changes are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Framework(Model):
+    """The machine-learning framework and where it comes from."""
+
+    name: FrameworkName = Field(description="Which framework the environment is for.")
+    provider: Provider = Field(
+        default="auto",
+        description=(
+            "conda-forge: everything from conda-forge. metal: the framework and Apple's GPU plug-in from PyPI over a "
+            "conda Python. auto: metal where `gpu` is asked for and the plug-in fits, else conda-forge."
+        ),
+    )
+    version: VersionRange | None = Field(
+        default=None, description="Versions you accept, e.g. '2.19' or '>=2.16,<2.19'."
+    )
+    keras: VersionRange | None = Field(
+        default=None, description="Keras versions you accept (TensorFlow, JAX, PyTorch)."
+    )
+    plugin: VersionRange | None = Field(
+        default=None, description="Versions of tensorflow-metal or jax-metal you accept."
+    )
+    gpu: bool = Field(default=False, description="Whether the Mac's GPU is wanted; decides what `auto` means.")
+
+
+class Dependency(Model):
+    """A dependency whose name differs between conda and PyPI, or that is not for every platform."""
+
+    conda: CondaSpec | None = Field(default=None, description="Match spec, e.g. 'matplotlib-base >=3.8'.")
+    pypi: PypiRequirement | None = Field(
+        default=None, description="Requirement used where the package comes from PyPI."
+    )
+    platforms: tuple[TargetSubdir, ...] = Field(
+        default=(), description="Only on these platforms; default: all.", strict=False
+    )
+
+    @model_validator(mode="after")
+    def _one_name_at_least(self) -> Dependency:
+        if self.conda is None and self.pypi is None:
+            raise ValueError("give `conda:` or `pypi:` or both")
+        return self
+
+    def applies_to(self, subdir: Subdir) -> bool:
+        return not self.platforms or subdir.value in self.platforms
+
+
+class Group(Model):
+    """Optional dependencies, installed with `--group NAME`; conda-lock calls it a category."""
+
+    dependencies: tuple[CondaSpec | Dependency, ...] = Field(default=(), strict=False)
+    pypi: tuple[PypiRequirement, ...] = Field(default=(), strict=False)
+
+
+class Verification(Model):
+    """What to check beyond the standard suite."""
+
+    imports: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")], ...] = Field(
+        default=(), description="Modules that must import, each alone and all together.", strict=False
+    )
+    snippets: tuple[str, ...] = Field(
+        default=(), description="Python statements that must run without an exception.", strict=False
+    )
+    devices: dict[Literal["CPU", "GPU"], int] = Field(
+        default_factory=dict, description="How many devices of each kind the framework must list."
+    )
+    tolerances: dict[Literal["float16", "bfloat16", "float32", "float64"], float] = Field(
+        default_factory=dict, description="Relative tolerances that replace the defaults of the numeric checks."
+    )
+
+
+class Recipe(Model):
+    """A recipe after `extends` has been applied: the input of every later stage."""
+
+    name: Name = Field(description="The environment's name; the same as the file's.")
+    description: str = Field(default="", description="One line for `envbuild list`.")
+    platforms: tuple[TargetSubdir, ...] = Field(
+        min_length=1, description="Platforms of the team; the lock holds all of them.", strict=False
+    )
+    channels: tuple[ChannelName, ...] = Field(
+        default=("conda-forge",),
+        min_length=1,
+        description="Channels, the first one has the highest priority.",
+        strict=False,
+    )
+    python: VersionRange = Field(description="Python versions, quoted: '3.12' or '>=3.11,<3.13'.")
+    macos: VersionText = Field(default="14.0", description="Oldest macOS of the team, quoted; becomes `__osx`.")
+    framework: Framework = Field(default=Framework(name="none"), description="Framework and its provider.")
+    blas: Blas = Field(default="auto", description="BLAS on macOS; auto: the newest Accelerate the floor allows.")
+    parity: Literal["full", "none"] = Field(
+        default="full", description="full: the same Python, framework, Keras and NumPy on every platform."
+    )
+    dependencies: tuple[CondaSpec | Dependency, ...] = Field(
+        default=(), description="Further packages, from conda unless the source is PyPI.", strict=False
+    )
+    pypi: tuple[PypiRequirement, ...] = Field(
+        default=(), description="Further packages that come from PyPI in any case.", strict=False
+    )
+    groups: dict[Name, Group] = Field(default_factory=dict, description="Optional groups of dependencies.")
+    verify: Verification = Field(default=Verification(), description="Checks beyond the standard suite.")
+
+    @property
+    def subdirs(self) -> tuple[Subdir, ...]:
+        return tuple(subdir for subdir in TARGETS if subdir.value in self.platforms)

@@ -1,0 +1,1 @@
+"""`Plan`s → environment.yml, through `templates/`."""

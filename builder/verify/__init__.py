@@ -1,0 +1,1 @@
+"""prefix → `Report`: static checks, then runtime probes."""
