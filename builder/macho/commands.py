@@ -77,6 +77,7 @@ class Commands:
     two_level: bool
     """Whether undefined symbols name the library they come from (MH_TWOLEVEL)."""
     is_64: bool
+    little_endian: bool = True
     install_name: str | None = None
     version: tuple[int, int, int] | None = None
     """Current version of a dylib (LC_ID_DYLIB)."""
@@ -171,6 +172,7 @@ class CommandReader:
             filetype=filetype,
             two_level=bool(flags & c.MH_TWOLEVEL),
             is_64=self.is_64,
+            little_endian=self.order == "<",
             dylibs=tuple(dylibs),
             rpaths=tuple(rpaths),
             segments=tuple(segments),
