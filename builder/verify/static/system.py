@@ -39,10 +39,11 @@ _RUNTIME: Final = re.compile(
     rb"|_xml[A-Z]|_xslt|_sqlite3_|_curl_|_ffi_|_vDSP_|_cblas_|_catlas_"
 )
 _LIBC_NAMES: Final = (
-    b"abort atexit bcmp bcopy bzero calloc ceil close cos exit exp fclose fflush floor fopen fprintf fputs fread free "
-    b"fseek ftell fwrite getenv ldexp log malloc memchr memcmp memcpy memmove memset open perror pow printf putchar "
-    b"puts qsort rand read realloc sin snprintf sprintf sqrt srand strcasecmp strcat strchr strcmp strcpy strdup strlen "
-    b"strtol strncasecmp strncat strncmp strncpy strrchr strstr strtoul time tolower toupper vfprintf vsnprintf write"
+    b"abort atexit bcmp bcopy bzero calloc ceil close cos exit exp fclose fflush floor fopen fprintf fputs fread "
+    b"free fseek ftell fwrite getenv ldexp log malloc memchr memcmp memcpy memmove memset open perror pow printf "
+    b"putchar puts qsort rand read realloc sin snprintf sprintf sqrt srand strcasecmp strcat strchr strcmp strcpy "
+    b"strdup strlen strncasecmp strncat strncmp strncpy strrchr strstr strtol strtoul time tolower toupper "
+    b"vfprintf vsnprintf write"
 )
 #: The names of libSystem that binaries linked for a flat namespace ask for.
 _LIBC: Final = frozenset(b"_" + name for name in _LIBC_NAMES.split())
