@@ -6,8 +6,6 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from builder.verify.static.elf import ElfTree
-
 if TYPE_CHECKING:
     from builder.verify.static.survey import Survey
 
@@ -60,7 +58,7 @@ def _short(name: str, *, missing: bool) -> str:
 
 
 def _linux_links(survey: Survey) -> dict[str, dict[str, set[str]]]:
-    tree = ElfTree(survey.inventory.root, survey.inventory.elf, survey.packages)
+    tree = survey.elf
     found: dict[str, dict[str, set[str]]] = {}
     for binary in tree.binaries:
         for name, linked in tree.links[binary.rel].items():

@@ -90,10 +90,11 @@ class Binary:
         wanted = [name for name in names if name not in known]
         if wanted:
             known.update(dict.fromkeys(wanted))
-            known.update(self._look_up(wanted))
+            known.update(self.look_up(wanted))
         return {name: export for name in names if (export := known[name]) is not None}
 
-    def _look_up(self, names: list[bytes]) -> dict[bytes, Export]:
+    def look_up(self, names: list[bytes]) -> dict[bytes, Export]:
+        """`exported`, for names that are asked once: nothing is remembered."""
         if self._exporter is not None:
             return self._exporter.exported(names)
         opened = open_mach_o(Path(self.path))
