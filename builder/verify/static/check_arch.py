@@ -191,6 +191,8 @@ def _guessed(survey: Survey) -> Subdir | None:
     """The platform of a folder of wheels, from what most of its binaries are."""
     if survey.inventory.binaries:
         return Subdir.OSX_ARM64 if survey.arch == "arm64" else Subdir.OSX_64
+    if survey.inventory.elf:
+        return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(survey.elf_machine)
     return None
 
 

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSegment
-from elftools.elf.elffile import ELFFile
-
 from builder.verify.static.inventory import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from elftools.elf.elffile import ELFFile
 
     from builder.verify.static.packages import Packages
 
@@ -53,6 +51,9 @@ class ElfBinary:
 
 def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:
     """The binary at `rel`; None for object files and core dumps, which nothing loads."""
+    from elftools.common.exceptions import ELFError  # here, for its 0.2 s: prefixes of Macs need none of it
+    from elftools.elf.elffile import ELFFile
+
     path = f"{root}/{rel}"
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - a string, as in the inventory
@@ -81,6 +82,8 @@ def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:
 
 
 def _dynamic(elf: ELFFile) -> dict[str, list[str]]:
+    from elftools.elf.dynamic import DynamicSegment
+
     tags: dict[str, list[str]] = {}
     for segment in elf.iter_segments("PT_DYNAMIC"):
         if isinstance(segment, DynamicSegment):
