@@ -143,7 +143,7 @@ def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
         if missing:
             yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold")
     distributions = {canonicalize_name(package.name) for package in packages if package.manager == "pip"}
-    distributions |= set(provided_distributions(conda, conda_to_pypi()))
+    distributions |= {canonicalize_name(name) for name in provided_distributions(conda, conda_to_pypi())}
     for package in packages:
         if package.manager == "pip":
             missing = [name for name in package.dependencies if canonicalize_name(name) not in distributions]
