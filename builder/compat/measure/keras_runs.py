@@ -63,10 +63,15 @@ class Run:
         if self.refused is not None:
             return record | {"result": "refused", "reason": self.refused}
         return record | {
-            "result": "fail" if self.failed else "pass",
+            "result": "pass" if self.ok else "fail",
             "passed": list(self.passed),
             "failed": dict(self.failed),
         }
+
+    @property
+    def ok(self) -> bool:
+        """Every step held that says something about the pair."""
+        return self.refused is None and not set(self.failed) - set(keras_suite.NOTED)
 
 
 def _uv(*arguments: str, stdin: str | None = None, uv: str = "uv") -> subprocess.CompletedProcess[str]:
@@ -203,7 +208,9 @@ def measure(
         records.append(run.to_yaml())
         store(file, records, header=header)
         count += 1
-        outcome = "refused" if run.refused else ("FAIL " + ", ".join(run.failed) if run.failed else "pass")
+        outcome = "refused" if run.refused else ("pass" if run.ok else "FAIL")
+        if run.failed:
+            outcome += f" ({', '.join(run.failed)})"
         tell(f"TensorFlow {pair.tensorflow} Keras {pair.keras}: {outcome}")
     if environment is not None:
         shutil.rmtree(environment, ignore_errors=True)
