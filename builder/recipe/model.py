@@ -8,7 +8,16 @@ from typing import Annotated, Final, Literal
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from builder.platforms import TARGETS, Subdir
 
@@ -136,10 +145,17 @@ class Dependency(Model):
         return not self.platforms or subdir.value in self.platforms
 
 
+# Told apart by shape, so that an error speaks of the one that was written and not of both.
+CondaDependency = Annotated[
+    Annotated[CondaSpec, Tag("text")] | Annotated[Dependency, Tag("mapping")],
+    Discriminator(lambda value: "mapping" if isinstance(value, dict | Dependency) else "text"),
+]
+
+
 class Group(Model):
     """Optional dependencies, installed with `--group NAME`; conda-lock calls it a category."""
 
-    dependencies: tuple[CondaSpec | Dependency, ...] = Field(default=(), strict=False)
+    dependencies: tuple[CondaDependency, ...] = Field(default=(), strict=False)
     pypi: tuple[PypiRequirement, ...] = Field(default=(), strict=False)
 
 
@@ -181,7 +197,7 @@ class Recipe(Model):
     parity: Literal["full", "none"] = Field(
         default="full", description="full: the same Python, framework, Keras and NumPy on every platform."
     )
-    dependencies: tuple[CondaSpec | Dependency, ...] = Field(
+    dependencies: tuple[CondaDependency, ...] = Field(
         default=(), description="Further packages, from conda unless the source is PyPI.", strict=False
     )
     pypi: tuple[PypiRequirement, ...] = Field(
