@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from builder.compat.measure import keras_suite
+from builder.compat.measure.write import write_facts
 from builder.errors import BuildError, SourceUnreachableError
 
 if TYPE_CHECKING:
@@ -155,7 +156,12 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extr
     if seen and (seen["tensorflow"], seen["keras"]) != (pair.tensorflow, pair.keras):
         failed["versions"] = f"imported TensorFlow {seen['tensorflow']} and Keras {seen['keras']}"
     return Run(
-        pair=pair, python=version, date=today.isoformat(), companions=_versions(requirements), passed=passed, failed=failed
+        pair=pair,
+        python=version,
+        date=today.isoformat(),
+        companions=_versions(requirements),
+        passed=passed,
+        failed=failed,
     )
 
 
@@ -176,10 +182,7 @@ def _key(record: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def store(file: Path, records: Iterable[dict[str, Any]], *, header: dict[str, Any]) -> None:
     """Write all records, sorted, atomically."""
-    document = header | {"runs": sorted(records, key=_key)}
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True), encoding="utf-8")
-    temporary.replace(file)
+    write_facts(file, header | {"runs": sorted(records, key=_key)})
 
 
 def measure(
