@@ -14,9 +14,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, Validat
 from builder.errors import FactsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _FILE: Final = "known_errors.yaml"
+
+#: Module → distribution on PyPI, where the two differ.
+DISTRIBUTIONS: Final = {
+    "PIL": "pillow",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "tf_keras": "tf-keras",
+    "yaml": "pyyaml",
+}
 
 
 def _compiles(pattern: str) -> str:
@@ -28,7 +39,7 @@ class KnownError(BaseModel):
     """One entry of the table.
 
     `pattern` is searched in what the process wrote and raised (multi-line, `.` stops at a newline); its named
-    groups, and `prefix` and `python`, may be used in `cause` and `remedy` as `{name}`.
+    groups, and `prefix`, `python`, `rebuild` and `reinstall`, may be used in `cause` and `remedy` as `{name}`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -43,7 +54,7 @@ class KnownError(BaseModel):
     """The text also means something when the process went on (a warning on stderr)."""
     cause: str
     remedy: str
-    sources: Annotated[tuple[str, ...], AfterValidator(lambda value: value)]
+    sources: tuple[str, ...]
     established: Literal["measured", "published", "source"]
     how: str
     """On what it was measured, or who published it."""
@@ -74,8 +85,18 @@ def table() -> tuple[KnownError, ...]:
     return entries
 
 
-def match_text(text: str, *, is_osx: bool, values: Mapping[str, str], survived: bool = False) -> Match | None:
-    """The first entry whose pattern occurs in `text`; with `survived`, only among those marked `survivable`."""
+def match_text(
+    text: str,
+    *,
+    is_osx: bool,
+    values: Mapping[str, str],
+    survived: bool = False,
+    describe: Callable[[str, str], str] = lambda _name, value: value,
+) -> Match | None:
+    """The first entry whose pattern occurs in `text`; with `survived`, only among those marked `survivable`.
+
+    `describe` gets each named group and its text and says how to put it into cause and remedy.
+    """
     for known in _applicable(is_osx=is_osx):
         if known.pattern is None or (survived and not known.survivable):
             continue
@@ -83,7 +104,12 @@ def match_text(text: str, *, is_osx: bool, values: Mapping[str, str], survived: 
             start = text.rfind("\n", 0, found.start()) + 1
             end = text.find("\n", found.start())
             line = text[start : end if end >= 0 else None].strip()
-            groups = {name: group or "" for name, group in found.groupdict().items()}
+            raw = {name: group or "" for name, group in found.groupdict().items()}
+            groups = {f"{name}_path": text for name, text in raw.items() if name.startswith("file")}
+            groups |= {name: describe(name, text) for name, text in raw.items()}
+            if "module" in raw:
+                top = raw["module"].partition(".")[0]
+                groups["distribution"] = DISTRIBUTIONS.get(top, top)
             return _filled(known, {**values, **groups}, line=line)
     return None
 

@@ -11,6 +11,7 @@ from builder.verify import known_errors
 from builder.verify.finding import Finding, Status
 
 if TYPE_CHECKING:
+    from builder.verify.known_errors import Match
     from builder.verify.runtime.context import Context
     from builder.verify.runtime.harness import Outcome, Step
     from builder.verify.runtime.remedy import Owner, Packages
@@ -53,11 +54,10 @@ def signal_name(returncode: int) -> str:
 
 def _killed(step: Step, outcome: Outcome, context: Context, packages: Packages, *, doing: str) -> Finding:
     name = signal_name(outcome.returncode)
-    is_osx = context.subdir.is_osx
-    match = known_errors.match_text(outcome.stderr, is_osx=is_osx, values=context.values) or known_errors.match_signal(
-        name, is_osx=is_osx, values=context.values
-    )
     culprit = _culprit(outcome.stderr, context, packages)
+    match = known(outcome.stderr, context, packages) or known_errors.match_signal(
+        name, is_osx=context.subdir.is_osx, values=_values(context, packages, culprit)
+    )
     remedy = match.remedy if match else None
     if culprit is not None and (match is None or match.known.signal is not None):
         again = f"reinstall {culprit.name}: {packages.reinstall(culprit)}"
@@ -73,14 +73,14 @@ def _killed(step: Step, outcome: Outcome, context: Context, packages: Packages, 
 
 def _hung(step: Step, outcome: Outcome, context: Context, packages: Packages, *, doing: str) -> Finding:
     culprit = _culprit(outcome.stderr, context, packages)
-    known = known_errors.match_text(outcome.stderr, is_osx=context.subdir.is_osx, values=context.values)
+    match = known(outcome.stderr, context, packages)
     return Finding(
         check=step.check,
         status=Status.FAIL,
-        title=f"It hangs: {doing} did not end within {outcome.limit:.0f} s" + (f": {known.cause}" if known else "."),
+        title=f"It hangs: {doing} did not end within {outcome.limit:.0f} s" + (f": {match.cause}" if match else "."),
         evidence=tuple(_tail(outcome.stderr)) or ("no Python traceback could be had",),
-        remedy=known.remedy
-        if known
+        remedy=match.remedy
+        if match
         else (f"reinstall {culprit.name}: {packages.reinstall(culprit)}" if culprit else None)
         or "the traceback in the evidence names the line that waits; `--timeout` allows a slow machine more time",
     )
@@ -103,7 +103,7 @@ def _find_exit(step: Step) -> str:
 
 def _raised(step: Step, outcome: Outcome, context: Context, packages: Packages) -> Finding:
     text = f"{step.error}\n{outcome.stderr}"
-    match = known_errors.match_text(text, is_osx=context.subdir.is_osx, values=context.values)
+    match = known(text, context, packages)
     last = step.error.rstrip().splitlines()[-1] if step.error.strip() else step.message
     if match is not None:
         title, remedy = f"{_capital(_doing(step))} fails: {match.cause}", match.remedy
@@ -112,6 +112,34 @@ def _raised(step: Step, outcome: Outcome, context: Context, packages: Packages) 
         title = f"{_capital(_doing(step))} fails: {last}"
         remedy = f"reinstall {culprit.name}: {packages.reinstall(culprit)}" if culprit else packages.rebuild()
     return Finding(check=step.check, status=Status.FAIL, title=title, evidence=tuple(_tail(step.error)), remedy=remedy)
+
+
+def known(text: str, context: Context, packages: Packages, *, survived: bool = False) -> Match | None:
+    """The known error that a text shows, with files named by their packages and symbols demangled."""
+
+    def describe(name: str, value: str) -> str:
+        if not name.startswith("file"):
+            return value
+        owner = packages.owner(Path(value))
+        return f"{Path(value).name} ({owner.name} {owner.version})" if owner else Path(value).name
+
+    return known_errors.match_text(
+        text,
+        is_osx=context.subdir.is_osx,
+        values=_values(context, packages, _culprit(text, context, packages)),
+        survived=survived,
+        describe=describe,
+    )
+
+
+def _values(context: Context, packages: Packages, culprit: Owner | None) -> dict[str, str]:
+    """What causes and remedies of known errors may name."""
+    return {
+        "prefix": str(context.prefix.path),
+        "python": str(context.python),
+        "rebuild": packages.rebuild(),
+        "reinstall": packages.reinstall(culprit) if culprit else packages.rebuild(),
+    }
 
 
 def _culprit(text: str, context: Context, packages: Packages) -> Owner | None:

@@ -114,7 +114,7 @@ def judge_backend(case: Case) -> Finding:
         return case.failed(
             f"Keras computes with {backend}, but the environment is made for {framework}.",
             *evidence,
-            remedy=f"remove what sets it inside the environment (KERAS_BACKEND in activation scripts)",
+            remedy="remove what sets it inside the environment (KERAS_BACKEND in activation scripts)",
         )
     return case.passed(f"Keras computes with {backend}.", *evidence)
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builder.verify import known_errors
 from builder.verify.finding import Finding, Status
 from builder.verify.registry import Check
 from builder.verify.runtime import explain, frameworks, harness, numerics, packages, process
@@ -140,7 +139,7 @@ def judged(outcome: Outcome, task: Task, context: Context, owned: Packages) -> l
     found += [_not_reached(check, subject, outcome) for check, subject in missing]
     if outcome.finished and (outcome.returncode != 0 or outcome.timed_out):
         found.append(_died_at_exit(outcome, task))
-    found += _survived(outcome, task, context)
+    found += _survived(outcome, task, context, owned)
     return found
 
 
@@ -158,9 +157,9 @@ def _right_numbers(outcome: Outcome, found: Iterable[Finding]) -> list[Finding]:
     ]
 
 
-def _survived(outcome: Outcome, task: Task, context: Context) -> list[Finding]:
+def _survived(outcome: Outcome, task: Task, context: Context, owned: Packages) -> list[Finding]:
     """Errors that libraries only print: the process went on, the user's results may be wrong."""
-    match = known_errors.match_text(outcome.stderr, is_osx=context.subdir.is_osx, values=context.values, survived=True)
+    match = explain.known(outcome.stderr, context, owned, survived=True)
     if match is None or not outcome.finished:
         return []
     return [
