@@ -1,0 +1,40 @@
+"""Making an environment known: to conda and the IDEs through `~/.conda/environments.txt`, and to conda inside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import filelock
+
+from builder.errors import BuildError
+from builder.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.platforms import Subdir
+
+
+def register(prefix: Path, *, home: Path) -> str | None:
+    """List `prefix` in `~/.conda/environments.txt`, once. Gives a warning where that is not possible, else None.
+
+    Source of the format: conda/core/envs_manager.py (one prefix a line; stale lines are allowed).
+    """
+    path = home / ".conda" / "environments.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path.with_name(".environments.txt.envbuild-lock"), timeout=10):
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            if str(prefix) not in lines:
+                write_atomically(path, "\n".join([*lines, str(prefix)]) + "\n")
+    except (OSError, filelock.Timeout, UnicodeDecodeError, BuildError, NotImplementedError) as error:
+        return f"the environment could not be listed in {path} ({error}); IDEs may not find it by themselves"
+    return None
+
+
+def remember_subdir(prefix: Path, subdir: Subdir) -> None:
+    """Pin the platform for conda inside the environment, so that a Rosetta shell installs nothing else into it.
+
+    conda reads `PREFIX/.condarc`; without it `CONDA_SUBDIR` of the moment decides (conda/conda#11505).
+    """
+    (prefix / ".condarc").write_text(f"subdir: {subdir}\n", encoding="ascii")
