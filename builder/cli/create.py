@@ -206,20 +206,23 @@ def _not_proven(request: CreateRequest, result: Result) -> ChecksFailedError:
     )
 
 
-def _text(request: CreateRequest, result: Result, report: Report | None) -> RenderableType:
+def _text(request: CreateRequest, result: Result, report: Report | None) -> str | RenderableType:
+    from builder.install.create import Result
+
+    lines = []
+    if result is Result.PRESENT:
+        lines.append(f"{request.name} is up to date with its lock; nothing to do")
+    elif result is Result.BUILT:
+        lines.append(f"created {request.name}")
+    if result is not Result.RESTORED:
+        lines.append(f"interpreter for your IDE: {request.prefix / 'bin' / 'python'}")
+        if request.subdir is request.host:
+            lines.append(f"in a shell with conda:    conda activate {request.prefix.name}")
+    if report is None:
+        return "\n".join(lines)
     from rich.console import Group
     from rich.text import Text
 
-    from builder.install.create import Result
     from builder.verify.report.text import render
 
-    parts: list[RenderableType] = [render(report), Text()] if report else []
-    if result is Result.PRESENT:
-        parts.append(Text(f"{request.name} is up to date with its lock; nothing to do"))
-    elif result is Result.BUILT:
-        parts.append(Text(f"created {request.name}", style="bold"))
-    if result is not Result.RESTORED:
-        parts.append(Text(f"interpreter for your IDE: {request.prefix / 'bin' / 'python'}"))
-        if request.subdir is request.host:
-            parts.append(Text(f"in a shell with conda:    conda activate {request.prefix.name}"))
-    return Group(*parts)
+    return Group(render(report), Text(), *(Text(line) for line in lines))
