@@ -16,7 +16,7 @@ from builder.lock.solver import SolveRequest
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from builder.lock.solver import Solver
     from builder.platforms import Subdir
@@ -33,7 +33,7 @@ async def make_lock(
     """
     progress = progress or NoProgress()
     requests = {specs.subdir: solve_request(rendered, specs) for specs in rendered.platforms}
-    solutions = await _solve_all(solver, requests, progress)
+    solutions = await _solve_all(solver, requests, progress, meanwhile=lambda: _prepare(rendered, solver))
     parity = tuple(dict.fromkeys(name for specs in rendered.platforms for name in specs.parity))
     solutions, warnings = await equalise(solver, requests, solutions, parity)
     packages: list[LockedPackage] = []
@@ -78,7 +78,16 @@ def solve_request(rendered: Rendered, specs: PlatformSpecs) -> SolveRequest:
     )
 
 
-async def _solve_all(solver: Solver, requests: Mapping[Subdir, SolveRequest], progress: Progress) -> Solutions:
+def _prepare(rendered: Rendered, solver: Solver) -> None:
+    """What can be done while solvers work outside the interpreter's lock: import conda-lock, write the text."""
+    lean = solver.name == "rattler" and condalock.is_lean(rendered)
+    condalock.preload(lean=lean)
+    _ = rendered.files
+
+
+async def _solve_all(
+    solver: Solver, requests: Mapping[Subdir, SolveRequest], progress: Progress, *, meanwhile: Callable[[], None]
+) -> Solutions:
     async def one(subdir: Subdir, request: SolveRequest) -> Sequence[LockedPackage]:
         progress.update(f"solve {subdir}", f"{subdir}: fetching metadata and solving with {solver.name}")
         packages = await solver.solve(request)
@@ -86,8 +95,7 @@ async def _solve_all(solver: Solver, requests: Mapping[Subdir, SolveRequest], pr
         return packages
 
     solving = [asyncio.create_task(one(subdir, request)) for subdir, request in requests.items()]
-    # After the solvers have begun: they work outside the interpreter's lock, which the import needs all the time.
-    asyncio.get_running_loop().call_soon(condalock.preload)
+    asyncio.get_running_loop().call_soon(meanwhile)
     results = await asyncio.gather(*solving)
     return dict(zip(requests, results, strict=True))
 
