@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,7 +218,9 @@ def _text(request: CreateRequest, result: Result, report: Report | None) -> str 
     if result is not Result.RESTORED:
         lines.append(f"interpreter for your IDE: {request.prefix / 'bin' / 'python'}")
         if request.subdir is request.host:
-            lines.append(f"in a shell with conda:    conda activate {request.prefix.name}")
+            by_name = request.prefix.parent.name == "envs"
+            which = request.prefix.name if by_name else shlex.quote(str(request.prefix))
+            lines.append(f"in a shell with conda:    conda activate {which}")
     if report is None:
         return "\n".join(lines)
     from rich.console import Group
