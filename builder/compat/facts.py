@@ -32,6 +32,11 @@ class Refusal:
     packages: tuple[str, ...] = ()
 
 
+def in_order(specifiers: SpecifierSet) -> str:
+    """`<2,>=1.26` the way people write it: lower bound first, the same text every time."""
+    return ",".join(sorted(map(str, specifiers), key=lambda text: (not text.startswith((">", "=", "~")), text)))
+
+
 def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
     """The PEP 508 environment of a target (`python` is a minor)."""
     return {

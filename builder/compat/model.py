@@ -94,6 +94,9 @@ class Fact(FactModel):
             raise ValueError("a measured fact must say in `measured_on` what it was measured on")
         return self
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
 
 class Build(FactModel):
     """One platform's wheels or conda builds of a release."""
@@ -106,13 +109,13 @@ class Build(FactModel):
 
 
 class Release(Fact):
-    """One exact version of a package from one origin. `empty` names a release that installs nothing importable."""
+    """One exact version of a package from one origin."""
 
     package: PackageName
     version: VersionText
     origin: Origin
     builds: dict[Place, Build] = Field(min_length=1)
-    empty: str | None = None
+    stubs: dict[str, Text] = Field(default_factory=dict, description="Names whose wheels hold no library, and why.")
 
     def build(self, place: str) -> Build | None:
         return self.builds.get(place) or self.builds.get("any")  # type: ignore[call-overload,no-any-return]
@@ -153,8 +156,9 @@ class Relation(Fact):
 
 
 class BlasVariant(Fact):
-    """A build variant of conda-forge's `libblas` on macOS: its build glob and the oldest macOS it runs on."""
+    """A BLAS on Apple silicon and the oldest macOS it is for: conda's `libblas` builds, or what PyPI's wheels bring."""
 
+    package: Literal["libblas", "numpy", "scipy"] = "libblas"
     variant: Literal["accelerate", "newaccelerate", "openblas"]
     build: Text
     macos: VersionText
