@@ -17,7 +17,8 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Established = Literal["measured", "published", "metadata"]
-Verdict = Literal["works", "fails", "unsafe"]
+#: `links`: every symbol is there, which proves loading and nothing more. `unsafe`: loads and computes wrongly.
+Verdict = Literal["works", "fails", "unsafe", "links"]
 #: Where a release comes from; a relation without one holds wherever the two versions meet.
 Origin = Literal["pypi", "conda-forge"]
 Place = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64", "any"]
@@ -181,6 +182,7 @@ class KerasRun(FactModel):
     keras: VersionText
     python: VersionText
     date: Date
+    overrides: tuple[str, ...] = Field(default=(), strict=False, description="What replaced declared requirements.")
     companions: dict[PackageName, VersionText] = Field(default_factory=dict)
     result: Literal["pass", "fail", "refused"]
     passed: tuple[str, ...] = Field(default=(), strict=False)
@@ -188,8 +190,8 @@ class KerasRun(FactModel):
     reason: str | None = None
 
     def relation(self, measured_on: str) -> Relation | None:
-        """The run as a fact about the two minors; None where the resolver refused and nothing ran."""
-        if self.result == "refused":
+        """The run as a fact about the two minors; None where nothing ran, or where more than the pair was forced."""
+        if self.result == "refused" or any(not text.startswith("keras") for text in self.overrides):
             return None
         tensorflow, keras = (".".join(text.split(".")[:2]) for text in (self.tensorflow, self.keras))
         if self.result == "pass":
@@ -212,6 +214,46 @@ class KerasRun(FactModel):
         )
 
 
+class SymbolRun(FactModel):
+    """One Metal plug-in binary against one TensorFlow: the symbols it binds, and those that are not there."""
+
+    metal: VersionText
+    pythons: tuple[Minor, ...] = Field(strict=False)
+    tensorflow: VersionText
+    wheel: Text
+    date: Date
+    bound: int
+    missing: int
+    libraries: tuple[str, ...] = Field(default=(), strict=False)
+    symbols: tuple[str, ...] = Field(default=(), strict=False)
+
+    def relation(self, measured_on: str) -> Relation:
+        """The comparison as a fact about the plug-in and TensorFlow's minor."""
+        minor = ".".join(self.tensorflow.split(".")[:2])
+        names = f"tensorflow-metal {self.metal} cannot load with TensorFlow {minor}"
+        first = next(iter(self.symbols), None)
+        if self.libraries:
+            cause = f"{names}: it needs {self.libraries[0]}, and no library of TensorFlow {minor} has that install name"
+        elif first is not None:
+            more = f" and {self.missing - 1} more symbols" if self.missing > 1 else ""
+            cause = f"{names}: it needs {first}{more}, which TensorFlow {minor} does not export"
+        else:
+            cause = f"every one of the {self.bound} symbols that tensorflow-metal {self.metal} binds is in TensorFlow {minor}"
+        return Relation(
+            id=f"symbols-metal-{self.metal}-cp{self.pythons[0].replace('.', '')}-tensorflow-{self.tensorflow}",
+            source=f"envbuild's symbol comparison of the plug-in with {self.wheel}",
+            established="measured",
+            date=self.date,
+            measured_on=measured_on,
+            left=Side(package="tensorflow-metal", versions=f"=={self.metal}"),
+            right=Side(package="tensorflow", versions=minor),
+            verdict="fails" if self.missing else "links",
+            cause=cause,
+            symbol=self.libraries[0] if self.libraries else first,
+            pythons=self.pythons,
+        )
+
+
 class FactFile(FactModel):
     """One file under `data/`."""
 
@@ -221,9 +263,10 @@ class FactFile(FactModel):
     names: tuple[PackageNames, ...] = Field(default=(), strict=False)
     measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")
     runs: tuple[KerasRun, ...] = Field(default=(), strict=False)
+    symbols: tuple[SymbolRun, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _runs_say_where(self) -> FactFile:
-        if self.runs and not self.measured_on:
-            raise ValueError("a file with `runs` must say in `measured_on` what they were made on")
+        if (self.runs or self.symbols) and not self.measured_on:
+            raise ValueError("a file with `runs` or `symbols` must say in `measured_on` what they were made on")
         return self

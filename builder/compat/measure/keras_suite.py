@@ -214,7 +214,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as workdir:
             suite = suite_class(Path(workdir))
             say(step="import", error=None, tensorflow=tf.__version__, keras=keras.__version__)
-            for name in STEPS:
+            for name in sys.argv[1:] or STEPS:
                 say(start=name)
                 try:
                     getattr(suite, f"step_{name}")()
