@@ -160,7 +160,7 @@ def judge_pair(
         else:
             result += Judgement(proofs=(relation,))
     if frozenset(names) in NEEDS_PROOF and not any(relation.verdict in ("works", "fails") for relation in relations):
-        unproven = f"{display(*left)} with {display(*right)} has not been measured"
+        unproven = f"no fact says that {display(*left)} works with {display(*right)}"
         result += Judgement(unproven=(unproven,))
     return result
 

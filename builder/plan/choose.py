@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
+from builder.compat.facts import Refusal
 from builder.compat.fit import Judgement, display, judge_one, judge_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from builder.compat.facts import Refusal
-    from builder.compat.model import Fact, Relation
+    from builder.compat.model import Fact, Origin, Relation
     from builder.plan.question import Question, Target
 
 #: Packages that come along unasked and break a framework when they are too new for it.
@@ -39,6 +39,7 @@ class Choice:
 
     @property
     def newest(self) -> Version:
+        """The newest of the run; a choice that was left open has none."""
         return self.versions[0]
 
 
@@ -70,25 +71,21 @@ class Combination:
 
 @dataclass(kw_only=True)
 class Search:
-    """One run through the candidates. `refusals` gathers why candidates were passed over, in order."""
+    """One run through the candidates. `refusals` gathers why each was passed over, the newest candidate first."""
 
     question: Question
     level: Level
     refusals: list[Refusal] = field(default_factory=list)
-    _blocker: str = ""
-    """Why the candidate at hand was passed over: the first thing said about the newest release of what did not fit."""
     _memo: dict[tuple[object, ...], Judgement] = field(default_factory=dict)
 
     def combinations(self) -> Iterator[Combination]:
         """Every combination that fits, the newest framework first, then the newest Python."""
-        held_back = ""
         for version in self._candidates(self.question.family.main):
-            self._blocker = ""
+            held_back = self.refusals[0].statement if self.refusals else ""
             for python in self.question.minors:
                 found = self._combine(version, python)
                 if found is not None:
-                    yield Combination(**{**vars(found), "held_back": held_back})
-            held_back = held_back or self._blocker
+                    yield replace(found, held_back=held_back)
 
     def _candidates(self, package: str, origins: Sequence[str] | None = None) -> list[Version]:
         """Known releases the pins allow, newest first; a pinned release no fact is about stands for itself."""
@@ -127,30 +124,26 @@ class Search:
         return self._memo[key]
 
     def _tolerable(self, judgement: Judgement) -> bool:
-        """Whether a judgement is good enough at this level; its refusals are kept for the explanation."""
-        for refusal in judgement.refusals:
-            if refusal not in self.refusals:
-                self.refusals.append(refusal)
-        if not judgement.fits:
-            return False
-        if judgement.unsafe and self.level < Level.UNSAFE:
+        """Whether a judgement is good enough at this level."""
+        if not judgement.fits or (judgement.unsafe and self.level < Level.UNSAFE):
             return False
         return not (judgement.unproven and self.level < Level.UNPROVEN)
 
-    def _everywhere(self, judgements: Iterator[Judgement]) -> Judgement | None:
+    def _everywhere(self, judgements: Iterable[Judgement], rejected: list[Refusal]) -> Judgement | None:
+        """The sum of judgements that are all tolerable, or None with the reasons added to `rejected`."""
         total = Judgement()
         for judgement in judgements:
             if not self._tolerable(judgement):
-                self._blocker = self._blocker or _first_reason(judgement)
+                rejected += _reasons(judgement)
                 return None
             total += judgement
         return total
 
     def _combine(self, version: Version, python: str) -> Combination | None:
-        """The best that goes with one framework release on one Python, or None with `_blocker` set."""
+        """The best that goes with one framework release on one Python, or None."""
         family, targets = self.question.family, self.question.targets
         main = (family.main, version)
-        base = self._everywhere(self._one(*main, python, target) for target in targets)
+        base = self._everywhere((self._one(*main, python, target) for target in targets), self.refusals)
         if base is None:
             return None
         plugin: Choice | None = None
@@ -163,6 +156,8 @@ class Search:
             plugin, judgement = found
             fixed.append((plugin.package, plugin.newest))
             judged.append(judgement)
+        if base.unproven and self.question.facts.release(*_named(main, self.question)) is None:
+            return self._left_open(main, base, python, plugin)
         partners = []
         for package in family.partners:
             run = self._run(package, fixed, python)
@@ -185,21 +180,36 @@ class Search:
             numpy=numpy[0] if numpy is not None else None,
             companions=companions,
             unsafe=tuple(dict.fromkeys(total.unsafe)),
-            unproven=tuple(dict.fromkeys(total.unproven)),
+            unproven=tuple(dict.fromkeys((*base.unproven, *(text for j in judged for text in j.unproven[:1])))),
+        )
+
+    def _left_open(
+        self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None
+    ) -> Combination:
+        """A framework release no fact is about: what goes with it is left to what it declares."""
+        open_choices = tuple(Choice(package=package, versions=()) for package in self.question.family.partners)
+        return Combination(
+            python=python,
+            main=Choice(package=main[0], versions=(main[1],)),
+            partners=open_choices,
+            plugin=plugin,
+            unproven=tuple(dict.fromkeys(base.unproven)),
         )
 
     def _plugin(self, main: tuple[str, Version], python: str) -> tuple[Choice, Judgement] | None:
         """The newest plug-in that loads with `main` on the targets that want one."""
         package = self.question.family.plugin or ""
         wanting = [target for target in self.question.targets if target.plugin]
+        rejected: list[Refusal] = []
         for version in self._candidates(package):
-            judgement = self._everywhere(
+            both = (
                 self._one(package, version, python, target) + self._pair(main, (package, version), python, target)
                 for target in wanting
             )
+            judgement = self._everywhere(both, rejected)
             if judgement is not None:
-                self._blocker = ""
                 return Choice(package=package, versions=(version,), facts=judgement.proofs), judgement
+        self.refusals += rejected
         return None
 
     def _run(
@@ -209,9 +219,10 @@ class Search:
         versions: list[Version] = []
         total = Judgement()
         avoided: list[Relation] = []
+        rejected: list[Refusal] = []
         family = self.question.family
         for version in self._candidates(package):
-            judgement = self._everywhere(
+            both = (
                 sum(
                     (
                         self._pair(other, (package, version), python, target)
@@ -222,6 +233,7 @@ class Search:
                 )
                 for target in self.question.targets
             )
+            judgement = self._everywhere(both, rejected)
             if judgement is not None:
                 versions.append(version)
                 total += judgement
@@ -230,8 +242,8 @@ class Search:
             elif not versions:
                 avoided += self._unsafe_beside(package, version, fixed, python)
         if not versions:
+            self.refusals += rejected
             return None
-        self._blocker = ""
         facts = tuple(dict.fromkeys([*avoided[:1], *total.proofs]))
         return Choice(package=package, versions=tuple(versions), facts=facts), total
 
@@ -264,9 +276,9 @@ class Search:
                     fitting.append(version)
                 breaking += related
             if known and not fitting:
-                for version in known:
-                    if self.question.allows(package, version):
-                        self._everywhere(self._pair(main, (package, version), python, t) for t in self.question.targets)
+                for version in filter(lambda version: self.question.allows(package, version), known):  # noqa: B023
+                    pairs = (self._pair(main, (package, version), python, target) for target in self.question.targets)
+                    self._everywhere(pairs, self.refusals)
                 return None
             if breaking and len(fitting) < len(declared):
                 facts = tuple(dict.fromkeys(breaking))
@@ -274,9 +286,22 @@ class Search:
         return tuple(bounded)
 
 
-def _first_reason(judgement: Judgement) -> str:
-    said = [refusal.statement for refusal in judgement.refusals]
-    return [*said, *(relation.cause for relation in judgement.unsafe), *judgement.unproven, ""][0]
+def _named(main: tuple[str, Version], question: Question) -> tuple[str, str, Origin]:
+    return main[0], str(main[1]), question.targets[0].origin
+
+
+def _reasons(judgement: Judgement) -> list[Refusal]:
+    """Why a judgement is not good enough: what refuses it, what is unsafe about it, what nobody has shown."""
+    unsafe = [
+        Refusal(
+            statement=relation.cause,
+            facts=(relation,),
+            remedy=relation.remedy,
+            packages=(relation.left.package, relation.right.package),
+        )
+        for relation in judgement.unsafe
+    ]
+    return [*judgement.refusals, *unsafe, *(Refusal(statement=text, facts=()) for text in judgement.unproven)]
 
 
 def series(version: Version) -> str:
@@ -287,7 +312,9 @@ def series(version: Version) -> str:
 
 
 def bounds(choice: Choice) -> str:
-    """A version range over the chosen run, usable by conda and pip alike: `>=3.5,<3.16`."""
+    """A version range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
+    if not choice.versions:
+        return ""
     low, high = choice.versions[-1], choice.versions[0]
     head = [int(part) for part in series(high).split(".")]
     head[-1] += 1
@@ -297,10 +324,3 @@ def bounds(choice: Choice) -> str:
 def why_not(combination: Combination) -> str:
     """`; TensorFlow 2.21.0 …` for a reason, or nothing."""
     return f" (newer: {combination.held_back})" if combination.held_back else ""
-
-
-def describe(combination: Combination) -> str:
-    """The combination in words, as a refusal offers it."""
-    choices = (combination.main, combination.plugin, *combination.partners)
-    parts = [display(choice.package, series(choice.newest)) for choice in choices if choice is not None]
-    return " with ".join([", ".join(parts)]) + f" on Python {combination.python}"

@@ -44,8 +44,8 @@ def _no_builds(question: Question) -> bool:
 
 
 def _refusal(question: Question) -> UnsatisfiableError:
-    search = Search(question=question, level=Level.UNPROVEN)
-    for _ in search.combinations():  # never yields here; it gathers the refusals
+    search = Search(question=question, level=Level.UNPROVEN if _pinned(question) else Level.PROVEN)
+    for _ in search.combinations():  # yields nothing here: it gathers the refusals
         break
     reason = _most_telling(search.refusals, question)
     pinned = question.pins_on(*(reason.packages if reason else ()))
@@ -59,20 +59,16 @@ def _refusal(question: Question) -> UnsatisfiableError:
         )
     sources = "; ".join(dict.fromkeys(f"{fact.source} [{fact.established}]" for fact in reason.facts))
     asked = f" (asked for: {', '.join(map(str, pinned))})" if pinned else ""
-    return UnsatisfiableError(f"{reason.statement}{asked}. Source: {sources}", hint=hint)
+    source = f". Source: {sources}" if sources else ""
+    return UnsatisfiableError(f"{reason.statement}{asked}{source}", hint=hint)
 
 
 def _most_telling(refusals: list[Refusal], question: Question) -> Refusal | None:
-    """A refusal between things the user named comes first, then a known failure, then the first one met."""
+    """A refusal between two things the user named comes first (a known failure before a declaration), then the first."""
     named = {pin.package for target in question.targets for pin in target.pins}
-    named.add("python")
-
-    def rank(refusal: Refusal) -> tuple[int, int]:
-        about = sum(1 for package in refusal.packages if package in named)
-        known = any(hasattr(fact, "verdict") for fact in refusal.facts)
-        return (-about, 0 if known else 1)
-
-    return min(refusals, key=rank, default=None)
+    between = [r for r in refusals if len(set(r.packages)) > 1 and set(r.packages) <= named]
+    known = [r for r in between if any(hasattr(fact, "verdict") for fact in r.facts)]
+    return next(iter([*known, *between, *refusals]), None)
 
 
 def _nearest(question: Question) -> Iterator[str]:

@@ -101,9 +101,11 @@ def _framework(
     label = display(main.package, series(main.newest))
     beside = "".join(f" and {display(c.package, c.newest)}" for c in (combination.plugin,) if c is not None)
     partners = " and ".join(display(choice.package) for choice in combination.partners)
-    proof = f" proven with {partners}{beside}" if partners else ""
+    proof = f", proven with {partners}{beside}" if partners else ""
+    if target.provider == "metal" and not target.plugin:
+        proof += "; from PyPI as on the Mac, so that it is the same release"
     gpu = f"; {family.gpu}" if family.gpu and target.subdir is Subdir.OSX_ARM64 else ""
-    proven = "unproven: it is what the recipe's pins leave" if combination.unproven else f"the newest release{proof}"
+    proven = "unproven: it is what the recipe's pins leave" if combination.unproven else f"the newest release that exists on every platform of the recipe{proof}"
     specs = [
         (
             family.main,
@@ -111,7 +113,7 @@ def _framework(
                 manager=manager,
                 name=name,
                 spec=f"{_within(main.newest, conda=conda)} {glob}".strip(),
-                reason=f"{proven} that exists on every platform of the recipe{why_not(combination)}{gpu}",
+                reason=f"{proven}{why_not(combination)}{gpu}",
                 facts=references(main.facts),
             ),
         )
@@ -123,7 +125,8 @@ def _framework(
         specs.append((choice.package, chosen))
 
     for choice in combination.partners:
-        add(choice, f"the releases that fit {label}{beside}", bounds(choice))
+        fit = f"the releases that fit {label}{beside}" if choice.versions else f"left to what {label} declares"
+        add(choice, fit, bounds(choice))
     if combination.numpy is not None:
         how = _wheel_blas(recipe, target, combination.numpy, facts=facts)
         add(combination.numpy, f"the releases that {label} is made for{how}", bounds(combination.numpy))
