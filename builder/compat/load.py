@@ -47,7 +47,7 @@ def read_sources(directory: Path = DATA) -> Facts:
         document = yamlio.load(file, error=FactsError)
         part = yamlio.validate(document, FactFile, error=FactsError)
         for path, fact in _facts(part):
-            line = document.line((*path, "id"))
+            line = document.line((*path, "id")) or document.line(path)
             if fact.id in seen:
                 raise FactsError(f"the id {fact.id!r} is used twice, first at {seen[fact.id]}", file=file, line=line)
             seen[fact.id] = f"{file.name}:{line}"
@@ -70,8 +70,7 @@ def _facts(part: FactFile) -> Iterator[tuple[tuple[str | int, ...], Fact]]:
             yield (kind, index), entry
     on = part.measured_on or ""
     for index, run in enumerate(part.runs):
-        relation = run.relation(on)
-        if relation is not None:
+        for relation in run.relations(on):
             yield ("runs", index), relation
     for index, comparison in enumerate(part.symbols):
         yield ("symbols", index), comparison.relation(on)

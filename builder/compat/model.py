@@ -189,26 +189,38 @@ class KerasRun(FactModel):
     failed: dict[str, str] = Field(default_factory=dict)
     reason: str | None = None
 
-    def relation(self, measured_on: str) -> Relation | None:
-        """The run as a fact about the two minors; None where nothing ran, or where more than the pair was forced."""
-        if self.result == "refused" or any(not text.startswith("keras") for text in self.overrides):
-            return None
-        tensorflow, keras = (".".join(text.split(".")[:2]) for text in (self.tensorflow, self.keras))
+    def relations(self, measured_on: str) -> tuple[Relation, ...]:
+        """What the run shows: about TensorFlow and Keras, and about TensorFlow and the NumPy it ran beside.
+
+        Where a requirement was overridden, a failure is laid on what was forced; where nothing ran, nothing is shown.
+        """
+        forced = {re.split(r"[<>=!~]", text, maxsplit=1)[0] for text in self.overrides}
+        subjects = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
+        if self.result == "refused" or forced - set(subjects):
+            return ()
+        if self.result == "fail":
+            subjects = {name: version for name, version in subjects.items() if name in (forced or {"keras"})}
+        elif "numpy" in forced:
+            subjects.pop("keras")
+        return tuple(self._relation(name, version, measured_on) for name, version in subjects.items() if version)
+
+    def _relation(self, name: str, version: str, measured_on: str) -> Relation:
+        tensorflow, minor = (".".join(text.split(".")[:2]) for text in (self.tensorflow, version))
+        pair = f"{ {'keras': 'Keras', 'numpy': 'NumPy'}[name] } {version} with TensorFlow {self.tensorflow}"
         if self.result == "pass":
-            cause = (
-                f"Keras {self.keras} with TensorFlow {self.tensorflow} passed all {len(self.passed)} functional steps"
-            )
+            cause = f"{pair} passed all {len(self.passed)} functional steps"
         else:
             step, error = next(iter(self.failed.items()))
-            cause = f"Keras {self.keras} with TensorFlow {self.tensorflow} fails in {step}: {error}"
+            cause = f"{pair} fails in the step {step}: {error}"
+        beside = f"-keras-{self.keras}" if name == "numpy" else ""
         return Relation(
-            id=f"run-tensorflow-{tensorflow}-keras-{keras}",
+            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}{'-forced' if self.overrides else ''}",
             source="envbuild's functional suite, run in a throw-away environment",
             established="measured",
             date=self.date,
             measured_on=f"{measured_on}, Python {self.python}",
             left=Side(package="tensorflow", versions=tensorflow),
-            right=Side(package="keras", versions=keras),
+            right=Side(package=name, versions=minor),
             verdict="works" if self.result == "pass" else "fails",
             cause=cause,
         )
