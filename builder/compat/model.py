@@ -213,8 +213,9 @@ class KerasRun(FactModel):
             step, error = next(iter(self.failed.items()))
             cause = f"{pair} fails in the step {step}: {error}"
         beside = f"-keras-{self.keras}" if name == "numpy" else ""
+        python = "".join(self.python.split(".")[:2])
         return Relation(
-            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}{'-forced' if self.overrides else ''}",
+            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}-py{python}{'-forced' if self.overrides else ''}",
             source="envbuild's functional suite, run in a throw-away environment",
             established="measured",
             date=self.date,

@@ -39,6 +39,8 @@ class Family:
     plugin: str | None = None
     build: str = ""
     """Glob of the CPU builds on conda-forge; `{py}` stands for `312`."""
+    open_above: bool = False
+    """Nothing else must fit it, so a newer release than the facts know may be taken from a channel."""
     gpu: str = ""
     """How the Mac's GPU is reached without a plug-in, for the reason."""
 
@@ -53,7 +55,9 @@ FAMILIES: Final[dict[str, Family]] = {
         gpu="PyTorch reaches the Mac's GPU by itself (MPS)",
     ),
     "jax": Family(name="jax", main="jaxlib", conda="jaxlib", partners=("jax",), plugin="jax-metal", build="cpu_*"),
-    "mlx": Family(name="mlx", main="mlx", conda="mlx", gpu="MLX is made for the Mac's GPU"),
+    "mlx": Family(
+        name="mlx", main="mlx", conda="mlx", open_above=True, gpu="MLX is made for the Mac's GPU",
+    ),
 }  # fmt: skip
 
 

@@ -104,6 +104,9 @@ def _framework(
     proof = f", proven with {partners}{beside}" if partners else ""
     if target.provider == "metal" and not target.plugin:
         proof += "; from PyPI as on the Mac, so that it is the same release"
+    pinned = any(pin.package == family.main for pin in target.pins)
+    above = family.open_above and conda and not pinned
+    newer = "; or a newer one of the channel, since nothing else has to fit it" if above else ""
     gpu = f"; {family.gpu}" if family.gpu and target.subdir is Subdir.OSX_ARM64 else ""
     proven = "unproven: it is what the recipe's pins leave" if combination.unproven else f"the newest release that exists on every platform of the recipe{proof}"
     specs = [
@@ -112,8 +115,8 @@ def _framework(
             ChosenSpec(
                 manager=manager,
                 name=name,
-                spec=f"{_within(main.newest, conda=conda)} {glob}".strip(),
-                reason=f"{proven}{why_not(combination)}{gpu}",
+                spec=f"{_within(main.newest, conda=conda, open_above=above)} {glob}".strip(),
+                reason=f"{proven}{why_not(combination)}{newer}{gpu}",
                 facts=references(main.facts),
             ),
         )
@@ -142,11 +145,13 @@ def _wheel_blas(recipe: Recipe, target: Target, numpy: Choice, *, facts: Facts) 
     return "" if target.provider == "conda-forge" else numpy_blas(target, numpy, wanted=recipe.blas, facts=facts)
 
 
-def _within(version: Version, *, conda: bool) -> str:
-    """The chosen series as a spec: `2.19.*` for conda, `==2.19.*` for pip; a whole version where the major is 0."""
+def _within(version: Version, *, conda: bool, open_above: bool) -> str:
+    """The chosen series as a spec: `2.19.*` for conda, `==2.19.*` for pip; `==0.4.34` where the major is 0."""
     kept = series(version)
+    if open_above:
+        return f">={kept}"
     if version.release[0] == 0:
-        return kept if conda else f"=={kept}"
+        return f"=={kept}"
     return f"{kept}.*" if conda else f"=={kept}.*"
 
 

@@ -183,6 +183,11 @@ def load(file: Path) -> list[dict[str, Any]]:
     return list(document["runs"])
 
 
+def _identity(record: dict[str, Any]) -> tuple[str, str, str, tuple[str, ...]]:
+    python = ".".join(record["python"].split(".")[:2])
+    return record["tensorflow"], record["keras"], python, tuple(record.get("overrides", ()))
+
+
 def _key(record: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     def numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(".") if part.isdigit())
@@ -207,12 +212,12 @@ def measure(
 ) -> int:
     """Run every pair that has no record yet; give the number of pairs run."""
     records = load(file)
-    done = {(record["tensorflow"], record["keras"], tuple(record.get("overrides", ()))) for record in records}
+    done = {_identity(record) for record in records}
     count = 0
     environment: Path | None = None
     held: str | None = None
     for pair in pairs:
-        if (pair.tensorflow, pair.keras, pair.overrides) in done:
+        if (pair.tensorflow, pair.keras, pair.python, pair.overrides) in done:
             continue
         if held != pair.tensorflow and environment is not None:
             shutil.rmtree(environment, ignore_errors=True)
