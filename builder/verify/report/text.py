@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
@@ -32,7 +33,7 @@ def render(report: Report, *, details: bool = False) -> RenderableType:
     table.add_column(overflow="fold")
     for area, findings in by_area(report).items():
         table.add_row(Text(area, style="bold"))
-        for finding in findings:
+        for finding in findings if details else _condensed(findings):
             style = _STYLES[finding.status]
             table.add_row(
                 Text(f"  {SYMBOLS[finding.status]}", style=style), Text(finding.check), _body(finding, details)
@@ -40,6 +41,21 @@ def render(report: Report, *, details: bool = False) -> RenderableType:
     style = "bold green" if report.ok else "bold red"
     line = Text(f"{verdict(report)} ({report.seconds:.1f} s)", style=style)
     return Group(_identity(report), table, Text(""), line)
+
+
+def _condensed(findings: list[Finding]) -> list[Finding]:
+    """One line for all passes of one check; whatever needs attention stays as it is."""
+    shown: list[Finding] = []
+    passes: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.status is Status.PASS:
+            passes.setdefault(finding.check, []).append(finding)
+        else:
+            shown.append(finding)
+    for same in passes.values():
+        more = f" And {len(same) - 1} more." if len(same) > 1 else ""
+        shown.append(replace(same[0], title=same[0].title + more))
+    return shown
 
 
 def _body(finding: Finding, details: bool) -> Text:

@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 from builder.verify.registry import Check
+from builder.verify.runtime.numerics import wrong_numbers
 
 if TYPE_CHECKING:
     from builder.verify.finding import Finding
@@ -27,6 +28,24 @@ CHECKS: Final = (
         area="frameworks",
         catches="Modules that import alone but not all in one process.",
         otherwise="`OMP: Error #15`, a crash in the second library that brings its own runtime.",
+    ),
+    Check(
+        id="import.reversed",
+        area="frameworks",
+        catches="Modules that import in one order but not in the reverse one.",
+        otherwise="A crash that comes and goes with the order of the import lines.",
+    ),
+    Check(
+        id="import.used",
+        area="frameworks",
+        catches="Libraries that import together but die or fail when each computes something.",
+        otherwise="`OMP: Error #15` or a hang at the first training, long after all imports succeeded.",
+    ),
+    Check(
+        id="recipe.snippet",
+        area="frameworks",
+        catches="A snippet of the recipe's `verify:` section that raises or does not end.",
+        otherwise="Whatever the team wrote it for.",
     ),
     Check(
         id="keras.backend",
@@ -211,24 +230,20 @@ def judge_fit(case: Case) -> Finding:
     )
     numbers = [*facts["losses"], facts["before"], facts["after"], facts["by_hand"]]
     if not all(math.isfinite(number) for number in numbers):
-        return case.failed(f"Training a {kind} model gives NaN or infinity.", *evidence, remedy=_wrong_numbers(case))
+        return case.failed(
+            f"Training a {kind} model gives NaN or infinity.", *evidence, remedy=wrong_numbers(case, "tensorflow")
+        )
     if facts["after"] > _FALLEN * facts["before"]:
         return case.failed(
             f"The loss of a {kind} model does not fall: {facts['before']:.3g} to {facts['after']:.3g}.",
             *evidence,
-            remedy=_wrong_numbers(case),
+            remedy=wrong_numbers(case, "tensorflow"),
         )
     if abs(facts["after"] - facts["by_hand"]) > 1e-3 * max(1.0, facts["before"]):
-        return case.failed(f"evaluate and predict of a {kind} model disagree.", *evidence, remedy=_wrong_numbers(case))
-    return case.passed(f"A {kind} model learns: loss {facts['before']:.3g} to {facts['after']:.3g}.", *evidence)
-
-
-def _wrong_numbers(case: Case) -> str:
-    if case.context.expectations.provider == "metal":
-        return (
-            "the GPU plug-in computes wrongly with these versions; take a safe pair (envbuild compat metal) or the CPU"
+        return case.failed(
+            f"evaluate and predict of a {kind} model disagree.", *evidence, remedy=wrong_numbers(case, "tensorflow")
         )
-    return _reinstall(case, "tensorflow")
+    return case.passed(f"A {kind} model learns: loss {facts['before']:.3g} to {facts['after']:.3g}.", *evidence)
 
 
 def _reinstall(case: Case, module: str) -> str:
@@ -253,13 +268,18 @@ def judge_mixed(case: Case) -> Finding:
     losses: list[Any] = case.facts["losses"]
     evidence = ("loss by epoch: " + " ".join(f"{loss:.4g}" for loss in losses), f"dtype {case.facts['compute_dtype']}")
     if case.facts["compute_dtype"] != "float16" or not case.facts["finite"] or not losses[-1] < losses[0]:
-        return case.failed("Training in mixed precision goes wrong.", *evidence, remedy=_wrong_numbers(case))
+        return case.failed(
+            "Training in mixed precision goes wrong.", *evidence, remedy=wrong_numbers(case, "tensorflow")
+        )
     return case.passed("Training in mixed precision works.", *evidence)
 
 
 JUDGES: Final[dict[str, Judge]] = {
     "import.alone": judge_import,
     "import.together": judge_import,
+    "import.reversed": judge_import,
+    "import.used": lambda case: case.passed(f"{case.step.subject} computes beside the others."),
+    "recipe.snippet": lambda case: case.passed(f"{case.step.subject} runs.", f"{case.step.seconds:.1f} s"),
     "keras.backend": judge_backend,
     "keras.versions": judge_versions,
     "tensorflow.devices": judge_devices,
