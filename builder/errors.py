@@ -107,3 +107,9 @@ class InterruptedByUserError(EnvbuildError):
 
     code = "interrupted"
     exit_code = 130
+
+
+class BinaryError(EnvbuildError):
+    """A Mach-O file that is damaged, or that lacks what was asked of it (a slice, a signature)."""
+
+    code = "binary"

@@ -1,0 +1,244 @@
+"""The only module that imports conda-lock, whose Python API is not stable (`>=4.0.3,<5`; see the contract test).
+
+Used of it: its models and serialisation of the v1 lockfile, its reading of environment.yml, its content
+hashes, and its `solve_conda`, which drives a user's own conda, mamba or micromamba. Importing it costs
+about a second, because its `__init__` imports everything it has: `preload` does that in a thread while
+packages are fetched and solved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from builder.errors import LockfileError, UnsatisfiableError, UsageError
+from builder.lock.model import Lock, LockedPackage
+from builder.lock.names import MAPPING_FILE
+from builder.platforms import Subdir
+from builder.render.model import VIRTUAL_PACKAGES_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from conda_lock.models.lock_spec import LockSpecification
+    from conda_lock.virtual_package import FakeRepoData
+
+    from builder.lock.solver import SolveRequest
+    from builder.render.model import Rendered
+
+
+FOREIGN_SOLVERS: Final = ("conda", "mamba", "micromamba")
+
+_HEADER: Final = """\
+# The lock of {name}, in conda-lock's format: made by `envbuild lock {name}`, checked by `envbuild check {name}`.
+# Install it with `envbuild create {name}`, or with conda-lock or micromamba:
+#     conda-lock install -n {name} conda-lock.yml
+"""
+
+
+@functools.cache
+def preload() -> threading.Thread:
+    """Begin, once, to import conda-lock in the background."""
+
+    def load() -> None:
+        # A failure surfaces where the import is needed, with its own traceback.
+        with contextlib.suppress(Exception):
+            import conda_lock  # noqa: F401
+
+    thread = threading.Thread(target=load, name="import conda-lock", daemon=True)
+    thread.start()
+    return thread
+
+
+def _ready() -> None:
+    """Wait until conda-lock is imported: two threads cannot import its circles of modules at once."""
+    preload().join()
+    # It warns about every line that a selector leaves out, which is what selectors are for.
+    logging.getLogger("conda_lock").setLevel(logging.ERROR)
+
+
+def content_hashes(rendered: Rendered) -> dict[Subdir, str]:
+    """conda-lock's content hash of the rendered files, per platform: what `--check-input-hash` compares.
+
+    Raises LockfileError when conda-lock reads the rendered files differently from what was solved.
+    """
+    with _parsed(rendered) as (specification, virtual_packages):
+        from conda_lock.content_hash import compute_content_hashes
+
+        _check_same_reading(rendered, specification)
+        hashes = compute_content_hashes(specification, virtual_packages)
+    return {Subdir(platform): digest for platform, digest in hashes.items()}
+
+
+def dumps(lock: Lock, *, name: str) -> str:
+    """The lock as the text of `conda-lock.yml`: conda-lock's own models, order and layout.
+
+    Written with libyaml where PyYAML has it, which conda-lock itself does not do; the text is the same.
+    """
+    _ready()
+    import yaml
+    from conda_lock.lockfile.v1.models import InputMeta
+    from conda_lock.lockfile.v2prelim.models import HashModel, LockedDependency, Lockfile
+    from conda_lock.lockfile.v2prelim.models import LockMeta as Meta
+    from conda_lock.models.channel import Channel
+
+    content = Lockfile(
+        package=[
+            LockedDependency(
+                name=package.name,
+                version=package.version,
+                manager=package.manager,
+                platform=package.subdir.value,
+                dependencies=dict(package.dependencies),
+                url=package.url,
+                hash=_hashes(HashModel, package),
+                categories=set(package.groups),
+            )
+            for package in lock.packages
+        ],
+        metadata=Meta(
+            content_hash={subdir.value: digest for subdir, digest in lock.content_hash.items()},
+            channels=[Channel.from_string(channel) for channel in lock.channels],
+            platforms=[subdir.value for subdir in lock.platforms],
+            sources=list(lock.sources),
+            inputs_metadata={
+                file: InputMeta(md5=digest.md5, sha256=digest.sha256) for file, digest in lock.inputs.items()
+            }
+            or None,
+            custom_metadata=dict(lock.notes) or None,
+        ),
+    )
+    content.alphasort_inplace()
+    content.filter_virtual_packages_inplace()
+    dumper: Any = getattr(yaml, "CDumper", yaml.Dumper)
+    body: str = yaml.dump(content.to_v1().dict_for_output(), Dumper=dumper, sort_keys=False)
+    return _HEADER.format(name=name) + body
+
+
+def _hashes(model: Any, package: LockedPackage) -> Any:
+    present = {"md5": package.md5, "sha256": package.sha256}
+    return model(**{kind: digest for kind, digest in present.items() if digest})
+
+
+@contextlib.contextmanager
+def _parsed(rendered: Rendered) -> Iterator[tuple[LockSpecification, FakeRepoData]]:
+    """The rendered files as conda-lock reads them, from a scratch folder: nothing is written for the user yet."""
+    _ready()
+    from conda_lock.src_parser import make_lock_spec
+    from conda_lock.virtual_package import virtual_package_repo_from_specification
+
+    with tempfile.TemporaryDirectory(prefix="envbuild-") as scratch:
+        folder = Path(scratch)
+        for file, text in rendered.files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        specification = make_lock_spec(
+            src_files=[folder / file for file in rendered.environment_files], mapping_url=str(MAPPING_FILE)
+        )
+        virtual_packages = virtual_package_repo_from_specification(folder / VIRTUAL_PACKAGES_FILE)
+        try:
+            yield specification, virtual_packages
+        finally:
+            shutil.rmtree(virtual_packages.base_path, ignore_errors=True)
+
+
+def _check_same_reading(rendered: Rendered, specification: LockSpecification) -> None:
+    for specs in rendered.platforms:
+        ours = {(line.manager, line.name.lower().replace("_", "-")) for line in (*specs.conda, *specs.pip)}
+        theirs = {
+            (dependency.manager, dependency.name.lower().replace("_", "-"))
+            for dependency in specification.dependencies[specs.subdir.value]
+        }
+        if ours != theirs:
+            difference = ", ".join(sorted(name for _, name in ours ^ theirs))
+            raise LockfileError(
+                f"conda-lock reads the rendered environment.yml differently on {specs.subdir}: {difference}"
+            )
+
+
+class CondaLockSolver:
+    """A user's own conda, mamba or micromamba, driven by conda-lock's `solve_conda`."""
+
+    def __init__(self, executable: str, *, rendered: Rendered, fetch_channels: Sequence[str]) -> None:
+        """`executable` is one of FOREIGN_SOLVERS or a path; `fetch_channels` are URLs, in order of priority."""
+        found = shutil.which(executable)
+        if found is None:
+            raise UsageError(
+                f"--solver {executable}: no such program on PATH",
+                hint="install it, or leave --solver out: the built-in solver needs no conda",
+            )
+        self.name = Path(found).name
+        self._executable = found
+        self._rendered = rendered
+        self._fetch_channels = tuple(fetch_channels)
+        # conda-lock states virtual packages through the process's environment: one platform at a time.
+        self._one_at_a_time = asyncio.Lock()
+
+    async def solve(self, request: SolveRequest) -> list[LockedPackage]:
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._solve, request)
+
+    async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
+        return frozenset()
+
+    def _solve(self, request: SolveRequest) -> list[LockedPackage]:
+        with _parsed(self._rendered) as (specification, virtual_packages), virtual_packages:
+            from conda_lock.conda_solver import solve_conda
+            from conda_lock.models.channel import Channel
+
+            wanted = {
+                dependency.name: dependency
+                for dependency in specification.dependencies[request.subdir.value]
+                if dependency.manager == "conda"
+            }
+            for name, version in request.exact.items():
+                if name in wanted:
+                    wanted[name] = wanted[name].model_copy(update={"version": f"=={version}"})
+            try:
+                with virtual_packages.conda_virtual_package_overrides(request.subdir.value):
+                    planned = solve_conda(
+                        self._executable,
+                        specs=wanted,
+                        locked={},
+                        update=[],
+                        platform=request.subdir.value,
+                        channels=[
+                            *(Channel.from_string(channel) for channel in self._fetch_channels),
+                            virtual_packages.channel,
+                        ],
+                        mapping_url=str(MAPPING_FILE),
+                    )
+            except (subprocess.CalledProcessError, RuntimeError, KeyError) as error:
+                raise UnsatisfiableError(
+                    f"{self.name} found no solution for {request.subdir}: {_output(error)}",
+                    hint="leave --solver out to see the built-in solver's reason",
+                ) from None
+        return [
+            LockedPackage(
+                manager="conda",
+                name=package.name,
+                version=package.version,
+                subdir=request.subdir,
+                url=package.url,
+                sha256=package.hash.sha256,
+                md5=package.hash.md5 or None,
+                dependencies=package.dependencies,
+            )
+            for package in planned.values()
+            if not package.name.startswith("__")
+        ]
+
+
+def _output(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        text = error.stderr or error.output or b""
+        text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        return text.strip() or f"exit code {error.returncode}"
+    return str(error)

@@ -1,0 +1,56 @@
+"""What rendering gives: the files' text, and the same specs as values for the lock stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.plan.model import Source
+    from builder.platforms import Subdir
+
+ENVIRONMENT_FILE: Final = "environment.yml"
+VIRTUAL_PACKAGES_FILE: Final = "virtual-packages.yml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecLine:
+    """One dependency as written in environment.yml: a match spec (`numpy >=2`) or a requirement (`keras>=3.5`)."""
+
+    manager: Literal["conda", "pip"]
+    name: str
+    text: str
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformSpecs:
+    """What environment.yml means on one platform."""
+
+    subdir: Subdir
+    conda: tuple[SpecLine, ...]
+    pip: tuple[SpecLine, ...]
+    virtual_packages: Mapping[str, str]
+    """Name → version, or `version build` as in conda-lock's virtual package files (`1 x86_64`)."""
+    parity: tuple[str, ...] = ()
+    """Conda names whose versions must be the same on every platform."""
+    macos: str | None = None
+    """The oldest macOS of the target, for wheel tags; None off macOS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """The rendered recipe. `files` maps a file name in `environments/NAME/` to its whole text."""
+
+    name: str
+    source: Source
+    channels: tuple[str, ...]
+    files: Mapping[str, str]
+    platforms: tuple[PlatformSpecs, ...]
+
+    @property
+    def environment_files(self) -> tuple[str, ...]:
+        """The environment.yml files, the main group's first: what conda-lock calls the sources."""
+        return tuple(file for file in self.files if file != VIRTUAL_PACKAGES_FILE)
