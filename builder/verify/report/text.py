@@ -44,15 +44,15 @@ def render(report: Report, *, details: bool = False) -> RenderableType:
 
 
 def _condensed(findings: list[Finding]) -> list[Finding]:
-    """One line for all passes of one check; whatever needs attention stays as it is."""
+    """One line for all passes, and one for all skips, of one check; what needs attention stays as it is."""
     shown: list[Finding] = []
-    passes: dict[str, list[Finding]] = {}
+    quiet: dict[tuple[Status, str], list[Finding]] = {}
     for finding in findings:
-        if finding.status is Status.PASS:
-            passes.setdefault(finding.check, []).append(finding)
+        if finding.status in (Status.PASS, Status.SKIP):
+            quiet.setdefault((finding.status, finding.check), []).append(finding)
         else:
             shown.append(finding)
-    for same in passes.values():
+    for same in quiet.values():
         more = f" And {len(same) - 1} more." if len(same) > 1 else ""
         shown.append(replace(same[0], title=same[0].title + more))
     return shown

@@ -102,5 +102,5 @@ class Packages:
         """The command that builds the whole environment again from its lock."""
         stamp = self._prefix.stamp
         if stamp is None:
-            return f"reinstall the package with the conda that made {self._prefix.path}"
+            return f"build {self._prefix.path} anew with the tool that made it"
         return shlex.join(("envbuild", "create", stamp.name, "-p", str(self._prefix.path), "--force"))
