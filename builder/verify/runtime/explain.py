@@ -158,7 +158,21 @@ def _values(context: Context, packages: Packages, culprit: Owner | None) -> dict
         "python": str(context.python),
         "rebuild": packages.rebuild(),
         "reinstall": packages.reinstall(culprit) if culprit else packages.rebuild(),
+        "culprit": f"{culprit.name} {culprit.version}" if culprit else "a package",
+        "numpy_fix": _numpy_fix(packages, culprit),
     }
+
+
+def _numpy_fix(packages: Packages, culprit: Owner | None) -> str:
+    """How a package and NumPy are made to fit: what the lock says of either, else a newer package or NumPy 1."""
+    numpy = packages.module_owner("numpy")
+    for owner in (numpy, culprit):
+        if owner is not None and packages.locked_version(owner.name) not in (None, owner.version):
+            return f"go back to what is locked: {packages.reinstall(owner)}"
+    older = packages.install("numpy<2")
+    if culprit is None or culprit.manager == "conda":
+        return f"go back to NumPy 1: {older}"
+    return f"upgrade it: {packages.install('--upgrade', culprit.name)}\nor go back to NumPy 1: {older}"
 
 
 def _culprit(text: str, context: Context, packages: Packages) -> Owner | None:

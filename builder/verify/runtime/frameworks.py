@@ -98,6 +98,9 @@ CHECKS: Final = (
     ),
 )
 
+#: Modules whose `__version__` is the version of their distribution.
+_TELL_THEIR_VERSION: Final = ("keras", "tensorflow", "numpy", "scipy", "pandas", "sklearn", "torch", "jax")
+
 #: Largest difference between predictions before and after saving, relative to values of order one (float32).
 _SAME_PREDICTIONS: Final = 1e-5
 
@@ -118,6 +121,14 @@ def judge_import(case: Case) -> Finding:
             *place,
             remedy=f"find what adds {Path(file).parent.parent} to sys.path (a .pth file?) and remove it",
         )
+    dist = case.packages.modules.get(name)
+    if name in _TELL_THEIR_VERSION and dist is not None and version and not _same(version, dist.version):
+        owner = case.packages.module_owner(name)
+        return case.failed(
+            f"The files of {name} are {version}, but its metadata says {dist.version}.",
+            *place,
+            remedy=case.packages.reinstall(owner) if owner else case.packages.rebuild(),
+        )
     took = f"{case.step.seconds:.1f} s"
     return case.passed(f"{name} {version} imports.".replace("  ", " "), *place, took)
 
@@ -126,7 +137,9 @@ def judge_backend(case: Case) -> Finding:
     """The backend is the framework's, and results really are its tensors."""
     backend, framework = case.facts["backend"], case.context.expectations.framework
     wanted = {"tensorflow": "tensorflow", "jax": "jax", "pytorch": "torch"}.get(framework or "none", backend)
-    evidence = (f"keras.backend.backend(): {backend}", f"results are {case.facts['device_of_result']}")
+    evidence = [f"keras.backend.backend(): {backend}", f"results are {case.facts['device_of_result']}"]
+    if "tf_keras" in case.facts:
+        evidence.append(f"tf.keras {case.facts['tf_keras']}, the same as keras: {case.facts['tf_keras_is_keras']}")
     real = case.facts["device_of_result"].partition(".")[0]
     belongs = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch", "numpy": "numpy"}.get(backend, real)
     if backend != wanted or not real.startswith(belongs):
@@ -139,38 +152,33 @@ def judge_backend(case: Case) -> Finding:
 
 
 def judge_versions(case: Case) -> Finding:
-    """Keras is the version its metadata says, and one that TensorFlow's metadata allows."""
+    """Keras is a version that TensorFlow's metadata allows."""
     facts = case.facts
-    keras, recorded = facts["keras"], facts.get("metadata")
-    evidence = [f"keras {keras} (metadata: {recorded or 'none'})"]
-    if recorded is not None and not _same(keras, recorded):
-        return case.failed(
-            f"The files of Keras are {keras}, but its metadata says {recorded}.",
-            *evidence,
-            remedy=case.packages.install(f"keras=={recorded}", "--reinstall", "--no-deps"),
-        )
+    keras = facts["keras"]
+    if keras is None:
+        return case.skipped("Keras has no metadata, so its version is not known.")
     if "tensorflow" not in facts:
-        return case.passed(f"Keras {keras} is the version its metadata says.", *evidence)
-    evidence.append(
-        f"{facts['distribution']} {facts['tensorflow']} requires {', '.join(facts['requires']) or 'no keras'}"
+        return case.passed(f"Keras {keras} is installed, and no TensorFlow that would have to fit it.")
+    tensorflow = f"TensorFlow {facts['tensorflow']}"
+    evidence = (
+        f"keras {keras}",
+        f"{facts['distribution']} {facts['tensorflow']} requires {', '.join(facts['requires']) or 'no keras'}",
     )
-    if "tf_keras_version" in facts:
-        evidence.append(f"tf.keras {facts['tf_keras_version']}, the same as keras: {facts['tf_keras_is_keras']}")
     for line in facts["requires"]:
         if not _allows(line, keras):
             specifier = line.partition(";")[0].strip()
             locked = case.packages.locked_version("keras")
             return case.failed(
-                f"Keras {keras} does not fit TensorFlow {facts['tensorflow']}, which needs {specifier}.",
+                f"Keras {keras} does not fit {tensorflow}, which needs {specifier}.",
                 *evidence,
                 remedy=case.packages.install(f"keras=={locked}" if locked and _allows(line, locked) else specifier),
             )
-    return case.passed(f"Keras {keras} fits TensorFlow {facts['tensorflow']}.", *evidence)
+    return case.passed(f"Keras {keras} fits {tensorflow}.", *evidence)
 
 
 def _same(left: str, right: str) -> bool:
     try:
-        return Version(left) == Version(right)
+        return Version(left).public == Version(right).public
     except InvalidVersion:
         return left == right
 

@@ -237,26 +237,47 @@ def judge_blas(case: Case) -> Finding:
 
 
 def judge_openmp(case: Case) -> Finding:
-    """Two LLVM-family runtimes abort or corrupt; GNU beside them only competes for cores.
+    """Two LLVM-family runtimes abort or corrupt; GNU beside them competes for cores; a foreign one belongs nowhere.
 
     Source: LLVM OpenMP's own Error #15, and threadpoolctl's `multiple_openmp.md` on which mixtures break.
     """
     loaded = _kinds(case.facts["images"], _OPENMP_KINDS)
     evidence = tuple(f"{kind}: {_short(path, case)}{_brought_by(path, case)}" for kind, path in loaded)
-    family = [path for kind, path in loaded if kind in ("Intel", "LLVM")]
-    remedy = _openmp_remedy(case)
-    if len(family) > 1:
-        return case.failed("Two OpenMP runtimes of one family are loaded in one process.", *evidence, remedy=remedy)
-    if len({kind for kind, _ in loaded}) > 1:
-        names = " and ".join(sorted(Path(path).name for _, path in loaded))
-        return case.warned(f"Two kinds of OpenMP runtime are loaded in one process: {names}.", *evidence, remedy=remedy)
+    names = " and ".join(sorted(Path(path).name for _, path in loaded))
+    foreign = [path for _, path in loaded if _foreign(path, case)]
+    mixed = len({kind for kind, _ in loaded}) > 1
+    if len([path for kind, path in loaded if kind in ("Intel", "LLVM")]) > 1:
+        title = f"Two OpenMP runtimes of one family are loaded in one process: {names}."
+        return case.failed(title, *evidence, remedy=_openmp_remedy(foreign, case))
+    if mixed and foreign:
+        title = f"An OpenMP runtime that the environment did not bring is loaded beside its own: {names}."
+        return case.failed(title, *evidence, remedy=_openmp_remedy(foreign, case))
+    if mixed:
+        title = f"Two kinds of OpenMP runtime are loaded in one process: {names}."
+        return case.warned(title, *evidence, remedy=_openmp_remedy(foreign, case))
     title = "One OpenMP runtime is loaded." if loaded else "No OpenMP runtime is loaded."
     if len(loaded) > 1:
         title = f"{len(loaded)} copies of the GNU OpenMP runtime are loaded, which get along."
     return case.passed(title, *evidence)
 
 
-def _openmp_remedy(case: Case) -> str:
+def _foreign(path: str, case: Case) -> bool:
+    """Inside the prefix but of no package, or of a package that the lock does not know."""
+    if not Path(path).is_relative_to(case.context.prefix.path):
+        return False
+    owner = case.packages.owner(Path(path))
+    if owner is None:
+        return True
+    return case.context.prefix.stamp is not None and case.packages.locked_version(owner.name) is None
+
+
+def _openmp_remedy(foreign: list[str], case: Case) -> str:
+    for path in foreign:
+        owner = case.packages.owner(Path(path))
+        if owner is None:
+            return f"remove {path}, which no package of the environment brought"
+        if owner.manager == "pip":
+            return f"remove {owner.name}, which the lock does not know: " + case.packages.uninstall(owner.name)
     return (
         "take the packages that bring them from one channel, so that they share one runtime; never set "
         f"KMP_DUPLICATE_LIB_OK. As the lock has it: {case.packages.rebuild()}"

@@ -98,6 +98,10 @@ class Packages:
         python = self._prefix.python or self._prefix.path / "bin" / "python"
         return shlex.join(("uv", "pip", "install", "--python", str(python), *arguments))
 
+    def uninstall(self, name: str) -> str:
+        python = self._prefix.python or self._prefix.path / "bin" / "python"
+        return shlex.join(("uv", "pip", "uninstall", "--python", str(python), name))
+
     def rebuild(self) -> str:
         """The command that builds the whole environment again from its lock."""
         stamp = self._prefix.stamp

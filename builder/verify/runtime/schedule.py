@@ -143,7 +143,7 @@ def _keras(context: Context, *, scratch: Path, limit: float) -> Task:
     level = context.level
     folder = scratch / "keras-models"
     folder.mkdir(exist_ok=True)
-    answers = [("import.alone", "keras"), ("keras.backend", ""), ("keras.versions", "")]
+    answers = [("keras.versions", ""), ("import.alone", "keras"), ("keras.backend", "")]
     if context.has("tensorflow"):
         answers.append(("tensorflow.devices", ""))
     answers += [("keras.build", "sequential"), ("keras.summary", ""), ("keras.fit", "sequential")]
