@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import UsageError
 from builder.lock.channels import Mirrors
-from builder.plan import make_plans, parity_names
+from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
 from builder.platforms import Subdir, host_subdir
 from builder.recipe.model import Recipe, specifier_set

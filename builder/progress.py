@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 
@@ -18,6 +19,10 @@ class Progress(Protocol):
 
     def done(self, task: str, description: str) -> None: ...
 
+    def handed_over(self) -> AbstractContextManager[bool]:
+        """While inside, nothing is drawn here; True when another program may draw on the terminal meanwhile."""
+        ...
+
 
 class NoProgress:
     """Draws nothing."""
@@ -29,3 +34,6 @@ class NoProgress:
 
     def done(self, task: str, description: str) -> None:
         """Nothing is drawn."""
+
+    def handed_over(self) -> AbstractContextManager[bool]:
+        return nullcontext(False)

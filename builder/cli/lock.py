@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from builder.cli import options
+from builder.cli.locking import lock_and_write
 from builder.cli.session import Outcome, verb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cli.session import Session
-    from builder.lock.model import Lock
-    from builder.pipeline import Prepared
 
 
 @verb("lock")
@@ -49,34 +47,3 @@ def command(
     return Outcome(
         result={"name": name, "file": str(file), "packages": counts}, text=f"locked {name}: {listed}\nwrote {file}"
     )
-
-
-def lock_and_write(
-    session: Session, ready: Prepared, *, solver: str, mirror_pairs: tuple[str, ...]
-) -> tuple[Lock, Path]:
-    """Make the lock of a prepared recipe, audit it, and write it with the rendered files, the lock last."""
-    from builder.cli.progress import reporter
-    from builder.errors import LockfileError
-    from builder.files import write_atomically
-    from builder.lock import condalock
-    from builder.lock.audit import audit, describe
-    from builder.lock.make import make_lock
-    from builder.project import LOCK_NAME
-
-    where = options.mirrors(session, mirror_pairs)
-    with reporter(session) as progress:
-        lock, warnings = asyncio.run(
-            make_lock(ready.rendered, solver=options.solver(solver, ready, where), notes={}, progress=progress)
-        )
-    for warning in warnings:
-        session.warn(warning)
-    defects = audit(lock)
-    if defects:
-        raise LockfileError(
-            f"the channels led to a lock that cannot be trusted: {describe(defects[0])}",
-            hint="their metadata is damaged or incomplete; try another channel or mirror",
-        )
-    text = condalock.dumps(lock, name=ready.rendered.name)
-    for file, content in (*ready.rendered.files.items(), (LOCK_NAME, text)):
-        write_atomically(ready.folder / file, content)
-    return lock, ready.folder / LOCK_NAME

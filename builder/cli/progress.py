@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from builder.progress import NoProgress
@@ -40,6 +40,9 @@ class _Lines:
         self._begun.add(task)
         self._session.note(description)
 
+    def handed_over(self) -> AbstractContextManager[bool]:
+        return nullcontext(False)
+
 
 class _Live:
     """Bars and spinners by rich, one row a task."""
@@ -57,6 +60,14 @@ class _Live:
 
     def done(self, task: str, description: str) -> None:
         self.update(task, f"[green]✓[/green] {description}", completed=1, total=1)
+
+    @contextmanager
+    def handed_over(self) -> Iterator[bool]:
+        self._progress.stop()
+        try:
+            yield True
+        finally:
+            self._progress.start()
 
 
 @contextmanager

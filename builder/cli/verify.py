@@ -49,7 +49,7 @@ def command(
 
     prefix = find_prefix(environment, home=Path.home())
     chosen = Level(level or "default")
-    with _Status(session) as tell:
+    with status_line(session) as tell:
         report = verify(
             prefix,
             level=chosen,
@@ -89,14 +89,14 @@ def _errors(report: Report) -> tuple[ChecksFailedError, ...]:
     return (ChecksFailedError(f"{report.counts()['fail']} checks failed", hint="each finding names its remedy"),)
 
 
-class _Status:
+class status_line:  # noqa: N801 - used as a context manager function
     """A moving line on stderr with what is being checked, where one may be drawn; notes with `--verbose` otherwise."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._status = session.err.status("reading the environment") if session.live else None
 
-    def __enter__(self) -> _Status:
+    def __enter__(self) -> status_line:
         if self._status is not None:
             self._status.start()
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -28,7 +27,16 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 1 << 20
 #: Fields that the lock does not keep and the package itself has; conda reads them from conda-meta.
-_FROM_INDEX: Final = ("noarch", "build_number", "license", "license_family", "timestamp", "constrains", "arch", "platform")
+_FROM_INDEX: Final = (
+    "noarch",
+    "build_number",
+    "license",
+    "license_family",
+    "timestamp",
+    "constrains",
+    "arch",
+    "platform",
+)
 
 
 def install_conda(
@@ -50,7 +58,8 @@ def install_conda(
     for package in packages:
         _check_local(package, mirrors)
     foreign_mac = subdir.is_osx and not (host is not None and host.is_osx)
-    reporter = _Reporter(progress, total=len(packages))
+    # The protocol's other methods are no-ops that it wants inherited; mypy takes empty bodies for abstract.
+    reporter = _Reporter(progress, total=len(packages))  # type: ignore[abstract]
     try:
         asyncio.run(
             rattler.install(
@@ -62,7 +71,6 @@ def install_conda(
                 execute_link_scripts=False,
                 show_progress=False,
                 client=rattler.Client.default_client(),
-                requested_specs=[rattler.MatchSpec(spec) for spec in requested],
                 reporter=reporter,
                 package_cache=_package_cache(cache),
             )
@@ -70,7 +78,7 @@ def install_conda(
     except InstallerError as error:
         raise _failure(str(error), packages) from None
     reporter.finish()
-    _complete_records(prefix)
+    _complete_records(prefix, requested)
     if foreign_mac:
         _sign_replaced(prefix)
 
@@ -151,13 +159,19 @@ def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | Sou
     return BuildError(f"the packages could not be installed: {reason}")
 
 
-def _complete_records(prefix: Path) -> None:
-    """Fill conda-meta with what the package's own index.json says and a lock does not."""
+def _complete_records(prefix: Path, requested: Sequence[str]) -> None:
+    """Fill conda-meta with what the package's own index.json says and a lock does not, and with what was asked for."""
+    specs = {spec.split()[0]: spec for spec in requested}
     for path in (prefix / "conda-meta").glob("*.json"):
         record: dict[str, Any] = json.loads(path.read_bytes())
         index = _index(record)
         record |= {key: index[key] for key in _FROM_INDEX if index.get(key) is not None}
+        if record["name"] in specs:
+            # conda's key and rattler's. `conda update` and `pixi` tell by them what the user chose.
+            record |= {"requested_spec": specs[record["name"]], "requested_specs": [specs[record["name"]]]}
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        # py-rattler leaves 0600, which hides the environment from everybody else on a shared machine.
+        path.chmod(0o644)
 
 
 def _index(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,7 +185,7 @@ def _index(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sign_replaced(prefix: Path) -> None:
     """Sign again every Mach-O file whose prefix placeholder was replaced, and note its new hash in conda-meta."""
-    from builder.macho.sign import is_macho, resign_adhoc
+    from builder.macho import is_mach_o_magic, resign_adhoc
 
     for path in (prefix / "conda-meta").glob("*.json"):
         record: dict[str, Any] = json.loads(path.read_bytes())
@@ -180,13 +194,18 @@ def _sign_replaced(prefix: Path) -> None:
             if entry.get("file_mode") != "binary" or not entry.get("prefix_placeholder"):
                 continue
             file = prefix / entry["_path"]
-            if file.is_symlink() or not is_macho(file):
+            if file.is_symlink() or not is_mach_o_magic(_magic(file)):
                 continue
             resign_adhoc(file)
             entry["sha256_in_prefix"] = hashlib.sha256(file.read_bytes()).hexdigest()
             changed = True
         if changed:
             path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _magic(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(4)
 
 
 class _Reporter(InstallerReporter):
@@ -198,7 +217,7 @@ class _Reporter(InstallerReporter):
         self._linked = 0
         self._sizes: list[tuple[int, int]] = []
 
-    def on_download_start(self, cache_entry: int) -> int:  # noqa: ARG002
+    def on_download_start(self, cache_entry: int) -> int:
         self._sizes.append((0, 0))
         return len(self._sizes) - 1
 
@@ -209,7 +228,7 @@ class _Reporter(InstallerReporter):
             "download", f"downloading {len(self._sizes)} packages", completed=done / 1e6, total=expected / 1e6
         )
 
-    def on_link_complete(self, index: int) -> None:  # noqa: ARG002
+    def on_link_complete(self, index: int) -> None:
         self._linked += 1
         self._progress.update(
             "link", f"linking packages ({self._linked}/{self._total})", completed=self._linked, total=self._total

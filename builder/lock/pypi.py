@@ -42,7 +42,8 @@ _MANYLINUX: Final = (*range(40, 30, -1), 28, 17)
 #: glibc 2.x levels that have an older name (PEP 600).
 _LEGACY_MANYLINUX: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _LOCAL: Final = "+conda"
-_UNREACHABLE: Final = re.compile(
+#: What uv says when the index, and not the resolution, is the trouble.
+UV_UNREACHABLE: Final = re.compile(
     r"error sending request|failed to fetch|dns error|connection refused|timed out|network connectivity"
     r"|could not connect|status code: 5\d\d",
     re.IGNORECASE,
@@ -125,10 +126,7 @@ def _write_stubs(folder: Path, provided: Mapping[str, str]) -> None:
 
 
 async def _uv(request: PypiRequest, folder: Path, *options: str) -> str:
-    platform = _UV_PLATFORMS[request.subdir]
-    if request.subdir.is_linux:
-        newest = _glibc_minor(request)
-        platform = platform.format(minor=next((level for level in _MANYLINUX if level <= newest), 17))
+    platform = uv_platform(request.subdir, glibc_minor=_glibc_minor(request))
     environ = dict(os.environ)
     if request.macos:
         # uv takes the oldest macOS of the target from here.
@@ -171,9 +169,15 @@ def uv_executable() -> str:
     return os.fspath(uv.find_uv_bin())
 
 
+def uv_platform(subdir: Subdir, *, glibc_minor: int = 17) -> str:
+    """uv's `--python-platform` for a subdir; on Linux for the newest manylinux level that glibc 2.x allows."""
+    level = next((level for level in _MANYLINUX if level <= glibc_minor), _MANYLINUX[-1])
+    return _UV_PLATFORMS[subdir].format(minor=level)
+
+
 def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | SourceUnreachableError:
     reason = messages.strip().replace(_LOCAL, " (from conda)")
-    if _UNREACHABLE.search(messages):
+    if UV_UNREACHABLE.search(messages):
         return SourceUnreachableError(
             f"PyPI packages for {request.subdir} cannot be fetched:\n{reason}",
             hint="check the network, or the index that uv is configured for (UV_INDEX_URL, uv.toml)",
