@@ -98,7 +98,8 @@ Blas = Literal["accelerate", "newaccelerate", "openblas", "auto"]
 class Model(BaseModel):
     """Strict and frozen: unknown keys, coerced types and later changes are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built on first use: each class builds all that it holds, and most runs need only the outermost one.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Framework(Model):
