@@ -107,4 +107,5 @@ class Packages:
         stamp = self._prefix.stamp
         if stamp is None:
             return f"build {self._prefix.path} anew with the tool that made it"
-        return shlex.join(("envbuild", "create", stamp.name, "-p", str(self._prefix.path), "--force"))
+        source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
+        return shlex.join(("envbuild", "create", stamp.name, *source, "-p", str(self._prefix.path), "--force"))
