@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from builder.verify.finding import Finding, Report
+    from builder.verify.report.compare import Comparison
 
 _STYLES: Final[dict[Status, str]] = {
     Status.PASS: "green",
@@ -25,7 +26,7 @@ _STYLES: Final[dict[Status, str]] = {
 }
 
 
-def render(report: Report, *, details: bool = False) -> RenderableType:
+def render(report: Report, *, details: bool = False, comparison: Comparison | None = None) -> RenderableType:
     """The report as a rich renderable; with `details` also the evidence of what passed."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -40,7 +41,23 @@ def render(report: Report, *, details: bool = False) -> RenderableType:
             )
     style = "bold green" if report.ok else "bold red"
     line = Text(f"{verdict(report)} ({report.seconds:.1f} s)", style=style)
-    return Group(_identity(report), table, Text(""), line)
+    parts: list[RenderableType] = [_identity(report), table, Text("")]
+    if comparison is not None:
+        parts += [_comparison(comparison), Text("")]
+    return Group(*parts, line)
+
+
+def _comparison(comparison: Comparison) -> RenderableType:
+    """What changed since an earlier report, one line each."""
+    if comparison.same:
+        return Text("nothing changed since the earlier report", style="dim")
+    table = Table(box=None, pad_edge=False, title="since the earlier report", title_justify="left", title_style="bold")
+    for heading in ("what", "before", "now"):
+        table.add_column(heading, overflow="fold")
+    styles = {"worse": "bold red", "better": "green"}
+    for change in (*comparison.identity, *comparison.checks):
+        table.add_row(change.check, change.before, change.after, style=styles.get(change.kind, ""))
+    return table
 
 
 def _condensed(findings: list[Finding]) -> list[Finding]:
