@@ -64,20 +64,23 @@ def command(
     prefix = find_prefix(environment, home=Path.home(), envs_dir=load_config(session.environ).envs_dir)
     earlier = load(against) if against is not None else None
     chosen = Level(level or "default")
+    subdir = Subdir(platform) if platform else None
     with status_line(session) as tell:
         report = verify(
             prefix,
             level=chosen,
             runtime=not only_static,
-            subdir=Subdir(platform) if platform else None,
+            subdir=subdir,
             progress=tell,
             limit=timeout,
         )
     comparison = compare(earlier, report) if earlier is not None else None
     if html_file is not None:
+        from builder.verify.prefix import Prefix
         from builder.verify.report.html import render as render_html
+        from builder.verify.static import drawing
 
-        _write(html_file, render_html(report, comparison=comparison))
+        _write(html_file, render_html(report, drawing=drawing(Prefix(prefix, subdir=subdir)), comparison=comparison))
     if junit_file is not None:
         from builder.verify.report.junit import render as render_junit
 

@@ -147,9 +147,10 @@ def _kind(had: Counter[Status] | None, has: Counter[Status] | None) -> str:
     if had is None or has is None:
         return "new" if had is None else "gone"
     worst_before, worst_after = (max(_SEVERITY[status] for status in outcome) for outcome in (had, has))
-    if worst_before == worst_after:
-        return "other"
-    return "worse" if worst_after > worst_before else "better"
+    if worst_after > max(worst_before, _SEVERITY[Status.SKIP]):
+        return "worse"
+    # What is skipped says nothing either way.
+    return "better" if worst_before > max(worst_after, _SEVERITY[Status.SKIP]) else "other"
 
 
 def _told(outcome: Counter[Status] | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.verify import known_errors
 from builder.verify.finding import Finding, Status
+from builder.verify.static.demangle import shown
 
 if TYPE_CHECKING:
     from builder.verify.known_errors import Match
@@ -137,6 +138,8 @@ def known(text: str, context: Context, packages: Packages, *, survived: bool = F
     """The known error that a text shows, with files named by their packages and symbols demangled."""
 
     def describe(name: str, value: str) -> str:
+        if name.startswith("symbol"):
+            return shown(value.encode())
         if not name.startswith("file"):
             return value
         owner = packages.owner(Path(value))
