@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--group", "groups", multiple=True, help="Also this group of the recipe (repeatable).")
 @options.source_options
 @options.solver_option
+@click.option("--force", is_flag=True, help="Build it again although it matches its lock (damaged files).")
 @click.option("--verify/--no-verify", "prove", default=True, help="Prove that it works afterwards (default: yes).")
 def command(
     session: Session,
@@ -51,6 +52,7 @@ def command(
     mirror_pairs: tuple[str, ...],
     python: Path | None,
     solver: str,
+    force: bool,
     prove: bool,
 ) -> Outcome:
     """Build an environment from its lock, exactly and as a whole, and verify it.
@@ -84,6 +86,7 @@ def command(
         host=host,
         lock_sha256=hashlib.sha256(lock_file.read_bytes()).hexdigest(),
         groups=("main", *sorted(groups)),
+        force=force,
     )
     # Before anything slow is imported or read: the usual second run has nothing to do.
     if is_current(request, read_stamp(request.prefix)):
