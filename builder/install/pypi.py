@@ -30,11 +30,13 @@ def install_pypi(
     macos: str | None,
     environ: Mapping[str, str],
     draw: bool,
+    held: int,
 ) -> None:
     """Install wheels into `prefix`, each checked by its locked SHA-256; nothing is resolved or built.
 
     `python` is the version in the prefix. Where it cannot be run on this machine (`runnable` false) uv lays the wheels
-    out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr.
+    out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr. `held` is the
+    descriptor of the prefix's lock: should we be killed, uv lives on, and nobody else may begin there until it ends.
     Raises BuildError, SourceUnreachableError.
     """
     if not packages:
@@ -55,10 +57,12 @@ def install_pypi(
         )
         command = [uv_executable(), "pip", "install", "--requirements", str(requirements), "--require-hashes"]
         command += ["--no-deps", "--only-binary=:all:", *options]
-        _run([*command] if draw else [*command, "--no-progress", "--color=never"], cwd=scratch, env=env, draw=draw)
+        if not draw:
+            command += ["--no-progress", "--color=never"]
+        _run(command, cwd=scratch, env=env, draw=draw, held=held)
 
 
-def _run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool) -> None:
+def _run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool, held: int) -> None:
     """Run uv; its own bars go to the terminal when `draw`, and its messages are kept for the error either way."""
     process = subprocess.Popen(
         command,
@@ -67,6 +71,7 @@ def _run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if draw else subprocess.PIPE,
+        pass_fds=(held,),
     )
     try:
         _, messages = process.communicate()
