@@ -1,1 +1,73 @@
-"""One module per verb; the only place that prints or exits."""
+"""The command line. Verbs are imported only when they run, so that `envbuild --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import click
+
+#: verb → (module, what it does, in one line for the overview).
+VERBS: Final[dict[str, tuple[str, str]]] = {
+    "list": ("builder.cli.list", "Show the recipes and which environments exist."),
+    "init": ("builder.cli.init", "Begin a recipe of your own."),
+    "show": ("builder.cli.show", "Explain every version a recipe leads to, with the facts behind it."),
+    "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
+    "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
+    "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
+    "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
+    "verify": ("builder.cli.verify", "Prove that an environment works."),
+    "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
+    "completion": ("builder.cli.completion", "Print the completion script of a shell."),
+}
+
+
+class _Group(click.Group):
+    """A group whose commands live in modules that are imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        from importlib import import_module
+
+        command = import_module(VERBS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], VERBS, n=1)
+            ctx.fail(f"no verb {args[0]!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, help_text) for verb, (_, help_text) in VERBS.items()])
+
+
+@click.command(
+    cls=_Group,
+    epilog="Begin with `envbuild create ml-m1`. `envbuild VERB --help` explains a verb with examples.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="envbuild", prog_name="envbuild")
+def cli() -> None:
+    """Machine-learning conda environments that are right for Apple silicon, locked and proven.
+
+    \b
+    recipe → environment.yml → conda-lock.yml → environment → verified
+    """
+
+
+def main() -> None:
+    """Console entry point: the only place that catches errors, prints them and exits."""
+    from builder.cli.session import run
+
+    sys.exit(run(cli, sys.argv[1:]))

@@ -1,1 +1,1 @@
-"""`Recipe` + facts + platform → `Plan`."""
+"""Recipe and facts to plans: every chosen spec with its reason, for all platforms at once."""

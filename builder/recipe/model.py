@@ -8,7 +8,16 @@ from typing import Annotated, Final, Literal
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from builder.platforms import TARGETS, Subdir
 
@@ -65,7 +74,8 @@ def _check_requirement(text: str) -> str:
     return text
 
 
-def _check_channel(text: str) -> str:
+def check_channel(text: str) -> str:
+    """`text` if it may name a channel. Raises ValueError, which never repeats a credential."""
     if re.search(r"//[^/]*@", text) or re.search(r"/t/[^/$]+/", text):
         raise ValueError("a channel URL must not hold credentials; put them into the keyring or ~/.netrc")
     if _UNSAFE.search(text) or not re.fullmatch(r"[A-Za-z0-9_./:%~+-]+", text):
@@ -78,7 +88,7 @@ VersionRange = Annotated[str, AfterValidator(_check_range)]
 VersionText = Annotated[str, AfterValidator(_check_version)]
 CondaSpec = Annotated[str, AfterValidator(_check_conda_spec)]
 PypiRequirement = Annotated[str, AfterValidator(_check_requirement)]
-ChannelName = Annotated[str, AfterValidator(_check_channel)]
+ChannelName = Annotated[str, AfterValidator(check_channel)]
 TargetSubdir = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64"]
 
 FrameworkName = Literal["tensorflow", "pytorch", "jax", "mlx", "none"]
@@ -89,7 +99,8 @@ Blas = Literal["accelerate", "newaccelerate", "openblas", "auto"]
 class Model(BaseModel):
     """Strict and frozen: unknown keys, coerced types and later changes are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built on first use: each class builds all that it holds, and most runs need only the outermost one.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Framework(Model):
@@ -136,10 +147,17 @@ class Dependency(Model):
         return not self.platforms or subdir.value in self.platforms
 
 
+# Told apart by shape, so that an error speaks of the one that was written and not of both.
+CondaDependency = Annotated[
+    Annotated[CondaSpec, Tag("text")] | Annotated[Dependency, Tag("mapping")],
+    Discriminator(lambda value: "mapping" if isinstance(value, dict | Dependency) else "text"),
+]
+
+
 class Group(Model):
     """Optional dependencies, installed with `--group NAME`; conda-lock calls it a category."""
 
-    dependencies: tuple[CondaSpec | Dependency, ...] = Field(default=(), strict=False)
+    dependencies: tuple[CondaDependency, ...] = Field(default=(), strict=False)
     pypi: tuple[PypiRequirement, ...] = Field(default=(), strict=False)
 
 
@@ -181,7 +199,7 @@ class Recipe(Model):
     parity: Literal["full", "none"] = Field(
         default="full", description="full: the same Python, framework, Keras and NumPy on every platform."
     )
-    dependencies: tuple[CondaSpec | Dependency, ...] = Field(
+    dependencies: tuple[CondaDependency, ...] = Field(
         default=(), description="Further packages, from conda unless the source is PyPI.", strict=False
     )
     pypi: tuple[PypiRequirement, ...] = Field(

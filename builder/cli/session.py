@@ -1,0 +1,220 @@
+"""What every verb shares: common options, output on the right stream, and the way errors end."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from builder.errors import EnvbuildError, InterruptedByUserError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console, RenderableType
+
+    from builder.project import Project
+
+JSON_FORMAT: Final = 1
+#: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented outcomes.
+EXIT_INTERNAL: Final = 70
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a verb gives back: the JSON `result`, what to show instead on a terminal, and the exit code.
+
+    `text` is printed to stdout without `--json`: a string as it is, anything else through rich.
+    `exit_code` 1 means that checks failed, a lock is stale or drift was found; then `errors` says so.
+    """
+
+    result: dict[str, Any]
+    text: str | RenderableType | None = None
+    exit_code: int = 0
+    errors: tuple[EnvbuildError, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Session:
+    """One run of a verb: the common options and the two consoles. Results go to stdout, the rest to stderr."""
+
+    verb: str
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: bool | None = None
+    """None: decided by the terminal, `NO_COLOR` and `CI`."""
+    project_dir: Path | None = None
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @cached_property
+    def err(self) -> Console:
+        """The console for progress and messages (stderr)."""
+        return self._console(stderr=True)
+
+    @cached_property
+    def out(self) -> Console:
+        """The console for results (stdout)."""
+        return self._console(stderr=False)
+
+    def _console(self, *, stderr: bool) -> Console:
+        from rich.console import Console
+
+        stream = sys.stderr if stderr else sys.stdout
+        plain = self.color is False
+        # Off a terminal nothing is wrapped: a pipe has no width, and `grep` wants whole lines.
+        width = None if stream.isatty() else 10_000
+        return Console(stderr=stderr, no_color=True if plain else None, highlight=False, width=width, emoji=False)
+
+    @property
+    def live(self) -> bool:
+        """Whether moving progress may be drawn: a terminal, not quiet, not CI."""
+        return sys.stderr.isatty() and not self.quiet and not self.json and not self.environ.get("CI")
+
+    def note(self, message: str) -> None:
+        """A line for the user on stderr, unless `--quiet`."""
+        if not self.quiet:
+            click.echo(message, err=True)
+
+    def warn(self, message: str) -> None:
+        """A line on stderr that `--quiet` does not hide."""
+        click.echo(click.style("warning: ", fg="yellow") + message, err=True)
+
+    def detail(self, message: str) -> None:
+        """A line on stderr with `--verbose` only."""
+        if self.verbose:
+            click.echo(message, err=True)
+
+    @cached_property
+    def project(self) -> Project:
+        import platformdirs
+
+        from builder.project import Project
+
+        state = platformdirs.user_data_path("envbuild")
+        return Project.find(Path.cwd(), state=state, given=self.project_dir)
+
+
+def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], click.Command]:
+    """Decorator: a function `(session, **options) -> Outcome` becomes the click command `name`.
+
+    The docstring is the help text; put examples after a line holding `\\b`.
+    """
+
+    def decorate(function: Callable[..., Outcome]) -> click.Command:
+        @click.option(
+            "--project", "project_dir", type=click.Path(path_type=Path), help="Folder with recipes/ and environments/."
+        )
+        @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+        @click.option("-q", "--quiet", is_flag=True, help="Only results and warnings.")
+        @click.option("-v", "--verbose", is_flag=True, help="More detail, and tracebacks of defects.")
+        @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR).")
+        @functools.wraps(function)
+        def command(
+            *, project_dir: Path | None, as_json: bool, quiet: bool, verbose: bool, no_color: bool, **options: Any
+        ) -> Outcome:
+            session = Session(
+                verb=name,
+                json=as_json,
+                quiet=quiet,
+                verbose=verbose,
+                color=False if no_color or os.environ.get("NO_COLOR") else None,
+                project_dir=project_dir,
+            )
+            outcome = function(session, **options)
+            _show(session, outcome)
+            return outcome
+
+        settings = {"help_option_names": ["-h", "--help"]}
+        return click.command(name, cls=click.Command, context_settings=settings, **attributes)(command)
+
+    return decorate
+
+
+def _show(session: Session, outcome: Outcome) -> None:
+    if session.json:
+        status = "ok" if outcome.exit_code == 0 else "failed"
+        click.echo(_envelope(session.verb, status, outcome.result, outcome.errors))
+        return
+    if isinstance(outcome.text, str):
+        click.echo(outcome.text)
+    elif outcome.text is not None:
+        session.out.print(outcome.text)
+    for error in outcome.errors:
+        _print_error(error.message, error.hint)
+
+
+def _envelope(verb_name: str, status: str, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
+    return json.dumps(
+        {
+            "envbuild": JSON_FORMAT,
+            "command": verb_name,
+            "status": status,
+            "result": result,
+            "errors": [{"code": error.code, "message": error.message, "hint": error.hint} for error in errors],
+        },
+        indent=1,
+    )
+
+
+def _print_error(message: str, hint: str | None) -> None:
+    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
+    if hint:
+        click.echo(click.style("  fix: ", fg="green") + hint, err=True)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    # SIGTERM and SIGHUP end like Ctrl-C: through the same rollback.
+    raise KeyboardInterrupt
+
+
+def run(command: click.Command, arguments: Sequence[str]) -> int:
+    """Run the command line; every way it can end is turned into output and an exit code here."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    try:
+        outcome = command.main(list(arguments), prog_name="envbuild", standalone_mode=False)
+        return outcome.exit_code if isinstance(outcome, Outcome) else int(outcome or 0)
+    except EnvbuildError as error:
+        return _fail(name, arguments, error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"see `{context.command_path} --help`" if context else None
+        return _fail(name, arguments, UsageError(error.format_message(), hint=hint))
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(name, arguments, InterruptedByUserError("interrupted; nothing was left half done"))
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`| head`); nobody is left to tell. Keep the exit from raising again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - a traceback is a bug, so the last resort says so itself
+        if "-v" in arguments or "--verbose" in arguments:
+            import traceback
+
+            traceback.print_exc()
+        problem = EnvbuildError(
+            f"{type(error).__name__}: {error}",
+            hint="this is a defect of envbuild: run again with -v and report the traceback",
+        )
+        _fail(name, arguments, problem)
+        return EXIT_INTERNAL
+
+
+def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int:
+    if "--json" in arguments:
+        click.echo(_envelope(verb_name, "failed" if error.exit_code == 1 else "error", {}, [error]))
+    else:
+        _print_error(error.message, error.hint)
+    return error.exit_code

@@ -1,0 +1,131 @@
+"""Reading the fact files, and refusing what is wrong with them, by file and line.
+
+The YAML files are the facts; people read and review them. Parsing them strictly takes most of a second, so beside them
+lies `compiled.json`, made from them by `write_compiled`. It names the hash of every file it was made from and is taken only
+while all of them still match; otherwise the files themselves are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from builder.compat.facts import Facts
+from builder.compat.model import BlasVariant, Fact, FactFile, PackageNames, Relation, Release
+from builder.errors import FactsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATA: Final = Path(__file__).parent / "data"
+COMPILED: Final = "compiled.json"
+
+
+def load_facts(directory: Path = DATA) -> Facts:
+    """All facts of `directory`. Raises `FactsError` with file and line for the first one that is malformed.
+
+    Whether facts contradict each other is asked by the tests (`refuse_contradictions`), not on every run.
+    """
+    return _read_compiled(directory) or read_sources(directory)
+
+
+def read_sources(directory: Path = DATA) -> Facts:
+    """All facts of `directory`, from the YAML files themselves."""
+    from builder import yamlio
+
+    files = sorted(directory.glob("*.yaml"))
+    if not files:
+        raise FactsError("no fact files here", file=directory)
+    seen: dict[str, str] = {}
+    parts: list[FactFile] = []
+    measured: list[Relation] = []
+    for file in files:
+        document = yamlio.load(file, error=FactsError)
+        part = yamlio.validate(document, FactFile, error=FactsError)
+        for path, fact in _facts(part):
+            line = document.line((*path, "id")) or document.line(path)
+            if fact.id in seen:
+                raise FactsError(f"the id {fact.id!r} is used twice, first at {seen[fact.id]}", file=file, line=line)
+            seen[fact.id] = f"{file.name}:{line}"
+            if isinstance(fact, Relation) and path[0] != "relations":
+                measured.append(fact)
+        parts.append(part)
+    return Facts(
+        releases=tuple(release for part in parts for release in part.releases),
+        relations=(*(relation for part in parts for relation in part.relations), *measured),
+        blas=tuple(variant for part in parts for variant in part.blas),
+        names=tuple(name for part in parts for name in part.names),
+        places=seen,
+    )
+
+
+def _facts(part: FactFile) -> Iterator[tuple[tuple[str | int, ...], Fact]]:
+    """Every fact of a file with the place of its entry; measurements become relations here."""
+    for kind, entries in (("releases", part.releases), ("relations", part.relations), ("blas", part.blas)):
+        for index, entry in enumerate(entries):
+            yield (kind, index), entry
+    on = part.measured_on or ""
+    for index, run in enumerate(part.runs):
+        for relation in run.relations(on):
+            yield ("runs", index), relation
+    for index, comparison in enumerate(part.symbols):
+        yield ("symbols", index), comparison.relation(on)
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(directory.glob("*.yaml"))}
+
+
+def compile_facts(directory: Path = DATA) -> str:
+    """The text of `compiled.json` for what the YAML files say now."""
+    facts = read_sources(directory)
+    document = {
+        "note": "made from the YAML files beside this one; edit those",
+        "files": _hashes(directory),
+        "places": dict(facts.places),
+        "releases": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.releases],
+        "relations": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.relations],
+        "blas": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.blas],
+        "names": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.names],
+    }
+    return json.dumps(document, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_compiled(directory: Path = DATA) -> None:
+    """Bring `compiled.json` up to date, atomically."""
+    temporary = directory / f"{COMPILED}.tmp"
+    temporary.write_text(compile_facts(directory), encoding="utf-8")
+    temporary.replace(directory / COMPILED)
+
+
+def _read_compiled(directory: Path) -> Facts | None:
+    try:
+        document = json.loads((directory / COMPILED).read_text(encoding="utf-8"))
+        if document["files"] != _hashes(directory):
+            return None
+        return Facts(
+            releases=TypeAdapter(tuple[Release, ...]).validate_python(document["releases"], strict=False),
+            relations=TypeAdapter(tuple[Relation, ...]).validate_python(document["relations"], strict=False),
+            blas=TypeAdapter(tuple[BlasVariant, ...]).validate_python(document["blas"], strict=False),
+            names=TypeAdapter(tuple[PackageNames, ...]).validate_python(document["names"], strict=False),
+            places=document["places"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        return None
+
+
+def refuse_contradictions(facts: Facts, directory: Path = DATA) -> None:
+    """Raise `FactsError` when two facts of equal evidence disagree about the same versions."""
+    for first, second, example in facts.contradictions():
+        file, _, line = facts.places[second.id].partition(":")
+        raise FactsError(
+            f"{second.id!r} says {second.verdict} and {first.id!r} ({facts.places[first.id]}) says {first.verdict} "
+            f"for {example}, both {second.established}",
+            file=directory / file,
+            line=int(line),
+            hint="narrow one range, or let the better evidence speak",
+        )

@@ -1,0 +1,1 @@
+"""Measuring what packages do not declare: real wheels read, real environments run, results written as data."""

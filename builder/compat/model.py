@@ -1,0 +1,285 @@
+"""The shapes of the facts, as they stand in `data/*.yaml`.
+
+Three kinds are enough. A *release* is what one exact version of a package is made of and declares: wheels or
+builds per platform, Python minors, macOS floor, requirements. A *relation* is what is known about ranges of two packages
+together, above all what neither declares. A *build variant* is a conda build string with the macOS it needs.
+Every entry says where it is from, how that was established and when.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Established = Literal["measured", "published", "metadata"]
+#: `links`: every symbol is there, which proves loading and nothing more. `unsafe`: loads and computes wrongly.
+Verdict = Literal["works", "fails", "unsafe", "links"]
+#: Where a release comes from; a relation without one holds wherever the two versions meet.
+Origin = Literal["pypi", "conda-forge"]
+Place = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64", "any"]
+
+
+def parse_range(text: str) -> SpecifierSet:
+    """`2.18` and `2.18.*` mean any 2.18, `*` any version, everything else is PEP 440."""
+    text = text.strip()
+    if text in ("", "*"):
+        return SpecifierSet()
+    bare = re.fullmatch(r"(\d+(?:\.\d+)*)(?:\.\*)?", text)
+    return SpecifierSet(f"=={bare[1]}.*" if bare else text)
+
+
+def _range(text: str) -> str:
+    try:
+        specifiers = parse_range(text)
+    except InvalidSpecifier:
+        raise ValueError(f"{text!r} is not a version range") from None
+    if impossible(specifiers):
+        raise ValueError(f"no version can be in the range {text!r}")
+    return text
+
+
+def impossible(specifiers: SpecifierSet) -> bool:
+    """True when lower and upper bounds exclude each other, as in `>=3,<2`."""
+    lower = [Version(s.version) for s in specifiers if s.operator in (">=", ">")]
+    upper = [(Version(s.version), s.operator) for s in specifiers if s.operator in ("<", "<=")]
+    return any(low > high or (low == high and operator == "<") for low in lower for high, operator in upper)
+
+
+def _version(text: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{text!r} is not a version") from None
+    return text
+
+
+def _requirement(text: str) -> str:
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(f"{text!r} is not a requirement: {str(error).splitlines()[0]}") from None
+    return text
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Range = Annotated[str, AfterValidator(_range)]
+VersionText = Annotated[str, AfterValidator(_version)]
+RequirementText = Annotated[str, AfterValidator(_requirement)]
+Minor = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+Date = Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
+
+
+class FactModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Fact(FactModel):
+    """What every entry carries."""
+
+    id: Id
+    source: Text
+    established: Established
+    date: Date
+    measured_on: str | None = Field(default=None, description="What a measurement was made on; required for measured.")
+
+    @model_validator(mode="after")
+    def _measured_on_something(self) -> Fact:
+        if self.established == "measured" and not self.measured_on:
+            raise ValueError("a measured fact must say in `measured_on` what it was measured on")
+        return self
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Build(FactModel):
+    """One platform's wheels or conda builds of a release."""
+
+    distribution: PackageName | None = Field(default=None, description="Name on the index, where it differs.")
+    pythons: tuple[Minor, ...] = Field(default=(), strict=False, description="Python minors; empty: any.")
+    requires_python: Range | None = Field(default=None, description="What the metadata declares (Requires-Python).")
+    macos: VersionText | None = Field(default=None, description="Oldest macOS the build is tagged for.")
+    requires: tuple[RequirementText, ...] = Field(default=(), strict=False)
+
+
+class Release(Fact):
+    """One exact version of a package from one origin."""
+
+    package: PackageName
+    version: VersionText
+    origin: Origin
+    builds: dict[Place, Build] = Field(min_length=1)
+    stubs: dict[str, Text] = Field(default_factory=dict, description="Names whose wheels hold no library, and why.")
+
+    def build(self, place: str) -> Build | None:
+        return self.builds.get(place) or self.builds.get("any")  # type: ignore[call-overload,no-any-return]
+
+
+class Side(FactModel):
+    package: PackageName
+    versions: Range = "*"
+    origin: Origin | None = None
+
+    def holds(self, version: Version) -> bool:
+        return parse_range(self.versions).contains(version, prereleases=True)
+
+
+class Relation(Fact):
+    """Two packages' ranges together: they work, fail, or load and compute wrongly.
+
+    `cause` is the sentence a refusal shows; `symbol` the missing symbol where the cause is one; `remedy` what to do
+    instead. `check` names the verification that becomes mandatory when an unsafe pair is pinned.
+    """
+
+    left: Side
+    right: Side
+    verdict: Verdict
+    cause: Text
+    symbol: str | None = None
+    remedy: str | None = None
+    check: str | None = None
+    pythons: tuple[Minor, ...] = Field(default=(), strict=False, description="Only for these minors; empty: all.")
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> Relation:
+        if self.left.package == self.right.package:
+            raise ValueError("a relation needs two different packages")
+        if self.verdict == "unsafe" and not self.check:
+            raise ValueError("an unsafe pair must name the `check` that becomes mandatory")
+        return self
+
+
+class BlasVariant(Fact):
+    """A BLAS on Apple silicon and the oldest macOS it is for: conda's `libblas` builds, or what PyPI's wheels bring."""
+
+    package: Literal["libblas", "numpy", "scipy"] = "libblas"
+    variant: Literal["accelerate", "newaccelerate", "openblas"]
+    build: Text
+    macos: VersionText
+    versions: Range = "*"
+    statement: Text
+
+
+class PackageNames(FactModel):
+    """A package's names where they differ, and whether conda's build of it brings conda's NumPy."""
+
+    conda: PackageName
+    pypi: PackageName | None = None
+    numpy: bool = False
+
+
+class KerasRun(FactModel):
+    """One run of the functional suite (`builder.compat.measure.keras_suite`) with exact versions."""
+
+    tensorflow: VersionText
+    keras: VersionText
+    python: VersionText
+    date: Date
+    overrides: tuple[str, ...] = Field(default=(), strict=False, description="What replaced declared requirements.")
+    companions: dict[PackageName, VersionText] = Field(default_factory=dict)
+    result: Literal["pass", "fail", "refused"]
+    passed: tuple[str, ...] = Field(default=(), strict=False)
+    failed: dict[str, str] = Field(default_factory=dict)
+    reason: str | None = None
+
+    def relations(self, measured_on: str) -> tuple[Relation, ...]:
+        """What the run shows: about TensorFlow and Keras, and about TensorFlow and the NumPy it ran beside.
+
+        Where a requirement was overridden, a failure is laid on what was forced; where nothing ran, nothing is shown.
+        """
+        forced = {re.split(r"[<>=!~]", text, maxsplit=1)[0] for text in self.overrides}
+        subjects = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
+        if self.result == "refused" or forced - set(subjects):
+            return ()
+        if self.result == "fail":
+            subjects = {name: version for name, version in subjects.items() if name in (forced or {"keras"})}
+        elif "numpy" in forced:
+            subjects.pop("keras")
+        return tuple(self._relation(name, version, measured_on) for name, version in subjects.items() if version)
+
+    def _relation(self, name: str, version: str, measured_on: str) -> Relation:
+        tensorflow, minor = (".".join(text.split(".")[:2]) for text in (self.tensorflow, version))
+        pair = f"{ {'keras': 'Keras', 'numpy': 'NumPy'}[name] } {version} with TensorFlow {self.tensorflow}"
+        if self.result == "pass":
+            cause = f"{pair} passed all {len(self.passed)} functional steps"
+        else:
+            step, error = next(iter(self.failed.items()))
+            cause = f"{pair} fails in the step {step}: {error}"
+        beside = f"-keras-{self.keras}" if name == "numpy" else ""
+        python = "".join(self.python.split(".")[:2])
+        return Relation(
+            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}-py{python}{'-forced' if self.overrides else ''}",
+            source="envbuild's functional suite, run in a throw-away environment",
+            established="measured",
+            date=self.date,
+            measured_on=f"{measured_on}, Python {self.python}",
+            left=Side(package="tensorflow", versions=tensorflow),
+            right=Side(package=name, versions=minor),
+            verdict="works" if self.result == "pass" else "fails",
+            cause=cause,
+        )
+
+
+class SymbolRun(FactModel):
+    """One Metal plug-in binary against one TensorFlow: the symbols it binds, and those that are not there."""
+
+    metal: VersionText
+    pythons: tuple[Minor, ...] = Field(strict=False)
+    tensorflow: VersionText
+    wheel: Text
+    date: Date
+    bound: int
+    missing: int
+    libraries: tuple[str, ...] = Field(default=(), strict=False)
+    symbols: tuple[str, ...] = Field(default=(), strict=False)
+
+    def relation(self, measured_on: str) -> Relation:
+        """The comparison as a fact about the plug-in and TensorFlow's minor."""
+        minor = ".".join(self.tensorflow.split(".")[:2])
+        names = f"tensorflow-metal {self.metal} cannot load with TensorFlow {minor}"
+        first = next(iter(self.symbols), None)
+        if self.libraries:
+            cause = f"{names}: it needs {self.libraries[0]}, and no library of TensorFlow {minor} has that install name"
+        elif first is not None:
+            more = f" and {self.missing - 1} more symbols" if self.missing > 1 else ""
+            cause = f"{names}: it needs {first}{more}, which TensorFlow {minor} does not export"
+        else:
+            cause = f"every one of the {self.bound} symbols that tensorflow-metal {self.metal} binds is in TensorFlow {minor}"
+        return Relation(
+            id=f"symbols-metal-{self.metal}-cp{self.pythons[0].replace('.', '')}-tensorflow-{self.tensorflow}",
+            source=f"envbuild's symbol comparison of the plug-in with {self.wheel}",
+            established="measured",
+            date=self.date,
+            measured_on=measured_on,
+            left=Side(package="tensorflow-metal", versions=f"=={self.metal}"),
+            right=Side(package="tensorflow", versions=minor),
+            verdict="fails" if self.missing else "links",
+            cause=cause,
+            symbol=self.libraries[0] if self.libraries else first,
+            pythons=self.pythons,
+        )
+
+
+class FactFile(FactModel):
+    """One file under `data/`."""
+
+    releases: tuple[Release, ...] = Field(default=(), strict=False)
+    relations: tuple[Relation, ...] = Field(default=(), strict=False)
+    blas: tuple[BlasVariant, ...] = Field(default=(), strict=False)
+    names: tuple[PackageNames, ...] = Field(default=(), strict=False)
+    measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")
+    runs: tuple[KerasRun, ...] = Field(default=(), strict=False)
+    symbols: tuple[SymbolRun, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _runs_say_where(self) -> FactFile:
+        if (self.runs or self.symbols) and not self.measured_on:
+            raise ValueError("a file with `runs` or `symbols` must say in `measured_on` what they were made on")
+        return self

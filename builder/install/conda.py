@@ -1,0 +1,221 @@
+"""Linking conda packages with py-rattler: exactly the lock's packages, each checked by SHA-256."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+import rattler
+from rattler.exceptions import InstallerError
+from rattler.install import InstallerReporter
+from rattler.package.build_string import BuildString
+from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
+
+from builder.errors import BuildError, SourceUnreachableError
+from builder.install.foreign import sign_replaced
+from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from builder.lock.channels import Mirrors
+    from builder.lock.model import LockedPackage
+    from builder.progress import Progress
+
+_CHUNK: Final = 1 << 20
+#: Fields that the lock does not keep and the package itself has; conda reads them from conda-meta.
+_FROM_INDEX: Final = (
+    "noarch",
+    "build_number",
+    "license",
+    "license_family",
+    "timestamp",
+    "constrains",
+    "arch",
+    "platform",
+)
+
+
+def install_conda(
+    packages: Sequence[LockedPackage],
+    prefix: Path,
+    *,
+    subdir: Subdir,
+    host: Subdir | None,
+    mirrors: Mirrors,
+    requested: Sequence[str],
+    cache: Path,
+    progress: Progress,
+) -> None:
+    """Download (or take from `cache`) and link `packages` into `prefix`.
+
+    For a platform other than the host's nothing is run, and Mach-O files whose prefix was replaced are
+    signed again by ourselves, since `codesign` exists on macOS only. Raises BuildError, SourceUnreachableError.
+    """
+    for package in packages:
+        _check_local(package, mirrors)
+    foreign_mac = subdir.is_osx and not (host is not None and host.is_osx)
+    # The protocol's other methods are no-ops that it wants inherited; mypy takes empty bodies for abstract.
+    reporter = _Reporter(progress, total=len(packages))  # type: ignore[abstract]
+    try:
+        asyncio.run(
+            rattler.install(
+                [_record(package, mirrors) for package in packages],
+                prefix,
+                # py-rattler calls /usr/bin/codesign for an osx-arm64 target; off a Mac the layout of Linux,
+                # which is the same, keeps it from that.
+                platform=rattler.Subdir(Subdir.LINUX_64 if foreign_mac else subdir),
+                execute_link_scripts=False,
+                show_progress=False,
+                client=rattler.Client.default_client(),
+                reporter=reporter,
+                package_cache=_package_cache(cache),
+            )
+        )
+    except InstallerError as error:
+        raise _failure(str(error), packages) from None
+    reporter.finish()
+    _complete_records(prefix, requested)
+    if foreign_mac:
+        sign_replaced(prefix)
+
+
+def _package_cache(folder: Path) -> PackageCache:
+    # Cached packages are linked by hard links, so an environment that was edited has edited the cache: read it all.
+    layer = PackageCacheLayer(folder).with_validation_mode(ValidationMode.full())
+    return PackageCache.from_layers([layer])
+
+
+def default_cache(environ: Mapping[str, str]) -> Path:
+    """The package cache that rattler's own tools (pixi, rattler-build) use, shared with them."""
+    import platformdirs
+
+    given = environ.get("RATTLER_CACHE_DIR")
+    return (Path(given) if given else platformdirs.user_cache_path("rattler") / "cache") / "pkgs"
+
+
+def _check_local(package: LockedPackage, mirrors: Mirrors) -> None:
+    """py-rattler checks the hash of what it downloads, but not of a package that already lies on this machine."""
+    url = mirrors.fetch_url(package.url)
+    if not url.startswith("file://"):
+        return
+    path = Path(unquote(urlsplit(url).path))
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise SourceUnreachableError(
+            f"{package.name}: {path} cannot be read: {error.strerror}",
+            hint="the lock was made on another machine, or its channel was deleted: run `envbuild lock` again",
+        ) from None
+    if digest.hexdigest() != package.sha256:
+        raise BuildError(
+            f"{path} is not the package that was locked: sha256 {digest.hexdigest()}, locked {package.sha256}",
+            hint="restore the file, or lock again if the change was meant",
+        )
+
+
+def _record(package: LockedPackage, mirrors: Mirrors) -> rattler.RepoDataRecord:
+    url = mirrors.fetch_url(package.url)
+    build = package.build
+    number = build.rpartition("_")[2]
+    record = rattler.PackageRecord(
+        package.name,
+        package.version,
+        BuildString(build),
+        int(number) if number.isdigit() else 0,
+        package.url_subdir,
+        depends=[f"{name} {version}".strip() for name, version in package.dependencies.items()],
+        sha256=bytes.fromhex(package.sha256 or ""),
+        md5=bytes.fromhex(package.md5) if package.md5 else None,
+    )
+    channel = package.url.rsplit("/", 2)[0]
+    return rattler.RepoDataRecord(record, package.file_name, url, channel)
+
+
+def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | SourceUnreachableError:
+    reason = reason.replace("\nCaused by: ", ": ")
+    lower = reason.lower()
+    if "hash mismatch" in lower:
+        return BuildError(
+            f"a package is not the one that was locked: {reason}",
+            hint="the server or a proxy sent other bytes; try again, and if it stays so do not trust that source",
+        )
+    if "failed to create cache directory" in lower or "cache lock" in lower:
+        return BuildError(
+            f"the package cache cannot be written: {reason}", hint="name a writable folder with RATTLER_CACHE_DIR"
+        )
+    if "no space left" in lower:
+        return BuildError(f"the disk is full: {reason}", hint="free space, or choose another place with -p PREFIX")
+    network = ("error sending request", "dns error", "connection", "timed out", "404", "403", "50", "download")
+    if any(word in lower for word in network) and "permission denied" not in lower:
+        hosts = sorted({urlsplit(package.url).netloc for package in packages})
+        return SourceUnreachableError(
+            f"packages cannot be fetched from {', '.join(hosts)}: {reason}",
+            hint="check the network; behind a mirror use --mirror CHANNEL=URL; "
+            "a machine that reaches only PyPI can use `envbuild create --source pypi`",
+        )
+    return BuildError(f"the packages could not be installed: {reason}")
+
+
+def _complete_records(prefix: Path, requested: Sequence[str]) -> None:
+    """Fill conda-meta with what the package's own index.json says and a lock does not, and with what was asked for."""
+    specs = {spec.split()[0]: spec for spec in requested}
+    for path in (prefix / "conda-meta").glob("*.json"):
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        index = _index(record)
+        record |= {key: index[key] for key in _FROM_INDEX if index.get(key) is not None}
+        if record["name"] in specs:
+            # conda's key and rattler's. `conda update` and `pixi` tell by them what the user chose.
+            record |= {"requested_spec": specs[record["name"]], "requested_specs": [specs[record["name"]]]}
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        # py-rattler leaves 0600, which hides the environment from everybody else on a shared machine.
+        path.chmod(0o644)
+
+
+def _index(record: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        folder = Path(record["extracted_package_dir"])
+        index: dict[str, Any] = json.loads((folder / "info" / "index.json").read_bytes())
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return index
+
+
+class _Reporter(InstallerReporter):
+    """py-rattler's callbacks as two bars: bytes downloaded and packages linked. Called from its worker threads."""
+
+    def __init__(self, progress: Progress, *, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._linked = 0
+        self._sizes: list[tuple[int, int]] = []
+
+    def on_download_start(self, cache_entry: int) -> int:
+        self._sizes.append((0, 0))
+        return len(self._sizes) - 1
+
+    def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
+        self._sizes[download_idx] = (progress, total or progress)
+        done, expected = (sum(column) for column in zip(*self._sizes, strict=True))
+        self._progress.update(
+            "download", f"downloading {len(self._sizes)} packages", completed=done / 1e6, total=expected / 1e6
+        )
+
+    def on_link_complete(self, index: int) -> None:
+        self._linked += 1
+        self._progress.update(
+            "link", f"linking packages ({self._linked}/{self._total})", completed=self._linked, total=self._total
+        )
+
+    def finish(self) -> None:
+        if self._sizes:
+            megabytes = sum(done for done, _ in self._sizes) / 1e6
+            self._progress.done("download", f"downloaded {len(self._sizes)} conda packages ({megabytes:,.0f} MB)")
+        self._progress.done("link", f"linked {self._total} conda packages")

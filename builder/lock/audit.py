@@ -1,0 +1,153 @@
+"""The audit every lock passes before it is used: what conda-lock, conda and micromamba take on trust.
+
+conda-lock installs by MD5 and accepts entries without SHA-256; corrupt caches have led to locks that
+silently lack dependencies (conda/conda-lock#896), and a lock without the platform gives an empty
+environment (conda/conda-lock#281).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion
+
+from builder.errors import LockfileError
+from builder.lock.channels import canonical_url
+from builder.lock.names import conda_to_pypi
+from builder.lock.pypi import provided_distributions
+from builder.lock.read import line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from builder.lock.model import Lock, LockedPackage
+    from builder.platforms import Subdir
+
+_TOKEN: Final = re.compile(r"/t/(?!\$\{)[^/]+/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defect:
+    """One reason to refuse a lock. `package` is None when it concerns a whole platform."""
+
+    package: LockedPackage | None
+    message: str
+
+
+def audit(lock: Lock) -> tuple[Defect, ...]:
+    """All defects of a lock, the worst kinds first within a package; empty when it may be used."""
+    found: list[Defect] = []
+    channels = tuple(f"{canonical_url(channel)}/" for channel in lock.channels)
+    for package in lock.packages:
+        found += [Defect(package=package, message=message) for message in _package_defects(package, channels)]
+    for subdir in lock.platforms:
+        found += _platform_defects(lock, subdir)
+    declared = set(lock.platforms)
+    for subdir in sorted({package.subdir for package in lock.packages} - declared):
+        found.append(Defect(package=None, message=f"packages for {subdir}, which the lock does not declare"))
+    return tuple(found)
+
+
+def require_sound(lock: Lock, file: Path) -> None:
+    """Raises LockfileError naming the first defect with its entry and line, and how many more there are."""
+    defects = audit(lock)
+    if not defects:
+        return
+    first = defects[0]
+    more = f" (and {len(defects) - 1} more)" if len(defects) > 1 else ""
+    raise LockfileError(
+        f"{describe(first)}{more}",
+        file=file,
+        line=_line(file, first),
+        hint="do not install it; lock again with `envbuild lock`, or restore the file from version control",
+    )
+
+
+def describe(defect: Defect) -> str:
+    """One line for people: the entry, then what is wrong with it."""
+    if defect.package is None:
+        return defect.message
+    package = defect.package
+    return f"{package.name} {package.version} ({package.manager}, {package.subdir}): {defect.message}"
+
+
+def _line(file: Path, defect: Defect) -> int | None:
+    """The line of the entry, found again in the file, since a lock as a value has no lines."""
+    package = defect.package
+    if package is None:
+        return None
+    text = file.read_text(encoding="utf-8")
+    wanted = f"  url: {package.url}"
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line == wanted:
+            return number
+    return line_of(text, ("package",))
+
+
+def _package_defects(package: LockedPackage, channels: tuple[str, ...]) -> Iterator[str]:
+    url = urlsplit(package.url)
+    if package.sha256 is None:
+        yield "has no sha256"
+    if url.username or url.password or _TOKEN.search(url.path):
+        yield "its URL holds credentials"
+    if url.scheme not in ("https", "http", "file"):
+        yield f"its URL is of the kind {url.scheme or 'none'!r}"
+    if ".." in unquote(url.path).split("/"):
+        yield "its URL goes up a folder (`..`)"
+    if package.manager == "pip":
+        yield from _wheel_defects(package)
+        return
+    if package.url_subdir not in (package.subdir, "noarch"):
+        yield f"its URL is for {package.url_subdir or 'no platform'}, not for {package.subdir} or noarch"
+    if not package.url.startswith(channels):
+        yield f"its URL is on no declared channel: {package.url}"
+    stem = f"{package.name}-{package.version}-"
+    if not package.file_name.startswith(stem) or not package.file_name.endswith((".conda", ".tar.bz2")):
+        yield f"its URL names another package: {package.file_name}"
+
+
+def _wheel_defects(package: LockedPackage) -> Iterator[str]:
+    try:
+        tags = parse_wheel_filename(package.file_name)[3]
+    except (InvalidWheelFilename, InvalidVersion):
+        yield f"{package.file_name} is not a wheel"
+        return
+    if not any(_runs_on(tag.platform, package.subdir) for tag in tags):
+        yield f"its wheel is not for {package.subdir}: {package.file_name}"
+
+
+def _runs_on(platform_tag: str, subdir: Subdir) -> bool:
+    if platform_tag == "any":
+        return True
+    if subdir.is_osx:
+        return platform_tag.startswith("macosx_") and platform_tag.endswith((subdir.machine, "universal2"))
+    return "linux" in platform_tag and platform_tag.endswith(subdir.machine)
+
+
+def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
+    packages = lock.on(subdir)
+    conda = [package for package in packages if package.manager == "conda"]
+    if not conda:
+        yield Defect(package=None, message=f"no packages for {subdir}, which the lock declares")
+        return
+    if any(package.manager == "pip" for package in packages) and not any(package.name == "python" for package in conda):
+        yield Defect(package=None, message=f"PyPI packages but no python for {subdir}")
+    present = {package.name for package in conda}
+    for package in conda:
+        missing = [name for name in package.dependencies if name not in present and not name.startswith("__")]
+        if missing:
+            yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold")
+    distributions = {canonicalize_name(package.name) for package in packages if package.manager == "pip"}
+    distributions |= {canonicalize_name(name) for name in provided_distributions(conda, conda_to_pypi())}
+    for package in packages:
+        if package.manager == "pip":
+            missing = [name for name in package.dependencies if canonicalize_name(name) not in distributions]
+            if missing:
+                yield Defect(
+                    package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold"
+                )

@@ -1,0 +1,117 @@
+"""Channels under their canonical URL, and mirrors from which they are really fetched.
+
+A mirror changes where bytes come from and nothing else: rendered files and locks keep the channel's own
+name and URLs, so a lock made behind a mirror is the same as one made without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from builder.errors import SourceUnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """Canonical channel URL → where to fetch it instead. URLs end without a slash."""
+
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, pairs: Mapping[str, str], *, unpack_dir: Path) -> Mirrors:
+        """From `CHANNEL → URL or folder`. Raises UsageError for a place that is no channel.
+
+        A folder that holds `repodata.json.zst` alone (as published channels and their snapshots do) is
+        given an unpacked twin under `unpack_dir`, since a `file://` channel is read uncompressed.
+        """
+        urls: dict[str, str] = {}
+        for channel, place in pairs.items():
+            folder = _local_folder(place)
+            if folder is None and "://" not in place:
+                raise UsageError(f"the mirror {place!r} of {channel} is neither a URL nor an existing folder")
+            where = place if folder is None else _readable(folder, channel, unpack_dir).as_uri()
+            urls[canonical_url(channel)] = where.rstrip("/")
+        return cls(urls)
+
+    def fetch_url(self, url: str) -> str:
+        """Where to fetch what the canonical `url` names."""
+        for canonical, mirror in self.urls.items():
+            if url == canonical or url.startswith(f"{canonical}/"):
+                return mirror + url[len(canonical) :]
+        return url
+
+    def canonical(self, url: str) -> str:
+        """The canonical URL of something fetched from `url`."""
+        for canonical, mirror in self.urls.items():
+            if url == mirror or url.startswith(f"{mirror}/"):
+                return canonical + url[len(mirror) :]
+        return url
+
+
+def canonical_url(channel: str) -> str:
+    """A channel's base URL without a trailing slash: `conda-forge` lives on anaconda.org, as conda has it."""
+    if "://" in channel:
+        return channel.rstrip("/")
+    return f"https://conda.anaconda.org/{channel.strip('/')}"
+
+
+def _local_folder(place: str) -> Path | None:
+    path = Path(unquote(urlsplit(place).path)) if place.startswith("file://") else Path(place).expanduser()
+    if "://" in place and not place.startswith("file://"):
+        return None
+    if path.is_dir():
+        return path.resolve()
+    if place.startswith("file://"):
+        raise SourceUnreachableError(f"the mirror {place} is not there", hint="check the path after file://")
+    return None
+
+
+def _readable(folder: Path, channel: str, unpack_dir: Path) -> Path:
+    packed = [path for path in folder.glob("*/repodata.json.zst") if not path.with_suffix("").exists()]
+    if not packed and not any(folder.glob("*/repodata.json")):
+        raise UsageError(f"the mirror {folder} of {channel} holds no SUBDIR/repodata.json")
+    if not packed:
+        return folder
+    digest = hashlib.sha256()
+    for path in sorted(packed):
+        digest.update(path.parent.name.encode())
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    twin = unpack_dir / digest.hexdigest()[:24]
+    for path in sorted(folder.glob("*/repodata.json*")):
+        target = twin / path.parent.name / "repodata.json"
+        if not target.exists():
+            _unpack(path, target)
+    return twin
+
+
+def _unpack(source: Path, target: Path) -> None:
+    """Write `source` (packed or not) to `target`, by way of a temporary name so that no half file is ever read."""
+    import shutil
+
+    import zstandard
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with source.open("rb") as packed, temporary.open("wb") as plain:
+            if source.suffix == ".zst":
+                zstandard.ZstdDecompressor().copy_stream(packed, plain)
+            else:
+                shutil.copyfileobj(packed, plain)
+        temporary.replace(target)
+    except (OSError, zstandard.ZstdError) as error:
+        raise SourceUnreachableError(f"{source} cannot be unpacked: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)

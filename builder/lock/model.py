@@ -1,0 +1,76 @@
+"""A lock as values: what conda-lock's file says, in the terms of this project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.platforms import Subdir
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedPackage:
+    """One package on one platform. Hashes are lower-case hex; `dependencies` maps a name to a version range."""
+
+    manager: Literal["conda", "pip"]
+    name: str
+    version: str
+    subdir: Subdir
+    url: str
+    sha256: str | None
+    md5: str | None = None
+    dependencies: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ("main",)
+    """The groups that need it, sorted; only `main` where the main group needs it."""
+
+    @property
+    def file_name(self) -> str:
+        return unquote(PurePosixPath(urlsplit(self.url).path).name)
+
+    @property
+    def build(self) -> str:
+        """The build string, which conda keeps in the file name; empty for PyPI packages."""
+        if self.manager != "conda":
+            return ""
+        return self.file_name.removesuffix(".conda").removesuffix(".tar.bz2").rpartition("-")[2]
+
+    @property
+    def url_subdir(self) -> str:
+        """The folder that the URL names: the package's own subdir, or `noarch`."""
+        return PurePosixPath(urlsplit(self.url).path).parent.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputHash:
+    """Hashes of a source file (lower-case hex). conda-lock requires both once it records an input at all."""
+
+    sha256: str
+    md5: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """A whole lock. `channels` are names or URLs as declared; `content_hash` is conda-lock's, per platform."""
+
+    channels: tuple[str, ...]
+    platforms: tuple[Subdir, ...]
+    packages: tuple[LockedPackage, ...]
+    sources: tuple[str, ...]
+    content_hash: Mapping[Subdir, str]
+    inputs: Mapping[str, InputHash] = field(default_factory=dict)
+    """The rendered files by name, as conda-lock's `inputs_metadata` keeps them."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """conda-lock's free `custom_metadata`."""
+
+    def on(self, subdir: Subdir, *, manager: Literal["conda", "pip"] | None = None) -> tuple[LockedPackage, ...]:
+        """The packages of one platform, in the order of the file."""
+        return tuple(
+            package
+            for package in self.packages
+            if package.subdir is subdir and (manager is None or package.manager == manager)
+        )

@@ -1,0 +1,195 @@
+"""Reading conda-lock.yml without conda-lock, whose import would take longer than everything else here."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from builder.errors import LockfileError
+from builder.lock.model import InputHash, Lock, LockedPackage
+from builder.platforms import TARGETS, Subdir
+from builder.yamlio import too_deep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_BYTES: Final = 64_000_000
+
+
+class _Entry(BaseModel):
+    """Like conda-lock's own models, unknown fields are kept out of the way, not refused: it may add some."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class _Hash(_Entry):
+    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class _Package(_Entry):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.!+~*-]+$")]
+    manager: Literal["conda", "pip"]
+    platform: str
+    dependencies: dict[str, str] = {}
+    url: str
+    hash: _Hash
+    category: str = "main"
+
+
+class _Url(_Entry):
+    url: str
+
+
+class _Input(_Entry):
+    md5: str | None
+    sha256: str | None
+
+
+class _Metadata(_Entry):
+    content_hash: dict[str, str]
+    channels: list[_Url | str]
+    platforms: list[str]
+    sources: list[str]
+    inputs_metadata: dict[str, _Input] | None = None
+    custom_metadata: dict[str, str] | None = None
+
+
+class _File(_Entry):
+    version: Literal[1]
+    metadata: _Metadata
+    package: list[_Package] = Field(min_length=0)
+
+
+def read_lock(file: Path) -> Lock:
+    """The lock in `file`. Raises LockfileError, naming the line, for anything that is not a v1 lock."""
+    text = _read(file)
+    if (line := too_deep(text)) is not None:
+        raise LockfileError("nested too deeply; that is no lock", file=file, line=line)
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise LockfileError(
+            f"not valid YAML: {error.problem or error.context}",
+            file=file,
+            line=mark.line + 1 if mark else None,
+            hint=_merge_hint(text),
+        ) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise LockfileError(f"not valid YAML: {str(error).splitlines()[0]}", file=file) from None
+    if isinstance(data, dict) and data.get("version") not in (None, 1):
+        raise LockfileError(
+            f"format version {data['version']!r}; only version 1 is known",
+            file=file,
+            hint="lock again with `envbuild lock`",
+        )
+    try:
+        parsed = _File.model_validate(data)
+    except ValidationError as problems:
+        problem = problems.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise LockfileError(
+            f"{_entry_name(data, problem['loc'])}`{place}`: {problem['msg']}",
+            file=file,
+            line=line_of(text, problem["loc"]),
+            hint="lock again with `envbuild lock`",
+        ) from None
+    return _lock(parsed, file)
+
+
+def _read(file: Path) -> str:
+    try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise LockfileError(f"larger than {_MAX_BYTES:,} bytes; that is no lock", file=file)
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LockfileError(f"cannot be read: {error.strerror}", file=file) from None
+    except UnicodeDecodeError as error:
+        raise LockfileError(f"not UTF-8 text (byte {error.start})", file=file) from None
+
+
+def _merge_hint(text: str) -> str | None:
+    if re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE):
+        return "the file holds merge conflict marks: take either side, then run `envbuild lock`"
+    return None
+
+
+def _entry_name(data: Any, location: tuple[str | int, ...]) -> str:
+    """`numpy (linux-64): ` when the problem lies in a package that has a name."""
+    if len(location) > 1 and location[0] == "package" and isinstance(location[1], int):
+        entry = data["package"][location[1]]
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            return f"{entry['name']} ({entry.get('platform', 'no platform')}): "
+    return ""
+
+
+def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
+    """The line (1-based) of `path` in YAML `text`; parsed again, since only a problem needs it."""
+    try:
+        node: Any = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return None
+    for part in path:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+        elif isinstance(node, yaml.MappingNode):
+            values = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+            if part not in values:
+                break
+            node = values[part]
+        else:
+            break
+    return node.start_mark.line + 1 if node is not None else None
+
+
+def _lock(parsed: _File, file: Path) -> Lock:
+    platforms = tuple(_subdir(platform, file) for platform in parsed.metadata.platforms)
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for entry in parsed.package:
+        groups.setdefault((entry.manager, entry.name, entry.platform), []).append(entry.category)
+    packages: dict[tuple[str, str, str], LockedPackage] = {}
+    for entry in parsed.package:
+        key = (entry.manager, entry.name, entry.platform)
+        package = LockedPackage(
+            manager=entry.manager,
+            name=entry.name,
+            version=entry.version,
+            subdir=_subdir(entry.platform, file),
+            url=entry.url,
+            sha256=entry.hash.sha256,
+            md5=entry.hash.md5,
+            dependencies=entry.dependencies,
+            groups=tuple(sorted(groups[key])),
+        )
+        # conda-lock repeats an entry for each group that needs it; two that differ are a damaged file.
+        if packages.setdefault(key, package) != package:
+            raise LockfileError(f"{entry.name} ({entry.platform}) has two entries that differ", file=file)
+    return Lock(
+        channels=tuple(channel if isinstance(channel, str) else channel.url for channel in parsed.metadata.channels),
+        platforms=platforms,
+        packages=tuple(packages.values()),
+        sources=tuple(parsed.metadata.sources),
+        content_hash={_subdir(platform, file): digest for platform, digest in parsed.metadata.content_hash.items()},
+        inputs={
+            name: InputHash(sha256=entry.sha256 or "", md5=entry.md5 or "")
+            for name, entry in (parsed.metadata.inputs_metadata or {}).items()
+        },
+        notes=parsed.metadata.custom_metadata or {},
+    )
+
+
+def _subdir(platform: str, file: Path) -> Subdir:
+    try:
+        subdir = Subdir(platform)
+    except ValueError:
+        subdir = Subdir.NOARCH
+    if subdir not in TARGETS:
+        known = ", ".join(TARGETS)
+        raise LockfileError(f"platform {platform!r} is not one that envbuild knows ({known})", file=file)
+    return subdir

@@ -1,0 +1,40 @@
+"""The solver protocol: one platform's match specs in, one exact set of conda packages out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from builder.lock.model import LockedPackage
+    from builder.platforms import Subdir
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolveRequest:
+    """What to solve. `channels` are canonical names or URLs in order of priority.
+
+    `virtual_packages` maps a name to `version` or `version build`; they are the target's, and nothing of the
+    machine that solves is taken into account. `exact` maps a package name to the only version allowed, should it be
+    part of the solution (how parity between platforms is reached).
+    """
+
+    subdir: Subdir
+    channels: tuple[str, ...]
+    specs: tuple[str, ...]
+    virtual_packages: Mapping[str, str]
+    exact: Mapping[str, str]
+
+
+class Solver(Protocol):
+    """Raises UnsatisfiableError (with the reason), or SourceUnreachableError."""
+
+    name: str
+
+    async def solve(self, request: SolveRequest) -> Sequence[LockedPackage]: ...
+
+    async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
+        """All versions of `package` on the request's channels and platform; empty if the solver cannot tell."""
+        ...

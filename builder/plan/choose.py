@@ -1,0 +1,326 @@
+"""Choosing versions: the newest combination that every fact allows, on all targets at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from packaging.version import Version
+
+from builder.compat.facts import Refusal
+from builder.compat.fit import Judgement, display, judge_one, judge_pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from builder.compat.model import Fact, Origin, Relation
+    from builder.plan.question import Question, Target
+
+#: Packages that come along unasked and break a framework when they are too new for it.
+COMPANIONS: Final = ("protobuf", "h5py", "ml-dtypes")
+
+
+class Level(IntEnum):
+    """How much is tolerated because the user's pins ask for it."""
+
+    PROVEN = 0
+    UNSAFE = 1
+    UNPROVEN = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The releases of one package that fit, newest first, a contiguous run; and what that rests on."""
+
+    package: str
+    versions: tuple[Version, ...]
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def newest(self) -> Version:
+        """The newest of the run; a choice that was left open has none."""
+        return self.versions[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combination:
+    """What was chosen, the same for all targets it was chosen for."""
+
+    python: str
+    main: Choice | None = None
+    partners: tuple[Choice, ...] = ()
+    plugin: Choice | None = None
+    numpy: Choice | None = None
+    companions: tuple[Choice, ...] = ()
+    """Companions that need a bound of ours, because what is declared admits releases that break."""
+    unsafe: tuple[Relation, ...] = ()
+    unproven: tuple[str, ...] = ()
+    held_back: str = ""
+    """Why the newest framework in question was not taken; empty when it was."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in self.unsafe]
+        return tuple(dict.fromkeys([*loud, *(f"unproven: {text}" for text in self.unproven)]))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(relation.check for relation in self.unsafe if relation.check))
+
+
+@dataclass(kw_only=True)
+class Search:
+    """One run through the candidates. `refusals` gathers why each was passed over, the newest candidate first."""
+
+    question: Question
+    level: Level
+    refusals: list[Refusal] = field(default_factory=list)
+    _memo: dict[tuple[object, ...], Judgement] = field(default_factory=dict)
+
+    def combinations(self) -> Iterator[Combination]:
+        """Every combination that fits, the newest framework first, then the newest Python."""
+        for version in self._candidates(self.question.family.main):
+            held_back = self.refusals[0].statement if self.refusals else ""
+            for python in self.question.minors:
+                found = self._combine(version, python)
+                if found is not None:
+                    yield replace(found, held_back=held_back)
+
+    def _candidates(self, package: str, origins: Sequence[str] | None = None) -> list[Version]:
+        """Known releases the pins allow, newest first; a pinned release no fact is about stands for itself."""
+        question = self.question
+        if origins is None:
+            targets = question.targets
+            origins = tuple({t.origin for t in targets}) if package == question.family.main else ("pypi",)
+        known = {
+            Version(release.version)
+            for origin in origins
+            for release in question.facts.releases_of(package, origin)  # type: ignore[arg-type]
+        }
+        allowed = sorted((version for version in known if question.allows(package, version)), reverse=True)
+        if allowed or self.level < Level.UNPROVEN:
+            return allowed
+        named = {
+            Version(specifier.version.removesuffix(".*"))
+            for pin in question.pins_on(package)
+            for specifier in pin.versions
+            if specifier.operator in ("==", ">=", "~=", "===", "<=")
+        }
+        return sorted((version for version in named if question.allows(package, version)), reverse=True)
+
+    def _one(self, package: str, version: Version, python: str, target: Target) -> Judgement:
+        key = (package, version, python, target.subdir)
+        if key not in self._memo:
+            setting = target.setting(self.question.family, python)
+            self._memo[key] = judge_one(package, version, setting=setting, facts=self.question.facts)
+        return self._memo[key]
+
+    def _pair(self, left: tuple[str, Version], right: tuple[str, Version], python: str, target: Target) -> Judgement:
+        key = (left, right, python, target.subdir)
+        if key not in self._memo:
+            setting = target.setting(self.question.family, python)
+            self._memo[key] = judge_pair(left, right, setting=setting, facts=self.question.facts)
+        return self._memo[key]
+
+    def _tolerable(self, judgement: Judgement) -> bool:
+        """Whether a judgement is good enough at this level."""
+        if not judgement.fits or (judgement.unsafe and self.level < Level.UNSAFE):
+            return False
+        return not (judgement.unproven and self.level < Level.UNPROVEN)
+
+    def _everywhere(self, judgements: Iterable[Judgement], rejected: list[Refusal]) -> Judgement | None:
+        """The sum of judgements that are all tolerable, or None with the reasons added to `rejected`."""
+        total = Judgement()
+        for judgement in judgements:
+            if not self._tolerable(judgement):
+                rejected += _reasons(judgement)
+                return None
+            total += judgement
+        return total
+
+    def _combine(self, version: Version, python: str) -> Combination | None:
+        """The best that goes with one framework release on one Python, or None."""
+        family, targets = self.question.family, self.question.targets
+        main = (family.main, version)
+        base = self._everywhere((self._one(*main, python, target) for target in targets), self.refusals)
+        if base is None:
+            return None
+        plugin: Choice | None = None
+        fixed = [main]
+        judged = [base]
+        if any(target.plugin for target in targets):
+            found = self._plugin(main, python)
+            if found is None:
+                return None
+            plugin, judgement = found
+            fixed.append((plugin.package, plugin.newest))
+            judged.append(judgement)
+        if base.unproven and self.question.facts.release(*_named(main, self.question)) is None:
+            return self._left_open(main, base, python, plugin)
+        partners = []
+        for package in family.partners:
+            run = self._run(package, fixed, python)
+            if run is None:
+                return None
+            partners.append(run[0])
+            judged.append(run[1])
+        numpy = self._run("numpy", [main], python, contiguous=False)
+        if numpy is None and self.question.facts.releases_of("numpy", "pypi"):
+            return None
+        companions = self._companions(main, python)
+        if companions is None:
+            return None
+        total = sum(judged, Judgement())
+        return Combination(
+            python=python,
+            main=Choice(package=family.main, versions=(version,), facts=base.proofs),
+            partners=tuple(partners),
+            plugin=plugin,
+            numpy=numpy[0] if numpy is not None else None,
+            companions=companions,
+            unsafe=tuple(dict.fromkeys(total.unsafe)),
+            unproven=tuple(dict.fromkeys((*base.unproven, *(text for j in judged for text in j.unproven[:1])))),
+        )
+
+    def _left_open(
+        self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None
+    ) -> Combination:
+        """A framework release no fact is about: what goes with it is left to what it declares."""
+        open_choices = tuple(Choice(package=package, versions=()) for package in self.question.family.partners)
+        return Combination(
+            python=python,
+            main=Choice(package=main[0], versions=(main[1],)),
+            partners=open_choices,
+            plugin=plugin,
+            unproven=tuple(dict.fromkeys(base.unproven)),
+        )
+
+    def _plugin(self, main: tuple[str, Version], python: str) -> tuple[Choice, Judgement] | None:
+        """The newest plug-in that loads with `main` on the targets that want one."""
+        package = self.question.family.plugin or ""
+        wanting = [target for target in self.question.targets if target.plugin]
+        rejected: list[Refusal] = []
+        for version in self._candidates(package):
+            both = (
+                self._one(package, version, python, target) + self._pair(main, (package, version), python, target)
+                for target in wanting
+            )
+            judgement = self._everywhere(both, rejected)
+            if judgement is not None:
+                return Choice(package=package, versions=(version,), facts=judgement.proofs), judgement
+        self.refusals += rejected
+        return None
+
+    def _run(
+        self, package: str, fixed: Sequence[tuple[str, Version]], python: str, *, contiguous: bool = True
+    ) -> tuple[Choice, Judgement] | None:
+        """The releases of `package` that fit everything fixed, from the newest that does down to the first gap."""
+        versions: list[Version] = []
+        total = Judgement()
+        avoided: list[Relation] = []
+        rejected: list[Refusal] = []
+        family = self.question.family
+        for version in self._candidates(package):
+            both = (
+                sum(
+                    (
+                        self._pair(other, (package, version), python, target)
+                        for other in fixed
+                        if other[0] != family.plugin or target.plugin
+                    ),
+                    self._one(package, version, python, target),
+                )
+                for target in self.question.targets
+            )
+            judgement = self._everywhere(both, rejected)
+            if judgement is not None:
+                versions.append(version)
+                total += judgement
+            elif versions and contiguous:
+                break
+            elif not versions:
+                avoided += self._unsafe_beside(package, version, fixed, python)
+        if not versions:
+            self.refusals += rejected
+            return None
+        facts = tuple(dict.fromkeys([*avoided[:1], *total.proofs]))
+        return Choice(package=package, versions=tuple(versions), facts=facts), total
+
+    def _unsafe_beside(
+        self, package: str, version: Version, fixed: Sequence[tuple[str, Version]], python: str
+    ) -> tuple[Relation, ...]:
+        """What made a newer release be avoided, to be quoted beside the choice."""
+        return tuple(
+            relation
+            for other in fixed
+            for target in self.question.targets
+            if target.plugin
+            for relation in self._pair(other, (package, version), python, target).unsafe
+        )
+
+    def _companions(self, main: tuple[str, Version], python: str) -> tuple[Choice, ...] | None:
+        """Companions of which some release that the metadata admits is known to break, with those that fit."""
+        bounded = []
+        for package in COMPANIONS:
+            known = [Version(release.version) for release in self.question.facts.releases_of(package, "pypi")]
+            declared: list[Version] = []
+            fitting: list[Version] = []
+            breaking: list[Fact] = []
+            for version in known:
+                judgements = [self._pair(main, (package, version), python, t) for t in self.question.targets]
+                related = [fact for j in judgements for r in j.refusals for fact in r.facts if hasattr(fact, "verdict")]
+                if all(judgement.fits for judgement in judgements) or related:
+                    declared.append(version)
+                if all(judgement.fits for judgement in judgements) and self.question.allows(package, version):
+                    fitting.append(version)
+                breaking += related
+            if known and not fitting:
+                for version in filter(lambda version: self.question.allows(package, version), known):  # noqa: B023
+                    pairs = (self._pair(main, (package, version), python, target) for target in self.question.targets)
+                    self._everywhere(pairs, self.refusals)
+                return None
+            if breaking and len(fitting) < len(declared):
+                facts = tuple(dict.fromkeys(breaking))
+                bounded.append(Choice(package=package, versions=tuple(fitting), facts=facts))
+        return tuple(bounded)
+
+
+def _named(main: tuple[str, Version], question: Question) -> tuple[str, str, Origin]:
+    return main[0], str(main[1]), question.targets[0].origin
+
+
+def _reasons(judgement: Judgement) -> list[Refusal]:
+    """Why a judgement is not good enough: what refuses it, what is unsafe about it, what nobody has shown."""
+    unsafe = [
+        Refusal(
+            statement=relation.cause,
+            facts=(relation,),
+            remedy=relation.remedy,
+            packages=(relation.left.package, relation.right.package),
+        )
+        for relation in judgement.unsafe
+    ]
+    return [*judgement.refusals, *unsafe, *(Refusal(statement=text, facts=()) for text in judgement.unproven)]
+
+
+def series(version: Version) -> str:
+    """The part of a version within which releases are taken as one: the minor, or everything while the major is 0."""
+    release = (*version.release, 0, 0)
+    kept = release[:3] if release[0] == 0 else release[:2]
+    return ".".join(str(number) for number in kept)
+
+
+def bounds(choice: Choice) -> str:
+    """A version range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
+    if not choice.versions:
+        return ""
+    low, high = choice.versions[-1], choice.versions[0]
+    head = [int(part) for part in series(high).split(".")]
+    head[-1] += 1
+    return f">={series(low)},<{'.'.join(map(str, head))}"
+
+
+def why_not(combination: Combination) -> str:
+    """`; TensorFlow 2.21.0 …` for a reason, or nothing."""
+    return f" (newer: {combination.held_back})" if combination.held_back else ""

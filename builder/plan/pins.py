@@ -1,0 +1,146 @@
+"""What the user's recipe already says about versions, gathered from all the places where it can say it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from builder.errors import RecipeError
+from builder.plan.model import MAIN_GROUP
+from builder.recipe.model import Dependency, specifier_set
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.compat.facts import Facts
+    from builder.platforms import Subdir
+    from builder.recipe.model import Recipe
+
+#: What facts call a package, where a recipe may use another of its names.
+SUBJECTS: Final = {
+    "pytorch": "torch",
+    "ml_dtypes": "ml-dtypes",
+    "tensorflow-cpu": "tensorflow",
+    "tensorflow-macos": "tensorflow",
+    "tensorflow-base": "tensorflow",
+}
+_CONDA: Final = re.compile(r"^(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*?)(?:\s*(?P<version>[=<>!~*\d].*))?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """One restriction of the user's: `package` as facts name it, and where the recipe says it."""
+
+    package: str
+    versions: SpecifierSet
+    text: str
+    where: str
+
+    def allows(self, version: str | Version) -> bool:
+        return self.versions.contains(Version(str(version)), prereleases=True)
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.text} ({self.where})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A dependency of the recipe for one platform: its name and spec on either side."""
+
+    group: str
+    where: str
+    conda_name: str | None = None
+    conda_spec: str = ""
+    pypi: Requirement | None = None
+    always_pypi: bool = False
+
+    @property
+    def subject(self) -> str:
+        name = self.conda_name or (canonicalize_name(self.pypi.name) if self.pypi else "")
+        return SUBJECTS.get(name, name)
+
+
+def split_conda(text: str) -> tuple[str, str]:
+    """`numpy >=1.26,<3` as name and rest (version and build)."""
+    found = _CONDA.match(text.strip())
+    if found is None:
+        raise RecipeError(f"{text!r} is not a match spec")
+    return found["name"], (found["version"] or "").strip()
+
+
+def conda_to_pep440(spec: str) -> SpecifierSet | None:
+    """A conda version spec as a PEP 440 one; None where it has no counterpart (`|`, builds are left out).
+
+    `1.26` and `=1.26` and `1.26.*` are `==1.26.*`; `==1.26.4` stays; `*` is any version.
+    """
+    version = spec.split(" ")[0] if " " in spec and not spec.startswith(("<", ">", "!", "~", "=")) else spec
+    version = re.sub(r"\s*([<>=!~]+)\s*", r"\1", version.strip())
+    version = version.split(" ")[0]
+    if version in ("", "*"):
+        return SpecifierSet()
+    if "|" in version:
+        return None
+    exact = re.fullmatch(r"=?([\w.]+)=([\w.*]+)", version)
+    if exact and not version.startswith("=="):
+        version = f"=={exact[1]}"
+    parts = []
+    for part in version.split(","):
+        bare = re.fullmatch(r"=?(\d[\w.]*?)(?:\.?\*)?", part)
+        parts.append(f"=={bare[1]}.*" if bare else part)
+    try:
+        return SpecifierSet(",".join(parts))
+    except InvalidSpecifier:
+        return None
+
+
+def wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
+    """Every dependency of the recipe that applies to `subdir`, in order, groups last."""
+    groups = [(MAIN_GROUP, recipe.dependencies, recipe.pypi)]
+    groups += [(name, group.dependencies, group.pypi) for name, group in sorted(recipe.groups.items())]
+    for name, dependencies, pypi in groups:
+        prefix = "" if name == MAIN_GROUP else f"groups.{name}."
+        for index, dependency in enumerate(dependencies):
+            where = f"{prefix}dependencies[{index}]"
+            if isinstance(dependency, str):
+                conda_name, spec = split_conda(dependency)
+                yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec)
+            elif isinstance(dependency, Dependency) and dependency.applies_to(subdir):
+                requirement = Requirement(dependency.pypi) if dependency.pypi else None
+                if dependency.conda is None:
+                    yield Wanted(group=name, where=where, pypi=requirement, always_pypi=True)
+                else:
+                    conda_name, spec = split_conda(dependency.conda)
+                    yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec, pypi=requirement)
+        for index, text in enumerate(pypi):
+            yield Wanted(group=name, where=f"{prefix}pypi[{index}]", pypi=Requirement(text), always_pypi=True)
+
+
+def pins(recipe: Recipe, *, subdir: Subdir, facts: Facts) -> tuple[Pin, ...]:
+    """Every restriction the recipe puts on a package that facts are about."""
+    found = []
+    framework = recipe.framework
+    package = {"pytorch": "torch"}.get(framework.name, framework.name)
+    plugin = {"tensorflow": "tensorflow-metal", "jax": "jax-metal"}.get(framework.name)
+    for name, text, where in (
+        (package, framework.version, "framework.version"),
+        ("keras", framework.keras, "framework.keras"),
+        (plugin, framework.plugin, "framework.plugin"),
+    ):
+        if name is not None and text is not None:
+            found.append(Pin(package=name, versions=specifier_set(text), text=text, where=where))
+    for dependency in wanted(recipe, subdir=subdir):
+        if dependency.subject not in facts.packages:
+            continue
+        specifiers = conda_to_pep440(dependency.conda_spec) if dependency.conda_name else None
+        text = dependency.conda_spec
+        if dependency.pypi is not None and (dependency.always_pypi or not text):
+            specifiers, text = dependency.pypi.specifier, str(dependency.pypi.specifier)
+        if specifiers is not None and len(specifiers):
+            found.append(Pin(package=dependency.subject, versions=specifiers, text=text, where=dependency.where))
+    return tuple(found)

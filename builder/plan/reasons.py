@@ -1,0 +1,35 @@
+"""Facts as a plan quotes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from builder.compat.model import BlasVariant, Fact, Relation, Release
+from builder.plan.model import FactRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def statement(fact: Fact) -> str:
+    """A fact as one sentence."""
+    if isinstance(fact, Relation):
+        return fact.cause
+    if isinstance(fact, BlasVariant):
+        return fact.statement
+    if isinstance(fact, Release):
+        places = "; ".join(
+            f"{place}: Python {', '.join(build.pythons)}" if build.pythons else place
+            for place, build in fact.builds.items()
+        )
+        return f"{fact.package} {fact.version} from {fact.origin} exists for {places}"
+    raise TypeError(type(fact).__name__)
+
+
+def reference(fact: Fact, text: str | None = None) -> FactRef:
+    return FactRef(id=fact.id, statement=text or statement(fact), source=fact.source, established=fact.established)
+
+
+def references(facts: Iterable[Fact]) -> tuple[FactRef, ...]:
+    unique = {fact.id: fact for fact in facts}
+    return tuple(reference(fact) for fact in unique.values())

@@ -1,0 +1,39 @@
+"""How long work reports what it is doing. The CLI draws it; everyone else may ignore it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives named tasks. A task is begun by its first `update` and ended by `done`.
+
+    `completed` and `total` are in any unit, as long as it is the same one for a task; `total` None means
+    that the end is not known.
+    """
+
+    def update(
+        self, task: str, description: str, *, completed: float | None = None, total: float | None = None
+    ) -> None: ...
+
+    def done(self, task: str, description: str) -> None: ...
+
+    def handed_over(self) -> AbstractContextManager[bool]:
+        """While inside, nothing is drawn here; True when another program may draw on the terminal meanwhile."""
+        ...
+
+
+class NoProgress:
+    """Draws nothing."""
+
+    def update(
+        self, task: str, description: str, *, completed: float | None = None, total: float | None = None
+    ) -> None:
+        """Nothing is drawn."""
+
+    def done(self, task: str, description: str) -> None:
+        """Nothing is drawn."""
+
+    def handed_over(self) -> AbstractContextManager[bool]:
+        return nullcontext(False)

@@ -1,0 +1,87 @@
+"""The user's project: where its recipes are, and where rendered files and locks are written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from builder.errors import UsageError
+from builder.recipe.load import load_recipe
+from builder.recipe.model import NAME_PATTERN, Recipe
+from builder.resources import shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK_NAME: Final = "conda-lock.yml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder holding `recipes/` or `environments/`; recipes that it lacks are those shipped with envbuild.
+
+    `state` is where locks go that must not be committed (bound to this machine), or that have no
+    project to be committed to.
+    """
+
+    root: Path
+    state: Path
+    found: bool
+    """False when no parent of the working directory is a project and `root` is merely that directory."""
+
+    @classmethod
+    def find(cls, start: Path, *, state: Path, given: Path | None = None) -> Project:
+        """The nearest parent of `start` that is a project; `given` (from `--project`) is taken as it is."""
+        if given is not None:
+            if not given.is_dir():
+                raise UsageError(f"--project {given}: no such directory")
+            return cls(root=given.resolve(), state=state, found=True)
+        for folder in (start, *start.parents):
+            if any((folder / "recipes").glob("*.yaml")) or any((folder / "environments").glob(f"*/{LOCK_NAME}")):
+                return cls(root=folder, state=state, found=True)
+        return cls(root=start, state=state, found=False)
+
+    def recipe_files(self) -> dict[str, Path]:
+        """Every known recipe by name; the project's own ones come before the shipped ones."""
+        files: dict[str, Path] = {}
+        for folder in (shipped("recipes"), self.root / "recipes"):
+            files |= {file.stem: file for file in folder.glob("*.yaml")}
+        return dict(sorted(files.items()))
+
+    def recipe_file(self, name: str) -> Path:
+        """Raises UsageError, naming the nearest known recipe, where there is none of that name."""
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise UsageError(f"{name!r} is not a recipe's name", hint="a name, not a path; see `envbuild list`")
+        files = self.recipe_files()
+        if name not in files:
+            import difflib
+
+            close = difflib.get_close_matches(name, files, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(
+                f"there is no recipe {name!r} in {self.root / 'recipes'} or among the shipped ones",
+                hint=f"{hint}`envbuild list` shows all; `envbuild init {name}` begins a new one",
+            )
+        return files[name]
+
+    def recipe(self, name: str) -> Recipe:
+        files = self.recipe_files()
+        return load_recipe(self.recipe_file(name), find=files.get)
+
+    def environment(self, name: str) -> Path:
+        """The folder that holds (or will hold) the rendered files and the lock of recipe `name`."""
+        return self.root / "environments" / name
+
+    def local_environment(self, name: str, *, source: str) -> Path:
+        """The folder for a lock that is bound to this machine."""
+        return self.state / "environments" / source / name
+
+    def committed_lock(self, name: str) -> Path | None:
+        """The project's lock, or the shipped one when the recipe itself is the shipped one."""
+        own = self.environment(name) / LOCK_NAME
+        if own.is_file():
+            return own
+        theirs = shipped("environments") / name / LOCK_NAME
+        uses_shipped_recipe = self.recipe_files().get(name) == shipped("recipes") / f"{name}.yaml"
+        return theirs if uses_shipped_recipe and theirs.is_file() else None

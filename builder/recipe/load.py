@@ -1,0 +1,140 @@
+"""Reading recipes: strict YAML, `extends`, and the errors that say where and what to write."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+
+from builder import yamlio
+from builder.errors import RecipeError
+from builder.recipe.model import NAME_PATTERN, Name, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: Lists that a child adds to instead of replacing: asking for more is what extending is for.
+_ADDED: Final = ("dependencies", "pypi")
+_MAX_CHAIN: Final = 10
+
+
+class RecipeFile(Recipe):
+    """One recipe file as written: `extends` is still a name. Basis of the JSON Schema for editors."""
+
+    extends: Name | None = Field(default=None, description="Another recipe that this one builds on.")
+
+
+def load_recipe(file: Path, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
+    """The recipe in `file`, with everything it extends applied.
+
+    `find` gives the file of the recipe that `extends` names; by default it is looked for beside `file`.
+    Raises RecipeError with file and line.
+    """
+    look = find or (lambda name: _sibling(file, name))
+    document = yamlio.load(file, error=RecipeError)
+    if not isinstance(document.data, dict):
+        raise RecipeError("a recipe is a mapping of fields", file=file, line=1, hint="begin with `name: …`")
+    _check_name(document)
+    merged = _merged(document, look, (file.stem,))
+    written = yamlio.validate(merged, RecipeFile, error=RecipeError)
+    recipe = Recipe.model_validate(written.model_dump(exclude={"extends"}, exclude_unset=True))
+    _check_consistency(recipe, document)
+    return recipe
+
+
+def _sibling(file: Path, name: str) -> Path | None:
+    candidate = file.parent / f"{name}.yaml"
+    return candidate if candidate.is_file() else None
+
+
+def _check_name(document: yamlio.Document) -> None:
+    file, name = document.file, document.data.get("name")
+    if isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) and name != file.stem:
+        raise RecipeError(
+            f"`name: {name}` differs from the file's name {file.name!r}",
+            file=file,
+            line=document.line(("name",)),
+            hint=f"write `name: {file.stem}`, or rename the file to {name}.yaml",
+        )
+
+
+def _merged(document: yamlio.Document, find: Callable[[str], Path | None], chain: tuple[str, ...]) -> yamlio.Document:
+    """`document` over what it extends. Lines of inherited values point at the child's `extends`."""
+    parent_name = document.data.get("extends")
+    if parent_name is None:
+        return document
+    line = document.line(("extends",))
+    if not isinstance(parent_name, str):
+        raise RecipeError("`extends` takes the name of one recipe", file=document.file, line=line)
+    if parent_name in chain or len(chain) > _MAX_CHAIN:
+        raise RecipeError(
+            f"`extends` goes in a circle: {' → '.join((*chain, parent_name))}", file=document.file, line=line
+        )
+    # A name is looked up, never used as a path: "../x" is no name of a recipe.
+    parent_file = find(parent_name) if "/" not in parent_name and "\\" not in parent_name else None
+    if parent_file is None:
+        raise RecipeError(
+            f"`extends: {parent_name}` names no recipe", file=document.file, line=line, hint="see `envbuild list`"
+        )
+    parent = yamlio.load(parent_file, error=RecipeError)
+    if not isinstance(parent.data, dict):
+        raise RecipeError("a recipe is a mapping of fields", file=parent_file, line=1)
+    _check_name(parent)
+    # Each file must be right by itself, so that an error is reported in the file that holds it.
+    base = _merged(parent, find, (*chain, parent_name))
+    yamlio.validate(base, RecipeFile, error=RecipeError)
+    return _overlay(base, document)
+
+
+def _overlay(base: yamlio.Document, child: yamlio.Document) -> yamlio.Document:
+    data: dict[str, Any] = {
+        key: value for key, value in base.data.items() if key not in ("name", "description", "extends")
+    }
+    lines, written = dict(child.lines), dict(child.written)
+    for key, value in child.data.items():
+        inherited = data.get(key)
+        if key in _ADDED and isinstance(inherited, list) and isinstance(value, list):
+            data[key] = [*inherited, *value]
+            lines = {_shifted(path, key, len(inherited)): line for path, line in lines.items()}
+            written = {_shifted(path, key, len(inherited)): text for path, text in written.items()}
+        elif isinstance(inherited, dict) and isinstance(value, dict):
+            data[key] = {**inherited, **value}
+        else:
+            data[key] = value
+    return yamlio.Document(file=child.file, data=data, lines=lines, written=written)
+
+
+def _shifted(path: yamlio.Key, key: str, by: int) -> yamlio.Key:
+    """The path of a list item of the child once the parent's `by` items stand before it."""
+    if len(path) > 1 and path[0] == key and isinstance(path[1], int):
+        return (key, path[1] + by, *path[2:])
+    return path
+
+
+def _check_consistency(recipe: Recipe, document: yamlio.Document) -> None:
+    """Contradictions between fields, which no single field's type can see."""
+
+    def refuse(message: str, path: yamlio.Key, hint: str) -> RecipeError:
+        return RecipeError(message, file=document.file, line=document.line(path), hint=hint)
+
+    framework = recipe.framework
+    if framework.name == "mlx" and set(recipe.platforms) - {"osx-arm64"}:
+        raise refuse("MLX exists on osx-arm64 only", ("platforms",), "write `platforms: [osx-arm64]`")
+    if framework.provider == "metal" and framework.name not in ("tensorflow", "jax"):
+        raise refuse(
+            f"`provider: metal` is Apple's plug-in for TensorFlow or JAX, not for {framework.name}",
+            ("framework", "provider"),
+            "write `provider: conda-forge` (PyTorch and MLX bring their own GPU support)",
+        )
+    if framework.provider == "metal" and "osx-arm64" not in recipe.platforms:
+        raise refuse(
+            "`provider: metal` needs osx-arm64 among the platforms", ("framework", "provider"), "add osx-arm64"
+        )
+    if framework.name == "none" and (framework.version or framework.keras or framework.plugin or framework.gpu):
+        raise refuse("a version or GPU is asked for, but no framework", ("framework",), "add `name: tensorflow`")
+    if recipe.blas in ("accelerate", "newaccelerate") and not any(subdir.is_osx for subdir in recipe.subdirs):
+        raise refuse(f"`blas: {recipe.blas}` exists on macOS only", ("blas",), "write `blas: auto`")
+    if "main" in recipe.groups:
+        raise refuse("`main` is the name of the packages outside all groups", ("groups", "main"), "choose another name")

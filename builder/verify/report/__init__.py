@@ -1,0 +1,1 @@
+"""A report as text, JUnit XML, one HTML page, and beside an earlier one."""

@@ -1,0 +1,53 @@
+"""What all forms of a report share: areas, verdict, order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, get_args
+
+from builder.verify.checks import by_id
+from builder.verify.finding import Status
+from builder.verify.registry import Area
+
+if TYPE_CHECKING:
+    from builder.verify.finding import Finding, Report
+
+AREAS: Final[tuple[str, ...]] = get_args(Area)
+SYMBOLS: Final[dict[Status, str]] = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "–"}
+
+#: Worst first: what a reader must see comes at the top of its area.
+_ORDER: Final = {Status.FAIL: 0, Status.WARN: 1, Status.SKIP: 2, Status.PASS: 3}
+
+
+def by_area(report: Report) -> dict[str, list[Finding]]:
+    """The findings of each area, worst first; only areas that have any."""
+    checks = by_id()
+    groups: dict[str, list[Finding]] = {area: [] for area in AREAS}
+    for finding in report.findings:
+        check = checks.get(finding.check)
+        groups[check.area if check else "user"].append(finding)
+    return {
+        area: sorted(findings, key=lambda finding: _ORDER[finding.status])
+        for area, findings in groups.items()
+        if findings
+    }
+
+
+def verdict(report: Report) -> str:
+    """The result in one line: how many of each, and whether it holds."""
+    counts = report.counts()
+    name = report.identity.name or report.identity.prefix
+    failed, warned, skipped, passed = (counts[key] for key in ("fail", "warn", "skip", "pass"))
+    details = [f"{passed} checks passed"]
+    if warned:
+        details.append(f"{warned} {_plural('warning', warned)}")
+    if skipped:
+        details.append(f"{skipped} skipped")
+    if failed:
+        return f"{name} does not hold: {failed} {_plural('failure', failed)}, {', '.join(details)}."
+    if not passed:
+        return f"Nothing could be said about {name}: no check ran ({', '.join(details[1:]) or 'nothing to check'})."
+    return f"{name} holds: {', '.join(details)}."
+
+
+def _plural(noun: str, number: int) -> str:
+    return noun if number == 1 else f"{noun}s"

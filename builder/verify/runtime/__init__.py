@@ -1,0 +1,1 @@
+"""The runtime half of verification: probes run by the environment's own Python (`suite.findings`)."""

@@ -1,0 +1,1 @@
+"""Scripts that the environment's own Python runs (see `run.py`). Nothing here is imported by envbuild."""

@@ -1,0 +1,227 @@
+"""The runtime half of verification: run the probes, turn what they say into findings."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from builder.verify.finding import Finding, Status
+from builder.verify.registry import Check
+from builder.verify.runtime import explain, frameworks, harness, numerics, others, packages, process
+from builder.verify.runtime.judge import Case
+from builder.verify.runtime.remedy import Packages
+from builder.verify.runtime.schedule import Task, tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from builder.verify.progress import Progress
+    from builder.verify.runtime.context import Context
+    from builder.verify.runtime.harness import Outcome
+    from builder.verify.runtime.judge import Judge
+
+CHECKS: Final = (
+    *process.CHECKS,
+    *packages.CHECKS,
+    *frameworks.CHECKS,
+    *numerics.CHECKS,
+    *others.CHECKS,
+    Check(
+        id="runtime.messages",
+        area="process",
+        catches="Errors that a library only prints while it goes on (another NumPy ABI, two HDF5 versions).",
+        otherwise="A warning in the scroll-back, and wrong results or a crash later.",
+    ),
+    Check(
+        id="runtime.exit",
+        area="process",
+        catches="Processes that do their work and then crash or hang instead of ending.",
+        otherwise="`Segmentation fault` after the last line of a script; CI jobs that fail although all is done.",
+    ),
+)
+JUDGES: Final[dict[str, Judge]] = process.JUDGES | frameworks.JUDGES | numerics.JUDGES | others.JUDGES
+
+#: Probes that run at once: each keeps about one core busy while it imports.
+_AT_ONCE: Final = 2
+
+
+def findings(context: Context, *, progress: Progress, limit: float | None = None) -> list[Finding]:
+    """All runtime findings of a prefix whose platform runs on this host, in the order of the schedule."""
+    owned = Packages(context.prefix)
+    found = [packages.locked(context.prefix, owned)]
+    with tempfile.TemporaryDirectory(prefix="envbuild-verify-", ignore_cleanup_errors=True) as folder:
+        scratch = Path(folder)
+        environ = harness.clean_environment(context.environ, prefix=context.prefix.path, scratch=scratch)
+        progress("starting the interpreter")
+        alive, first = _interpreter(context, owned, environ=environ, scratch=scratch)
+        found += first
+        found += [process.variables(context), *process.keras_settings(context, owned)]
+        if not alive:
+            return found + [_not_run(task) for task in tasks(context, scratch=scratch)]
+
+        def run(task: Task) -> list[Finding]:
+            progress(task.doing)
+            outcome = harness.run(
+                context.python,
+                task.probe,
+                environ=environ,
+                cwd=scratch,
+                limit=task.limit,
+                arguments=task.arguments,
+            )
+            return judged(outcome, task, context, owned)
+
+        scheduled = tasks(context, scratch=scratch, limit=limit)
+        with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
+            for result in pool.map(run, (task for task in scheduled if not task.exclusive)):
+                found += result
+        for task in scheduled:
+            if task.exclusive:
+                found += run(task)
+    # Two probes may say the same of the same module; evidence (times, paths) may differ.
+    return list({(finding.check, finding.status, finding.title): finding for finding in found}.values())
+
+
+def _interpreter(
+    context: Context, owned: Packages, *, environ: dict[str, str], scratch: Path
+) -> tuple[bool, list[Finding]]:
+    """The two runs of the process probe: isolated, and as the user runs Python. Whether the interpreter works."""
+    names = sorted({*owned.modules, *(module.partition(".")[0] for module in context.modules)})
+    arguments = {"check": "process.interpreter", "names": names}
+    answers = tuple((check, "") for check in ("process.interpreter", "process.prefix", "process.shadow"))
+    task = Task(probe="process", answers=answers[:1], arguments=arguments, limit=30)
+    try:
+        outcome = harness.run(
+            context.python, "process", environ=environ, cwd=scratch, limit=task.limit, arguments=arguments
+        )
+    except OSError as error:
+        return False, [_cannot_start(error, context, owned)]
+    found = judged(outcome, task, context, owned)
+    step = next((step for step in outcome.steps if step.how == "done"), None)
+    if step is None:
+        return False, found
+    for check, _ in answers[1:]:
+        also = harness.Step(check=check, subject="", how="done", facts=step.facts)
+        finding = JUDGES[check](Case(step=also, context=context, packages=owned))
+        found += [finding] if finding else []
+    user = harness.run(
+        context.python,
+        "process",
+        environ=dict(context.environ),
+        cwd=context.cwd,
+        limit=30,
+        arguments=arguments | {"as_user": True, "cwd": str(context.cwd), "check": "process.user-site"},
+        flags=(),
+    )
+    for step_as_user in user.steps:
+        if step_as_user.how == "done":
+            case = Case(step=step_as_user, context=context, packages=owned)
+            found += process.judge_as_user(case, step.facts)
+        else:
+            found.append(explain.failure(step_as_user, user, context, owned))
+    if not user.steps:
+        found.append(_between_steps(user, "process.variables", "with your own settings", context, owned))
+    return True, found
+
+
+def judged(outcome: Outcome, task: Task, context: Context, owned: Packages) -> list[Finding]:
+    """The findings of one finished probe process."""
+    found: list[Finding] = []
+    for step in outcome.steps:
+        if step.how != "done":
+            found.append(explain.failure(step, outcome, context, owned))
+        elif (judge := JUDGES.get(step.check)) and (
+            finding := judge(Case(step=step, context=context, packages=owned))
+        ) is not None:
+            found.append(finding)
+    found += _right_numbers(outcome, found)
+    reached = {(step.check, step.subject) for step in outcome.steps}
+    missing = [answer for answer in task.answers if answer not in reached]
+    if not outcome.finished and outcome.unfinished is None:
+        # It ended between two steps: the probe itself raised, or something ran an exit handler.
+        check, subject = missing.pop(0) if missing else ("runtime.exit", task.probe)
+        found.append(_between_steps(outcome, check, subject, context, owned))
+    found += [_not_reached(check, subject, outcome) for check, subject in missing]
+    if outcome.finished and (outcome.returncode != 0 or outcome.timed_out):
+        found.append(_died_at_exit(outcome, task))
+    found += _survived(outcome, task, context, owned)
+    return found
+
+
+def _right_numbers(outcome: Outcome, found: Iterable[Finding]) -> list[Finding]:
+    failed = {finding.check for finding in found if finding.status is Status.FAIL}
+    return [
+        Finding(
+            check=check,
+            status=Status.PASS,
+            title=f"{count} known answers of {check.rpartition('.')[2]} are right.",
+            evidence=(f"largest relative error {worst:.2g}",),
+        )
+        for check, (count, worst) in numerics.summaries(list(outcome.steps)).items()
+        if check not in failed
+    ]
+
+
+def _survived(outcome: Outcome, task: Task, context: Context, owned: Packages) -> list[Finding]:
+    """Errors that libraries only print: the process went on, the user's results may be wrong."""
+    match = explain.known(outcome.stderr, context, owned, survived=True)
+    if match is None or not outcome.finished:
+        return []
+    return [
+        Finding(
+            check="runtime.messages",
+            status=Status.WARN,
+            title=f"While {task.doing or task.probe}: {match.cause}",
+            evidence=(match.line,),
+            remedy=match.remedy,
+        )
+    ]
+
+
+def _cannot_start(error: OSError, context: Context, owned: Packages) -> Finding:
+    return Finding(
+        check="process.interpreter",
+        status=Status.FAIL,
+        title="The environment's interpreter cannot be started.",
+        evidence=(f"{context.python}: {error.strerror or error}",),
+        remedy=owned.rebuild(),
+    )
+
+
+def _between_steps(outcome: Outcome, check: str, subject: str, context: Context, owned: Packages) -> Finding:
+    step = harness.Step(check=check, subject=subject, how="unfinished")
+    return explain.failure(step, outcome, context, owned)
+
+
+def _not_reached(check: str, subject: str, outcome: Outcome) -> Finding:
+    """A check the probe did not come to: because its process ended, or because an earlier step failed."""
+    name = f"{check} ({subject})" if subject else check
+    last = outcome.steps[-1].check if outcome.steps else "its start"
+    why = "an earlier step failed" if outcome.finished else f"the process ended during {last}"
+    return Finding(check=check, status=Status.SKIP, title=f"Not reached: {name}; {why}.")
+
+
+def _died_at_exit(outcome: Outcome, task: Task) -> Finding:
+    how = "hung" if outcome.timed_out else f"ended with status {outcome.returncode}"
+    if outcome.returncode < 0 and not outcome.timed_out:
+        how = f"died by {explain.signal_name(outcome.returncode)}"
+    return Finding(
+        check="runtime.exit",
+        status=Status.WARN,
+        title=f"All went well while {task.doing or task.probe}, but then the process {how} instead of ending.",
+        evidence=tuple(outcome.stderr.splitlines()[-8:]),
+        remedy="scripts will seem to fail although their work is done; end them with os._exit(0) until the package "
+        "named in the evidence is updated",
+    )
+
+
+def _not_run(task: Task) -> Finding:
+    check, subject = task.answers[0]
+    return Finding(
+        check=check,
+        status=Status.SKIP,
+        title=f"Not run, because the interpreter does not work: {task.doing or subject}.",
+    )

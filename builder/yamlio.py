@@ -1,0 +1,227 @@
+"""Strict YAML reading for files that people write: every error names the file, the line, and what to write.
+
+PyYAML parses; this module refuses what YAML silently allows and people do not mean: duplicate keys,
+anchors (a recipe is small, and nested ones expand without bound), several documents, and keys or types that the model
+does not know. A version that YAML would read as a number (`python: 3.10` is the float 3.1) is refused
+with the text as it was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.errors import EnvbuildError
+
+_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_BYTES: Final = 1_000_000
+_MAX_DEPTH: Final = 50
+#: Above this many opened brackets, or on lines longer than that, nesting is measured before anything is composed.
+_SUSPICIOUS: Final = 1_000
+
+Key = tuple[str | int, ...]
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data, with the line (1-based) and the written text of every node by its path."""
+
+    file: Path
+    data: Any
+    lines: dict[Key, int] = field(default_factory=dict)
+    written: dict[Key, str] = field(default_factory=dict)
+
+    def line(self, path: Key) -> int | None:
+        """The line of `path`, or of its nearest parent that was written."""
+        while path not in self.lines and path:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+class _Reader:
+    def __init__(self, file: Path, error: type[EnvbuildError]) -> None:
+        self.file = file
+        self.error = error
+        self.lines: dict[Key, int] = {}
+        self.written: dict[Key, str] = {}
+        self.seen: set[int] = set()
+        # Resolves scalars by YAML's own rules; never fed with text, so it constructs scalars only.
+        self.scalars = yaml.SafeLoader("")
+
+    def refuse(self, message: str, node: yaml.Node | None, hint: str | None = None) -> EnvbuildError:
+        line = node.start_mark.line + 1 if node is not None else None
+        return self.error(message, file=self.file, line=line, hint=hint)
+
+    def value(self, node: yaml.Node, path: Key) -> Any:
+        if id(node) in self.seen:
+            raise self.refuse("anchors and aliases are not supported here", node, "write the value out in full")
+        self.seen.add(id(node))
+        if len(path) > _MAX_DEPTH:
+            raise self.refuse(f"nested deeper than {_MAX_DEPTH} levels", node)
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        self.written[path] = str(node.value)
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise self.refuse(f"the tag {node.tag} is not supported", node, "write a plain value")
+        try:
+            return self.scalars.construct_object(node)
+        # PyYAML meets an explicit tag on text that is none of the kind (`!!bool maybe`) with any of these.
+        except (yaml.YAMLError, ValueError, KeyError, IndexError, AttributeError) as error:
+            reason = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError | ValueError) else "not of its kind"
+            raise self.refuse(f"unreadable value {node.value!r}: {reason}", node) from None
+
+    def mapping(self, node: yaml.MappingNode, path: Key) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self.refuse("a key must be a plain word", key_node)
+            key = str(key_node.value)
+            if key == "<<":
+                raise self.refuse("merge keys are not supported here", key_node, "use `extends:` in a recipe")
+            if key in result:
+                first = self.lines[(*path, key)]
+                raise self.refuse(
+                    f"`{dotted((*path, key))}` is given twice (first on line {first})", key_node, "keep one of the two"
+                )
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, (*path, key))
+        return result
+
+
+def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> Document:
+    """Read one YAML document. Raises `error` with file and line for anything unreadable or unsafe."""
+    if text is None:
+        text = _read(file, error)
+    if "\t" in text:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line[: len(line) - len(line.lstrip())].count("\t"):
+                raise error(
+                    "a tab in the indentation; YAML takes spaces only", file=file, line=number, hint="use two spaces"
+                )
+    if (line := too_deep(text)) is not None:
+        raise error(f"nested deeper than {_MAX_DEPTH} levels", file=file, line=line)
+    reader = _Reader(file, error)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        reason = " ".join(part for part in (problem.context, problem.problem) if part)
+        raise error(f"not valid YAML: {reason}", file=file, line=mark.line + 1 if mark else None) from None
+    except (yaml.YAMLError, RecursionError) as problem:
+        raise error(f"not valid YAML: {str(problem).splitlines()[0]}", file=file) from None
+    if node is None:
+        raise error("the file is empty", file=file, line=1)
+    try:
+        data = reader.value(node, ())
+    except RecursionError:
+        raise error("nested too deeply", file=file) from None
+    return Document(file=file, data=data, lines=reader.lines, written=reader.written)
+
+
+def too_deep(text: str) -> int | None:
+    """The line (1-based) where YAML `text` nests deeper than anything of ours; None where it does not.
+
+    libyaml's composer recurses in C without a limit and takes the whole process down; its parser does not. What
+    could nest thousands of levels is therefore parsed into events first. Ordinary files are let through at once.
+    """
+    opened = sum(text.count(bracket) for bracket in "[{") - text.count("[]") - text.count("{}")
+    if opened < _SUSPICIOUS and len(max(text.splitlines(), key=len, default="")) < _SUSPICIOUS:
+        return None
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                return int(event.start_mark.line) + 1
+    except yaml.YAMLError:
+        # Composing stops at the same place, and says what is wrong.
+        return None
+    return None
+
+
+def _read(file: Path, error: type[EnvbuildError]) -> str:
+    try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise error(f"larger than {_MAX_BYTES:,} bytes; that is no file of ours", file=file)
+        return file.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", file=file) from None
+    except UnicodeDecodeError as problem:
+        raise error(f"not UTF-8 text (byte {problem.start})", file=file, hint="save the file as UTF-8") from None
+
+
+def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildError]) -> ModelT:
+    """The document as `model`, or `error` for the first thing that does not fit, with its line and remedy."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as problems:
+        problem = problems.errors()[0]
+        path = _written_path(tuple(problem["loc"]), document, problem["type"])
+        message, hint = _explain(problem["type"], problem["msg"], path, problem.get("input"), document, model)
+        raise error(message, file=document.file, line=document.line(path), hint=hint) from None
+
+
+def _written_path(location: Key, document: Document, kind: str) -> Key:
+    """Pydantic's location without the parts that name union members rather than places in the file."""
+    path: Key = ()
+    for part in location:
+        if (*path, part) in document.lines:
+            path = (*path, part)
+    # A field that is missing was not written anywhere, but it is what the error is about.
+    return (*path, location[-1]) if kind == "missing" else path
+
+
+def dotted(path: Key) -> str:
+    """`("groups", "dev", "pypi", 0)` as `groups.dev.pypi[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _explain(
+    kind: str, message: str, path: Key, value: Any, document: Document, model: type[BaseModel]
+) -> tuple[str, str | None]:
+    place = dotted(path) or "the file"
+    written = document.written.get(path)
+    if kind == "extra_forbidden":
+        return f"unknown field `{place}`", _nearest(path, model)
+    if kind == "missing":
+        return f"the field `{place}` is missing", f"add `{path[-1]}:`"
+    if kind == "string_type" and isinstance(value, (int, float)) and written is not None:
+        reading = "yes/no" if isinstance(value, bool) else f"the number {value}"
+        field = f"{path[-1]}: " if isinstance(path[-1], str) else "- "
+        return f"`{place}: {written}` is read by YAML as {reading}", f'put it in quotes: {field}"{written}"'
+    if kind == "string_pattern_mismatch":
+        hint = "use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        return f"`{place}` has a value that is not allowed: {value!r}", hint
+    if kind == "tuple_type":
+        return f"`{place}` must be a list", f"write it as a list: {path[-1]}: [{written or '…'}]"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"`{place}` must be a mapping of fields, not {written or value!r}", None
+    return f"`{place}`: {message.removeprefix('Value error, ')}", None
+
+
+def _nearest(path: Key, model: type[BaseModel]) -> str:
+    """The fields that may stand where `path` stands, the most similar one first."""
+    import difflib
+
+    fields = set(model.model_fields)
+    for part in path[:-1]:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model, fields = annotation, set(annotation.model_fields)
+    close = difflib.get_close_matches(str(path[-1]), sorted(fields), n=1)
+    known = ", ".join(sorted(fields))
+    return f"did you mean `{close[0]}`? known here: {known}" if close else f"known here: {known}"
