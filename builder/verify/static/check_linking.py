@@ -106,13 +106,11 @@ def _why_harmless(survey: Survey, missing: MissingLibrary) -> str | None:
     if reason is not None or _is_module(entry):
         return reason
     owner = survey.packages.owner(entry.rel)
-    broken = {item.process.entry.path for item in survey.missing_libraries}
-    others = (
-        process.entry
+    rest = any(
+        process.entry.path not in survey.stopped and survey.packages.owner(process.entry.rel) == owner
         for process in survey.processes
-        if process.entry.path not in broken and survey.packages.owner(process.entry.rel) == owner
     )
-    return "opened on demand; the rest of its package loads" if any(True for _ in others) else None
+    return "opened on demand; the rest of its package loads" if rest else None
 
 
 def _is_module(binary: Binary) -> bool:
@@ -174,7 +172,7 @@ def _symbols(survey: Survey) -> Iterator[Finding]:
             evidence=(reason,),
             remedy=f"Install {survey.packages.described(rel)} again; the file is damaged.",
         )
-    stopped = len({missing.process.entry.path for missing in survey.missing_libraries})
+    stopped = len(survey.stopped)
     tally = survey.binder.tally
     if not pairs and not survey.binder.damaged:
         binaries = plural(tally.images, "binary", "binaries")
