@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
@@ -113,8 +114,10 @@ class Facts:
         decisive = [relation for relation in found if relation.verdict in ("works", "fails")]
         best = max((RANK[relation.established] for relation in decisive), default=0)
         # Only works and fails overrule each other: what loads may be unsafe, and what links may fail all the same.
-        kept = [r for r in found if r.verdict not in ("works", "fails") or RANK[r.established] == best]
-        return tuple(sorted(kept, key=lambda relation: -RANK[relation.established]))
+        verdicts = {relation.verdict for relation in decisive if RANK[relation.established] == best}
+        kept = [r for r in found if r.verdict not in ("works", "fails") or r.verdict in verdicts]
+        # What people wrote, with a remedy, says more than the raw line of a measurement.
+        return tuple(sorted(kept, key=lambda relation: (relation.remedy is None, -RANK[relation.established])))
 
     def contradictions(self) -> Iterator[tuple[Relation, Relation, str]]:
         """Pairs of relations of equal evidence that say both works and fails about one pair of known versions."""
@@ -125,11 +128,10 @@ class Facts:
                     found = self.related((left, left_version), (right, right_version))
                     works = [relation for relation in found if relation.verdict == "works"]
                     fails = [relation for relation in found if relation.verdict == "fails"]
-                    for first in works:
-                        for second in fails:
-                            both = set(first.pythons) & set(second.pythons) if first.pythons and second.pythons else {0}
-                            if first.established == second.established and both:
-                                yield first, second, f"{left} {left_version} with {right} {right_version}"
+                    for first, second in product(works, fails):
+                        apart = first.pythons and second.pythons and not set(first.pythons) & set(second.pythons)
+                        if first.established == second.established and not apart:
+                            yield first, second, f"{left} {left_version} with {right} {right_version}"
 
     def _versions(self, package: str) -> tuple[Version, ...]:
         known = {Version(release.version) for release in self.releases if release.package == package}

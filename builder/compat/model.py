@@ -9,6 +9,7 @@ Every entry says where it is from, how that was established and when.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -24,6 +25,7 @@ Origin = Literal["pypi", "conda-forge"]
 Place = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64", "any"]
 
 
+@lru_cache(maxsize=None)
 def parse_range(text: str) -> SpecifierSet:
     """`2.18` and `2.18.*` mean any 2.18, `*` any version, everything else is PEP 440."""
     text = text.strip()
@@ -183,6 +185,9 @@ class KerasRun(FactModel):
     python: VersionText
     date: Date
     overrides: tuple[str, ...] = Field(default=(), strict=False, description="What replaced declared requirements.")
+    subject: Literal["keras", "numpy", "resolution"] = Field(
+        default="keras", description="What a failure is laid on; `resolution`: on nothing alone, it shows a fresh install."
+    )
     companions: dict[PackageName, VersionText] = Field(default_factory=dict)
     result: Literal["pass", "fail", "refused"]
     passed: tuple[str, ...] = Field(default=(), strict=False)
@@ -192,17 +197,16 @@ class KerasRun(FactModel):
     def relations(self, measured_on: str) -> tuple[Relation, ...]:
         """What the run shows: about TensorFlow and Keras, and about TensorFlow and the NumPy it ran beside.
 
-        Where a requirement was overridden, a failure is laid on what was forced; where nothing ran, nothing is shown.
+        A failure is laid on the run's `subject`; what was forced against the metadata shows nothing about the rest.
         """
-        forced = {re.split(r"[<>=!~]", text, maxsplit=1)[0] for text in self.overrides}
-        subjects = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
-        if self.result == "refused" or forced - set(subjects):
+        beside = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
+        if self.result == "refused":
             return ()
         if self.result == "fail":
-            subjects = {name: version for name, version in subjects.items() if name in (forced or {"keras"})}
-        elif "numpy" in forced:
-            subjects.pop("keras")
-        return tuple(self._relation(name, version, measured_on) for name, version in subjects.items() if version)
+            beside = {name: version for name, version in beside.items() if name == self.subject}
+        elif self.overrides:
+            beside = {name: version for name, version in beside.items() if self.subject in (name, "resolution")}
+        return tuple(self._relation(name, version, measured_on) for name, version in beside.items() if version)
 
     def _relation(self, name: str, version: str, measured_on: str) -> Relation:
         tensorflow, minor = (".".join(text.split(".")[:2]) for text in (self.tensorflow, version))

@@ -40,6 +40,8 @@ class Pair:
     python: str
     overrides: tuple[str, ...] = ()
     """Requirements that replace what is declared, to see what happens outside the metadata: `numpy==2.4.6`."""
+    subject: str = "keras"
+    """What a failure is laid on: `keras`, `numpy`, or `resolution` (a fresh install as a whole)."""
     steps: tuple[str, ...] = ()
     """Steps to run, for old releases that lack some of them; empty: the whole suite."""
 
@@ -63,6 +65,7 @@ class Run:
             "keras": self.pair.keras,
             "python": self.python,
             **({"overrides": list(self.pair.overrides)} if self.pair.overrides else {}),
+            **({"subject": self.pair.subject} if self.pair.subject != "keras" else {}),
             "date": self.date,
             "companions": dict(sorted(self.companions.items())),
         }
@@ -140,7 +143,7 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extr
     if refusal is not None:
         return Run(pair=pair, python=pair.python, date=today.isoformat(), refused=refusal[:600])
     if not environment.exists():
-        made = _uv("venv", "--python", pair.python, str(environment), uv=uv)
+        made = _uv("venv", "--no-python-downloads", "--python", pair.python, str(environment), uv=uv)
         if made.returncode != 0:
             raise BuildError(f"uv could not make an environment: {made.stderr.strip()}")
     python = environment / "bin" / "python"

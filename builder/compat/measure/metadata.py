@@ -147,7 +147,7 @@ def pythons_of(tag: Tag) -> set[str]:
         first = f"3.{tag.interpreter.removeprefix('cp3')}"
         if tag.abi == "abi3":
             return set(MINORS[MINORS.index(first) :]) if first in MINORS else set(MINORS)
-        return {first} if tag.abi == tag.interpreter else set()
+        return {first} if tag.abi in (tag.interpreter, "none") else set()
     return set()
 
 
