@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +56,15 @@ def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=None)
+def _applying(text: str, subdir: Subdir, python: str) -> tuple[str, SpecifierSet] | None:
+    """Name and range of a requirement, or None where its marker leaves it out on this target."""
+    requirement = Requirement(text)
+    if requirement.marker is not None and not requirement.marker.evaluate(marker_environment(subdir, python)):
+        return None
+    return canonicalize_name(requirement.name), requirement.specifier
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """All facts, immutable."""
@@ -94,9 +103,12 @@ class Facts:
         """Known releases, newest first."""
         return self._by_package.get((package, origin), ())
 
-    def release(self, package: str, version: str, origin: Origin) -> Release | None:
-        wanted = Version(version)
-        return next((r for r in self.releases_of(package, origin) if Version(r.version) == wanted), None)
+    @cached_property
+    def _by_version(self) -> dict[tuple[str, Origin, Version], Release]:
+        return {(release.package, release.origin, Version(release.version)): release for release in self.releases}
+
+    def release(self, package: str, version: Version, origin: Origin) -> Release | None:
+        return self._by_version.get((package, origin, version))
 
     def related(
         self, left: tuple[str, Version], right: tuple[str, Version], *, python: str | None = None
@@ -140,13 +152,11 @@ class Facts:
     def requirement(self, build: Build, name: str, *, subdir: Subdir, python: str) -> SpecifierSet | None:
         """What a build declares about `name` on this target, or None where it declares nothing."""
         found: SpecifierSet | None = None
-        environment = marker_environment(subdir, python)
+        wanted = canonicalize_name(name)
         for text in build.requires:
-            requirement = Requirement(text)
-            if canonicalize_name(requirement.name) != canonicalize_name(name):
-                continue
-            if requirement.marker is None or requirement.marker.evaluate(environment):
-                found = requirement.specifier if found is None else found & requirement.specifier
+            declared = _applying(text, subdir, python)
+            if declared is not None and declared[0] == wanted:
+                found = declared[1] if found is None else found & declared[1]
         return found
 
     def pypi_name(self, conda: str) -> str:

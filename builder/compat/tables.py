@@ -151,7 +151,7 @@ def _cell(facts: Facts, left: tuple[str, Version], right: tuple[str, Version]) -
 def _undecided(left: tuple[str, Version], right: tuple[str, Version], judgement: Judgement, facts: Facts) -> Cell:
     """No relation: what one of them declares is all there is."""
     for (package, version), (other, _) in ((left, right), (right, left)):
-        release = facts.release(package, str(version), "pypi")
+        release = facts.release(package, version, "pypi")
         for place, build in release.builds.items() if release is not None else ():
             python = build.pythons[-1] if build.pythons else "3.12"
             subdir = Subdir(place) if place != "any" else Subdir.OSX_ARM64

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 COMPANIONS: Final = ("protobuf", "h5py", "ml-dtypes")
 
 
+#: Judgements already made, by what was judged and on which target.
+Memo = dict[tuple[object, ...], Judgement]
+
+
 class Level(IntEnum):
     """How much is tolerated because the user's pins ask for it."""
 
@@ -59,9 +63,10 @@ class Combination:
     held_back: str = ""
     """Why the newest framework in question was not taken; empty when it was."""
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in self.unsafe]
+    def warnings(self, *, plugin: bool) -> tuple[str, ...]:
+        """What the user must read first; what is unsafe is so beside the plug-in only."""
+        unsafe = self.unsafe if plugin else ()
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in unsafe]
         return tuple(dict.fromkeys([*loud, *(f"unproven: {text}" for text in self.unproven)]))
 
     @property
@@ -76,7 +81,8 @@ class Search:
     question: Question
     level: Level
     refusals: list[Refusal] = field(default_factory=list)
-    _memo: dict[tuple[object, ...], Judgement] = field(default_factory=dict)
+    memo: Memo = field(default_factory=dict)
+    """Judgements already made; searches over the same facts share it."""
 
     def combinations(self) -> Iterator[Combination]:
         """Every combination that fits, the newest framework first, then the newest Python."""
@@ -110,18 +116,18 @@ class Search:
         return sorted((version for version in named if question.allows(package, version)), reverse=True)
 
     def _one(self, package: str, version: Version, python: str, target: Target) -> Judgement:
-        key = (package, version, python, target.subdir)
-        if key not in self._memo:
+        key = (package, version, python, target.subdir, target.origin)
+        if key not in self.memo:
             setting = target.setting(self.question.family, python)
-            self._memo[key] = judge_one(package, version, setting=setting, facts=self.question.facts)
-        return self._memo[key]
+            self.memo[key] = judge_one(package, version, setting=setting, facts=self.question.facts)
+        return self.memo[key]
 
     def _pair(self, left: tuple[str, Version], right: tuple[str, Version], python: str, target: Target) -> Judgement:
-        key = (left, right, python, target.subdir)
-        if key not in self._memo:
+        key = (left, right, python, target.subdir, target.origin)
+        if key not in self.memo:
             setting = target.setting(self.question.family, python)
-            self._memo[key] = judge_pair(left, right, setting=setting, facts=self.question.facts)
-        return self._memo[key]
+            self.memo[key] = judge_pair(left, right, setting=setting, facts=self.question.facts)
+        return self.memo[key]
 
     def _tolerable(self, judgement: Judgement) -> bool:
         """Whether a judgement is good enough at this level."""
@@ -286,8 +292,8 @@ class Search:
         return tuple(bounded)
 
 
-def _named(main: tuple[str, Version], question: Question) -> tuple[str, str, Origin]:
-    return main[0], str(main[1]), question.targets[0].origin
+def _named(main: tuple[str, Version], question: Question) -> tuple[str, Version, Origin]:
+    return *main, question.targets[0].origin
 
 
 def _reasons(judgement: Judgement) -> list[Refusal]:

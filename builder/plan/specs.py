@@ -94,7 +94,7 @@ def _framework(
     assert main is not None
     conda = target.origin == "conda-forge"
     manager: Literal["conda", "pip"] = "conda" if conda else "pip"
-    release = facts.release(family.main, str(main.newest), target.origin)
+    release = facts.release(family.main, main.newest, target.origin)
     build = release.build(target.subdir) if release is not None else None
     name = family.conda if conda else (build.distribution if build is not None else None) or family.main
     glob = family.build.format(py=combination.python.replace(".", "")) if conda else ""

@@ -127,7 +127,7 @@ def test_a_macos_floor_below_the_wheels_is_refused(facts: Facts) -> None:
 
 def test_the_two_wheels_of_one_release_may_declare_different_things(facts: Facts) -> None:
     """tensorflow#75415: metadata of the Linux wheel must not be used for the Mac."""
-    release = facts.release("tensorflow", "2.15.1", "pypi")
+    release = facts.release("tensorflow", Version("2.15.1"), "pypi")
     assert release is not None
     mac, linux = release.build("osx-arm64"), release.build("linux-64")
     assert mac is not None
