@@ -35,6 +35,12 @@ def parse_range(text: str) -> SpecifierSet:
     return SpecifierSet(f"=={bare[1]}.*" if bare else text)
 
 
+@lru_cache(maxsize=None)
+def in_range(text: str, version: Version) -> bool:
+    """Whether a version is in a range as facts write it. Asked of few ranges and versions, many times."""
+    return parse_range(text).contains(version, prereleases=True)
+
+
 def _range(text: str) -> str:
     try:
         specifiers = parse_range(text)
@@ -130,7 +136,7 @@ class Side(FactModel):
     origin: Origin | None = None
 
     def holds(self, version: Version) -> bool:
-        return parse_range(self.versions).contains(version, prereleases=True)
+        return in_range(self.versions, version)
 
 
 class Relation(Fact):

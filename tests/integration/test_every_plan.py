@@ -57,14 +57,27 @@ def side_holds(versions: str, version: Version) -> bool:
     return specifiers(versions).contains(version)
 
 
-def decided(facts: Facts, left: tuple[str, Version], right: tuple[str, Version], python: str) -> dict[str, list[Relation]]:
-    """Verdict -> relations about the two, after better evidence has overruled weaker."""
-    found: list[Relation] = []
-    for relation in facts.relations:
+@cache
+def relations_of(left: str, right: str) -> tuple[tuple[Relation, str, str], ...]:
+    """Relations about the two packages with the version ranges of the first and the second."""
+    found = []
+    for relation in load_facts().relations:
         for a, b in ((relation.left, relation.right), (relation.right, relation.left)):
-            if (a.package, b.package) == (left[0], right[0]) and side_holds(a.versions, left[1]):
-                if side_holds(b.versions, right[1]) and (not relation.pythons or python in relation.pythons):
-                    found.append(relation)
+            if (a.package, b.package) == (left, right):
+                found.append((relation, a.versions, b.versions))
+    return tuple(found)
+
+
+@cache
+def decided(left: tuple[str, Version], right: tuple[str, Version], python: str) -> dict[str, list[Relation]]:
+    """Verdict -> relations about the two, after better evidence has overruled weaker."""
+    found = [
+        relation
+        for relation, versions, other_versions in relations_of(left[0], right[0])
+        if side_holds(versions, left[1])
+        and side_holds(other_versions, right[1])
+        and (not relation.pythons or python in relation.pythons)
+    ]
     best = max((EVIDENCE.index(r.established) for r in found if r.verdict in ("works", "fails")), default=0)
     result: dict[str, list[Relation]] = {}
     for relation in found:
@@ -84,6 +97,7 @@ def marker_holds(marker: Marker | None, subdir: str, python: str) -> bool:
     )  # fmt: skip
 
 
+@cache
 def declared(release: Release, other: str, subdir: str, python: str) -> SpecifierSet:
     build = release.builds.get(subdir) or release.builds.get("any")  # type: ignore[call-overload]
     found = SpecifierSet()
@@ -94,11 +108,12 @@ def declared(release: Release, other: str, subdir: str, python: str) -> Specifie
     return found
 
 
-def known(facts: Facts, package: str, origin: str) -> list[Release]:
-    return [release for release in facts.releases if (release.package, release.origin) == (package, origin)]
+@cache
+def known(package: str, origin: str) -> tuple[Release, ...]:
+    return tuple(release for release in load_facts().releases if (release.package, release.origin) == (package, origin))
 
 
-def check(plan: Plan, facts: Facts, macos: str) -> None:
+def check(plan: Plan, macos: str) -> None:
     python_spec = plan.spec("conda", "python")
     assert python_spec is not None
     python = python_spec.spec.removesuffix(".*")
@@ -109,10 +124,12 @@ def check(plan: Plan, facts: Facts, macos: str) -> None:
         return
     origin = "conda-forge" if plan.provider == "conda-forge" else "pypi"
     unproven = any(warning.startswith("unproven") for warning in plan.warnings)
-    fitting = [r for r in known(facts, main, origin) if pep440(chosen[main]).contains(Version(r.version))]
+    fitting = [r for r in known(main, origin) if pep440(chosen[main]).contains(Version(r.version))]
     if not fitting:
         assert unproven, f"{chosen[main]} is no known release and nobody is told"
         return
+    if ">=" in chosen[main].spec:  # open above: a solver takes the newest that has a build for this Python
+        fitting = [r for r in fitting if (b := r.builds.get(subdir)) and python in b.pythons]  # type: ignore[call-overload]
     # A solver takes the newest release of a series; the build must exist on this platform, Python and macOS.
     newest = max(fitting, key=lambda release: Version(release.version))
     build = newest.builds.get(plan.subdir.value)  # type: ignore[call-overload]
@@ -125,10 +142,10 @@ def check(plan: Plan, facts: Facts, macos: str) -> None:
     for name in ("keras", "numpy", "protobuf", "h5py", "ml-dtypes", "tensorflow-metal", "jax", "jax-metal"):
         if name not in chosen:
             continue
-        others = [r for r in known(facts, name, "pypi") if pep440(chosen[name]).contains(Version(r.version))]
+        others = [r for r in known(name, "pypi") if pep440(chosen[name]).contains(Version(r.version))]
         usable = []
         for other in others:
-            verdicts = decided(facts, (main, Version(newest.version)), (name, Version(other.version)), python)
+            verdicts = decided((main, Version(newest.version)), (name, Version(other.version)), python)
             outside = not declared(newest, name, subdir, python).contains(Version(other.version)) or not declared(
                 other, main, subdir, python
             ).contains(Version(newest.version))
@@ -143,16 +160,16 @@ def check(plan: Plan, facts: Facts, macos: str) -> None:
         assert usable or not others or unproven, f"no release of {name} in {chosen[name].spec} fits {newest.id}"
     plugin = chosen.get("tensorflow-metal")
     if plugin is not None and "keras" in chosen:
-        for release in known(facts, "tensorflow-metal", "pypi"):
+        for release in known("tensorflow-metal", "pypi"):
             if not pep440(plugin).contains(Version(release.version)):
                 continue
-            for keras in known(facts, "keras", "pypi"):
+            for keras in known("keras", "pypi"):
                 if not pep440(chosen["keras"]).contains(Version(keras.version)):
                     continue
                 if not declared(newest, "keras", subdir, python).contains(Version(keras.version)):
                     continue
                 pair = (("tensorflow-metal", Version(release.version)), ("keras", Version(keras.version)))
-                if decided(facts, *pair, python).get("unsafe"):
+                if decided(*pair, python).get("unsafe"):
                     assert plan.mandatory_checks, f"{release.id} with {keras.id} is unsafe and no check is mandatory"
                     assert any(warning.startswith("UNSAFE") for warning in plan.warnings)
     _one_numpy(plan)
@@ -224,7 +241,7 @@ def test_all_facts_hold_for_every_plan(facts: Facts, part: int) -> None:
         planned += 1
         for plan in plans.values():
             try:
-                check(plan, facts, asked.macos)
+                check(plan, asked.macos)
             except AssertionError as error:
                 raise AssertionError(f"{name}: {plan.subdir}: {error}") from None
         if asked.parity == "full" and len(plans) > 1:
