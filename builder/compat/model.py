@@ -66,6 +66,7 @@ def _version(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=None)
 def _requirement(text: str) -> str:
     try:
         Requirement(text)
