@@ -21,10 +21,14 @@ from packaging.version import Version
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from builder.compat.facts import Facts
+from typing import TYPE_CHECKING
+
 from builder.compat.load import DATA, load_facts, read_sources, refuse_contradictions, write_compiled
 from builder.compat.measure import conda_forge, keras_runs, metadata, symbols
 from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RUN_ON = "linux-64 (tensorflow-cpu wheels from PyPI)"
@@ -90,18 +94,20 @@ def main() -> int:
     commands.add_parser("keras").add_argument("--uv", default="uv")
     commands.add_parser("docs")
     arguments = parser.parse_args()
-    today = date.today()  # noqa: DTZ011
+    today = date.today()
     facts = load_facts()
     if arguments.what == "metadata":
         for project in metadata.PROJECTS:
             if not arguments.packages or project.package in arguments.packages:
                 file = DATA / f"releases-{project.package}.yaml"
-                print(f"{project.package}: {metadata.measure(project, file=file, today=today)} new")  # noqa: T201
+                print(f"{project.package}: {metadata.measure(project, file=file, today=today)} new")
     elif arguments.what == "conda-forge":
         conda_forge.measure(arguments.channel, file=DATA / "releases-conda-forge.yaml", seen=arguments.seen)
     elif arguments.what == "symbols":
         arguments.wheels.mkdir(parents=True, exist_ok=True)
-        metal = [release.version for release in facts.releases_of("tensorflow-metal", "pypi") if release.version >= "0.5"]
+        metal = [
+            release.version for release in facts.releases_of("tensorflow-metal", "pypi") if release.version >= "0.5"
+        ]
         file = DATA / "symbols-metal.yaml"
         wheels = symbol_wheels(facts)
         symbols.measure(metal=metal, tensorflow=wheels, file=file, wheels=arguments.wheels, today=today)

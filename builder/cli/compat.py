@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from builder.compat.tables import Grid, ReleaseRow
 
 _STYLES: Final = {
-    "works": "green", "unsafe": "bold yellow", "links": "cyan", "allowed": "blue", "unknown": "dim", "declared": "dim", "fails": "bold red",
+    "works": "green", "unsafe": "bold yellow", "links": "cyan", "allowed": "blue", "unknown": "dim", "declared": "dim",
+    "fails": "bold red",
 }  # fmt: skip
 _ANSWERS: Final = {
     "fits": ("These fit each other.", "bold green"),
@@ -64,9 +65,13 @@ def command(
     facts = load_facts()
     if words:
         if words[0] != "explain":
-            raise UsageError(f"no table is called {words[0]!r}", hint="write `envbuild compat explain PACKAGE=VERSION…`")
+            raise UsageError(
+                f"no table is called {words[0]!r}", hint="write `envbuild compat explain PACKAGE=VERSION…`"
+            )
         if len(words) < 2:
-            raise UsageError("nothing to explain", hint="envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0")
+            raise UsageError(
+                "nothing to explain", hint="envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0"
+            )
         subdir = Subdir(platform) if platform else None
         explanation = explain(parse(words[1:], facts), subdir=subdir, facts=facts)
         return Outcome(result=asdict(explanation), text=_explained(explanation))
@@ -110,7 +115,9 @@ def _write(file: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}", hint="choose a folder you may write to") from None
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}", hint="choose a folder you may write to"
+        ) from None
 
 
 def _grid_json(grid: Grid) -> dict[str, Any]:
@@ -132,7 +139,9 @@ def _shown(found: Sequence[Grid], rows: Sequence[ReleaseRow], names: Sequence[st
 
     parts: list[RenderableType] = []
     for grid in found:
-        table = Table(title=grid.title, title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False)
+        table = Table(
+            title=grid.title, title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False
+        )
         table.add_column(f"{display(grid.row)} \\ {display(grid.column)}")
         for column in grid.columns:
             table.add_column(column, justify="center")
@@ -142,11 +151,15 @@ def _shown(found: Sequence[Grid], rows: Sequence[ReleaseRow], names: Sequence[st
         parts += [table, Text("")]
     parts.append(Text("  ".join(f"{sign} {meaning}" for sign, meaning in LEGEND.values()), style="dim"))
     if names:
-        table = Table(title="Releases", title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False)
+        table = Table(
+            title="Releases", title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False
+        )
         for title in ("package", "from", "platform", "name there", "Python", "macOS"):
             table.add_column(title)
         for line in rows:
-            table.add_row(f"{line.package} {line.version}", line.origin, line.platform, line.name, line.pythons, line.macos)
+            table.add_row(
+                f"{line.package} {line.version}", line.origin, line.platform, line.name, line.pythons, line.macos
+            )
         parts += [Text(""), table]
     return Group(*parts)
 
@@ -158,7 +171,12 @@ def _explained(explanation: Explanation) -> RenderableType:
     sentence, style = _ANSWERS[explanation.answer]
     versions = ", ".join(f"{package} {version}" for package, version in explanation.versions.items())
     lines = [Text.assemble((sentence, style), f"  ({versions})"), Text("")]
-    signs = {"refuses": ("✗", "red"), "unsafe": ("!", "yellow"), "unproven": ("?", "yellow"), "supports": ("✓", "green")}
+    signs = {
+        "refuses": ("✗", "red"),
+        "unsafe": ("!", "yellow"),
+        "unproven": ("?", "yellow"),
+        "supports": ("✓", "green"),
+    }
     for reason in explanation.reasons:
         sign, colour = signs[reason.kind]
         lines.append(Text.assemble((f"{sign} ", colour), reason.statement))

@@ -49,8 +49,8 @@ envbuild chooses Keras 3.5 or 3.6 beside the plug-in; a pinned unsafe pair is pl
 check that must pass.
 """,
     "numpy": """\
-✓ is a run of the same suite with that NumPy; – is ruled out by TensorFlow's own metadata on PyPI. conda-forge's builds of
-TensorFlow 2.18 and 2.19 leave the upper bound out, so NumPy releases above it were run too (see the evidence).
+✓ is a run of the same suite with that NumPy; – is ruled out by TensorFlow's own metadata on PyPI. conda-forge's builds
+of TensorFlow 2.18 and 2.19 leave the upper bound out, so NumPy releases above it were run too (see the evidence).
 """,
     "jax-metal": """\
 What the vendor's table pairs, and what its metadata allows. jax-metal has had no release since 0.1.1.
@@ -62,7 +62,9 @@ def documents(facts: Facts) -> dict[str, str]:
     """Path below `docs/` -> text: the page and one heat map per grid."""
     found = grids(facts)
     pages = {f"images/compat-{grid.name}.svg": svg(grid) for grid in found}
-    pages["compatibility.md"] = _INTRODUCTION + _legend() + "".join(map(_section, found)) + _releases(facts) + _blas(facts)
+    pages["compatibility.md"] = (
+        _INTRODUCTION + _legend() + "".join(map(_section, found)) + _releases(facts) + _blas(facts)
+    )
     return pages
 
 
@@ -104,7 +106,12 @@ def _releases(facts: Facts) -> str:
          if name.endswith("osx-arm64")}
     )  # fmt: skip
     rows += ["", "Wheels that hold nothing, which envbuild avoids:", "", *(f"* {text}" for text in stubs), ""]
-    rows += ["conda-forge (CPU; as far as its records were seen):", "", "| TensorFlow | platform | Python |", "|---|---|---|"]
+    rows += [
+        "conda-forge (CPU; as far as its records were seen):",
+        "",
+        "| TensorFlow | platform | Python |",
+        "|---|---|---|",
+    ]
     for release in facts.releases_of("tensorflow", "conda-forge"):
         for place, build in release.builds.items():
             rows.append(f"| {release.version} | {place} | {', '.join(build.pythons)} |")
@@ -113,9 +120,9 @@ def _releases(facts: Facts) -> str:
 
 def _blas(facts: Facts) -> str:
     rows = ["## BLAS on Apple silicon\n", "| package | variant | build | macOS | what it is |", "|---|---|---|---|---|"]
-    for entry in facts.blas:
-        rows.append(
-            f"| {display(entry.package)} {entry.versions} | {entry.variant} | `{entry.build}` | {entry.macos} | "
-            f"{entry.statement} ({entry.source}) |"
-        )
+    rows += [
+        f"| {display(entry.package)} {entry.versions} | {entry.variant} | `{entry.build}` | {entry.macos} | "
+        f"{entry.statement} ({entry.source}) |"
+        for entry in facts.blas
+    ]
     return "\n".join(rows) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +56,7 @@ def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _applying(text: str, subdir: Subdir, python: str) -> tuple[str, SpecifierSet] | None:
     """Name and range of a requirement, or None where its marker leaves it out on this target."""
     requirement = Requirement(text)

@@ -140,9 +140,7 @@ def _python_fits(release: Release, build: Build, name: str, setting: Setting) ->
     return Judgement(proofs=(release,))
 
 
-def judge_pair(
-    left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts
-) -> Judgement:
+def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts) -> Judgement:
     """What either declares about the other, and what is known about both together."""
     result = Judgement()
     for (package, version), (other, other_version) in ((left, right), (right, left)):

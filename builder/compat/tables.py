@@ -1,4 +1,4 @@
-"""The facts as tables: one grid per pair of packages, and a list of releases. Shown, exported and drawn from the same cells."""
+"""The facts as tables: a grid per pair of packages, and a list of releases, shown and drawn from the same cells."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _cell(facts: Facts, left: tuple[str, Version], right: tuple[str, Version]) -
     for state in ("works", "links"):
         found = [relation for relation in relations if relation.verdict == state]
         if found:
-            return _made(state, found[0].cause, found)  # type: ignore[arg-type]
+            return _made(state, found[0].cause, found)
     return _undecided(left, right, judgement, facts)
 
 
@@ -159,7 +159,9 @@ def _undecided(left: tuple[str, Version], right: tuple[str, Version], judgement:
             if release is not None and declared is not None:
                 text = f"{display(package, version)} declares {other} {in_order(declared)}"
                 return _made("allowed" if not judgement.unproven else "unknown", text, [release])
-    text = judgement.unproven[0] if judgement.unproven else f"nothing known about {display(*left)} and {display(*right)}"
+    text = (
+        judgement.unproven[0] if judgement.unproven else f"nothing known about {display(*left)} and {display(*right)}"
+    )
     return Cell(state="unknown", statement=text)
 
 
@@ -179,7 +181,7 @@ def releases(
     rows = []
     for package in packages:
         for origin in ("pypi", "conda-forge"):
-            for release in facts.releases_of(package, origin):  # type: ignore[arg-type]
+            for release in facts.releases_of(package, origin):
                 if version is not None and not _names(version, Version(release.version)):
                     continue
                 for place, build in release.builds.items():

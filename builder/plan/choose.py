@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import Version
 
 from builder.compat.facts import Refusal
-from builder.compat.fit import Judgement, display, judge_one, judge_pair
+from builder.compat.fit import Judgement, judge_one, judge_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -189,9 +189,7 @@ class Search:
             unproven=tuple(dict.fromkeys((*base.unproven, *(text for j in judged for text in j.unproven[:1])))),
         )
 
-    def _left_open(
-        self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None
-    ) -> Combination:
+    def _left_open(self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None) -> Combination:
         """A framework release no fact is about: what goes with it is left to what it declares."""
         open_choices = tuple(Choice(package=package, versions=()) for package in self.question.family.partners)
         return Combination(
@@ -282,7 +280,7 @@ class Search:
                     fitting.append(version)
                 breaking += related
             if known and not fitting:
-                for version in filter(lambda version: self.question.allows(package, version), known):  # noqa: B023
+                for version in filter(lambda version: self.question.allows(package, version), known):
                     pairs = (self._pair(main, (package, version), python, target) for target in self.question.targets)
                     self._everywhere(pairs, self.refusals)
                 return None
@@ -318,7 +316,7 @@ def series(version: Version) -> str:
 
 
 def bounds(choice: Choice) -> str:
-    """A version range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
+    """A range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
     if not choice.versions:
         return ""
     low, high = choice.versions[-1], choice.versions[0]

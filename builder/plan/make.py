@@ -130,7 +130,7 @@ def _without_framework(
                 if judged and not any(judgement.fits for judgement in judged):
                     missing = missing or judged[0].refusals[0].statement
         if missing is None:
-            return Combination(python=python, held_back=reason or None)
+            return Combination(python=python, held_back=reason)
         reason = reason or missing
     raise UnsatisfiableError(reason, hint=f"change `python: {recipe.python}` or the dependency's version")
 

@@ -39,7 +39,9 @@ def _pinned(question: Question) -> bool:
 def _no_builds(question: Question) -> bool:
     """True when no fact is about the framework on one of the platforms, so that everything there is unproven."""
     return any(
-        not any(release.build(target.subdir) for release in question.facts.releases_of(question.family.main, target.origin))
+        not any(
+            release.build(target.subdir) for release in question.facts.releases_of(question.family.main, target.origin)
+        )
         for target in question.targets
     )
 
@@ -66,7 +68,7 @@ def _refusal(question: Question, memo: Memo) -> UnsatisfiableError:
 
 
 def _most_telling(refusals: list[Refusal], question: Question) -> Refusal | None:
-    """A refusal between two things the user named comes first (a known failure before a declaration), then the first."""
+    """A refusal between two things the user named comes first, a known failure before a declaration."""
     named = {pin.package for target in question.targets for pin in target.pins}
     between = [r for r in refusals if len(set(r.packages)) > 1 and set(r.packages) <= named]
     known = [r for r in between if any(hasattr(fact, "verdict") for fact in r.facts)]
@@ -105,7 +107,10 @@ def _first(question: Question, memo: Memo) -> Combination | None:
 
 def _without(question: Question, pin: Pin) -> Question:
     targets = tuple(
-        replace(target, pins=tuple(other for other in target.pins if (other.package, other.where) != (pin.package, pin.where)))
+        replace(
+            target,
+            pins=tuple(other for other in target.pins if (other.package, other.where) != (pin.package, pin.where)),
+        )
         for target in question.targets
     )
     return replace(question, targets=targets)

@@ -97,9 +97,9 @@ def measure(channel: Path, *, file: Path, seen: date) -> int:
         name = record["name"]
         if name in NOARCH and Version(record["version"]) >= Version(NOARCH[name]):
             entry = {"distribution": name, "requires": _requirements(record["depends"])}
-            python = next((text.split(" ")[1] for text in record["depends"] if text.startswith("python >")), None)
-            if python is not None:
-                entry["requires_python"] = python
+            floor = next((text.split(" ")[1] for text in record["depends"] if text.startswith("python >")), None)
+            if floor is not None:
+                entry["requires_python"] = floor
             releases.setdefault((name, record["version"]), {})["any"] = entry
     entries = [_release(package, version, builds, seen) for (package, version), builds in releases.items()]
     entries.sort(key=lambda entry: Version(entry["version"]), reverse=True)

@@ -1,4 +1,4 @@
-"""Keras × TensorFlow by running: one throw-away environment per pair, the functional suite in it, a record of what happened.
+"""Keras × TensorFlow by running: one throw-away environment per pair, and a record of what the suite did in it.
 
 A pair is run only when its exact versions have no record yet, so running again after a release measures what
 is new and nothing else.
@@ -163,8 +163,7 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extr
             )  # fmt: skip
             output, status = done.stdout, done.returncode
         except subprocess.TimeoutExpired as expired:
-            raw = expired.stdout or b""
-            output, status = (raw if isinstance(raw, str) else raw.decode()), -9
+            output, status = (expired.stdout or b"").decode("utf-8", "replace"), -9
     passed, failed, seen = interpret(output.splitlines(), returncode=status)
     if seen and (seen["tensorflow"], seen["keras"]) != (pair.tensorflow, pair.keras):
         failed["versions"] = f"imported TensorFlow {seen['tensorflow']} and Keras {seen['keras']}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from builder.compat.load import load_facts, refuse_contradictions, write_compiled
 from builder.errors import FactsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GOOD = """\
 relations:

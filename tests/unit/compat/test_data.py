@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.compat.facts import Facts
 from builder.compat.load import COMPILED, DATA, compile_facts, read_sources, refuse_contradictions
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +41,8 @@ def test_no_fact_names_an_index_host_or_a_place_on_a_machine() -> None:
     """Facts are committed and shown; a URL of an index's file server or a local path has no business in them."""
     for file in (*DATA.glob("*.yaml"), DATA / COMPILED):
         text = file.read_text(encoding="utf-8")
-        found = re.search(r"https?://|pythonhosted|/home/|/root/|/tmp/|/work/", text)  # noqa: S108
-        assert found is None, f"{file.name}: {text[max(0, found.start() - 40) : found.end() + 40]}" if found else ""
+        found = re.search(r"https?://|pythonhosted|/home/|/root/|/tmp/|/work/", text)
+        assert found is None, f"{file.name}: {found}"
 
 
 def test_the_subjects_that_break_people_are_all_covered(facts: Facts) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from packaging.version import Version
 
 from builder.compat.explain import explain, parse
-from builder.compat.facts import Facts
 from builder.compat.fit import Setting, judge
 from builder.compat.load import load_facts
 from builder.errors import UsageError
 from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +140,9 @@ def test_the_two_wheels_of_one_release_may_declare_different_things(facts: Facts
     assert linux.distribution == "tensorflow-cpu"
 
 
-@pytest.mark.parametrize("word", ["tensorflow", "=2.18", "tensorflow=", "tensorflow=two", "nosuch=1.0", "tf=2.1", "x;y=1"])
+@pytest.mark.parametrize(
+    "word", ["tensorflow", "=2.18", "tensorflow=", "tensorflow=two", "nosuch=1.0", "tf=2.1", "x;y=1"]
+)
 def test_words_that_name_no_version_are_refused_with_what_to_write(facts: Facts, word: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse([word, "tensorflow=2.18"], facts)

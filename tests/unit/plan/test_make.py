@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from builder.compat.facts import Facts
 from builder.compat.load import load_facts
 from builder.errors import UnsatisfiableError, UsageError
 from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
 from builder.platforms import Subdir
 from tests.unit.plan.support import METAL, framework, recipe
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
 
 MAC, LINUX = Subdir.OSX_ARM64, Subdir.LINUX_64
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builder.compat.facts import Facts
 from builder.compat.load import load_facts
 from builder.errors import UnsatisfiableError
 from builder.plan.make import make_plans
 from builder.plan.model import Source
 from builder.platforms import Subdir
 from tests.unit.plan.support import METAL, framework, recipe
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,9 @@ def test_an_impossible_recipe_is_refused_with_the_fact_and_what_works(
 
 
 def test_the_interpreter_of_this_machine_is_refused_by_the_recipes_range(facts: Facts) -> None:
-    with pytest.raises(UnsatisfiableError, match=r"this interpreter is Python 3\.10 and the recipe allows >=3\.11,<3\.13"):
+    with pytest.raises(
+        UnsatisfiableError, match=r"this interpreter is Python 3\.10 and the recipe allows >=3\.11,<3\.13"
+    ):
         make_plans(recipe(framework=framework()), source=Source.PYPI, facts=facts, python="3.10")
 
 
