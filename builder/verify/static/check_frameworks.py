@@ -1,0 +1,189 @@
+"""Frameworks: do Keras and the GPU plug-ins fit their host? By symbols and by metadata; nothing is imported."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
+
+from builder.verify.finding import Finding, Status
+from builder.verify.registry import Check
+from builder.verify.static.demangle import shown
+from builder.verify.static.survey import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.verify.prefix import Dist
+    from builder.verify.static.dyld import Process
+    from builder.verify.static.survey import Survey
+
+CHECKS: Final = (
+    Check(
+        id="keras.match",
+        area="frameworks",
+        catches="A Keras or tf-keras that does not belong to the installed TensorFlow.",
+        otherwise="AttributeError: module 'tensorflow._api.v2.compat.v2.__internal__' has no attribute "
+        "'register_load_context_function'; or tf.keras silently being another Keras.",
+    ),
+    Check(
+        id="metal.match",
+        area="frameworks",
+        catches="A GPU plug-in (tensorflow-metal, jax-metal) that cannot load into the installed framework.",
+        otherwise="`import tensorflow` fails: NotFoundError: dlopen(…/libmetal_plugin.dylib): Symbol not found: …",
+    ),
+)
+
+#: The distributions that hold the `tensorflow` package; on a Mac both names were used (tensorflow-macos up to 2.15).
+_TENSORFLOW: Final = ("tensorflow-macos", "tensorflow", "tensorflow-cpu", "tensorflow-intel")
+_PLUGIN: Final = re.compile(r"(^|/)(tensorflow-plugins|jax_plugins)/.*\.(dylib|so)$")
+
+
+def check(survey: Survey) -> Iterator[Finding]:
+    yield from _keras(survey)
+    if survey.is_mac:
+        yield from _metal(survey)
+
+
+def _keras(survey: Survey) -> Iterator[Finding]:
+    prefix = survey.prefix
+    host = next(
+        (dist for name in _TENSORFLOW if (dist := prefix.dist(name)) and (dist.path.parent / "tensorflow").is_dir()),
+        None,
+    )
+    keras, legacy = prefix.dist("keras"), prefix.dist("tf-keras")
+    if host is None:
+        yield Finding(check="keras.match", status=Status.SKIP, title="TensorFlow is not installed from a wheel here")
+        return
+    try:
+        version = Version(host.version)
+    except InvalidVersion:
+        yield Finding(
+            check="keras.match", status=Status.SKIP, title=f"{host.name} has no readable version: {host.version}"
+        )
+        return
+    evidence = [f"{dist.name} {dist.version}" for dist in (host, keras, legacy) if dist is not None]
+    minor = f"{version.major}.{version.minor}"
+    reasons = [
+        *([] if keras is None else _keras_reasons(host, version, keras)),
+        *(
+            []
+            if legacy is None or legacy.version.startswith(f"{minor}.")
+            else [f"tf-keras {legacy.version} is for TensorFlow {'.'.join(legacy.version.split('.')[:2])}, not {minor}"]
+        ),
+    ]
+    if reasons:
+        wanted = "keras>=3" if version >= Version("2.16") else f"keras=={minor}.*"
+        yield Finding(
+            check="keras.match",
+            status=Status.FAIL,
+            title=f"Keras does not fit {host.name} {host.version}: {reasons[0]}",
+            evidence=(*evidence, *reasons[1:]),
+            remedy=f"Install the Keras of this TensorFlow: python -m pip install '{wanted}'",
+        )
+    elif keras is None:
+        alone = prefix.python is None
+        yield Finding(
+            check="keras.match",
+            status=Status.SKIP if alone else Status.FAIL,
+            title="The folder holds TensorFlow without Keras"
+            if alone
+            else f"{host.name} {host.version} is installed without Keras",
+            evidence=tuple(evidence),
+            remedy=None if alone else "Install keras: tf.keras is a separate package.",
+        )
+    else:
+        yield Finding(
+            check="keras.match",
+            status=Status.PASS,
+            title=f"Keras {keras.version} is one that {host.name} {host.version} accepts",
+            evidence=tuple(evidence),
+        )
+
+
+def _keras_reasons(host: Dist, version: Version, keras: Dist) -> list[str]:
+    """Why this Keras does not fit: by TensorFlow's own metadata, and by the rule that holds where it says too little.
+
+    Up to 2.15 TensorFlow and Keras were released together, minor by minor; 2.16 moved to Keras 3 (release notes).
+    """
+    reasons = []
+    for line in (host.read("METADATA") or "").split("\n\n", 1)[0].splitlines():
+        if re.match(r"Requires-Dist:\s*keras\b(?!-)", line):
+            try:
+                requirement = Requirement(line.partition(":")[2].strip())
+            except InvalidRequirement:
+                continue
+            if not requirement.specifier.contains(keras.version, prereleases=True):
+                reasons.append(f"it requires keras{requirement.specifier}, and {keras.version} is installed")
+    major, _, rest = keras.version.partition(".")
+    if version >= Version("2.16") and major == "2" and not reasons:
+        reasons.append(f"TensorFlow 2.16 and newer need Keras 3, and {keras.version} is installed")
+    if (
+        version < Version("2.16")
+        and f"{major}.{rest.partition('.')[0]}" != f"{version.major}.{version.minor}"
+        and not reasons
+    ):
+        reasons.append(f"up to 2.15 both have the same minor version, and {keras.version} is installed")
+    return reasons
+
+
+def _metal(survey: Survey) -> Iterator[Finding]:
+    plugins = [process for process in survey.processes if _PLUGIN.search(process.entry.rel)]
+    stamp = survey.prefix.stamp
+    if not plugins:
+        wanted = stamp is not None and stamp.expectations.gpu and stamp.expectations.provider == "metal"
+        yield Finding(
+            check="metal.match",
+            status=Status.FAIL if wanted else Status.SKIP,
+            title="The recipe asks for the Mac's GPU, but no plug-in is installed"
+            if wanted
+            else "No GPU plug-in is installed",
+            remedy="Install tensorflow-metal of the version that fits; `envbuild compat` lists the pairs."
+            if wanted
+            else None,
+        )
+    for process in plugins:
+        yield _plugin(survey, process)
+
+
+def _plugin(survey: Survey, process: Process) -> Finding:
+    entry = process.entry
+    package = survey.packages.described(entry.rel)
+    lines = [
+        f"Library not loaded: {item.resolution.name}"
+        for item in survey.missing_libraries
+        if item.process is process or item.image is entry
+    ]
+    if not lines and survey.scope is Scope.FULL:
+        missing = [item for other, items in survey.missing_symbols if other is process for item in items]
+        for item in sorted(missing, key=lambda item: item.position)[:10]:
+            place = f"expected in {item.expected.rel}" if item.expected else "looked up in every loaded library"
+            lines.append(f"Symbol not found: {shown(item.symbol)}, {place}")
+    hosts = [survey.packages.described(binary.rel) for binary, _ in process.images.values() if binary is not entry]
+    host = next(iter(dict.fromkeys(hosts)), None) or _host(survey)
+    if lines:
+        return Finding(
+            check="metal.match",
+            status=Status.FAIL,
+            title=f"{package} cannot load into {host}",
+            evidence=(f"{entry.rel}", *lines),
+            remedy="Take the pair that fits (`envbuild compat` lists them), or remove the plug-in: "
+            f"python -m pip uninstall {survey.packages.owner(entry.rel)}",
+        )
+    what = f"{len(entry.imports):,} symbols" if survey.scope is Scope.FULL else "its libraries"
+    return Finding(
+        check="metal.match",
+        status=Status.PASS,
+        title=f"{package} loads into {host}: {what} found",
+        evidence=(entry.rel, "by symbols; whether its results are right only a run on a Mac can tell"),
+    )
+
+
+def _host(survey: Survey) -> str:
+    for name in (*_TENSORFLOW, "jaxlib"):
+        dist = survey.prefix.dist(name)
+        if dist is not None:
+            return f"{name} {dist.version}"
+    return "the framework, which is not installed here"
