@@ -101,7 +101,7 @@ def page(grids: Sequence[Grid]) -> str:
 def _evidence(grid: Grid) -> str:
     rows: dict[tuple[str, str], list[str]] = {}
     for (row, column), cell in grid.cells.items():
-        if cell.state in ("works", "unsafe", "links", "fails") and cell.sources:
+        if cell.state in ("works", "unsafe", "links", "fails") or len(cell.facts) > 1:
             place = f"{display(grid.row, row)} × {display(grid.column, column)}"
             rows.setdefault((cell.statement, "; ".join(cell.sources)), []).append(place)
     return "<details><summary>Evidence</summary><table>" + "".join(_lines(rows.items())) + "</table></details>"

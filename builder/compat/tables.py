@@ -76,13 +76,13 @@ class ReleaseRow:
     source: str
 
 
-#: (name, title, row package, column package, oldest row, oldest column)
+#: (name, title, row package, column package, oldest row, oldest column, column to stop before)
 _GRIDS: Final = (
-    ("keras", "Keras × TensorFlow", "tensorflow", "keras", "2.9", "2.9"),
-    ("metal", "tensorflow-metal × TensorFlow", "tensorflow-metal", "tensorflow", "0.5", "2.9"),
-    ("metal-keras", "tensorflow-metal × Keras", "tensorflow-metal", "keras", "0.8", "2.12"),
-    ("numpy", "NumPy × TensorFlow", "tensorflow", "numpy", "2.9", "1.23"),
-    ("jax-metal", "jax-metal × jaxlib", "jax-metal", "jaxlib", "0.0.5", "0.4.20"),
+    ("keras", "Keras × TensorFlow", "tensorflow", "keras", "2.9", "2.9", None),
+    ("metal", "tensorflow-metal × TensorFlow", "tensorflow-metal", "tensorflow", "0.5", "2.9", None),
+    ("metal-keras", "tensorflow-metal × Keras", "tensorflow-metal", "keras", "0.8", "2.12", None),
+    ("numpy", "NumPy × TensorFlow", "tensorflow", "numpy", "2.9", "1.23", None),
+    ("jax-metal", "jax-metal × jaxlib", "jax-metal", "jaxlib", "0.0.5", "0.4.20", "0.7"),
 )
 GRIDS: Final = tuple(entry[0] for entry in _GRIDS)
 
@@ -91,10 +91,13 @@ def grids(facts: Facts, *, packages: Iterable[str] = (), version: str | None = N
     """The grids about any of `packages` (all without), narrowed to rows or columns of `version` of the first one."""
     wanted = set(packages)
     found = []
-    for name, title, row, column, oldest_row, oldest_column in _GRIDS:
+    for name, title, row, column, oldest_row, oldest_column, stop in _GRIDS:
         if wanted and not {row, column} & wanted:
             continue
-        rows, columns = _newest_patches(facts, row, oldest_row), _newest_patches(facts, column, oldest_column)
+        rows = _newest_patches(facts, row, oldest_row)
+        columns = _newest_patches(facts, column, oldest_column)
+        if stop is not None:
+            columns = {key: version for key, version in columns.items() if version < Version(stop)}
         if version is not None:
             if row in wanted:
                 rows = {key: v for key, v in rows.items() if _names(version, v)}
@@ -138,7 +141,10 @@ def _cell(facts: Facts, left: tuple[str, Version], right: tuple[str, Version]) -
         refusal = next(r for r in judgement.refusals if known[0] in r.facts)
         return _made("fails", refusal.statement, known)
     if judgement.refusals:
-        return _made("declared", judgement.refusals[0].statement, judgement.refusals[0].facts)
+        first = judgement.refusals[0]
+        run = [relation for relation in relations if relation.verdict == "works"]
+        ran = f"; run all the same, {run[0].cause}" if run else ""
+        return _made("declared", first.statement + ran, [*first.facts, *run])
     if judgement.unsafe:
         return _made("unsafe", judgement.unsafe[0].cause, judgement.unsafe)
     for state in ("works", "links"):
