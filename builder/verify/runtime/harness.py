@@ -100,8 +100,9 @@ def run(
     limit: float,
     arguments: Mapping[str, Any] | None = None,
     flags: Sequence[str] = ("-I",),
+    folder: Path = PROBES,
 ) -> Outcome:
-    """Run `probes/PROBE.py` and wait for it, for `limit` seconds at most.
+    """Run the probe `PROBE.py` of `folder` and wait for it, for `limit` seconds at most.
 
     Raises OSError when the interpreter cannot be started at all (wrong architecture, not executable).
     """
@@ -109,7 +110,7 @@ def run(
     reading, writing = os.pipe()
     begun = time.monotonic()
     command = [str(python), *flags, "-X", "faulthandler", str(PROBES / "run.py"), str(writing), token]
-    command += [str(PROBES / f"{probe}.py"), json.dumps(dict(arguments or {}))]
+    command += [str(folder / f"{probe}.py"), json.dumps(dict(arguments or {}))]
     try:
         process = subprocess.Popen(
             command,
