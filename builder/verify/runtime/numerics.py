@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,15 +87,19 @@ _SLOW_BESIDE_ACCELERATE: Final = 0.4
 #: on linux-64 stays below 3e-6, 2e-14), and orders of magnitude below what the published bugs give.
 TOLERANCES: Final[dict[str, float]] = {"float16": 5e-2, "bfloat16": 2e-1, "float32": 2e-4, "float64": 1e-10}
 
-#: File name (lower case) → kind. Accelerate lives in the system's shared cache.
+#: Path of an image (lower case) → kind of BLAS. Accelerate itself lives in the system's shared cache; conda-forge
+#: reaches it through its own shims (build_pkg.sh of blas-feedstock).
 _BLAS_KINDS: Final = (
-    ("openblas", "openblas"),
-    ("accelerate.framework", "accelerate"),
-    ("libmkl_rt", "mkl"),
-    ("libmkl_core", "mkl"),
-    ("libblis", "blis"),
+    (re.compile(r"openblas[^/]*$"), "openblas"),
+    (re.compile(r"/(accelerate|veclib)\.framework/|libveclibfort|libblas_reexport"), "accelerate"),
+    (re.compile(r"/libmkl_(rt|core)"), "mkl"),
+    (re.compile(r"/libblis"), "blis"),
 )
-_OPENMP_KINDS: Final = (("libiomp5", "Intel"), ("libomp", "LLVM"), ("libgomp", "GNU"))
+_OPENMP_KINDS: Final = (
+    (re.compile(r"/libiomp5[^/]*$"), "Intel"),
+    (re.compile(r"/libomp(?![a-z])[^/]*$"), "LLVM"),
+    (re.compile(r"/libgomp[^/]*$"), "GNU"),
+)
 
 
 def tolerance(case: Case, dtype: str) -> float:
@@ -284,19 +289,13 @@ def _openmp_remedy(foreign: list[str], case: Case) -> str:
     )
 
 
-def _kinds(images: list[str], table: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """(kind, path) of the images whose file name begins like one of `table`, each real file once."""
+def _kinds(images: list[str], table: tuple[tuple[re.Pattern[str], str], ...]) -> list[tuple[str, str]]:
+    """(kind, path) of the images that a pattern of `table` fits, each real file once."""
     found: dict[str, tuple[str, str]] = {}
     for image in images:
-        for part, kind in table:
-            name = Path(image).name.lower()
-            if (
-                (part in image.lower())
-                if "." in part or (part == "openblas" and ".so" in name)
-                else name.startswith(part)
-            ):
-                found.setdefault(str(Path(image).resolve()), (kind, image))
-                break
+        kind = next((kind for pattern, kind in table if pattern.search(image.lower())), None)
+        if kind is not None:
+            found.setdefault(str(Path(image).resolve()), (kind, image))
     return list(found.values())
 
 
