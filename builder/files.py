@@ -13,9 +13,10 @@ def write_atomically(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path` by a temporary file beside it, fsync and rename.
 
     Raises BuildError naming the path when the disk is full or the place is not writable; then `path` is
-    as it was.
+    as it was. Where `path` is a symbolic link (dotfiles kept elsewhere), the file it leads to is replaced.
     """
     try:
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_BYTES: Final = 1_000_000
 _MAX_DEPTH: Final = 50
+#: Above this many opened brackets, or on lines longer than that, nesting is measured before anything is composed.
+_SUSPICIOUS: Final = 1_000
 
 Key = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -73,8 +75,10 @@ class _Reader:
             raise self.refuse(f"the tag {node.tag} is not supported", node, "write a plain value")
         try:
             return self.scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            raise self.refuse(f"unreadable value {node.value!r}: {error}", node) from None
+        # PyYAML meets an explicit tag on text that is none of the kind (`!!bool maybe`) with any of these.
+        except (yaml.YAMLError, ValueError, KeyError, IndexError, AttributeError) as error:
+            reason = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError | ValueError) else "not of its kind"
+            raise self.refuse(f"unreadable value {node.value!r}: {reason}", node) from None
 
     def mapping(self, node: yaml.MappingNode, path: Key) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -104,6 +108,8 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
                 raise error(
                     "a tab in the indentation; YAML takes spaces only", file=file, line=number, hint="use two spaces"
                 )
+    if (line := too_deep(text)) is not None:
+        raise error(f"nested deeper than {_MAX_DEPTH} levels", file=file, line=line)
     reader = _Reader(file, error)
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -120,6 +126,28 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
     except RecursionError:
         raise error("nested too deeply", file=file) from None
     return Document(file=file, data=data, lines=reader.lines, written=reader.written)
+
+
+def too_deep(text: str) -> int | None:
+    """The line (1-based) where YAML `text` nests deeper than anything of ours; None where it does not.
+
+    libyaml's composer recurses in C without a limit and takes the whole process down; its parser does not. What
+    could nest thousands of levels is therefore parsed into events first. Ordinary files are let through at once.
+    """
+    opened = sum(text.count(bracket) for bracket in "[{") - text.count("[]") - text.count("{}")
+    if opened < _SUSPICIOUS and len(max(text.splitlines(), key=len, default="")) < _SUSPICIOUS:
+        return None
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                return int(event.start_mark.line) + 1
+    except yaml.YAMLError:
+        # Composing stops at the same place, and says what is wrong.
+        return None
+    return None
 
 
 def _read(file: Path, error: type[EnvbuildError]) -> str:

@@ -36,7 +36,7 @@ class PackageSpec:
     python_site_packages_path: str | None = None
     entry_points: tuple[str, ...] = ()
     placeholders: Mapping[str, str] = field(default_factory=dict)
-    """Relative path of a text file → the prefix written in it, which installers replace (`prefix_placeholder`)."""
+    """Relative path of a file → the prefix written in it, which installers replace (`prefix_placeholder`)."""
 
     @property
     def stem(self) -> str:
@@ -89,7 +89,9 @@ def _path_entry(tree: Path, relative: str, spec: PackageSpec) -> dict[str, Any]:
         "size_in_bytes": path.stat().st_size,
     }
     if relative in spec.placeholders:
-        entry |= {"file_mode": "text", "prefix_placeholder": spec.placeholders[relative]}
+        # As conda-build tells them: in a binary file the prefix is padded, in a text file the length changes.
+        mode = "binary" if b"\0" in path.read_bytes() else "text"
+        entry |= {"file_mode": mode, "prefix_placeholder": spec.placeholders[relative]}
     return entry
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,8 +70,8 @@ def command(
     """
     from builder.install.create import CreateRequest, Result, is_current
     from builder.install.expect import expectations
+    from builder.install.transaction import finished
     from builder.platforms import host_subdir
-    from builder.stamp import read_stamp
 
     host = host_subdir()
     target = _target(platform, host)
@@ -84,11 +86,11 @@ def command(
         subdir=target,
         host=host,
         lock_sha256=hashlib.sha256(lock_file.read_bytes()).hexdigest(),
-        groups=("main", *sorted(groups)),
+        groups=("main", *sorted(set(groups) - {"main"})),
         force=force,
     )
     # Before anything slow is imported or read: the usual second run has nothing to do.
-    if is_current(request, read_stamp(request.prefix)):
+    if is_current(request, finished(request.prefix)):
         return _outcome(session, request, Result.PRESENT, lock_file=lock_file, report=None)
     ready = ready or options.prepared(session, name, wanted)
     plan = ready.plans.get(target)
@@ -117,7 +119,7 @@ def _prefix(session: Session, name: str, given: Path | None) -> Path:
     from builder.install.places import environment_prefix
 
     if given is not None:
-        return given.expanduser().absolute()
+        return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - `a/..` is no name for an environment
     return environment_prefix(name, home=Path.home(), envs_dir=load_config(session.environ).envs_dir)
 
 
@@ -220,7 +222,9 @@ def _text(request: CreateRequest, result: Result, report: Report | None) -> str 
     if result is not Result.RESTORED:
         lines.append(f"interpreter for your IDE: {request.prefix / 'bin' / 'python'}")
         if request.subdir is request.host:
-            lines.append(f"in a shell with conda:    conda activate {request.prefix.name}")
+            by_name = request.prefix.parent.name == "envs"
+            which = request.prefix.name if by_name else shlex.quote(str(request.prefix))
+            lines.append(f"in a shell with conda:    conda activate {which}")
     if report is None:
         return "\n".join(lines)
     from rich.console import Group

@@ -16,6 +16,7 @@ from rattler.package.build_string import BuildString
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
 from builder.errors import BuildError, SourceUnreachableError
+from builder.install.foreign import sign_replaced
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def install_conda(
     reporter.finish()
     _complete_records(prefix, requested)
     if foreign_mac:
-        _sign_replaced(prefix)
+        sign_replaced(prefix)
 
 
 def _package_cache(folder: Path) -> PackageCache:
@@ -181,31 +182,6 @@ def _index(record: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return index
-
-
-def _sign_replaced(prefix: Path) -> None:
-    """Sign again every Mach-O file whose prefix placeholder was replaced, and note its new hash in conda-meta."""
-    from builder.macho import is_mach_o_magic, resign_adhoc
-
-    for path in (prefix / "conda-meta").glob("*.json"):
-        record: dict[str, Any] = json.loads(path.read_bytes())
-        changed = False
-        for entry in (record.get("paths_data") or {}).get("paths", ()):
-            if entry.get("file_mode") != "binary" or not entry.get("prefix_placeholder"):
-                continue
-            file = prefix / entry["_path"]
-            if file.is_symlink() or not is_mach_o_magic(_magic(file)):
-                continue
-            resign_adhoc(file)
-            entry["sha256_in_prefix"] = hashlib.sha256(file.read_bytes()).hexdigest()
-            changed = True
-        if changed:
-            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _magic(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(4)
 
 
 class _Reporter(InstallerReporter):

@@ -112,8 +112,9 @@ def create(
         proven = True
         try:
             with transaction.replacing(place):
-                _build(packages, request, around)
-                transaction.finish(place, _stamp(packages, request))
+                with transaction.writing(request.prefix):
+                    _build(packages, request, around, held=place.held)
+                transaction.write_stamp(place, _stamp(packages, request))
                 with around.progress.handed_over():
                     proven = proof is None or proof(request.prefix)
                 if not proven and previous is not None:
@@ -127,7 +128,7 @@ class _NotProvenError(Exception):
     """Leaves the transaction the way a failure does, so that the previous environment comes back."""
 
 
-def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings) -> None:
+def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int) -> None:
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
     from builder.install.register import remember_subdir
@@ -156,6 +157,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 macos=request.expectations.macos,
                 environ=around.environ,
                 draw=draw,
+                held=held,
             )
         around.progress.done("pypi", f"installed {len(pypi)} PyPI packages")
     remember_subdir(request.prefix, request.subdir)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import BuildError, SourceUnreachableError
+from builder.install.foreign import settle_wheels
+from builder.install.terminal import run
 from builder.lock.pypi import UV_UNREACHABLE, uv_executable, uv_platform
 
 if TYPE_CHECKING:
@@ -30,11 +32,13 @@ def install_pypi(
     macos: str | None,
     environ: Mapping[str, str],
     draw: bool,
+    held: int,
 ) -> None:
     """Install wheels into `prefix`, each checked by its locked SHA-256; nothing is resolved or built.
 
     `python` is the version in the prefix. Where it cannot be run on this machine (`runnable` false) uv lays the wheels
-    out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr.
+    out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr. `held` is the
+    descriptor of the prefix's lock: should we be killed, uv lives on, and nobody else may begin there until it ends.
     Raises BuildError, SourceUnreachableError.
     """
     if not packages:
@@ -42,9 +46,10 @@ def install_pypi(
     env = {name: value for name, value in environ.items() if name not in _LEAKS}
     options = ["--python", str(prefix / "bin" / "python")]
     if not runnable:
-        minor = ".".join(python.split(".")[:2])
-        site_packages = prefix / "lib" / f"python{minor}" / "site-packages"
-        options = ["--target", str(site_packages), "--python-version", python, "--python-platform", uv_platform(subdir)]
+        # The newest manylinux level: which wheel is taken is decided by the locked hash.
+        platform = uv_platform(subdir, glibc_minor=99)
+        options = ["--prefix", str(prefix), "--python", sys.executable]
+        options += ["--python-version", python, "--python-platform", platform]
         if macos:
             env["MACOSX_DEPLOYMENT_TARGET"] = macos
     with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as scratch:
@@ -55,33 +60,16 @@ def install_pypi(
         )
         command = [uv_executable(), "pip", "install", "--requirements", str(requirements), "--require-hashes"]
         command += ["--no-deps", "--only-binary=:all:", *options]
-        _run([*command] if draw else [*command, "--no-progress", "--color=never"], cwd=scratch, env=env, draw=draw)
-
-
-def _run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool) -> None:
-    """Run uv; its own bars go to the terminal when `draw`, and its messages are kept for the error either way."""
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=None if draw else subprocess.PIPE,
-    )
-    try:
-        _, messages = process.communicate()
-    except BaseException:
-        # Ctrl-C reaches uv as well (same process group); whatever interrupted us, it must not write on.
-        process.kill()
-        process.wait()
-        raise
-    if process.returncode:
-        raise _failure((messages or b"").decode(errors="replace").strip())
+        if not draw:
+            command += ["--no-progress", "--color=never"]
+        code, messages = run(command, cwd=scratch, env=env, draw=draw, held=held)
+    if code:
+        raise _failure(messages or f"uv ended with exit code {code}")
+    if not runnable:
+        settle_wheels(prefix, minor=".".join(python.split(".")[:2]))
 
 
 def _failure(reason: str) -> BuildError | SourceUnreachableError:
-    if not reason:
-        return BuildError("uv could not install the PyPI packages; its message is above")
     if UV_UNREACHABLE.search(reason):
         return SourceUnreachableError(
             f"PyPI packages cannot be fetched:\n{reason}",

@@ -1,18 +1,23 @@
 """The transaction around a prefix: what was there stays until the new environment is finished, or comes back.
 
 Packages hard-code the path they are linked into, so a new environment is built in its final place; one
-that exists is moved aside by a rename first. Names beside the prefix tell what happened to a process
-that was killed, and the next `create` puts things right:
+that exists is moved aside by a rename first. Every step is one rename or unlink, and names beside the prefix
+tell what happened to a process that was killed between two of them; the next `create` puts things right:
 
-    .NAME.envbuild-old      the previous environment, moved aside
-    .NAME.envbuild-trash-*  something on its way to deletion
-    NAME/conda-meta/envbuild.building   begun by us and not finished
+    NAME/conda-meta/envbuild.building   begun by us and not finished; the prefix appears with this mark
+    .NAME.envbuild-old                  the previous environment, moved aside
+    .NAME.envbuild-trash-*              something not yet begun, or on its way to deletion
+    .NAME.envbuild-lock                 held while one of us is at work here; stays
 """
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 import shutil
+import signal
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BUILDING: Final = Path("conda-meta") / "envbuild.building"
-#: How long background threads of an interrupted installation may still write into the prefix, in seconds.
+#: How long background threads of an interrupted installation may go on writing into the prefix, in seconds.
 _SETTLE: Final = 2.0
+#: How long nothing must have been written there before they are taken to have ended, in seconds.
+_QUIET: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Place:
     """A prefix and the names beside it that the transaction uses."""
 
     prefix: Path
+    held: int = -1
+    """The descriptor of the lock. A child process that inherits it keeps the place locked until it ends too."""
 
     @property
     def old(self) -> Path:
@@ -45,11 +54,23 @@ class Place:
     def lock_file(self) -> Path:
         return self.prefix.with_name(f".{self.prefix.name}.envbuild-lock")
 
+    @property
+    def is_building(self) -> bool:
+        """Whether the prefix is one that was begun and not finished. Never true of what others made."""
+        return not self.prefix.is_symlink() and (self.prefix / _BUILDING).is_file()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is there, or an empty folder."""
+        if not os.path.lexists(self.prefix):
+            return True
+        return not self.prefix.is_symlink() and self.prefix.is_dir() and not any(self.prefix.iterdir())
+
     def trash(self) -> Path:
         return self.prefix.with_name(f".{self.prefix.name}.envbuild-trash-{os.getpid()}-{time.monotonic_ns()}")
 
     def leftovers(self) -> list[Path]:
-        return sorted(self.prefix.parent.glob(f".{self.prefix.name}.envbuild-trash-*"))
+        return sorted(self.prefix.parent.glob(f".{glob.escape(self.prefix.name)}.envbuild-trash-*"))
 
 
 @contextmanager
@@ -58,40 +79,64 @@ def exclusive(prefix: Path, *, waiting: Callable[[], None]) -> Iterator[Place]:
 
     Also puts right what a killed process left. Raises BuildError when the folder cannot be written.
     """
-    import filelock
-
-    place = Place(prefix)
+    if not prefix.name:
+        raise UsageError(f"{prefix} cannot be an environment", hint="choose another place with -p PREFIX")
     try:
         prefix.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(place.lock_file)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            waiting()
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BuildError(
-            f"cannot write beside {prefix}: {reason}", hint="choose another place with -p PREFIX, or set envs_dir"
-        ) from None
+        held = os.open(Place(prefix).lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise _unwritable(prefix, error) from None
     try:
-        _recover(place)
+        place = Place(prefix, held)
+        try:
+            _lock(held, waiting)
+            _recover(place)
+        except OSError as error:
+            raise _unwritable(prefix, error) from None
         yield place
     finally:
-        lock.release()
+        os.close(held)
+
+
+def _lock(held: int, waiting: Callable[[], None]) -> None:
+    # Not by a lock library: the descriptor is handed to uv, which may outlive us when we are killed.
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting()
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+
+def _unwritable(prefix: Path, error: OSError) -> BuildError:
+    return BuildError(
+        f"cannot write beside {prefix}: {error.strerror or error}",
+        hint="choose another place with -p PREFIX, or set envs_dir",
+    )
 
 
 def _recover(place: Place) -> None:
-    if (place.prefix / _BUILDING).is_file():
-        _remove(place)
+    if place.is_building:
+        place.prefix.rename(place.trash())
     if place.old.exists():
-        if place.prefix.exists():
-            # Killed after the new environment was finished and before the previous one was deleted.
-            shutil.rmtree(place.old, ignore_errors=True)
-        else:
+        if place.is_free:
             place.old.rename(place.prefix)
+        elif read_stamp(place.prefix) is not None:
+            # Killed after the new environment was finished and before the previous one was deleted.
+            place.old.rename(place.trash())
+    _empty_trash(place)
+
+
+def _empty_trash(place: Place) -> None:
     for leftover in place.leftovers():
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def finished(prefix: Path) -> Stamp | None:
+    """The stamp of a finished environment beside which nothing is left to put right; else None. Takes no lock."""
+    place = Place(prefix)
+    if not prefix.name or place.is_building or place.old.exists() or place.leftovers():
+        return None
+    return read_stamp(prefix)
 
 
 def current(place: Place) -> Stamp | None:
@@ -102,7 +147,7 @@ def current(place: Place) -> Stamp | None:
     prefix = place.prefix
     if prefix.is_symlink() or (prefix.exists() and not prefix.is_dir()):
         raise UsageError(f"{prefix} is not a folder", hint="choose another place with -p PREFIX")
-    if not prefix.exists() or not any(prefix.iterdir()):
+    if place.is_free:
         return None
     stamp = read_stamp(prefix)
     if stamp is None:
@@ -118,44 +163,86 @@ def current(place: Place) -> Stamp | None:
 def replacing(place: Place) -> Iterator[None]:
     """Build inside: on any exception (Ctrl-C included) the prefix is as it was before, or gone if it was new."""
     try:
-        if place.prefix.exists() and any(place.prefix.iterdir()):
-            place.prefix.rename(place.old)
-        (place.prefix / _BUILDING).parent.mkdir(parents=True, exist_ok=True)
-        (place.prefix / _BUILDING).write_text(f"{os.getpid()}\n", encoding="ascii")
+        with writing(place.prefix):
+            _begin(place)
         yield
+        with writing(place.prefix):
+            (place.prefix / _BUILDING).unlink()
     except BaseException:
-        _remove(place)
-        if place.old.exists():
-            place.old.rename(place.prefix)
+        with _uninterrupted():
+            _undo(place)
+        _empty_trash(place)
         raise
-    shutil.rmtree(place.old, ignore_errors=True)
+    if place.old.exists():
+        place.old.rename(place.trash())
+    _empty_trash(place)
 
 
-def finish(place: Place, stamp: Stamp) -> None:
-    """Declare the environment finished: the stamp first, then the mark of being built goes."""
-    path = place.prefix / STAMP
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(stamp.dumps())
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-    (place.prefix / _BUILDING).unlink()
+@contextmanager
+def writing(prefix: Path) -> Iterator[None]:
+    """What the operating system refuses inside (a full disk above all) is a BuildError."""
+    try:
+        yield
+    except OSError as error:
+        about = f" ({error.filename})" if error.filename else ""
+        raise BuildError(
+            f"{prefix} cannot be written: {error.strerror or error}{about}",
+            hint="free space there, or choose another place with -p PREFIX",
+        ) from None
 
 
-def _remove(place: Place) -> None:
-    """Delete the prefix by way of a rename, so that a kill in between leaves nothing that looks like an environment.
+def _begin(place: Place) -> None:
+    """The new prefix appears by one rename and with its mark, so that nothing of ours is ever without it."""
+    fresh = place.trash()
+    (fresh / _BUILDING).parent.mkdir(parents=True)
+    (fresh / _BUILDING).write_text(f"{os.getpid()}\n", encoding="ascii")
+    if not place.is_free:
+        place.prefix.rename(place.old)
+    fresh.rename(place.prefix)
+
+
+def _undo(place: Place) -> None:
+    """The state before `_begin`, except for the trash.
 
     Threads of an interrupted installation may still be linking files; they are given a moment to end, and
-    what they put there meanwhile is deleted as well.
+    what they put there meanwhile goes as well.
     """
-    deadline = time.monotonic() + _SETTLE
-    while place.prefix.exists():
-        trash = place.trash()
-        place.prefix.rename(trash)
-        shutil.rmtree(trash, ignore_errors=True)
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
-    for leftover in place.leftovers():
-        shutil.rmtree(leftover, ignore_errors=True)
+    if place.is_building:
+        place.prefix.rename(place.trash())
+        deadline = time.monotonic() + _SETTLE
+        quiet_since = time.monotonic()
+        while quiet_since + _QUIET > time.monotonic() < deadline:
+            time.sleep(0.02)
+            if place.prefix.exists():
+                place.prefix.rename(place.trash())
+                quiet_since = time.monotonic()
+    if place.old.exists() and place.is_free:
+        place.old.rename(place.prefix)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second, impatient Ctrl-C must not keep the previous environment from coming back; this takes a moment only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in handlers:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def write_stamp(place: Place, stamp: Stamp) -> None:
+    """Say what the environment holds; it is finished only once the transaction takes the mark away."""
+    path = place.prefix / STAMP
+    temporary = path.with_suffix(".tmp")
+    with writing(place.prefix):
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(stamp.dumps())
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)

@@ -14,6 +14,8 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
+import io
+import json
 import logging
 import shutil
 import subprocess
@@ -266,7 +268,9 @@ class CondaLockSolver:
                 if name in wanted:
                     wanted[name] = wanted[name].model_copy(update={"version": f"=={version}"})
             try:
-                with virtual_packages.conda_virtual_package_overrides(request.subdir.value):
+                # It prints its own account of a failure, on stdout as well, which belongs to our result.
+                quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+                with quiet[0], quiet[1], virtual_packages.conda_virtual_package_overrides(request.subdir.value):
                     planned = solve_conda(
                         self._executable,
                         specs=wanted,
@@ -281,7 +285,7 @@ class CondaLockSolver:
                     )
             except (subprocess.CalledProcessError, RuntimeError, KeyError) as error:
                 raise UnsatisfiableError(
-                    f"{self.name} found no solution for {request.subdir}: {_output(error)}",
+                    f"{self.name} found no solution for {request.subdir}: {_reason(error)}",
                     hint="leave --solver out to see the built-in solver's reason",
                 ) from None
         return [
@@ -300,9 +304,13 @@ class CondaLockSolver:
         ]
 
 
-def _output(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        text = error.stderr or error.output or b""
-        text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-        return text.strip() or f"exit code {error.returncode}"
-    return str(error)
+def _reason(error: Exception) -> str:
+    """What conda, mamba or micromamba gives as its reason, out of the JSON it answers with."""
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    with contextlib.suppress(ValueError, AttributeError):
+        answer = json.loads(error.stdout)
+        reason = answer.get("message") or answer.get("solver_problems") or answer.get("error")
+        if reason:
+            return "\n".join(reason) if isinstance(reason, list) else str(reason)
+    return (error.stderr or error.stdout or "").strip() or f"exit code {error.returncode}"

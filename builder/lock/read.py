@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from builder.errors import LockfileError
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
+from builder.yamlio import too_deep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,8 @@ class _File(_Entry):
 def read_lock(file: Path) -> Lock:
     """The lock in `file`. Raises LockfileError, naming the line, for anything that is not a v1 lock."""
     text = _read(file)
+    if (line := too_deep(text)) is not None:
+        raise LockfileError("nested too deeply; that is no lock", file=file, line=line)
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
     except yaml.MarkedYAMLError as error:

@@ -73,7 +73,11 @@ def _write(rendered: Rendered, folder: Path) -> dict[str, str]:
 
 
 def render_plain(plan: Plan, *, groups: Iterable[str] = (MAIN_GROUP,), templates: Path | None = None) -> str:
-    """One environment.yml for one platform, without selectors: what `conda env create` takes."""
+    """One environment.yml for one platform, without selectors: what `conda env create` takes.
+
+    It has no `nodefaults`: since conda 26.7 made `conda env create` an alias of `conda create`, that is taken for
+    the name of a channel and fetched (conda/conda#16210; seen by running it). The recipe's channels come first anyway.
+    """
     specs = platform_specs(plan)
     wanted = set(groups)
     return render_template(
