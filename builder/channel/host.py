@@ -82,7 +82,7 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
         except OSError as error:
             raise BuildError(
                 f"Python {interpreter.version} cannot be packaged in {cache}: {error.strerror or error}",
-                hint="free space there, or make the folder writable",
+                hint="free space there, or name another folder for envbuild's data with XDG_DATA_HOME",
             ) from None
     return HostChannel(folder=folder, interpreter=interpreter)
 

@@ -147,6 +147,10 @@ def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | Sou
             f"a package is not the one that was locked: {reason}",
             hint="the server or a proxy sent other bytes; try again, and if it stays so do not trust that source",
         )
+    if "failed to create cache directory" in lower or "cache lock" in lower:
+        return BuildError(
+            f"the package cache cannot be written: {reason}", hint="name a writable folder with RATTLER_CACHE_DIR"
+        )
     if "no space left" in lower:
         return BuildError(f"the disk is full: {reason}", hint="free space, or choose another place with -p PREFIX")
     network = ("error sending request", "dns error", "connection", "timed out", "404", "403", "50", "download")
