@@ -87,7 +87,9 @@ def _binaries(survey: Survey) -> Iterator[Finding]:
             evidence=listed([_described(survey, binary) for binary in wrong]),
             remedy=f"Install these packages for {survey.arch}: in a native terminal, with an {survey.arch} Python.",
         )
-    if not wrong and not inventory.unreadable:
+    if not inventory.binaries and not inventory.unreadable:
+        yield Finding(check="arch.binary", status=Status.SKIP, title="No binary is there to look at")
+    elif not wrong and not inventory.unreadable:
         count = len(inventory.binaries) - len(chosen)
         yield Finding(
             check="arch.binary",
@@ -189,6 +191,8 @@ def _guessed(survey: Survey) -> Subdir | None:
     """The platform of a folder of wheels, from what most of its binaries are."""
     if survey.inventory.binaries:
         return Subdir.OSX_ARM64 if survey.arch == "arm64" else Subdir.OSX_64
+    if survey.inventory.elf:
+        return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(survey.elf_machine)
     return None
 
 

@@ -57,6 +57,12 @@ FAMILIES: Final = {
 def check(survey: Survey) -> Iterator[Finding]:
     if not survey.is_mac:
         return
+    if not survey.inventory.binaries:
+        wanted = CHECKS if survey.scope is Scope.FULL else CHECKS[:1]
+        yield from (
+            Finding(check=check.id, status=Status.SKIP, title="No binary is there to look at") for check in wanted
+        )
+        return
     yield from _missing_libraries(survey)
     if survey.scope is Scope.FULL:
         yield from _symbols(survey)

@@ -173,7 +173,8 @@ def _added(survey: Survey, owned: Owned) -> list[str]:
     root = f"{survey.prefix.path}/"
     recorded: set[str] = set()
     for dist in survey.prefix.dists:
-        recorded.update(path.partition("/")[0] for path, _, _ in record_entries(dist) if "/" in path)
+        tops = {path.partition("/")[0] for path, _, _ in record_entries(dist) if "/" in path}
+        recorded.update(top for top in tops if top.isidentifier())
     found = [
         binary.rel
         for binary in survey.inventory.binaries
