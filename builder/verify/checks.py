@@ -20,9 +20,11 @@ CHECKS: Final[tuple[Check, ...]] = (*STATIC_CHECKS, *RUNTIME_CHECKS)
 _HEAD: Final = """\
 # Checks
 
-Every check of `envbuild verify`, by area. A finding names its check by this id. *Reads* checks work on any machine, for any
-platform; *runs* checks need a machine that can run the environment.
+Every check of `envbuild verify`, by area. A finding names its check by this id. *Reads* checks work on any machine, for
+any platform; *runs* checks need a machine that can run the environment.
 """
+
+_COLUMNS: Final = "| check | | catches | what you would have met |\n|---|---|---|---|\n"
 
 
 def by_id() -> dict[str, Check]:
@@ -36,9 +38,7 @@ def page() -> str:
     for area in get_args(Area):
         checks = [check for check in CHECKS if check.area == area]
         if checks:
-            parts.append(
-                f"\n## {area.capitalize()}\n\n| check | | catches | what you would have met |\n|---|---|---|---|\n"
-            )
+            parts.append(f"\n## {area.capitalize()}\n\n{_COLUMNS}")
             parts += [
                 f"| `{check.id}` | {'reads' if check in STATIC_CHECKS or check.id == 'pkg.locked' else 'runs'} "
                 f"| {_cell(check.catches)} | {_cell(check.otherwise)} |\n"

@@ -47,7 +47,7 @@ def _doing(step: Step) -> str:
     """What was going on, as the end of a sentence."""
     if step.check.startswith("import."):
         return f"importing {step.subject}"
-    return f"{step.check} ({step.subject})" if step.subject else step.check
+    return f"running {step.check} ({step.subject})" if step.subject else f"running {step.check}"
 
 
 def signal_name(returncode: int) -> str:

@@ -222,7 +222,12 @@ def judge_blas(case: Case) -> Finding:
         for library in ("numpy", "scipy")
         for key, value in case.facts.get(library, {}).items()
     )
-    evidence = (*(f"loaded: {kind} {_short(path, case)}" for kind, path in loaded), *reported)
+    threads = case.facts.get("threads", {})
+    pools = tuple(
+        f"threads: {pool['num_threads']} in {Path(pool['filepath']).name}, {threads['cpus']} CPUs"
+        for pool in threads.get("pools", ())
+    )
+    evidence = (*(f"loaded: {kind} {_short(path, case)}" for kind, path in loaded), *reported, *pools)
     kinds = {kind for kind, _ in loaded}
     wanted = case.context.expectations.blas
     if case.context.subdir.is_osx and wanted in ("accelerate", "newaccelerate") and "accelerate" not in kinds:

@@ -91,8 +91,11 @@ def judge_interpreter(case: Case) -> Finding:
         f"sysconfig.get_platform(): {facts['platform']}",
     )
     if facts["translated"]:
+        universal = "universal2" in facts["platform"]
         return case.failed(
-            "The interpreter is an x86_64 build translated by Rosetta.",
+            "The universal interpreter runs as x86_64 under Rosetta, because what started it does."
+            if universal
+            else "The interpreter is an x86_64 build translated by Rosetta.",
             *evidence,
             "sysctl.proc_translated: 1",
             remedy="start the terminal or IDE natively (Finder, Get Info, untick “Open using Rosetta”), or rebuild the "

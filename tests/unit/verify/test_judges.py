@@ -83,7 +83,7 @@ def test_wrong_numbers_on_metal_point_at_the_plugin(tree: Tree) -> None:
 
 
 def test_tolerances_of_the_recipe_count(tree: Tree) -> None:
-    facts = {"error": 1e-3, "dtype": "float32"}
+    facts: dict[str, Any] = {"error": 1e-3, "dtype": "float32"}
     assert numerics.judge_known_answer(tree.case("numerics.numpy", "svd", **facts)) is not None
     loose = tree.context(tolerances={"float32": 1e-2})
     assert numerics.judge_known_answer(tree.case("numerics.numpy", "svd", context=loose, **facts)) is None
@@ -103,7 +103,7 @@ def test_devices_that_drift_apart_in_training_fail(tree: Tree) -> None:
     [{"draws_differ": False}, {"dropouts_differ": False}, {"seeds_repeat": False}, {"kept": 0.9}, {"mean": 0.1}],
 )
 def test_random_numbers_that_repeat_fail(tree: Tree, wrong: dict[str, Any]) -> None:
-    right = {
+    right: dict[str, Any] = {
         "draws_differ": True,
         "dropouts_differ": True,
         "seeds_repeat": True,
@@ -179,7 +179,7 @@ def test_slow_products_warn_beside_what_the_machine_can_do(tree: Tree) -> None:
 )
 def test_keras_must_be_one_that_tensorflow_takes(tree: Tree, requires: list[str], keras: str, status: Status) -> None:
     """TensorFlow 2.15 with Keras 3 raises nothing: `tf.keras` silently is another library."""
-    facts = {"keras": keras, "tensorflow": "2.21.0", "distribution": "tensorflow", "requires": requires}
+    facts: dict[str, Any] = {"keras": keras, "tensorflow": "2.21.0", "distribution": "tensorflow", "requires": requires}
     finding = frameworks.judge_versions(tree.case("keras.versions", **facts))
     assert finding.status is status
     if status is Status.FAIL:
