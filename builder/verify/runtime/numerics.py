@@ -204,6 +204,10 @@ def judge_rate(case: Case) -> Finding:
     return case.passed(f"NumPy multiplies at {rate:.0f} GFLOP/s.", *evidence)
 
 
+def _default_method(case: Case) -> tuple[str, ...]:
+    return (f"default here: {case.facts['default']}",) if "default" in case.facts else ()
+
+
 def judge_workers(case: Case) -> Finding:
     method = case.step.subject
     if not case.facts["equal"]:
@@ -211,7 +215,7 @@ def judge_workers(case: Case) -> Finding:
             f"Worker processes started by {method} compute something else than their parent.",
             remedy=wrong_numbers(case, "numpy"),
         )
-    return case.passed(f"Worker processes can be started by {method}.", f"default here: {case.facts['default']}")
+    return case.passed(f"Worker processes can be started by {method}.", *_default_method(case))
 
 
 def judge_blas(case: Case) -> Finding:

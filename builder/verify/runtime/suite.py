@@ -126,7 +126,7 @@ def _interpreter(
         return False, found
     for check, _ in answers[1:]:
         also = harness.Step(check=check, subject="", how="done", facts=step.facts)
-        finding = JUDGES[check](Case(step=also, context=context, packages=owned))
+        finding = _judge(Case(step=also, context=context, packages=owned))
         found += [finding] if finding else []
     user = harness.run(
         context.python,
@@ -154,9 +154,7 @@ def judged(outcome: Outcome, task: Task, context: Context, owned: Packages) -> l
     for step in outcome.steps:
         if step.how != "done":
             found.append(explain.failure(step, outcome, context, owned))
-        elif (judge := JUDGES.get(step.check)) and (
-            finding := judge(Case(step=step, context=context, packages=owned))
-        ) is not None:
+        elif (finding := _judge(Case(step=step, context=context, packages=owned))) is not None:
             found.append(finding)
     found += _right_numbers(outcome, found)
     reached = {(step.check, step.subject) for step in outcome.steps}
@@ -170,6 +168,20 @@ def judged(outcome: Outcome, task: Task, context: Context, owned: Packages) -> l
         found.append(_died_at_exit(outcome, task))
     found += _survived(outcome, task, context, owned)
     return found
+
+
+def _judge(case: Case) -> Finding | None:
+    """The judge's finding. Facts come from a foreign interpreter: what cannot be judged is a skip, not a traceback."""
+    judge = JUDGES.get(case.step.check)
+    if judge is None:
+        return None
+    try:
+        return judge(case)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return case.skipped(
+            f"What {case.step.check} reported cannot be judged ({type(error).__name__}: {error}).",
+            str(case.facts)[:2000],
+        )
 
 
 def _right_numbers(outcome: Outcome, found: Iterable[Finding]) -> list[Finding]:
