@@ -101,7 +101,6 @@ def _runtime(
         python=prefix.python,
         expectations=expectations_of(prefix),
         subdir=subdir,
-        host=host,
         level=level,
         environ=around.environ,
         home=around.home,

@@ -25,8 +25,8 @@ _OUTPUT_KEPT: Final = 64 * 1024
 _RESULTS_KEPT: Final = 4 * 1024 * 1024
 
 #: Variables that no probe gets from its parent, because they change which code is loaded or how: the checks
-#: judge the environment itself. What the user's own settings do to it is a check of its own (`probes/process.py`).
-_KEPT_VARIABLES: Final = ("HOME", "USER", "LOGNAME", "TMPDIR", "SSL_CERT_FILE", "SYSTEMROOT")
+#: judge the environment itself. What the user's own settings do to it is a check of its own (`runtime/user.py`).
+_KEPT_VARIABLES: Final = ("HOME", "USER", "LOGNAME", "SSL_CERT_FILE")
 
 #: Seconds a process gets to print its Python traceback after SIGABRT, before SIGKILL.
 _GRACE: Final = 2.0

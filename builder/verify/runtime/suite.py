@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from builder.verify.finding import Finding, Status
 from builder.verify.progress import Level
 from builder.verify.registry import Check
-from builder.verify.runtime import condatools, explain, frameworks, harness, numerics, others, packages, process
+from builder.verify.runtime import condatools, explain, frameworks, harness, numerics, others, packages, process, user
 from builder.verify.runtime.judge import Case
 from builder.verify.runtime.remedy import Packages
 from builder.verify.runtime.schedule import Task, tasks
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CHECKS: Final = (
     *process.CHECKS,
+    *user.CHECKS,
     *packages.CHECKS,
     *condatools.CHECKS,
     *frameworks.CHECKS,
@@ -62,7 +63,7 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
         progress("starting the interpreter")
         alive, first = _interpreter(context, owned, environ=environ, scratch=scratch, limit=min(limit or 30, 30))
         found += first
-        found += [process.variables(context), *process.keras_settings(context, owned)]
+        found += [user.variables(context), *user.keras_settings(context)]
         if not alive:
             return found + [_not_run(task) for task in tasks(context, scratch=scratch)]
 
@@ -128,23 +129,23 @@ def _interpreter(
         also = harness.Step(check=check, subject="", how="done", facts=step.facts)
         finding = _judge(Case(step=also, context=context, packages=owned))
         found += [finding] if finding else []
-    user = harness.run(
+    lenient = harness.run(
         context.python,
         "process",
         environ=dict(context.environ),
-        cwd=context.cwd,
+        cwd=context.cwd if context.cwd.is_dir() else scratch,
         limit=limit,
         arguments=arguments | {"as_user": True, "cwd": str(context.cwd), "check": "process.user-site"},
         flags=(),
     )
-    for step_as_user in user.steps:
+    for step_as_user in lenient.steps:
         if step_as_user.how == "done":
             case = Case(step=step_as_user, context=context, packages=owned)
-            found += process.judge_as_user(case, step.facts)
+            found += user.judge_as_user(case, step.facts)
         else:
-            found.append(explain.failure(step_as_user, user, context, owned))
-    if not user.steps:
-        found.append(_user_settings_kill(user))
+            found.append(explain.failure(step_as_user, lenient, context, owned))
+    if not lenient.steps:
+        found.append(_user_settings_kill(lenient))
     return True, found
 
 

@@ -72,7 +72,6 @@ class Tree:
             python=self.path / "bin" / "python",
             expectations=Expectations(**expectations),
             subdir=subdir,
-            host=subdir,
             level=Level.DEFAULT,
             environ=environ or {},
             home=home or self.path,

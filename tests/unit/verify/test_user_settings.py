@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builder.verify.finding import Status
-from builder.verify.runtime import process
-from builder.verify.runtime.remedy import Packages
+from builder.verify.runtime import user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,7 @@ def keras_tree(tree: Tree) -> Tree:
 
 def settings(tree: Tree, **context: Any) -> Finding:
     chosen = tree.context(**context)
-    return process.keras_settings(chosen, Packages(chosen.prefix))[0]
+    return user.keras_settings(chosen)[0]
 
 
 def write_keras_json(folder: Path, **content: Any) -> None:
@@ -106,7 +105,7 @@ def test_each_place_outside_is_told_by_its_name(tree: Tree, tmp_path: Path) -> N
         "six": str(tmp_path / "path" / "six.py"),
     }
     case = tree.case("process.user-site", context=context, origins=origins, user_site=str(user_site))
-    findings = {finding.check: finding for finding in process.judge_as_user(case, {"origins": inside})}
+    findings = {finding.check: finding for finding in user.judge_as_user(case, {"origins": inside})}
     assert findings["process.user-site"].status is Status.FAIL
     assert findings["process.working-directory"].status is Status.FAIL
     assert str(tree.path / "work" / "keras.py") in (findings["process.working-directory"].remedy or "")
@@ -114,7 +113,7 @@ def test_each_place_outside_is_told_by_its_name(tree: Tree, tmp_path: Path) -> N
 
 
 def test_variables_that_load_other_libraries_are_a_warning(tree: Tree) -> None:
-    assert process.variables(tree.context()).status is Status.PASS
-    finding = process.variables(tree.context(environ={"DYLD_LIBRARY_PATH": "/x", "KMP_DUPLICATE_LIB_OK": "TRUE"}))
+    assert user.variables(tree.context()).status is Status.PASS
+    finding = user.variables(tree.context(environ={"DYLD_LIBRARY_PATH": "/x", "KMP_DUPLICATE_LIB_OK": "TRUE"}))
     assert finding.status is Status.WARN
     assert "unset DYLD_LIBRARY_PATH KMP_DUPLICATE_LIB_OK" in (finding.remedy or "")
