@@ -26,13 +26,9 @@ UV = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
 def unpacked(folder: Path, *specs: str, python: str = "3.11", platform: str = "aarch64-apple-darwin") -> Path:
     """The wheels of `specs`, without their dependencies, for macOS 14."""
-    subprocess.run(
-        [UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder)]
-        + f"--python-platform {platform} --python-version {python}".split()
-        + list(specs),
-        check=True,
-        env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"},
-    )
+    command = [UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder)]
+    command += ["--python-platform", platform, "--python-version", python, *specs]
+    subprocess.run(command, check=True, env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"})
     return folder
 
 

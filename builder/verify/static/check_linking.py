@@ -271,7 +271,7 @@ def _floor(survey: Survey) -> Iterator[Finding]:
             evidence=evidence,
         )
         return
-    floor = tuple(int(part) for part in re.findall(r"\d+", asked)[:3])
+    floor = tuple(int(part) for part in re.findall(r"\d{1,4}", asked)[:3])
     above = [binary for binary in newest if (binary.commands.minos or (0, 0, 0)) > (*floor, 0, 0, 0)[:3]]
     if above:
         yield Finding(

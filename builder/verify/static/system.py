@@ -31,11 +31,13 @@ def is_public_leaf(leaf: str) -> bool:
 
 
 _PYTHON: Final = (b"_Py", b"__Py")
-#: C names looked up flat that macOS's own libraries have: the Objective-C runtime, compiler support, libSystem's blocks
-#: and queues, and the public C libraries of /usr/lib. Where one is left to flat lookup, no file can prove it missing.
+#: C names looked up flat that macOS may have: those in Apple's style (`_FSPathMakeRef`, `_kCFNull`), the
+#: Objective-C runtime, compiler support, libSystem's blocks and queues, and the public C libraries of /usr/lib. Where
+#: one of them is left to flat lookup, no file can prove it missing.
 _RUNTIME: Final = re.compile(
-    rb"___|dyld_stub_binder$|__?objc_|_OBJC_|__?NS[A-Z]|_swift_|_dispatch_|_os_|_mach_|_pthread_|_xpc_|_notify_|_asl_"
-    rb"|_k?(AU|AV|AX|Audio|C[FGIMTV]|CGL|CPS|DA|DNSService|FSEvent|GSS|HI|IO|IOSurface|JS|LS|MIDI|MTL|SC|Sec|SSL|TIS|UC|UT)[A-Z_]"
+    rb"___|_[A-Z]{3,}[a-z]|_k[A-Z]|dyld_stub_binder$|__?objc_|_OBJC_|__?NS[A-Z]|_swift_|_dispatch_|_os_|_mach_"
+    rb"|_pthread_|_xpc_|_notify_|_asl_"
+    rb"|_k?(AU|AV|AX|Audio|C[FGIMTV]|DA|HI|IO|JS|LS|SC|Sec|UC|UT)[A-Z]"
     rb"|_(vImage|BNNS|vDSP_|cblas_|catlas_|simd_|gl[A-Z]|cl[A-Z])"
     rb"|_(lib)?iconv|_inflate|_deflate|_(un)?compress|_crc32|_adler32|_gz[a-z]+$|_BZ2_|_xml[A-Z]|_xslt|_sqlite3_|_curl_|_ffi_"
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import shutil
 import struct
 import tracemalloc
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from builder.errors import BinaryError
 from builder.macho import open_mach_o, verify_signature
 from builder.verify.finding import Status
+from builder.verify.static import CHECKS
 from tests.unit.static.trees import DATA, guest, verified
 
 if TYPE_CHECKING:
@@ -134,3 +137,47 @@ def test_damaged_symbols_become_a_finding(tmp_path: Path) -> None:
     finding = verified(tmp_path)["link.symbols"][0]
     assert finding.status is Status.FAIL
     assert finding.title == "The symbols of guest/module.so cannot be read"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_mutated_binary_in_a_prefix(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever one file holds, every check answers."""
+    tree = tmp_path / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    guest(tree)
+    victim = tree / data.draw(st.sampled_from(["guest/module.so", "host/libhost.dylib"]))
+    content = bytearray(victim.read_bytes())
+    place = data.draw(st.integers(0, STRUCTURE // 2) | st.integers(32_768, len(content) - 8))
+    content[place : place + 4] = data.draw(st.binary(min_size=4, max_size=4))
+    victim.write_bytes(content)
+    assert {check.id for check in CHECKS} == set(verified(tree))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(max_size=300)
+    | st.sampled_from(['"', "a,b,c\n" * 3, "../../../etc/passwd,sha256=AAAA,1\n", "x," + "y" * 140_000]),
+    record=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "_path", "paths"]), inner),
+        max_leaves=8,
+    ),
+)
+def test_hostile_metadata(tmp_path: Path, text: str, record: object) -> None:
+    """RECORD, METADATA, WHEEL and conda records are input like any other: no traceback, and nothing outside is read."""
+    tree = tmp_path / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    guest(tree)
+    info = tree / "guest-1.0.dist-info"
+    (info / "RECORD").write_text(text, encoding="utf-8", errors="surrogatepass")
+    (info / "WHEEL").write_text(text, encoding="utf-8", errors="surrogatepass")
+    with (info / "METADATA").open("r+", encoding="utf-8", errors="surrogatepass") as metadata:
+        head = metadata.read().partition("\n\n")[0]
+        metadata.seek(0)
+        metadata.write(f"{head}\nRequires-Dist: {text}\n")
+    (tree / "conda-meta").mkdir()
+    whole = {"name": "a", "version": "1", "subdir": "osx-arm64", "files": record, "paths_data": {"paths": record}}
+    (tree / "conda-meta" / "a.json").write_text(json.dumps(whole))
+    (tree / "conda-meta" / "b.json").write_text(json.dumps(record))
+    assert {check.id for check in CHECKS} == set(verified(tree))
