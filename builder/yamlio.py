@@ -166,7 +166,8 @@ def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildErr
     try:
         return model.model_validate(document.data)
     except ValidationError as problems:
-        problem = problems.errors()[0]
+        # A field that is misspelt is missing as well; what was written explains more than what was not.
+        problem = min(problems.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         path = _written_path(tuple(problem["loc"]), document, problem["type"])
         message, hint = _explain(problem["type"], problem["msg"], path, problem.get("input"), document, model)
         raise error(message, file=document.file, line=document.line(path), hint=hint) from None
