@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from builder.errors import UsageError
 from builder.lock.channels import Mirrors
-from builder.plan import make_plans, parity_names
+from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
 from builder.platforms import Subdir, host_subdir
-from builder.recipe.model import Recipe, specifier_set
+from builder.recipe.model import check_channel, specifier_set
 from builder.render.environment import render
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.project import Project
+    from builder.recipe.model import Recipe
     from builder.render.model import Rendered
 
 
@@ -69,8 +70,12 @@ def _overridden(recipe: Recipe, options: Options) -> Recipe:
             f"the recipe {recipe.name} is for {', '.join(recipe.platforms)}, not for {', '.join(unknown)}",
             hint=f"add the platform to {recipe.name}.yaml",
         )
-    # Through the model again: a channel from the command line is held to the same rules as one in a recipe.
-    return Recipe.model_validate(recipe.model_dump() | {"channels": options.channels or recipe.channels})
+    for channel in options.channels:
+        try:
+            check_channel(channel)
+        except ValueError as error:
+            raise UsageError(f"--channel: {error}") from None
+    return recipe.model_copy(update={"channels": options.channels or recipe.channels})
 
 
 def _prepare_pypi(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from builder.channel.interpreters import Interpreter
 
 #: Part of the cache key: raise it when the layout of the packages changes.
-_LAYOUT: Final = "1"
+_LAYOUT: Final = "2"
 #: Age in seconds of a half-made channel that nobody works on any more.
 _ABANDONED: Final = 3600
 #: Not carried along: other people's packages, caches, the interpreter's own tests, its static library.
@@ -39,6 +39,14 @@ _LEFT_OUT: Final = re.compile(
 )
 #: Debian points these at /etc.
 _LEFT_OUT_TOP: Final = ("sitecustomize.py", "usercustomize.py")
+
+_SITECUSTOMIZE: Final = """\
+# Written by envbuild: this interpreter, packaged from Debian, looks for dist-packages only.
+import site
+import sysconfig
+
+site.addsitedir(sysconfig.get_path("purelib"))
+"""
 
 _PROBE: Final = """
 import sys, sysconfig
@@ -78,7 +86,7 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
         except OSError as error:
             raise BuildError(
                 f"Python {interpreter.version} cannot be packaged in {cache}: {error.strerror or error}",
-                hint="free space there, or make the folder writable",
+                hint="free space there, or name another folder for envbuild's data with XDG_DATA_HOME",
             ) from None
     return HostChannel(folder=folder, interpreter=interpreter)
 
@@ -218,14 +226,19 @@ def _private_libraries(interpreter: Interpreter) -> set[Path]:
 def _undo_debian_layout(stdlib: Path) -> None:
     """Debian sends packages to `dist-packages` unless it sees a virtual environment; a conda prefix has site-packages.
 
+    `sysconfig` says where packages are installed, and is patched back. `site` says where they are found; it is
+    frozen into the executable since Python 3.11, so site-packages is added after it, where Debian's own
+    `sitecustomize` would stand.
     Source: debian/patches/{distutils-install-layout,sysconfig-debian-schemes}.diff of Debian's python3.x.
     `_prove_moved` checks the result, whatever Debian may change.
     """
     in_venv = 'sys.base_prefix != sys.prefix or hasattr(sys, "real_prefix")'
-    for name in ("site.py", "sysconfig.py", "sysconfig/__init__.py"):
+    for name in ("sysconfig.py", "sysconfig/__init__.py"):
         path = stdlib / name
         if path.is_file() and "dist-packages" in (text := path.read_text(encoding="utf-8")):
             path.write_text(text.replace(in_venv, "True"), encoding="utf-8")
+    if "dist-packages" in (stdlib / "site.py").read_text(encoding="utf-8"):
+        (stdlib / "sitecustomize.py").write_text(_SITECUSTOMIZE, encoding="utf-8")
 
 
 def _placeholders(interpreter: Interpreter, tree: Path) -> dict[str, str]:
@@ -244,6 +257,9 @@ def _placeholders(interpreter: Interpreter, tree: Path) -> dict[str, str]:
 def _prove_moved(interpreter: Interpreter, tree: Path) -> None:
     """Run the staged interpreter: it must take the new place for its prefix, and load its own modules."""
     moved = tree.resolve()
+    site_packages = moved / "lib" / f"python{interpreter.minor}" / "site-packages"
+    # `site` takes no notice of a folder that is not there.
+    site_packages.mkdir()
     answer = subprocess.run(
         [str(moved / "bin" / "python"), "-I", "-B", "-c", _PROBE],
         capture_output=True,
@@ -252,16 +268,19 @@ def _prove_moved(interpreter: Interpreter, tree: Path) -> None:
         check=False,
         stdin=subprocess.DEVNULL,
     )
+    site_packages.rmdir()
     lines = answer.stdout.splitlines()
     if answer.returncode or len(lines) != 3:
         last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
         reason = f"it does not start there: {last}"
     elif Path(lines[0]) != moved:
         reason = f"it still takes {lines[0]} for its prefix"
-    elif Path(lines[1]) != moved / "lib" / f"python{interpreter.minor}" / "site-packages":
+    elif Path(lines[1]) != site_packages:
         reason = f"it installs packages into {lines[1].replace(str(moved), 'PREFIX')}"
     elif any(not Path(entry).is_relative_to(moved) for entry in lines[2].split(":")):
         reason = "it searches folders outside the prefix for modules"
+    elif str(site_packages) not in lines[2].split(":"):
+        reason = "it does not search its site-packages for modules"
     else:
         return
     raise UnsatisfiableError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--group", "groups", multiple=True, help="Also this group of the recipe (repeatable).")
 @options.source_options
 @options.solver_option
+@click.option("--force", is_flag=True, help="Build it again although it matches its lock (damaged files).")
 @click.option("--verify/--no-verify", "prove", default=True, help="Prove that it works afterwards (default: yes).")
 def command(
     session: Session,
@@ -51,6 +53,7 @@ def command(
     mirror_pairs: tuple[str, ...],
     python: Path | None,
     solver: str,
+    force: bool,
     prove: bool,
 ) -> Outcome:
     """Build an environment from its lock, exactly and as a whole, and verify it.
@@ -84,6 +87,7 @@ def command(
         host=host,
         lock_sha256=hashlib.sha256(lock_file.read_bytes()).hexdigest(),
         groups=("main", *sorted(set(groups) - {"main"})),
+        force=force,
     )
     # Before anything slow is imported or read: the usual second run has nothing to do.
     if is_current(request, finished(request.prefix)):
@@ -207,20 +211,25 @@ def _not_proven(request: CreateRequest, result: Result) -> ChecksFailedError:
     )
 
 
-def _text(request: CreateRequest, result: Result, report: Report | None) -> RenderableType:
+def _text(request: CreateRequest, result: Result, report: Report | None) -> str | RenderableType:
+    from builder.install.create import Result
+
+    lines = []
+    if result is Result.PRESENT:
+        lines.append(f"{request.name} is up to date with its lock; nothing to do")
+    elif result is Result.BUILT:
+        lines.append(f"created {request.name}")
+    if result is not Result.RESTORED:
+        lines.append(f"interpreter for your IDE: {request.prefix / 'bin' / 'python'}")
+        if request.subdir is request.host:
+            by_name = request.prefix.parent.name == "envs"
+            which = request.prefix.name if by_name else shlex.quote(str(request.prefix))
+            lines.append(f"in a shell with conda:    conda activate {which}")
+    if report is None:
+        return "\n".join(lines)
     from rich.console import Group
     from rich.text import Text
 
-    from builder.install.create import Result
     from builder.verify.report.text import render
 
-    parts: list[RenderableType] = [render(report), Text()] if report else []
-    if result is Result.PRESENT:
-        parts.append(Text(f"{request.name} is up to date with its lock; nothing to do"))
-    elif result is Result.BUILT:
-        parts.append(Text(f"created {request.name}", style="bold"))
-    if result is not Result.RESTORED:
-        parts.append(Text(f"interpreter for your IDE: {request.prefix / 'bin' / 'python'}"))
-        if request.subdir is request.host:
-            parts.append(Text(f"in a shell with conda:    conda activate {request.prefix.name}"))
-    return Group(*parts)
+    return Group(render(report), Text(), *(Text(line) for line in lines))

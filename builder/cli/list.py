@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.cli.session import Outcome, verb
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @verb("list")
 def command(session: Session) -> Outcome:
-    """Show the recipes that can be named, where they come from, and whether they are locked.
+    """Show the recipes that can be named, whether they are locked, and which environments exist by their names.
 
     \b
     Examples:
@@ -23,19 +24,32 @@ def command(session: Session) -> Outcome:
     from rich.table import Table
     from rich.text import Text
 
+    from builder.config import load_config
+    from builder.install.places import environment_prefix
+    from builder.stamp import read_stamp
+
     table = Table(box=None, pad_edge=False)
-    for title in ("recipe", "platforms", "lock", "description"):
+    for title in ("recipe", "platforms", "lock", "environment", "description"):
         table.add_column(title)
+    envs_dir = load_config(session.environ).envs_dir
     entries = []
     for name, file in session.project.recipe_files().items():
         lock = session.project.committed_lock(name)
-        entry: dict[str, object] = {"name": name, "file": str(file), "lock": str(lock) if lock else None}
+        prefix = environment_prefix(name, home=Path.home(), envs_dir=envs_dir)
+        built = str(prefix) if read_stamp(prefix) else None
+        entry: dict[str, object] = {
+            "name": name,
+            "file": str(file),
+            "lock": str(lock) if lock else None,
+            "environment": built,
+        }
         try:
             recipe = session.project.recipe(name)
             entry |= {"platforms": list(recipe.platforms), "description": recipe.description, "error": None}
-            table.add_row(name, " ".join(recipe.platforms), "yes" if lock else "–", Text(recipe.description))
+            marks = ["yes" if there else "–" for there in (lock, built)]
+            table.add_row(name, " ".join(recipe.platforms), *marks, Text(recipe.description))
         except RecipeError as error:
             entry |= {"platforms": [], "description": "", "error": error.message}
-            table.add_row(name, "", "", Text(f"broken: {error.message}", style="red"))
+            table.add_row(name, "", "", "", Text(f"broken: {error.message}", style="red"))
         entries.append(entry)
     return Outcome(result={"recipes": entries}, text=table)

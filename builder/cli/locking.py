@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from builder import __version__
 from builder.cli import options
@@ -13,8 +15,6 @@ from builder.plan.model import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from builder.cli.session import Session
     from builder.lock.model import Lock
     from builder.pipeline import Options, Prepared
@@ -45,7 +45,7 @@ def find_or_make_lock(
     made_from = _digest(recipe, wanted)
     label = wanted.source.value if usual or wanted.source is Source.PYPI else f"channels-{made_from[:12]}"
     folder = project.local_environment(recipe.name, source=label)
-    if _made_from(folder / LOCK_NAME) == made_from:
+    if _is_usable(folder / LOCK_NAME, made_from):
         return folder / LOCK_NAME, None
     ready = options.prepared(session, recipe.name, wanted)
     _, file = lock_and_write(
@@ -59,16 +59,19 @@ def _digest(recipe: Recipe, wanted: Options) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _made_from(file: Path) -> str | None:
+def _is_usable(file: Path, made_from: str) -> bool:
+    """Whether a lock in the state folder is still the one wanted, and its local packages are still there."""
     from builder.lock.read import read_lock
 
     if not file.is_file():
-        return None
+        return False
     try:
-        return read_lock(file).notes.get(_MADE_FROM)
+        lock = read_lock(file)
     except LockfileError:
         # It is ours to make again.
-        return None
+        return False
+    local = [package.url for package in lock.packages if package.url.startswith("file://")]
+    return lock.notes.get(_MADE_FROM) == made_from and all(Path(unquote(urlsplit(url).path)).is_file() for url in local)
 
 
 def lock_and_write(

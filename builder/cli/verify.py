@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from builder.cli.session import Outcome, verb
 from builder.errors import ChecksFailedError, UsageError
+from builder.files import write_atomically
 from builder.platforms import TARGETS, Subdir
 from builder.verify.progress import Level
 
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
     from builder.verify.finding import Report
 
 
+_FILE: Final = click.Path(path_type=Path, dir_okay=False)
+
+
 @verb("verify")
 @click.argument("environment")
 @click.option("--quick", "level", flag_value="quick", help="Only what ends within 10 seconds.")
 @click.option("--full", "level", flag_value="full", help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
 @click.option("--platform", type=click.Choice([subdir.value for subdir in TARGETS]), help="Judge it for this platform.")
+@click.option("--against", type=_FILE, metavar="REPORT", help="Show what changed since this report (of --json).")
+@click.option("--html", "html_file", type=_FILE, help="Write one self-contained page.")
+@click.option("--junit", "junit_file", type=_FILE, help="Write JUnit XML, for CI services.")
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds each probe may take.")
 def command(
     session: Session,
@@ -31,6 +38,9 @@ def command(
     level: str | None,
     only_static: bool,
     platform: str | None,
+    against: Path | None,
+    html_file: Path | None,
+    junit_file: Path | None,
     timeout: float | None,
 ) -> Outcome:
     """Prove that an environment works: read its binaries, then run it.
@@ -43,40 +53,67 @@ def command(
       envbuild verify ml-m1
       envbuild verify ml-m1 --quick
       envbuild verify ./prefix --static --platform osx-arm64
+      envbuild verify ml-m1 --json > report.json
+      envbuild verify ml-m1 --against report.json --html report.html
     """
+    from builder.config import load_config
     from builder.verify import verify
+    from builder.verify.report.compare import compare, load
     from builder.verify.report.text import render
 
-    prefix = find_prefix(environment, home=Path.home())
+    prefix = find_prefix(environment, home=Path.home(), envs_dir=load_config(session.environ).envs_dir)
+    earlier = load(against) if against is not None else None
     chosen = Level(level or "default")
+    subdir = Subdir(platform) if platform else None
     with status_line(session) as tell:
         report = verify(
             prefix,
             level=chosen,
             runtime=not only_static,
-            subdir=Subdir(platform) if platform else None,
+            subdir=subdir,
             progress=tell,
             limit=timeout,
         )
+    comparison = compare(earlier, report) if earlier is not None else None
+    if html_file is not None:
+        from builder.verify.prefix import Prefix
+        from builder.verify.report.html import render as render_html
+        from builder.verify.static import drawing
+
+        _write(html_file, render_html(report, drawing=drawing(Prefix(prefix, subdir=subdir)), comparison=comparison))
+    if junit_file is not None:
+        from builder.verify.report.junit import render as render_junit
+
+        _write(junit_file, render_junit(report))
     return Outcome(
-        result=report.to_json(),
-        text=render(report, details=session.verbose),
+        result=report.to_json() | ({"comparison": comparison.to_json()} if comparison is not None else {}),
+        text=render(report, details=session.verbose, comparison=comparison),
         exit_code=0 if report.ok else 1,
         errors=_errors(report) if session.json else (),
     )
 
 
-def find_prefix(environment: str, *, home: Path) -> Path:
-    """The folder meant: a path if there is such a folder, else an environment of that name in ~/.conda/envs."""
-    named = home / ".conda" / "envs" / environment
-    path = Path(environment)
-    looks_like_path = "/" in environment or environment.startswith((".", "~"))
-    if not looks_like_path and named.is_dir():
+def _write(file: Path, text: str) -> None:
+    try:
+        write_atomically(file, text)
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written ({error.strerror or error})") from error
+
+
+def find_prefix(environment: str, *, home: Path, envs_dir: str | None) -> Path:
+    """The folder meant: an environment of that name, else a folder of that name or path. Raises UsageError."""
+    from builder.install.places import environment_prefix
+
+    path = Path(environment).expanduser()
+    if "/" in environment or environment.startswith((".", "~")):
+        if not path.is_dir():
+            raise UsageError(f"{environment}: no such folder")
+        return path.resolve()
+    named = environment_prefix(environment, home=home, envs_dir=envs_dir)
+    if named.is_dir():
         return named
-    if path.expanduser().is_dir():
-        return path.expanduser().resolve()
-    if looks_like_path:
-        raise UsageError(f"{environment}: no such folder")
+    if path.is_dir():
+        return path.resolve()
     raise UsageError(
         f"there is no environment {environment!r} in {named.parent}, and no folder of that name here",
         hint=f"`envbuild create {environment}` builds it; `envbuild list` shows the recipes",

@@ -32,6 +32,11 @@ class Refusal:
     packages: tuple[str, ...] = ()
 
 
+def in_order(specifiers: SpecifierSet) -> str:
+    """`<2,>=1.26` the way people write it: lower bound first, the same text every time."""
+    return ",".join(sorted(map(str, specifiers), key=lambda text: (not text.startswith((">", "=", "~")), text)))
+
+
 def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
     """The PEP 508 environment of a target (`python` is a minor)."""
     return {
@@ -105,13 +110,11 @@ class Facts:
                 continue
             if sides[0].holds(left[1]) and sides[1].holds(right[1]):
                 found.append(relation)
-        if not found:
-            return ()
-        best = max(RANK[relation.established] for relation in found)
-        decisive = {relation.verdict for relation in found if RANK[relation.established] == best}
-        # An unsafe pair loads and runs, so "works" about the same versions does not overrule it.
-        keep = [r for r in found if RANK[r.established] == best or r.verdict == "unsafe" or r.verdict in decisive]
-        return tuple(sorted(keep, key=lambda relation: -RANK[relation.established]))
+        decisive = [relation for relation in found if relation.verdict in ("works", "fails")]
+        best = max((RANK[relation.established] for relation in decisive), default=0)
+        # Only works and fails overrule each other: what loads may be unsafe, and what links may fail all the same.
+        kept = [r for r in found if r.verdict not in ("works", "fails") or RANK[r.established] == best]
+        return tuple(sorted(kept, key=lambda relation: -RANK[relation.established]))
 
     def contradictions(self) -> Iterator[tuple[Relation, Relation, str]]:
         """Pairs of relations of equal evidence that say both works and fails about one pair of known versions."""

@@ -1,21 +1,28 @@
-"""Reading the fact files, and refusing what is wrong with them, by file and line."""
+"""Reading the fact files, and refusing what is wrong with them, by file and line.
+
+The YAML files are the facts; people read and review them. Parsing them strictly takes most of a second, so beside them
+lies `compiled.json`, made from them by `write_compiled`. It names the hash of every file it was made from and is taken only
+while all of them still match; otherwise the files themselves are read.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builder import yamlio
+from pydantic import TypeAdapter, ValidationError
+
 from builder.compat.facts import Facts
-from builder.compat.model import Fact, FactFile
+from builder.compat.model import BlasVariant, Fact, FactFile, PackageNames, Relation, Release
 from builder.errors import FactsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.compat.model import Relation
-
 DATA: Final = Path(__file__).parent / "data"
+COMPILED: Final = "compiled.json"
 
 
 def load_facts(directory: Path = DATA) -> Facts:
@@ -23,6 +30,13 @@ def load_facts(directory: Path = DATA) -> Facts:
 
     Whether facts contradict each other is asked by the tests (`refuse_contradictions`), not on every run.
     """
+    return _read_compiled(directory) or read_sources(directory)
+
+
+def read_sources(directory: Path = DATA) -> Facts:
+    """All facts of `directory`, from the YAML files themselves."""
+    from builder import yamlio
+
     files = sorted(directory.glob("*.yaml"))
     if not files:
         raise FactsError("no fact files here", file=directory)
@@ -33,17 +47,13 @@ def load_facts(directory: Path = DATA) -> Facts:
         document = yamlio.load(file, error=FactsError)
         part = yamlio.validate(document, FactFile, error=FactsError)
         for path, fact in _facts(part):
-            line = document.line((*path, "id"))
-            place = f"{file.name}:{line}"
+            line = document.line((*path, "id")) or document.line(path)
             if fact.id in seen:
                 raise FactsError(f"the id {fact.id!r} is used twice, first at {seen[fact.id]}", file=file, line=line)
-            seen[fact.id] = place
+            seen[fact.id] = f"{file.name}:{line}"
+            if isinstance(fact, Relation) and path[0] != "relations":
+                measured.append(fact)
         parts.append(part)
-        for index, run in enumerate(part.runs):
-            relation = run.relation(part.measured_on or "")
-            if relation is not None:
-                measured.append(relation)
-                seen[relation.id] = f"{file.name}:{document.line(('runs', index))}"
     return Facts(
         releases=tuple(release for part in parts for release in part.releases),
         relations=(*(relation for part in parts for relation in part.relations), *measured),
@@ -54,9 +64,58 @@ def load_facts(directory: Path = DATA) -> Facts:
 
 
 def _facts(part: FactFile) -> Iterator[tuple[tuple[str | int, ...], Fact]]:
+    """Every fact of a file with the place of its entry; measurements become relations here."""
     for kind, entries in (("releases", part.releases), ("relations", part.relations), ("blas", part.blas)):
         for index, entry in enumerate(entries):
             yield (kind, index), entry
+    on = part.measured_on or ""
+    for index, run in enumerate(part.runs):
+        for relation in run.relations(on):
+            yield ("runs", index), relation
+    for index, comparison in enumerate(part.symbols):
+        yield ("symbols", index), comparison.relation(on)
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(directory.glob("*.yaml"))}
+
+
+def compile_facts(directory: Path = DATA) -> str:
+    """The text of `compiled.json` for what the YAML files say now."""
+    facts = read_sources(directory)
+    document = {
+        "note": "made from the YAML files beside this one; edit those",
+        "files": _hashes(directory),
+        "places": dict(facts.places),
+        "releases": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.releases],
+        "relations": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.relations],
+        "blas": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.blas],
+        "names": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.names],
+    }
+    return json.dumps(document, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_compiled(directory: Path = DATA) -> None:
+    """Bring `compiled.json` up to date, atomically."""
+    temporary = directory / f"{COMPILED}.tmp"
+    temporary.write_text(compile_facts(directory), encoding="utf-8")
+    temporary.replace(directory / COMPILED)
+
+
+def _read_compiled(directory: Path) -> Facts | None:
+    try:
+        document = json.loads((directory / COMPILED).read_text(encoding="utf-8"))
+        if document["files"] != _hashes(directory):
+            return None
+        return Facts(
+            releases=TypeAdapter(tuple[Release, ...]).validate_python(document["releases"], strict=False),
+            relations=TypeAdapter(tuple[Relation, ...]).validate_python(document["relations"], strict=False),
+            blas=TypeAdapter(tuple[BlasVariant, ...]).validate_python(document["blas"], strict=False),
+            names=TypeAdapter(tuple[PackageNames, ...]).validate_python(document["names"], strict=False),
+            places=document["places"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        return None
 
 
 def refuse_contradictions(facts: Facts, directory: Path = DATA) -> None:

@@ -17,7 +17,8 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Established = Literal["measured", "published", "metadata"]
-Verdict = Literal["works", "fails", "unsafe"]
+#: `links`: every symbol is there, which proves loading and nothing more. `unsafe`: loads and computes wrongly.
+Verdict = Literal["works", "fails", "unsafe", "links"]
 #: Where a release comes from; a relation without one holds wherever the two versions meet.
 Origin = Literal["pypi", "conda-forge"]
 Place = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64", "any"]
@@ -94,6 +95,9 @@ class Fact(FactModel):
             raise ValueError("a measured fact must say in `measured_on` what it was measured on")
         return self
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
 
 class Build(FactModel):
     """One platform's wheels or conda builds of a release."""
@@ -106,13 +110,13 @@ class Build(FactModel):
 
 
 class Release(Fact):
-    """One exact version of a package from one origin. `empty` names a release that installs nothing importable."""
+    """One exact version of a package from one origin."""
 
     package: PackageName
     version: VersionText
     origin: Origin
     builds: dict[Place, Build] = Field(min_length=1)
-    empty: str | None = None
+    stubs: dict[str, Text] = Field(default_factory=dict, description="Names whose wheels hold no library, and why.")
 
     def build(self, place: str) -> Build | None:
         return self.builds.get(place) or self.builds.get("any")  # type: ignore[call-overload,no-any-return]
@@ -153,8 +157,9 @@ class Relation(Fact):
 
 
 class BlasVariant(Fact):
-    """A build variant of conda-forge's `libblas` on macOS: its build glob and the oldest macOS it runs on."""
+    """A BLAS on Apple silicon and the oldest macOS it is for: conda's `libblas` builds, or what PyPI's wheels bring."""
 
+    package: Literal["libblas", "numpy", "scipy"] = "libblas"
     variant: Literal["accelerate", "newaccelerate", "openblas"]
     build: Text
     macos: VersionText
@@ -177,34 +182,88 @@ class KerasRun(FactModel):
     keras: VersionText
     python: VersionText
     date: Date
+    overrides: tuple[str, ...] = Field(default=(), strict=False, description="What replaced declared requirements.")
     companions: dict[PackageName, VersionText] = Field(default_factory=dict)
     result: Literal["pass", "fail", "refused"]
     passed: tuple[str, ...] = Field(default=(), strict=False)
     failed: dict[str, str] = Field(default_factory=dict)
     reason: str | None = None
 
-    def relation(self, measured_on: str) -> Relation | None:
-        """The run as a fact about the two minors; None where the resolver refused and nothing ran."""
-        if self.result == "refused":
-            return None
-        tensorflow, keras = (".".join(text.split(".")[:2]) for text in (self.tensorflow, self.keras))
+    def relations(self, measured_on: str) -> tuple[Relation, ...]:
+        """What the run shows: about TensorFlow and Keras, and about TensorFlow and the NumPy it ran beside.
+
+        Where a requirement was overridden, a failure is laid on what was forced; where nothing ran, nothing is shown.
+        """
+        forced = {re.split(r"[<>=!~]", text, maxsplit=1)[0] for text in self.overrides}
+        subjects = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
+        if self.result == "refused" or forced - set(subjects):
+            return ()
+        if self.result == "fail":
+            subjects = {name: version for name, version in subjects.items() if name in (forced or {"keras"})}
+        elif "numpy" in forced:
+            subjects.pop("keras")
+        return tuple(self._relation(name, version, measured_on) for name, version in subjects.items() if version)
+
+    def _relation(self, name: str, version: str, measured_on: str) -> Relation:
+        tensorflow, minor = (".".join(text.split(".")[:2]) for text in (self.tensorflow, version))
+        pair = f"{ {'keras': 'Keras', 'numpy': 'NumPy'}[name] } {version} with TensorFlow {self.tensorflow}"
         if self.result == "pass":
-            cause = (
-                f"Keras {self.keras} with TensorFlow {self.tensorflow} passed all {len(self.passed)} functional steps"
-            )
+            cause = f"{pair} passed all {len(self.passed)} functional steps"
         else:
             step, error = next(iter(self.failed.items()))
-            cause = f"Keras {self.keras} with TensorFlow {self.tensorflow} fails in {step}: {error}"
+            cause = f"{pair} fails in the step {step}: {error}"
+        beside = f"-keras-{self.keras}" if name == "numpy" else ""
+        python = "".join(self.python.split(".")[:2])
         return Relation(
-            id=f"run-tensorflow-{tensorflow}-keras-{keras}",
+            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}-py{python}{'-forced' if self.overrides else ''}",
             source="envbuild's functional suite, run in a throw-away environment",
             established="measured",
             date=self.date,
             measured_on=f"{measured_on}, Python {self.python}",
             left=Side(package="tensorflow", versions=tensorflow),
-            right=Side(package="keras", versions=keras),
+            right=Side(package=name, versions=minor),
             verdict="works" if self.result == "pass" else "fails",
             cause=cause,
+        )
+
+
+class SymbolRun(FactModel):
+    """One Metal plug-in binary against one TensorFlow: the symbols it binds, and those that are not there."""
+
+    metal: VersionText
+    pythons: tuple[Minor, ...] = Field(strict=False)
+    tensorflow: VersionText
+    wheel: Text
+    date: Date
+    bound: int
+    missing: int
+    libraries: tuple[str, ...] = Field(default=(), strict=False)
+    symbols: tuple[str, ...] = Field(default=(), strict=False)
+
+    def relation(self, measured_on: str) -> Relation:
+        """The comparison as a fact about the plug-in and TensorFlow's minor."""
+        minor = ".".join(self.tensorflow.split(".")[:2])
+        names = f"tensorflow-metal {self.metal} cannot load with TensorFlow {minor}"
+        first = next(iter(self.symbols), None)
+        if self.libraries:
+            cause = f"{names}: it needs {self.libraries[0]}, and no library of TensorFlow {minor} has that install name"
+        elif first is not None:
+            more = f" and {self.missing - 1} more symbols" if self.missing > 1 else ""
+            cause = f"{names}: it needs {first}{more}, which TensorFlow {minor} does not export"
+        else:
+            cause = f"every one of the {self.bound} symbols that tensorflow-metal {self.metal} binds is in TensorFlow {minor}"
+        return Relation(
+            id=f"symbols-metal-{self.metal}-cp{self.pythons[0].replace('.', '')}-tensorflow-{self.tensorflow}",
+            source=f"envbuild's symbol comparison of the plug-in with {self.wheel}",
+            established="measured",
+            date=self.date,
+            measured_on=measured_on,
+            left=Side(package="tensorflow-metal", versions=f"=={self.metal}"),
+            right=Side(package="tensorflow", versions=minor),
+            verdict="fails" if self.missing else "links",
+            cause=cause,
+            symbol=self.libraries[0] if self.libraries else first,
+            pythons=self.pythons,
         )
 
 
@@ -217,9 +276,10 @@ class FactFile(FactModel):
     names: tuple[PackageNames, ...] = Field(default=(), strict=False)
     measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")
     runs: tuple[KerasRun, ...] = Field(default=(), strict=False)
+    symbols: tuple[SymbolRun, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _runs_say_where(self) -> FactFile:
-        if self.runs and not self.measured_on:
-            raise ValueError("a file with `runs` must say in `measured_on` what they were made on")
+        if (self.runs or self.symbols) and not self.measured_on:
+            raise ValueError("a file with `runs` or `symbols` must say in `measured_on` what they were made on")
         return self

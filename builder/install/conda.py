@@ -17,6 +17,7 @@ from rattler.package.build_string import BuildString
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
 from builder.errors import BuildError, SourceUnreachableError
+from builder.install.foreign import sign_replaced
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def install_conda(
     reporter.finish()
     _complete_records(prefix, requested)
     if foreign_mac:
-        _sign_replaced(prefix)
+        sign_replaced(prefix)
 
 
 def _package_cache(folder: Path) -> PackageCache:
@@ -155,6 +156,10 @@ def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | Sou
         )
     if "no space left" in lower:
         return BuildError(f"the disk is full: {reason}", hint="free space, or choose another place with -p PREFIX")
+    if "failed to create cache directory" in lower or "cache lock" in lower:
+        return BuildError(
+            f"the package cache cannot be written: {reason}", hint="name a writable folder with RATTLER_CACHE_DIR"
+        )
     if "longer than the placeholder prefix" in lower:
         return BuildError(
             f"the path of the environment is too long for a package with the path compiled in: {reason}",
@@ -192,31 +197,6 @@ def _index(record: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return index
-
-
-def _sign_replaced(prefix: Path) -> None:
-    """Sign again every Mach-O file whose prefix placeholder was replaced, and note its new hash in conda-meta."""
-    from builder.macho import is_mach_o_magic, resign_adhoc
-
-    for path in (prefix / "conda-meta").glob("*.json"):
-        record: dict[str, Any] = json.loads(path.read_bytes())
-        changed = False
-        for entry in (record.get("paths_data") or {}).get("paths", ()):
-            if entry.get("file_mode") != "binary" or not entry.get("prefix_placeholder"):
-                continue
-            file = prefix / entry["_path"]
-            if file.is_symlink() or not is_mach_o_magic(_magic(file)):
-                continue
-            resign_adhoc(file)
-            entry["sha256_in_prefix"] = hashlib.sha256(file.read_bytes()).hexdigest()
-            changed = True
-        if changed:
-            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _magic(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(4)
 
 
 class _Reporter(InstallerReporter):

@@ -47,6 +47,8 @@ class CreateRequest:
     expectations: Expectations = field(default_factory=Expectations)
     requested: tuple[str, ...] = ()
     """Conda specs that were asked for, for conda-meta."""
+    force: bool = False
+    """Build also what is there already: its files may have been damaged since."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,8 @@ class Surroundings:
 
 def is_current(request: CreateRequest, stamp: Stamp | None) -> bool:
     """Whether the environment with this stamp is the one asked for, so that nothing has to be done."""
+    if request.force:
+        return False
     return stamp is not None and (stamp.lock_sha256, stamp.subdir, stamp.groups) == (
         request.lock_sha256,
         request.subdir,

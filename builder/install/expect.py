@@ -24,7 +24,7 @@ def expectations(recipe: Recipe, plan: Plan | None) -> Expectations:
         macos=recipe.macos if osx else None,
         imports=recipe.verify.imports,
         snippets=recipe.verify.snippets,
-        devices=dict(recipe.verify.devices) if osx or not framework.gpu else {},
-        tolerances=dict(recipe.verify.tolerances),
+        devices=dict(recipe.verify.devices.items()) if osx or not framework.gpu else {},
+        tolerances=dict(recipe.verify.tolerances.items()),
         mandatory=plan.mandatory_checks if plan else (),
     )

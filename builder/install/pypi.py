@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import BuildError, SourceUnreachableError
+from builder.install.foreign import settle_wheels
+from builder.install.terminal import run
 from builder.lock.pypi import UV_UNREACHABLE, uv_executable, uv_platform
 
 if TYPE_CHECKING:
@@ -44,9 +46,10 @@ def install_pypi(
     env = {name: value for name, value in environ.items() if name not in _LEAKS}
     options = ["--python", str(prefix / "bin" / "python")]
     if not runnable:
-        minor = ".".join(python.split(".")[:2])
-        site_packages = prefix / "lib" / f"python{minor}" / "site-packages"
-        options = ["--target", str(site_packages), "--python-version", python, "--python-platform", uv_platform(subdir)]
+        # The newest manylinux level: which wheel is taken is decided by the locked hash.
+        platform = uv_platform(subdir, glibc_minor=99)
+        options = ["--prefix", str(prefix), "--python", sys.executable]
+        options += ["--python-version", python, "--python-platform", platform]
         if macos:
             env["MACOSX_DEPLOYMENT_TARGET"] = macos
     with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as scratch:
@@ -59,34 +62,14 @@ def install_pypi(
         command += ["--no-deps", "--only-binary=:all:", *options]
         if not draw:
             command += ["--no-progress", "--color=never"]
-        _run(command, cwd=scratch, env=env, draw=draw, held=held)
-
-
-def _run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool, held: int) -> None:
-    """Run uv; its own bars go to the terminal when `draw`, and its messages are kept for the error either way."""
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=None if draw else subprocess.PIPE,
-        pass_fds=(held,),
-    )
-    try:
-        _, messages = process.communicate()
-    except BaseException:
-        # Ctrl-C reaches uv as well (same process group); whatever interrupted us, it must not write on.
-        process.kill()
-        process.wait()
-        raise
-    if process.returncode:
-        raise _failure((messages or b"").decode(errors="replace").strip())
+        code, messages = run(command, cwd=scratch, env=env, draw=draw, held=held)
+    if code:
+        raise _failure(messages or f"uv ended with exit code {code}")
+    if not runnable:
+        settle_wheels(prefix, minor=".".join(python.split(".")[:2]))
 
 
 def _failure(reason: str) -> BuildError | SourceUnreachableError:
-    if not reason:
-        return BuildError("uv could not install the PyPI packages; its message is above")
     if UV_UNREACHABLE.search(reason):
         return SourceUnreachableError(
             f"PyPI packages cannot be fetched:\n{reason}",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import filelock
-
 from builder.errors import BuildError
 from builder.files import write_atomically
 
@@ -21,15 +19,27 @@ def register(prefix: Path, *, home: Path) -> str | None:
     Source of the format: conda/core/envs_manager.py (one prefix a line; stale lines are allowed).
     """
     path = home / ".conda" / "environments.txt"
+    import filelock
+
     try:
+        if str(prefix) in _listed(path):
+            return None
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(path.with_name(".environments.txt.envbuild-lock"), timeout=10):
-            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            lines = _listed(path)
             if str(prefix) not in lines:
                 write_atomically(path, "\n".join([*lines, str(prefix)]) + "\n")
-    except (OSError, filelock.Timeout, UnicodeDecodeError, BuildError, NotImplementedError) as error:
+    except (OSError, filelock.Timeout, BuildError, NotImplementedError) as error:
         return f"the environment could not be listed in {path} ({error}); IDEs may not find it by themselves"
     return None
+
+
+def _listed(path: Path) -> list[str]:
+    """The lines of the list as they are, whatever their encoding. Raises OSError where it is there and unreadable."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def remember_subdir(prefix: Path, subdir: Subdir) -> None:

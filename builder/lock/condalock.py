@@ -1,9 +1,11 @@
 """The only module that imports conda-lock, whose Python API is not stable (`>=4.0.3,<5`; see the contract test).
 
 Used of it: its models and serialisation of the v1 lockfile, its reading of environment.yml, its content
-hashes, and its `solve_conda`, which drives a user's own conda, mamba or micromamba. Importing it costs
-about a second, because its `__init__` imports everything it has: `preload` does that in a thread while
-packages are fetched and solved.
+hashes, and its `solve_conda`, which drives a user's own conda, mamba or micromamba.
+
+Importing it costs more than solving, because its `__init__` imports all of it, Poetry's resolver included.
+`preload` imports in a thread while packages are fetched and solved; and where a recipe asks for nothing from PyPI,
+which is all that Poetry's part serves, only the modules that are used are imported (`_enter_lean`).
 """
 
 from __future__ import annotations
@@ -11,9 +13,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import importlib.util
+import io
+import json
 import logging
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -44,25 +50,65 @@ _HEADER: Final = """\
 """
 
 
+#: conda-lock's packages whose `__init__` imports far more than the modules that are used below them.
+_ENTERED_LEAN: Final = (
+    "conda_lock",
+    "conda_lock.lockfile",
+    "conda_lock.lockfile.v1",
+    "conda_lock.lockfile.v2prelim",
+    "conda_lock.src_parser",
+)
+
+
 @functools.cache
-def preload() -> threading.Thread:
-    """Begin, once, to import conda-lock in the background."""
+def preload(*, lean: bool = False) -> threading.Thread:
+    """Begin, once, to import conda-lock in the background; `lean` leaves out what only PyPI packages need."""
 
     def load() -> None:
         # A failure surfaces where the import is needed, with its own traceback.
         with contextlib.suppress(Exception):
-            import conda_lock  # noqa: F401
+            if lean:
+                _enter_lean()
+                import conda_lock.content_hash
+                import conda_lock.lockfile.v2prelim.models
+                import conda_lock.src_parser.conda_common
+            else:
+                import conda_lock.conda_lock  # noqa: F401
 
     thread = threading.Thread(target=load, name="import conda-lock", daemon=True)
     thread.start()
     return thread
 
 
-def _ready() -> None:
+def _enter_lean() -> None:
+    """Put conda-lock's packages into `sys.modules` without running their `__init__`, unless they are there already."""
+    for name in _ENTERED_LEAN:
+        if name not in sys.modules:
+            specification = importlib.util.find_spec(name)
+            if specification is None:
+                raise ImportError(f"conda-lock has no package {name}")
+            module = importlib.util.module_from_spec(specification)
+            sys.modules[name] = module
+            parent, _, child = name.rpartition(".")
+            if parent:
+                setattr(sys.modules[parent], child, module)
+
+
+def _ready(*, lean: bool) -> None:
     """Wait until conda-lock is imported: two threads cannot import its circles of modules at once."""
-    preload().join()
+    preload(lean=lean).join()
+    if not lean and not hasattr(sys.modules.get("conda_lock"), "main"):
+        # Entered lean before, for another lock of this process: begin again, as a whole.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "conda_lock"]:
+            del sys.modules[name]
+        import conda_lock  # noqa: F401
     # It warns about every line that a selector leaves out, which is what selectors are for.
     logging.getLogger("conda_lock").setLevel(logging.ERROR)
+
+
+def is_lean(rendered: Rendered) -> bool:
+    """Whether the rendered files can be read without the part of conda-lock that knows PyPI requirements."""
+    return not any(specs.pip for specs in rendered.platforms)
 
 
 def content_hashes(rendered: Rendered) -> dict[Subdir, str]:
@@ -70,10 +116,9 @@ def content_hashes(rendered: Rendered) -> dict[Subdir, str]:
 
     Raises LockfileError when conda-lock reads the rendered files differently from what was solved.
     """
-    with _parsed(rendered) as (specification, virtual_packages):
+    with _parsed(rendered, lean=is_lean(rendered)) as (specification, virtual_packages):
         from conda_lock.content_hash import compute_content_hashes
 
-        _check_same_reading(rendered, specification)
         hashes = compute_content_hashes(specification, virtual_packages)
     return {Subdir(platform): digest for platform, digest in hashes.items()}
 
@@ -83,7 +128,7 @@ def dumps(lock: Lock, *, name: str) -> str:
 
     Written with libyaml where PyYAML has it, which conda-lock itself does not do; the text is the same.
     """
-    _ready()
+    _ready(lean=not any(package.manager == "pip" for package in lock.packages))
     import yaml
     from conda_lock.lockfile.v1.models import InputMeta
     from conda_lock.lockfile.v2prelim.models import HashModel, LockedDependency, Lockfile
@@ -129,24 +174,45 @@ def _hashes(model: Any, package: LockedPackage) -> Any:
 
 
 @contextlib.contextmanager
-def _parsed(rendered: Rendered) -> Iterator[tuple[LockSpecification, FakeRepoData]]:
+def _parsed(rendered: Rendered, *, lean: bool) -> Iterator[tuple[LockSpecification, FakeRepoData]]:
     """The rendered files as conda-lock reads them, from a scratch folder: nothing is written for the user yet."""
-    _ready()
-    from conda_lock.src_parser import make_lock_spec
+    _ready(lean=lean)
     from conda_lock.virtual_package import virtual_package_repo_from_specification
 
     with tempfile.TemporaryDirectory(prefix="envbuild-") as scratch:
         folder = Path(scratch)
         for file, text in rendered.files.items():
             (folder / file).write_text(text, encoding="utf-8")
-        specification = make_lock_spec(
-            src_files=[folder / file for file in rendered.environment_files], mapping_url=str(MAPPING_FILE)
-        )
+        specification = _specification_lean(rendered, folder) if lean else _specification(rendered, folder)
         virtual_packages = virtual_package_repo_from_specification(folder / VIRTUAL_PACKAGES_FILE)
         try:
             yield specification, virtual_packages
         finally:
             shutil.rmtree(virtual_packages.base_path, ignore_errors=True)
+
+
+def _specification(rendered: Rendered, folder: Path) -> LockSpecification:
+    from conda_lock.src_parser import make_lock_spec
+
+    files = [folder / file for file in rendered.environment_files]
+    specification: LockSpecification = make_lock_spec(src_files=files, mapping_url=str(MAPPING_FILE))
+    _check_same_reading(rendered, specification)
+    return specification
+
+
+def _specification_lean(rendered: Rendered, folder: Path) -> LockSpecification:
+    """What `make_lock_spec` gives, by the same reading of each match spec (the contract test compares the two)."""
+    from conda_lock.models.lock_spec import LockSpecification
+    from conda_lock.src_parser.conda_common import conda_spec_to_versioned_dep
+
+    return LockSpecification(
+        dependencies={
+            specs.subdir.value: [conda_spec_to_versioned_dep(line.text, line.group) for line in specs.conda]
+            for specs in rendered.platforms
+        },
+        channels=list(rendered.channels),
+        sources=[folder / file for file in rendered.environment_files],
+    )
 
 
 def _check_same_reading(rendered: Rendered, specification: LockSpecification) -> None:
@@ -189,7 +255,7 @@ class CondaLockSolver:
         return frozenset()
 
     def _solve(self, request: SolveRequest) -> list[LockedPackage]:
-        with _parsed(self._rendered) as (specification, virtual_packages), virtual_packages:
+        with _parsed(self._rendered, lean=False) as (specification, virtual_packages), virtual_packages:
             from conda_lock.conda_solver import solve_conda
             from conda_lock.models.channel import Channel
 
@@ -202,7 +268,9 @@ class CondaLockSolver:
                 if name in wanted:
                     wanted[name] = wanted[name].model_copy(update={"version": f"=={version}"})
             try:
-                with virtual_packages.conda_virtual_package_overrides(request.subdir.value):
+                # It prints its own account of a failure, on stdout as well, which belongs to our result.
+                quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+                with quiet[0], quiet[1], virtual_packages.conda_virtual_package_overrides(request.subdir.value):
                     planned = solve_conda(
                         self._executable,
                         specs=wanted,
@@ -217,7 +285,7 @@ class CondaLockSolver:
                     )
             except (subprocess.CalledProcessError, RuntimeError, KeyError) as error:
                 raise UnsatisfiableError(
-                    f"{self.name} found no solution for {request.subdir}: {_output(error)}",
+                    f"{self.name} found no solution for {request.subdir}: {_reason(error)}",
                     hint="leave --solver out to see the built-in solver's reason",
                 ) from None
         return [
@@ -236,9 +304,13 @@ class CondaLockSolver:
         ]
 
 
-def _output(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        text = error.stderr or error.output or b""
-        text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-        return text.strip() or f"exit code {error.returncode}"
-    return str(error)
+def _reason(error: Exception) -> str:
+    """What conda, mamba or micromamba gives as its reason, out of the JSON it answers with."""
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    with contextlib.suppress(ValueError, AttributeError):
+        answer = json.loads(error.stdout)
+        reason = answer.get("message") or answer.get("solver_problems") or answer.get("error")
+        if reason:
+            return "\n".join(reason) if isinstance(reason, list) else str(reason)
+    return (error.stderr or error.stdout or "").strip() or f"exit code {error.returncode}"

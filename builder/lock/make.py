@@ -6,17 +6,18 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
+from builder.errors import UnsatisfiableError
 from builder.lock import condalock
 from builder.lock.groups import assign_groups
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.lock.names import conda_to_pypi
-from builder.lock.parity import Solutions, equalise
+from builder.lock.parity import Solutions, equalise, oldest_where_different
 from builder.lock.pypi import PypiRequest, provided_distributions, resolve
 from builder.lock.solver import SolveRequest
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from builder.lock.solver import Solver
     from builder.platforms import Subdir
@@ -33,18 +34,14 @@ async def make_lock(
     """
     progress = progress or NoProgress()
     requests = {specs.subdir: solve_request(rendered, specs) for specs in rendered.platforms}
-    solutions = await _solve_all(solver, requests, progress)
+    solutions = await _solve_all(solver, requests, progress, meanwhile=lambda: _prepare(rendered, solver))
     parity = tuple(dict.fromkeys(name for specs in rendered.platforms for name in specs.parity))
     solutions, warnings = await equalise(solver, requests, solutions, parity)
+    pypi, unmatched = await _resolve_all(rendered, solutions, parity, progress)
     packages: list[LockedPackage] = []
-    for specs, pip in zip(
-        rendered.platforms,
-        await asyncio.gather(
-            *(_resolve_pypi(specs, solutions[specs.subdir], progress) for specs in rendered.platforms)
-        ),
-        strict=True,
-    ):
-        packages += assign_groups([*solutions[specs.subdir], *pip], (*specs.conda, *specs.pip))
+    for specs in rendered.platforms:
+        there = [*solutions[specs.subdir], *pypi[specs.subdir]]
+        packages += assign_groups(there, (*specs.conda, *specs.pip))
     lock = Lock(
         channels=rendered.channels,
         platforms=tuple(specs.subdir for specs in rendered.platforms),
@@ -54,7 +51,7 @@ async def make_lock(
         inputs=input_hashes(rendered.files),
         notes=notes,
     )
-    return lock, warnings
+    return lock, warnings + unmatched
 
 
 def input_hashes(files: Mapping[str, str]) -> dict[str, InputHash]:
@@ -78,7 +75,16 @@ def solve_request(rendered: Rendered, specs: PlatformSpecs) -> SolveRequest:
     )
 
 
-async def _solve_all(solver: Solver, requests: Mapping[Subdir, SolveRequest], progress: Progress) -> Solutions:
+def _prepare(rendered: Rendered, solver: Solver) -> None:
+    """What can be done while solvers work outside the interpreter's lock: import conda-lock, write the text."""
+    lean = solver.name == "rattler" and condalock.is_lean(rendered)
+    condalock.preload(lean=lean)
+    _ = rendered.files
+
+
+async def _solve_all(
+    solver: Solver, requests: Mapping[Subdir, SolveRequest], progress: Progress, *, meanwhile: Callable[[], None]
+) -> Solutions:
     async def one(subdir: Subdir, request: SolveRequest) -> Sequence[LockedPackage]:
         progress.update(f"solve {subdir}", f"{subdir}: fetching metadata and solving with {solver.name}")
         packages = await solver.solve(request)
@@ -86,14 +92,35 @@ async def _solve_all(solver: Solver, requests: Mapping[Subdir, SolveRequest], pr
         return packages
 
     solving = [asyncio.create_task(one(subdir, request)) for subdir, request in requests.items()]
-    # After the solvers have begun: they work outside the interpreter's lock, which the import needs all the time.
-    asyncio.get_running_loop().call_soon(condalock.preload)
+    asyncio.get_running_loop().call_soon(meanwhile)
     results = await asyncio.gather(*solving)
     return dict(zip(requests, results, strict=True))
 
 
+async def _resolve_all(
+    rendered: Rendered, conda: Solutions, parity: Sequence[str], progress: Progress
+) -> tuple[Solutions, tuple[str, ...]]:
+    """The PyPI packages of all platforms, the parity packages among them at one version where that resolves."""
+
+    async def every(exact: Mapping[str, str]) -> Solutions:
+        results = await asyncio.gather(
+            *(_resolve_pypi(specs, conda[specs.subdir], exact, progress) for specs in rendered.platforms)
+        )
+        return {specs.subdir: result for specs, result in zip(rendered.platforms, results, strict=True)}
+
+    free = await every({})
+    exact = oldest_where_different(free, parity)
+    if not exact:
+        return free, ()
+    try:
+        return await every(exact), ()
+    except UnsatisfiableError:
+        names = ", ".join(sorted(exact))
+        return free, (f"{names}: PyPI has no version that fits all platforms, so they differ between them",)
+
+
 async def _resolve_pypi(
-    specs: PlatformSpecs, conda: Sequence[LockedPackage], progress: Progress
+    specs: PlatformSpecs, conda: Sequence[LockedPackage], exact: Mapping[str, str], progress: Progress
 ) -> list[LockedPackage]:
     if not specs.pip:
         return []
@@ -106,6 +133,7 @@ async def _resolve_pypi(
             python=python,
             requirements=tuple(line.text for line in specs.pip),
             provided=provided_distributions(conda, conda_to_pypi()),
+            exact=exact,
             macos=specs.macos,
             glibc=specs.virtual_packages.get("__glibc"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import InvalidVersion, Version
@@ -48,6 +49,16 @@ async def equalise(
     return solutions, tuple(unmatched)
 
 
+def oldest_where_different(solutions: Solutions, names: Sequence[str]) -> dict[str, str]:
+    """The oldest version of each of `names` that the platforms disagree on."""
+    oldest: dict[str, str] = {}
+    for name in names:
+        versions = set(_versions(solutions, name).values())
+        if len(versions) > 1:
+            oldest[name] = min(versions, key=_order)
+    return oldest
+
+
 def _versions(solutions: Solutions, name: str) -> dict[Subdir, str]:
     return {
         subdir: package.version
@@ -85,17 +96,10 @@ async def _solve_with(
     async def one(subdir: Subdir) -> Sequence[LockedPackage]:
         if all(_versions({subdir: solutions[subdir]}, name).get(subdir) in (None, exact[name]) for name in exact):
             return solutions[subdir]
-        request = requests[subdir]
-        return await solver.solve(_replace_exact(request, exact))
+        return await solver.solve(replace(requests[subdir], exact=dict(exact)))
 
     try:
         results = await asyncio.gather(*(one(subdir) for subdir in requests))
     except UnsatisfiableError:
         return None
     return dict(zip(requests, results, strict=True))
-
-
-def _replace_exact(request: SolveRequest, exact: Mapping[str, str]) -> SolveRequest:
-    from dataclasses import replace
-
-    return replace(request, exact=dict(exact))

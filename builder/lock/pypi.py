@@ -59,6 +59,8 @@ class PypiRequest:
     """The exact version conda chose, `3.12.7`."""
     requirements: tuple[str, ...]
     provided: Mapping[str, str]
+    exact: Mapping[str, str]
+    """The only version allowed of a package, should it be part of the resolution."""
     macos: str | None
     """Oldest macOS of the target, `14.0`; None off macOS."""
     glibc: str | None
@@ -74,8 +76,10 @@ async def resolve(request: PypiRequest) -> list[LockedPackage]:
         folder = Path(scratch)
         (folder / "requirements.in").write_text("\n".join(request.requirements) + "\n", encoding="utf-8")
         _write_stubs(folder / "provided", request.provided)
+        pinned = {name: f"{version}{_LOCAL}" for name, version in request.provided.items()}
+        pinned = dict(request.exact) | pinned
         (folder / "constraints.txt").write_text(
-            "".join(f"{name}=={version}{_LOCAL}\n" for name, version in request.provided.items()), encoding="utf-8"
+            "".join(f"{name}=={version}\n" for name, version in pinned.items()), encoding="utf-8"
         )
         lock, tree = await asyncio.gather(
             _uv(request, folder, "--format", "pylock.toml", "--no-header"),

@@ -6,7 +6,7 @@ Sources: `mach-o/loader.h`, `mach-o/fat.h`, `mach-o/nlist.h`, `mach-o/fixup-chai
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Final
 
 FAT_MAGIC: Final = 0xCAFEBABE
@@ -80,14 +80,8 @@ ORDINAL_WEAK: Final = -3
 BIND_SYMBOL_FLAGS_WEAK_IMPORT: Final = 0x1
 
 EXPORT_SYMBOL_FLAGS_KIND_MASK: Final = 0x03
-
-
-class ExportFlags(IntFlag):
-    """Flags of an export trie's terminal (EXPORT_SYMBOL_FLAGS_*), without the two kind bits."""
-
-    WEAK_DEFINITION = 0x04
-    REEXPORT = 0x08
-    STUB_AND_RESOLVER = 0x10
+EXPORT_SYMBOL_FLAGS_WEAK_DEFINITION: Final = 0x04
+EXPORT_SYMBOL_FLAGS_REEXPORT: Final = 0x08
 
 
 class ExportKind(IntEnum):

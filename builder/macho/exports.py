@@ -29,20 +29,24 @@ _LONGEST_NAME: Final = 1 << 16
 class Export(NamedTuple):
     """One exported symbol.
 
-    `address` is relative to the image's start (0 for a re-export). A re-export has `ordinal` (of the library it comes
-    from, counted from 1) and `target`, the name it has there, which may differ from `name`.
+    `flags` are the terminal's (EXPORT_SYMBOL_FLAGS_*), `address` is relative to the image's start (0 for a re-export).
+    A re-export has `ordinal` (of the library it comes from, counted from 1) and `target`, the name it has there, which
+    may differ from `name`.
     """
 
     name: bytes
-    flags: c.ExportFlags
-    kind: c.ExportKind
+    flags: int
     address: int
     ordinal: int | None = None
     target: bytes | None = None
 
     @property
+    def kind(self) -> c.ExportKind:
+        return c.ExportKind(min(self.flags & c.EXPORT_SYMBOL_FLAGS_KIND_MASK, c.ExportKind.ABSOLUTE))
+
+    @property
     def weak(self) -> bool:
-        return c.ExportFlags.WEAK_DEFINITION in self.flags
+        return bool(self.flags & c.EXPORT_SYMBOL_FLAGS_WEAK_DEFINITION)
 
 
 def uleb128(data: bytes, position: int) -> tuple[int, int]:
@@ -130,15 +134,13 @@ class ExportTrie:
 
     def _terminal(self, name: bytes, position: int) -> Export:
         flags, position = uleb128(self._trie, position)
-        kind = c.ExportKind(min(flags & c.EXPORT_SYMBOL_FLAGS_KIND_MASK, 2))
-        known = c.ExportFlags(flags & 0x1C)
         value, position = uleb128(self._trie, position)
-        if c.ExportFlags.REEXPORT not in known:
-            return Export(name, known, kind, value)
+        if not flags & c.EXPORT_SYMBOL_FLAGS_REEXPORT:
+            return Export(name, flags, value)
         end = self._trie.find(b"\0", position, position + _LONGEST_NAME)
         if end < 0:
             raise ValueError("a re-export's name has no end")
-        return Export(name, known, kind, 0, value, self._trie[position:end] or name)
+        return Export(name, flags, 0, value, self._trie[position:end] or name)
 
     def names(self, *, limit: int = 1_000_000) -> Iterator[bytes]:
         """Every exported name, in no particular order; for listings and tests, not for linking.
@@ -185,7 +187,7 @@ def defined_symbols(data: mmap.mmap, base: int, commands: Commands, *, path: Pat
     found = {}
     for name, kind, _, value in symbols(data, base, commands, first=first, count=count, path=path):
         if kind & c.N_EXT and not kind & c.N_STAB and kind & c.N_TYPE != c.N_UNDF:
-            found[name] = Export(name, c.ExportFlags(0), c.ExportKind.REGULAR, value)
+            found[name] = Export(name, 0, value)
     return found
 
 

@@ -95,12 +95,12 @@ class Hasher:
         self._children.append((child, share))
         if child.stdin is not None:
             with child.stdin:
-                child.stdin.write(json.dumps([asdict(self._jobs[index]) for index in share]).encode())
+                child.stdin.write(json.dumps([_packed(self._jobs[index]) for index in share]).encode())
 
     def __enter__(self) -> Hasher:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *reason: object) -> None:
         for child, _ in self._children:
             if child.poll() is None:
                 child.kill()
@@ -136,7 +136,18 @@ def _cost(job: Job) -> int:
     return 50_000 + job.size * (3 if job.kind == "pages" else 2) // 2
 
 
-def _loaded(data: dict[str, Any]) -> Answer:
+def _packed(job: Job) -> tuple[str, str, int]:
+    return job.kind, job.path, job.size
+
+
+def _dumped(found: Answer) -> dict[str, Any] | str:
+    """A digest as it is (by far the most), anything else with its names."""
+    return found.digest if found.digest is not None else asdict(found)
+
+
+def _loaded(data: dict[str, Any] | str) -> Answer:
+    if isinstance(data, str):
+        return Answer(digest=data)
     verdicts = data.pop("verdicts")
     return Answer(
         **data,
@@ -148,8 +159,8 @@ def _loaded(data: dict[str, Any]) -> Answer:
 
 def main() -> None:
     """Read jobs from stdin, write answers to stdout."""
-    jobs = [Job(**item) for item in json.load(sys.stdin.buffer)]
-    json.dump([asdict(answer(job)) for job in jobs], sys.stdout)
+    jobs = [Job(kind=kind, path=path, size=size) for kind, path, size in json.load(sys.stdin.buffer)]
+    sys.stdout.write(json.dumps([_dumped(answer(job)) for job in jobs]))
 
 
 if __name__ == "__main__":

@@ -43,12 +43,14 @@ class Import(NamedTuple):
 _ULEB: Final = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
 _PLACE: Final = rb"[\x50-\x5f]|[\x60-\x8f]" + _ULEB + rb"|\xd0" + _ULEB
 _BIND: Final = rb"[\x90-\x9f\xb0-\xbf\xd1-\xdf]|[\xa0-\xaf]" + _ULEB + rb"|[\xc0-\xcf]" + _ULEB * 2
-#: One step of a bind program: a symbol, a library ordinal (in the opcode, or a number after it), the end of the program
-#: (in the lazy table: of an entry), or a run of binds. Opcodes about types, addends and places are stepped over in C;
-#: the possessive `*+` keeps any input from making the match backtrack.
+#: One step of a bind program: at most a library ordinal, a symbol, an ordinal again, a run of binds and an end, so that
+#: most symbols take one match. Opcodes about types, addends and places are stepped over in C; the possessive `*+` keeps
+#: any input from making the match backtrack. Groups: ordinal opcode, its number, symbol opcode, symbol, ordinal opcode,
+#: its number, binds, end.
+_ORDINAL: Final = rb"([\x10-\x1f\x30-\x3f]|[\x20-\x2f](%b))" % _ULEB
 _STEP: Final = re.compile(
-    rb"(?:%b)*+(?:([\x40-\x4f])([^\0]*)\0|([\x10-\x1f\x30-\x3f])|[\x20-\x2f](%b)|(\0)|((?:%b)(?:%b|%b)*+)|\Z)"
-    % (_PLACE, _ULEB, _BIND, _BIND, _PLACE),
+    rb"(?:%b)*+(?:%b(?:%b)*+)?(?:([\x40-\x4f])([^\0]*)\0(?:%b)*+)?(?:%b(?:%b)*+)?((?:%b)(?:%b|%b)*+)?(\0)?"
+    % (_PLACE, _ORDINAL, _PLACE, _PLACE, _ORDINAL, _PLACE, _BIND, _BIND, _PLACE),
     re.DOTALL,
 )
 
@@ -107,25 +109,32 @@ def _inflated(packed: bytes) -> bytes:
 
 def _opcodes(program: bytes, *, lazy: bool) -> Iterator[Import]:
     """Each symbol as it is bound; the library may be set before the symbol (Apple's linker) or after it (zig's)."""
-    ordinal, position = 0, 0
+    ordinal = position = 0
     name, weak = b"", False
+    match = _STEP.match
     while position < len(program):
-        step = _STEP.match(program, position)
-        if step is None:
+        step = match(program, position)
+        if step is None or step.end() == position:
             raise ValueError(f"no bind opcode at {position}")
         position = step.end()
-        flags, symbol, small, wide, done, binds = step.groups()
+        before, before_number, flags, symbol, after, after_number, binds, done = step.groups()
+        if before is not None:
+            ordinal = _ordinal(before, before_number)
+        if flags is not None:
+            name, weak = symbol, bool(flags[0] & c.BIND_SYMBOL_FLAGS_WEAK_IMPORT)
+        if after is not None:
+            ordinal = _ordinal(after, after_number)
         if binds is not None:
             yield Import(name, ordinal, weak, lazy)
-        elif flags is not None:
-            name, weak = symbol, bool(flags[0] & c.BIND_SYMBOL_FLAGS_WEAK_IMPORT)
-        elif small is not None:
-            value = small[0] & 0x0F
-            ordinal = value - 16 if small[0] & 0xF0 == 0x30 and value else value  # 0x30: sign-extended
-        elif wide is not None:
-            ordinal = uleb128(wide, 0)[0]
-        elif done is not None and not lazy:
+        if done is not None and not lazy:
             return
+
+
+def _ordinal(opcode: bytes, number: bytes | None) -> int:
+    if number is not None:
+        return uleb128(number, 0)[0]
+    value = opcode[0] & 0x0F
+    return value - 16 if opcode[0] & 0xF0 == 0x30 and value else value  # 0x30: sign-extended
 
 
 def _symbol_table(data: mmap.mmap, base: int, commands: Commands, path: Path) -> Iterator[Import]:

@@ -1,41 +1,46 @@
-"""Choosing versions: the newest combination that every fact allows, on all platforms at once."""
+"""Choosing versions: the newest combination that every fact allows, on all targets at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from builder.compat.facts import Refusal
-from builder.errors import UnsatisfiableError
-from builder.recipe.model import specifier_set
+from builder.compat.fit import Judgement, display, judge_one, judge_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from builder.compat.facts import Facts
-    from builder.compat.model import Build, Fact, Origin, Relation, Release
-    from builder.plan.pins import Pin
-    from builder.platforms import Subdir
-    from builder.recipe.model import Recipe
+    from builder.compat.model import Fact, Origin, Relation
+    from builder.plan.question import Question, Target
 
-#: Python minors envbuild plans for, newest first.
-PYTHONS: Final = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9")
+#: Packages that come along unasked and break a framework when they are too new for it.
+COMPANIONS: Final = ("protobuf", "h5py", "ml-dtypes")
+
+
+class Level(IntEnum):
+    """How much is tolerated because the user's pins ask for it."""
+
+    PROVEN = 0
+    UNSAFE = 1
+    UNPROVEN = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """One platform of the question: where its framework comes from and what the recipe pins on it."""
+class Choice:
+    """The releases of one package that fit, newest first, a contiguous run; and what that rests on."""
 
-    subdir: Subdir
-    origin: Origin
-    pins: tuple[Pin, ...]
-    plugin: bool = False
+    package: str
+    versions: tuple[Version, ...]
+    facts: tuple[Fact, ...] = ()
 
-    def allows(self, package: str, version: str | Version) -> bool:
-        return all(pin.allows(version) for pin in self.pins if pin.package == package)
+    @property
+    def newest(self) -> Version:
+        """The newest of the run; a choice that was left open has none."""
+        return self.versions[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,222 +48,279 @@ class Combination:
     """What was chosen, the same for all targets it was chosen for."""
 
     python: str
-    framework: Version | None = None
-    keras: tuple[Version, ...] = ()
-    """The proven releases, newest first: a contiguous run of minors ending at the newest proven one."""
-    plugin: Version | None = None
-    numpy: str = ""
-    facts: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)
-    """Package -> the facts its choice rests on."""
-    warnings: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
+    main: Choice | None = None
+    partners: tuple[Choice, ...] = ()
+    plugin: Choice | None = None
+    numpy: Choice | None = None
+    companions: tuple[Choice, ...] = ()
+    """Companions that need a bound of ours, because what is declared admits releases that break."""
+    unsafe: tuple[Relation, ...] = ()
+    unproven: tuple[str, ...] = ()
+    held_back: str = ""
+    """Why the newest framework in question was not taken; empty when it was."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in self.unsafe]
+        return tuple(dict.fromkeys([*loud, *(f"unproven: {text}" for text in self.unproven)]))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(relation.check for relation in self.unsafe if relation.check))
 
 
-def minor(version: Version | str) -> str:
-    """`2.19.1` as `2.19`."""
-    release = Version(str(version)).release
-    return ".".join(str(number) for number in (*release, 0)[:2])
+@dataclass(kw_only=True)
+class Search:
+    """One run through the candidates. `refusals` gathers why each was passed over, the newest candidate first."""
 
+    question: Question
+    level: Level
+    refusals: list[Refusal] = field(default_factory=list)
+    _memo: dict[tuple[object, ...], Judgement] = field(default_factory=dict)
 
-def pythons(recipe: Recipe, targets: Sequence[Target], asked: str | None) -> tuple[str, ...]:
-    """Python minors that the recipe, its pins and the machine allow, newest first."""
-    allowed = specifier_set(recipe.python)
+    def combinations(self) -> Iterator[Combination]:
+        """Every combination that fits, the newest framework first, then the newest Python."""
+        for version in self._candidates(self.question.family.main):
+            held_back = self.refusals[0].statement if self.refusals else ""
+            for python in self.question.minors:
+                found = self._combine(version, python)
+                if found is not None:
+                    yield replace(found, held_back=held_back)
 
-    def fits(text: str) -> bool:
-        # A minor fits a range when some patch of it does: `>=3.11.4` allows 3.11.
-        some_patch = (f"{text}.0", f"{text}.99")
-        return any(allowed.contains(patch) for patch in some_patch) and all(
-            any(target.allows("python", patch) for patch in some_patch) for target in targets
+    def _candidates(self, package: str, origins: Sequence[str] | None = None) -> list[Version]:
+        """Known releases the pins allow, newest first; a pinned release no fact is about stands for itself."""
+        question = self.question
+        if origins is None:
+            targets = question.targets
+            origins = tuple({t.origin for t in targets}) if package == question.family.main else ("pypi",)
+        known = {
+            Version(release.version)
+            for origin in origins
+            for release in question.facts.releases_of(package, origin)  # type: ignore[arg-type]
+        }
+        allowed = sorted((version for version in known if question.allows(package, version)), reverse=True)
+        if allowed or self.level < Level.UNPROVEN:
+            return allowed
+        named = {
+            Version(specifier.version.removesuffix(".*"))
+            for pin in question.pins_on(package)
+            for specifier in pin.versions
+            if specifier.operator in ("==", ">=", "~=", "===", "<=")
+        }
+        return sorted((version for version in named if question.allows(package, version)), reverse=True)
+
+    def _one(self, package: str, version: Version, python: str, target: Target) -> Judgement:
+        key = (package, version, python, target.subdir)
+        if key not in self._memo:
+            setting = target.setting(self.question.family, python)
+            self._memo[key] = judge_one(package, version, setting=setting, facts=self.question.facts)
+        return self._memo[key]
+
+    def _pair(self, left: tuple[str, Version], right: tuple[str, Version], python: str, target: Target) -> Judgement:
+        key = (left, right, python, target.subdir)
+        if key not in self._memo:
+            setting = target.setting(self.question.family, python)
+            self._memo[key] = judge_pair(left, right, setting=setting, facts=self.question.facts)
+        return self._memo[key]
+
+    def _tolerable(self, judgement: Judgement) -> bool:
+        """Whether a judgement is good enough at this level."""
+        if not judgement.fits or (judgement.unsafe and self.level < Level.UNSAFE):
+            return False
+        return not (judgement.unproven and self.level < Level.UNPROVEN)
+
+    def _everywhere(self, judgements: Iterable[Judgement], rejected: list[Refusal]) -> Judgement | None:
+        """The sum of judgements that are all tolerable, or None with the reasons added to `rejected`."""
+        total = Judgement()
+        for judgement in judgements:
+            if not self._tolerable(judgement):
+                rejected += _reasons(judgement)
+                return None
+            total += judgement
+        return total
+
+    def _combine(self, version: Version, python: str) -> Combination | None:
+        """The best that goes with one framework release on one Python, or None."""
+        family, targets = self.question.family, self.question.targets
+        main = (family.main, version)
+        base = self._everywhere((self._one(*main, python, target) for target in targets), self.refusals)
+        if base is None:
+            return None
+        plugin: Choice | None = None
+        fixed = [main]
+        judged = [base]
+        if any(target.plugin for target in targets):
+            found = self._plugin(main, python)
+            if found is None:
+                return None
+            plugin, judgement = found
+            fixed.append((plugin.package, plugin.newest))
+            judged.append(judgement)
+        if base.unproven and self.question.facts.release(*_named(main, self.question)) is None:
+            return self._left_open(main, base, python, plugin)
+        partners = []
+        for package in family.partners:
+            run = self._run(package, fixed, python)
+            if run is None:
+                return None
+            partners.append(run[0])
+            judged.append(run[1])
+        numpy = self._run("numpy", [main], python, contiguous=False)
+        if numpy is None and self.question.facts.releases_of("numpy", "pypi"):
+            return None
+        companions = self._companions(main, python)
+        if companions is None:
+            return None
+        total = sum(judged, Judgement())
+        return Combination(
+            python=python,
+            main=Choice(package=family.main, versions=(version,), facts=base.proofs),
+            partners=tuple(partners),
+            plugin=plugin,
+            numpy=numpy[0] if numpy is not None else None,
+            companions=companions,
+            unsafe=tuple(dict.fromkeys(total.unsafe)),
+            unproven=tuple(dict.fromkeys((*base.unproven, *(text for j in judged for text in j.unproven[:1])))),
         )
 
-    if asked is not None:
-        if not fits(asked):
-            raise UnsatisfiableError(
-                f"this machine's Python {asked} is outside what the recipe allows (python: {recipe.python})",
-                hint=f"choose an interpreter within {recipe.python}, or change `python:`",
-            )
-        return (asked,)
-    return tuple(text for text in PYTHONS if fits(text))
-
-
-def build_fits(build: Build, *, python: str, subdir: Subdir, macos: str) -> bool:
-    if build.pythons and python not in build.pythons:
-        return False
-    if build.requires_python and not SpecifierSet(build.requires_python).contains(f"{python}.99"):
-        return False
-    return not (subdir.is_osx and build.macos is not None and Version(build.macos) > Version(macos))
-
-
-def tensorflow_combinations(
-    recipe: Recipe, *, targets: Sequence[Target], minors: Sequence[str], facts: Facts, refusals: list[Refusal]
-) -> Iterator[Combination]:
-    """Every proven combination, the newest TensorFlow first, then the newest Python. `refusals` collects why not."""
-    for release in facts.releases_of("tensorflow", targets[0].origin):
-        version = Version(release.version)
-        others = [facts.release("tensorflow", release.version, target.origin) for target in targets]
-        if any(other is None for other in others) or not all(t.allows("tensorflow", version) for t in targets):
-            continue
-        builds = [other.build(t.subdir) for other, t in zip(others, targets, strict=True) if other is not None]
-        for python in minors:
-            if any(
-                build is None or not build_fits(build, python=python, subdir=target.subdir, macos=recipe.macos)
-                for build, target in zip(builds, targets, strict=True)
-            ):
-                continue
-            releases = [other for other in others if other is not None]
-            found = _with_keras(
-                release, python, targets=targets, builds=[b for b in builds if b is not None], facts=facts,
-                releases=releases, refusals=refusals,
-            )  # fmt: skip
-            if found is not None:
-                yield found
-
-
-def _with_keras(
-    release: Release,
-    python: str,
-    *,
-    targets: Sequence[Target],
-    builds: Sequence[Build],
-    facts: Facts,
-    releases: Sequence[Release],
-    refusals: list[Refusal],
-) -> Combination | None:
-    tensorflow = ("tensorflow", Version(release.version))
-    plugin, plugin_facts = _plugin(tensorflow[1], python, targets=targets, facts=facts, refusals=refusals)
-    if plugin is None and any(target.plugin for target in targets):
-        return None
-    numpy = _numpy(tensorflow, python, targets=targets, builds=builds, facts=facts, refusals=refusals)
-    if numpy is None:
-        return None
-    declared = _declared("keras", python, targets=targets, builds=builds, facts=facts)
-    proven: list[Version] = []
-    evidence: list[Relation] = []
-    unsafe: list[Relation] = []
-    for keras in facts.releases_of("keras", "pypi"):
-        version = Version(keras.version)
-        build = keras.build(targets[0].subdir)
-        allowed = (
-            build is not None
-            and build_fits(build, python=python, subdir=targets[0].subdir, macos="99")
-            and declared.contains(version)
-            and all(target.allows("keras", version) for target in targets)
+    def _left_open(
+        self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None
+    ) -> Combination:
+        """A framework release no fact is about: what goes with it is left to what it declares."""
+        open_choices = tuple(Choice(package=package, versions=()) for package in self.question.family.partners)
+        return Combination(
+            python=python,
+            main=Choice(package=main[0], versions=(main[1],)),
+            partners=open_choices,
+            plugin=plugin,
+            unproven=tuple(dict.fromkeys(base.unproven)),
         )
-        relations = facts.related(tensorflow, ("keras", version), python=python)
-        works = [relation for relation in relations if relation.verdict == "works"]
-        bad = [relation for relation in relations if relation.verdict == "fails"]
-        risky: list[Relation] = []
-        if plugin is not None:
-            beside = facts.related(("tensorflow-metal", plugin), ("keras", version), python=python)
-            risky = [relation for relation in beside if relation.verdict == "unsafe"]
-        pinned = any(pin.package == "keras" for target in targets for pin in target.pins)
-        if allowed and works and not bad and (not risky or pinned):
-            proven.append(version)
-            evidence += works
-            unsafe += risky
-        elif proven:
-            break
-    if not proven:
+
+    def _plugin(self, main: tuple[str, Version], python: str) -> tuple[Choice, Judgement] | None:
+        """The newest plug-in that loads with `main` on the targets that want one."""
+        package = self.question.family.plugin or ""
+        wanting = [target for target in self.question.targets if target.plugin]
+        rejected: list[Refusal] = []
+        for version in self._candidates(package):
+            both = (
+                self._one(package, version, python, target) + self._pair(main, (package, version), python, target)
+                for target in wanting
+            )
+            judgement = self._everywhere(both, rejected)
+            if judgement is not None:
+                return Choice(package=package, versions=(version,), facts=judgement.proofs), judgement
+        self.refusals += rejected
         return None
-    keras_facts: tuple[Fact, ...] = (*evidence,)
-    if plugin is not None and not unsafe:
-        newer = [r for r in facts.releases_of("keras", "pypi") if Version(r.version) > proven[0]]
-        for keras in newer[-1:]:
-            keras_facts = (
-                *facts.related(("tensorflow-metal", plugin), ("keras", Version(keras.version))),
-                *keras_facts,
-            )
-    return Combination(
-        python=python,
-        framework=tensorflow[1],
-        keras=tuple(proven),
-        plugin=plugin,
-        numpy=numpy,
-        facts={
-            "tensorflow": tuple(releases),
-            "python": tuple(releases),
-            "keras": keras_facts,
-            "tensorflow-metal": plugin_facts,
-            "numpy": (*releases, *_numpy_relations(tensorflow, facts)),
-        },
-        warnings=tuple(dict.fromkeys(f"{relation.cause}. {relation.remedy or ''}".strip() for relation in unsafe)),
-        checks=tuple(dict.fromkeys(relation.check for relation in unsafe if relation.check)),
-    )
 
-
-def _plugin(
-    tensorflow: Version, python: str, *, targets: Sequence[Target], facts: Facts, refusals: list[Refusal]
-) -> tuple[Version | None, tuple[Fact, ...]]:
-    """The newest Metal plug-in that is known to load with this TensorFlow on the targets that want one."""
-    wanting = [target for target in targets if target.plugin]
-    if not wanting:
-        return None, ()
-    for release in facts.releases_of("tensorflow-metal", "pypi"):
-        version = Version(release.version)
-        if not all(target.allows("tensorflow-metal", version) for target in wanting):
-            continue
-        builds = [release.build(target.subdir) for target in wanting]
-        if any(build is None or (build.pythons and python not in build.pythons) for build in builds):
-            continue
-        relations = facts.related(("tensorflow", tensorflow), ("tensorflow-metal", version), python=python)
-        bad = [relation for relation in relations if relation.verdict == "fails"]
-        if bad:
-            refusals.append(
-                Refusal(
-                    statement=bad[0].cause,
-                    facts=tuple(bad),
-                    remedy=bad[0].remedy,
-                    packages=("tensorflow", "tensorflow-metal"),
+    def _run(
+        self, package: str, fixed: Sequence[tuple[str, Version]], python: str, *, contiguous: bool = True
+    ) -> tuple[Choice, Judgement] | None:
+        """The releases of `package` that fit everything fixed, from the newest that does down to the first gap."""
+        versions: list[Version] = []
+        total = Judgement()
+        avoided: list[Relation] = []
+        rejected: list[Refusal] = []
+        family = self.question.family
+        for version in self._candidates(package):
+            both = (
+                sum(
+                    (
+                        self._pair(other, (package, version), python, target)
+                        for other in fixed
+                        if other[0] != family.plugin or target.plugin
+                    ),
+                    self._one(package, version, python, target),
                 )
+                for target in self.question.targets
             )
-        elif any(relation.verdict == "works" for relation in relations):
-            return version, (release, *relations)
-    return None, ()
+            judgement = self._everywhere(both, rejected)
+            if judgement is not None:
+                versions.append(version)
+                total += judgement
+            elif versions and contiguous:
+                break
+            elif not versions:
+                avoided += self._unsafe_beside(package, version, fixed, python)
+        if not versions:
+            self.refusals += rejected
+            return None
+        facts = tuple(dict.fromkeys([*avoided[:1], *total.proofs]))
+        return Choice(package=package, versions=tuple(versions), facts=facts), total
+
+    def _unsafe_beside(
+        self, package: str, version: Version, fixed: Sequence[tuple[str, Version]], python: str
+    ) -> tuple[Relation, ...]:
+        """What made a newer release be avoided, to be quoted beside the choice."""
+        return tuple(
+            relation
+            for other in fixed
+            for target in self.question.targets
+            if target.plugin
+            for relation in self._pair(other, (package, version), python, target).unsafe
+        )
+
+    def _companions(self, main: tuple[str, Version], python: str) -> tuple[Choice, ...] | None:
+        """Companions of which some release that the metadata admits is known to break, with those that fit."""
+        bounded = []
+        for package in COMPANIONS:
+            known = [Version(release.version) for release in self.question.facts.releases_of(package, "pypi")]
+            declared: list[Version] = []
+            fitting: list[Version] = []
+            breaking: list[Fact] = []
+            for version in known:
+                judgements = [self._pair(main, (package, version), python, t) for t in self.question.targets]
+                related = [fact for j in judgements for r in j.refusals for fact in r.facts if hasattr(fact, "verdict")]
+                if all(judgement.fits for judgement in judgements) or related:
+                    declared.append(version)
+                if all(judgement.fits for judgement in judgements) and self.question.allows(package, version):
+                    fitting.append(version)
+                breaking += related
+            if known and not fitting:
+                for version in filter(lambda version: self.question.allows(package, version), known):  # noqa: B023
+                    pairs = (self._pair(main, (package, version), python, target) for target in self.question.targets)
+                    self._everywhere(pairs, self.refusals)
+                return None
+            if breaking and len(fitting) < len(declared):
+                facts = tuple(dict.fromkeys(breaking))
+                bounded.append(Choice(package=package, versions=tuple(fitting), facts=facts))
+        return tuple(bounded)
 
 
-def _declared(
-    name: str, python: str, *, targets: Sequence[Target], builds: Sequence[Build], facts: Facts
-) -> SpecifierSet:
-    found = SpecifierSet()
-    for target, build in zip(targets, builds, strict=True):
-        found &= facts.requirement(build, name, subdir=target.subdir, python=python) or SpecifierSet()
-    return found
+def _named(main: tuple[str, Version], question: Question) -> tuple[str, str, Origin]:
+    return main[0], str(main[1]), question.targets[0].origin
 
 
-def _numpy_relations(tensorflow: tuple[str, Version], facts: Facts) -> tuple[Relation, ...]:
-    newest = facts.releases_of("numpy", "pypi")[:1]
-    return tuple(
-        relation for release in newest for relation in facts.related(tensorflow, ("numpy", Version(release.version)))
-    )
+def _reasons(judgement: Judgement) -> list[Refusal]:
+    """Why a judgement is not good enough: what refuses it, what is unsafe about it, what nobody has shown."""
+    unsafe = [
+        Refusal(
+            statement=relation.cause,
+            facts=(relation,),
+            remedy=relation.remedy,
+            packages=(relation.left.package, relation.right.package),
+        )
+        for relation in judgement.unsafe
+    ]
+    return [*judgement.refusals, *unsafe, *(Refusal(statement=text, facts=()) for text in judgement.unproven)]
 
 
-def _numpy(
-    tensorflow: tuple[str, Version],
-    python: str,
-    *,
-    targets: Sequence[Target],
-    builds: Sequence[Build],
-    facts: Facts,
-    refusals: list[Refusal],
-) -> str | None:
-    """The NumPy range every target's build declares and every fact allows, or None where no release is in it."""
-    declared = _declared("numpy", python, targets=targets, builds=builds, facts=facts)
-    fitting: list[Version] = []
-    for release in facts.releases_of("numpy", "pypi"):
-        version = Version(release.version)
-        relations = facts.related(tensorflow, ("numpy", version), python=python)
-        bad = [relation for relation in relations if relation.verdict == "fails"]
-        pinned_away = not all(target.allows("numpy", version) for target in targets)
-        built = all((b := release.build(t.subdir)) is None or python in b.pythons for t in targets)
-        if declared.contains(version) and not bad and built and not pinned_away:
-            fitting.append(version)
-        elif bad and not pinned_away:
-            refusals.append(
-                Refusal(
-                    statement=bad[0].cause, facts=tuple(bad), remedy=bad[0].remedy, packages=("numpy", "tensorflow")
-                )
-            )
-    if not fitting:
-        return None
-    low, high = minor(fitting[-1]), Version(minor(fitting[0])).release
-    return f">={low},<{high[0]}.{high[1] + 1}"
+def series(version: Version) -> str:
+    """The part of a version within which releases are taken as one: the minor, or everything while the major is 0."""
+    release = (*version.release, 0, 0)
+    kept = release[:3] if release[0] == 0 else release[:2]
+    return ".".join(str(number) for number in kept)
+
+
+def bounds(choice: Choice) -> str:
+    """A version range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
+    if not choice.versions:
+        return ""
+    low, high = choice.versions[-1], choice.versions[0]
+    head = [int(part) for part in series(high).split(".")]
+    head[-1] += 1
+    return f">={series(low)},<{'.'.join(map(str, head))}"
+
+
+def why_not(combination: Combination) -> str:
+    """`; TensorFlow 2.21.0 …` for a reason, or nothing."""
+    return f" (newer: {combination.held_back})" if combination.held_back else ""

@@ -1,39 +1,38 @@
-"""Putting a plan together: targets, combination, then the specs of each platform."""
+"""From a recipe to plans: the question, the choice, then every platform's specs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
+from builder.compat.fit import Setting, display, judge_one
 from builder.compat.load import load_facts
-from builder.errors import UnsatisfiableError
-from builder.plan.blas import blas_spec
-from builder.plan.choose import PYTHONS, Combination, Target, minor, pythons, tensorflow_combinations
-from builder.plan.model import ChosenSpec, Plan, Source
-from builder.plan.pins import conda_to_pep440, pins, wanted
-from builder.plan.reasons import references
-from builder.platforms import Subdir
+from builder.errors import UnsatisfiableError, UsageError
+from builder.plan.choose import Combination
+from builder.plan.model import Plan, Source
+from builder.plan.pins import wanted
+from builder.plan.question import FAMILIES, Question, make_targets, minors, wants_plugin
+from builder.plan.refuse import choose
+from builder.plan.specs import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
-    from packaging.version import Version
-
-    from builder.compat.facts import Facts, Refusal
-    from builder.plan.pins import Wanted
+    from builder.compat.facts import Facts
+    from builder.plan.question import Target
+    from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
-PARITY: tuple[str, ...] = ("python", "tensorflow", "keras", "numpy", "pytorch", "jax", "jaxlib")
+#: What `parity: full` keeps at one version: Python, the frameworks, Keras and NumPy, under every name they go by.
+PARITY: tuple[str, ...] = (
+    "python", "numpy", "keras", "tensorflow", "tensorflow-cpu", "pytorch", "torch", "jax", "jaxlib", "mlx",
+)  # fmt: skip
 
 
 def parity_names(plan: Plan) -> tuple[str, ...]:
-    """Names (conda's, and PyPI's where they differ) of the packages to keep at one version on every platform."""
-    if plan.recipe.parity == "none":
-        return ()
-    also = {"tensorflow": ("tensorflow-cpu",), "pytorch": ("torch",)}
-    return tuple(dict.fromkeys(name for base in PARITY for name in (base, *also.get(base, ()))))
+    """Names (conda's and PyPI's) of the packages to keep at one version on every platform of the plan's recipe."""
+    return () if plan.recipe.parity == "none" else PARITY
 
 
 def make_plans(
@@ -44,203 +43,107 @@ def make_plans(
     subdirs: Sequence[Subdir] | None = None,
     python: str | None = None,
 ) -> dict[Subdir, Plan]:
-    """Plans for the recipe's platforms (or `subdirs`), with the same versions on all unless `parity: none`.
+    """Plans for the recipe's platforms, with the same versions on all of them unless it says `parity: none`.
 
-    `python` is the minor of the interpreter that must be used, None for the newest proven one. Raises
+    All platforms take part in the choice also when only some `subdirs` are wanted, so that a plan does not depend
+    on who asks. `python` is the minor of the interpreter that must be used, None for the newest proven one. Raises
     `UnsatisfiableError` naming the fact that refuses what the recipe pins.
     """
-    facts = facts or load_facts()
-    chosen = tuple(subdirs) if subdirs is not None else recipe.subdirs
-    targets = [_target(recipe, subdir, source=source, facts=facts) for subdir in chosen]
-    groups = [targets] if recipe.parity == "full" else [[target] for target in targets]
+    facts = facts if facts is not None else load_facts()
+    wanted_subdirs = recipe.subdirs if subdirs is None else tuple(subdirs)
+    for subdir in wanted_subdirs:
+        if subdir not in recipe.subdirs:
+            raise UsageError(f"{recipe.name} is not for {subdir}", hint=f"its platforms: {', '.join(recipe.platforms)}")
+    groups = [recipe.subdirs] if recipe.parity == "full" else [(subdir,) for subdir in recipe.subdirs]
     plans: dict[Subdir, Plan] = {}
     for group in groups:
-        combination = _choose(recipe, group, facts=facts, python=python)
-        for target in group:
-            plans[target.subdir] = _plan(recipe, target, combination, source=source, facts=facts)
-    return {subdir: plans[subdir] for subdir in chosen}
+        if not set(group) & set(wanted_subdirs):
+            continue
+        targets, combination, warnings = _choose(recipe, group, source=source, facts=facts, python=python)
+        for target in targets:
+            specs, more = assemble(recipe, target, combination, facts=facts)
+            plugin_here = target.plugin or combination.plugin is None
+            plans[target.subdir] = Plan(
+                recipe=recipe,
+                subdir=target.subdir,
+                source=source,
+                provider=target.provider,
+                specs=specs,
+                warnings=(*warnings, *(combination.warnings if plugin_here else ()), *more),
+                mandatory_checks=combination.checks if plugin_here else (),
+                virtual_packages=virtual_packages(target.subdir, macos=recipe.macos),
+            )
+    return {subdir: plans[subdir] for subdir in wanted_subdirs}
 
 
-def _provider(recipe: Recipe, source: Source) -> Literal["conda-forge", "metal", "pypi"]:
-    if source is Source.PYPI:
-        return "pypi"
-    if recipe.framework.provider == "metal" or (recipe.framework.provider == "auto" and recipe.framework.gpu):
-        return "metal"
-    return "conda-forge"
+def _choose(
+    recipe: Recipe, subdirs: Sequence[Subdir], *, source: Source, facts: Facts, python: str | None
+) -> tuple[tuple[Target, ...], Combination, tuple[str, ...]]:
+    """Targets, combination and warnings. `provider: auto` falls back to no plug-in, and says why."""
+    plugin = wants_plugin(recipe)
+    try:
+        targets = make_targets(recipe, subdirs, source=source, facts=facts, plugin=plugin)
+        return targets, _combination(recipe, targets, facts=facts, python=python), _gpu_notes(recipe, plugin=plugin)
+    except UnsatisfiableError as error:
+        if not plugin or recipe.framework.provider != "auto":
+            raise
+        targets = make_targets(recipe, subdirs, source=source, facts=facts, plugin=False)
+        combination = _combination(recipe, targets, facts=facts, python=python)
+        return targets, combination, (f"no GPU plug-in fits, so the framework runs on the CPU: {error.plain}",)
 
 
-def _target(recipe: Recipe, subdir: Subdir, *, source: Source, facts: Facts) -> Target:
-    provider = _provider(recipe, source)
-    wants_plugin = recipe.framework.provider == "metal" or (
-        recipe.framework.provider == "auto" and recipe.framework.gpu
-    )
-    return Target(
-        subdir=subdir,
-        origin="conda-forge" if provider == "conda-forge" else "pypi",
-        pins=pins(recipe, subdir=subdir, facts=facts),
-        plugin=wants_plugin and subdir is Subdir.OSX_ARM64 and recipe.framework.name == "tensorflow",
-    )
+def _gpu_notes(recipe: Recipe, *, plugin: bool) -> tuple[str, ...]:
+    family = FAMILIES.get(recipe.framework.name)
+    if family is None:
+        return ()
+    if recipe.framework.gpu and not plugin and family.plugin is not None:
+        text = f"`gpu: true` has no effect: {display(family.main)} from conda-forge computes on the CPU of a Mac"
+        return (f"{text}; write `provider: metal` or `provider: auto`",)
+    if recipe.framework.provider == "metal" and family.plugin is None:
+        return (f"`provider: metal` has no effect: {family.gpu}",)
+    return ()
 
 
-def _choose(recipe: Recipe, targets: Sequence[Target], *, facts: Facts, python: str | None) -> Combination:
-    minors = pythons(recipe, targets, python)
-    if recipe.framework.name == "tensorflow":
-        refusals: list[Refusal] = []
-        for combination in tensorflow_combinations(
-            recipe, targets=targets, minors=minors, facts=facts, refusals=refusals
-        ):
-            return combination
-        reason = refusals[0].statement if refusals else "no proven combination is within what the recipe allows"
-        raise UnsatisfiableError(reason, hint=refusals[0].remedy if refusals else None)
-    proven = [text for text in minors if text in PYTHONS[1:]] or list(minors)
-    if not proven:
-        raise UnsatisfiableError(f"no Python that envbuild knows is within {recipe.python}")
-    return Combination(python=proven[0])
+def _combination(recipe: Recipe, targets: tuple[Target, ...], *, facts: Facts, python: str | None) -> Combination:
+    pythons = minors(recipe, targets, python)
+    family = FAMILIES.get(recipe.framework.name)
+    if family is None:
+        return _without_framework(recipe, targets, pythons, facts=facts)
+    return choose(Question(family=family, targets=targets, minors=pythons, facts=facts))
 
 
-def _plan(recipe: Recipe, target: Target, combination: Combination, *, source: Source, facts: Facts) -> Plan:
-    provider = _provider(recipe, source)
-    subdir = target.subdir
-    specs = [_python(combination)]
-    if provider == "pypi":
-        specs.append(ChosenSpec(manager="conda", name="pip", spec="", reason="installs what comes from PyPI"))
-    specs += _framework(combination, target, facts=facts)
-    if provider != "pypi" and subdir is Subdir.OSX_ARM64 and provider == "conda-forge":
-        specs.append(blas_spec(recipe, facts=facts))
-    taken = {spec.name: index for index, spec in enumerate(specs)}
-    for dependency in wanted(recipe, subdir=subdir):
-        spec = _dependency(dependency, provider=provider, facts=facts)
-        if spec.name in taken:
-            specs[taken[spec.name]] = _merge(specs[taken[spec.name]], spec)
-        else:
-            taken[spec.name] = len(specs)
-            specs.append(spec)
-    return Plan(
-        recipe=recipe,
-        subdir=subdir,
-        source=source,
-        provider=provider,
-        specs=tuple(specs),
-        warnings=combination.warnings if target.plugin else (),
-        mandatory_checks=combination.checks if target.plugin else (),
-        virtual_packages=virtual_packages(subdir, macos=recipe.macos),
-    )
+def _without_framework(
+    recipe: Recipe, targets: Sequence[Target], pythons: Sequence[str], *, facts: Facts
+) -> Combination:
+    """The newest Python for which every dependency that facts are about has a release on every platform."""
+    reason = ""
+    for python in pythons:
+        missing = None
+        for target in targets:
+            setting = Setting(subdir=target.subdir, python=python, macos=recipe.macos if target.subdir.is_osx else None)
+            for dependency in wanted(recipe, subdir=target.subdir):
+                releases = facts.releases_of(dependency.subject, "pypi")
+                judged = [
+                    judge_one(dependency.subject, Version(release.version), setting=setting, facts=facts)
+                    for release in releases
+                    if target.allows(dependency.subject, release.version)
+                ]
+                if judged and not any(judgement.fits for judgement in judged):
+                    missing = missing or judged[0].refusals[0].statement
+        if missing is None:
+            return Combination(python=python, held_back=reason or None)
+        reason = reason or missing
+    raise UnsatisfiableError(reason, hint=f"change `python: {recipe.python}` or the dependency's version")
 
 
 def virtual_packages(subdir: Subdir, *, macos: str) -> dict[str, str]:
-    """Virtual packages assumed of a machine of the team; no `__cuda`, so that solvers take CPU builds on Linux."""
+    """Virtual packages assumed of a machine of the team, spelt as conda-lock's own defaults.
+
+    No `__cuda`, so that solvers take CPU builds on Linux; `__osx` is the recipe's floor.
+    """
     if subdir.is_osx:
         return {"__unix": "0", "__osx": macos, "__archspec": f"1 {subdir.machine}"}
     return {"__unix": "0", "__linux": "5.10", "__glibc": "2.28", "__archspec": f"1 {subdir.machine}"}
 
 
-def _python(combination: Combination) -> ChosenSpec:
-    framework = f" that TensorFlow {combination.framework} has builds for" if combination.framework else ""
-    return ChosenSpec(
-        manager="conda",
-        name="python",
-        spec=f"{combination.python}.*",
-        reason=f"the newest Python within the recipe's range{framework} on every platform",
-        facts=references(combination.facts.get("python", ())),
-    )
-
-
-def _framework(combination: Combination, target: Target, *, facts: Facts) -> list[ChosenSpec]:
-    if combination.framework is None:
-        return []
-    manager: Literal["conda", "pip"] = "conda" if target.origin == "conda-forge" else "pip"
-    release = facts.release("tensorflow", str(combination.framework), target.origin)
-    build = release.build(target.subdir) if release is not None else None
-    name = (build.distribution if build is not None else None) or "tensorflow"
-    tag = f"cpu_py{combination.python.replace('.', '')}*" if manager == "conda" else ""
-    keras = f">={minor(combination.keras[-1])},<{_next_minor(combination.keras[0])}"
-    known = combination.facts
-    minor_spec = f"{minor(combination.framework)}.*"
-    plus = f" and tensorflow-metal {combination.plugin}" if combination.plugin else ""
-    specs = [
-        ChosenSpec(
-            manager=manager,
-            name=name,
-            spec=f"{minor_spec} {tag}" if manager == "conda" else f"=={minor_spec}",
-            reason=f"the newest TensorFlow that is proven with a Keras{plus} on every platform of the recipe",
-            facts=references(known["tensorflow"]),
-        ),
-        ChosenSpec(
-            manager=manager,
-            name="keras",
-            spec=keras,
-            reason=f"the Keras releases proven beside TensorFlow {minor(combination.framework)}",
-            facts=references(known["keras"]),
-        ),
-        ChosenSpec(
-            manager=manager,
-            name="numpy",
-            spec=combination.numpy,
-            reason=f"the NumPy releases that TensorFlow {minor(combination.framework)} is built for",
-            facts=references(known["numpy"]),
-        ),
-    ]
-    if target.plugin and combination.plugin is not None:
-        specs.append(
-            ChosenSpec(
-                manager="pip",
-                name="tensorflow-metal",
-                spec=f"=={combination.plugin}",
-                reason=f"the newest Metal plug-in known to load with TensorFlow {minor(combination.framework)}",
-                facts=references(known["tensorflow-metal"]),
-            )
-        )
-    return specs
-
-
-def _next_minor(version: Version) -> str:
-    major, second = (*version.release, 0)[:2]
-    return f"{major}.{second + 1}"
-
-
-def _dependency(dependency: Wanted, *, provider: str, facts: Facts) -> ChosenSpec:
-    where = f"asked for by the recipe ({dependency.where})"
-    names = facts.names_of(dependency.conda_name) if dependency.conda_name else None
-    from_pypi = (
-        dependency.always_pypi or provider == "pypi" or (provider == "metal" and names is not None and names.numpy)
-    )
-    if not from_pypi and dependency.conda_name is not None:
-        return ChosenSpec(
-            manager="conda",
-            name=dependency.conda_name,
-            spec=dependency.conda_spec,
-            reason=where,
-            group=dependency.group,
-        )
-    if dependency.pypi is not None:
-        requirement = dependency.pypi
-        return ChosenSpec(
-            manager="pip",
-            name=requirement.name,
-            spec=str(requirement.specifier),
-            extras=tuple(sorted(requirement.extras)),
-            reason=where,
-            group=dependency.group,
-        )
-    conda_name = dependency.conda_name or ""
-    specifiers = conda_to_pep440(dependency.conda_spec) or SpecifierSet()
-    return ChosenSpec(
-        manager="pip", name=facts.pypi_name(conda_name), spec=str(specifiers), reason=where, group=dependency.group
-    )
-
-
-def _merge(ours: ChosenSpec, theirs: ChosenSpec) -> ChosenSpec:
-    """A package both chosen and asked for: one line with both restrictions."""
-    if not theirs.spec:
-        return ours
-    version, _, build = ours.spec.partition(" ")
-    joined = ",".join(part for part in (version, theirs.spec) if part and part != "*")
-    return ChosenSpec(
-        manager=ours.manager,
-        name=ours.name,
-        spec=f"{joined} {build}".strip(),
-        reason=f"{ours.reason}; {theirs.reason}",
-        group=ours.group,
-        extras=tuple(sorted({*ours.extras, *theirs.extras})),
-        facts=ours.facts,
-    )
+__all__ = ["make_plans", "parity_names", "virtual_packages"]

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
-#: Conda's name for what facts call by the PyPI name.
-SUBJECTS: Final = {"pytorch": "torch", "ml_dtypes": "ml-dtypes"}
+#: What facts call a package, where a recipe may use another of its names.
+SUBJECTS: Final = {
+    "pytorch": "torch",
+    "ml_dtypes": "ml-dtypes",
+    "tensorflow-cpu": "tensorflow",
+    "tensorflow-macos": "tensorflow",
+    "tensorflow-base": "tensorflow",
+}
 _CONDA: Final = re.compile(r"^(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*?)(?:\s*(?P<version>[=<>!~*\d].*))?$")
 
 

@@ -74,7 +74,8 @@ def _check_requirement(text: str) -> str:
     return text
 
 
-def _check_channel(text: str) -> str:
+def check_channel(text: str) -> str:
+    """`text` if it may name a channel. Raises ValueError, which never repeats a credential."""
     if re.search(r"//[^/]*@", text) or re.search(r"/t/[^/$]+/", text):
         raise ValueError("a channel URL must not hold credentials; put them into the keyring or ~/.netrc")
     if _UNSAFE.search(text) or not re.fullmatch(r"[A-Za-z0-9_./:%~+-]+", text):
@@ -87,7 +88,7 @@ VersionRange = Annotated[str, AfterValidator(_check_range)]
 VersionText = Annotated[str, AfterValidator(_check_version)]
 CondaSpec = Annotated[str, AfterValidator(_check_conda_spec)]
 PypiRequirement = Annotated[str, AfterValidator(_check_requirement)]
-ChannelName = Annotated[str, AfterValidator(_check_channel)]
+ChannelName = Annotated[str, AfterValidator(check_channel)]
 TargetSubdir = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64"]
 
 FrameworkName = Literal["tensorflow", "pytorch", "jax", "mlx", "none"]
@@ -98,7 +99,8 @@ Blas = Literal["accelerate", "newaccelerate", "openblas", "auto"]
 class Model(BaseModel):
     """Strict and frozen: unknown keys, coerced types and later changes are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built on first use: each class builds all that it holds, and most runs need only the outermost one.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Framework(Model):

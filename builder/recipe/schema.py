@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from builder.recipe.load import RecipeFile
 
+SCHEMA_FILE: Final = "recipe.schema.json"
+
 
 def schema_text() -> str:
-    """The schema as committed in `recipes/recipe.schema.json`."""
+    """The schema as committed beside the recipes in `recipe.schema.json`."""
     schema = RecipeFile.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "envbuild recipe"

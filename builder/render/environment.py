@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import TemplateError
 from builder.plan.model import MAIN_GROUP
-from builder.render.model import ENVIRONMENT_FILE, VIRTUAL_PACKAGES_FILE, PlatformSpecs, Rendered, SpecLine
+from builder.render.model import (
+    ENVIRONMENT_FILE,
+    VIRTUAL_PACKAGES_FILE,
+    PlatformSpecs,
+    Rendered,
+    SpecLine,
+    environment_file,
+)
 from builder.render.templates import render_template
 from builder.resources import shipped
 
@@ -33,37 +40,44 @@ def render(
 ) -> Rendered:
     """All files of `environments/NAME/` from the plans of all the recipe's platforms.
 
-    Raises TemplateError when a template fails or when what it wrote, read back, is not what the plans say.
+    Reading `files` of the result raises TemplateError when a template fails, or when what it wrote, read back, is not
+    what the plans say.
     """
     folder = templates or shipped("templates")
     recipe = next(iter(plans.values())).recipe
-    platforms = tuple(platform_specs(plan, parity=(parity or {}).get(subdir, ())) for subdir, plan in plans.items())
-    groups = [MAIN_GROUP, *recipe.groups]
-    files = {
-        ENVIRONMENT_FILE if group == MAIN_GROUP else f"environment.{group}.yml": _environment(
-            folder, name=recipe.name, channels=recipe.channels, group=group, platforms=platforms
-        )
-        for group in groups
-    }
-    files[VIRTUAL_PACKAGES_FILE] = render_template(
-        folder,
-        f"{VIRTUAL_PACKAGES_FILE}.j2",
-        name=recipe.name,
-        platforms=[(specs.subdir.value, sorted(specs.virtual_packages.items())) for specs in platforms],
-    )
-    rendered = Rendered(
+    return Rendered(
         name=recipe.name,
         source=next(iter(plans.values())).source,
         channels=recipe.channels,
-        files=files,
-        platforms=platforms,
+        groups=(MAIN_GROUP, *recipe.groups),
+        platforms=tuple(platform_specs(plan, parity=(parity or {}).get(subdir, ())) for subdir, plan in plans.items()),
+        write=lambda rendered: _write(rendered, folder),
     )
-    _check_round_trip(rendered, folder)
-    return rendered
+
+
+def _write(rendered: Rendered, folder: Path) -> dict[str, str]:
+    files = {
+        environment_file(group): _environment(
+            folder, name=rendered.name, channels=rendered.channels, group=group, platforms=rendered.platforms
+        )
+        for group in rendered.groups
+    }
+    _check_round_trip(files, rendered, folder)
+    files[VIRTUAL_PACKAGES_FILE] = render_template(
+        folder,
+        f"{VIRTUAL_PACKAGES_FILE}.j2",
+        name=rendered.name,
+        platforms=[(specs.subdir.value, sorted(specs.virtual_packages.items())) for specs in rendered.platforms],
+    )
+    return files
 
 
 def render_plain(plan: Plan, *, groups: Iterable[str] = (MAIN_GROUP,), templates: Path | None = None) -> str:
-    """One environment.yml for one platform, without selectors: what `conda env create` takes."""
+    """One environment.yml for one platform, without selectors: what `conda env create` takes.
+
+    It has no `nodefaults`: since conda 26.7 made `conda env create` an alias of `conda create`, that is taken for
+    the name of a channel and fetched (conda/conda#16210; seen by running it). The recipe's channels come first anyway.
+    """
     specs = platform_specs(plan)
     wanted = set(groups)
     return render_template(
@@ -135,15 +149,15 @@ def _environment(
     )
 
 
-def _check_round_trip(rendered: Rendered, folder: Path) -> None:
+def _check_round_trip(files: Mapping[str, str], rendered: Rendered, folder: Path) -> None:
     """What YAML reads back must be what the plans say: a template (a user may bring one) cannot slip anything in."""
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     read: set[str] = set()
-    for file in rendered.environment_files:
+    for text in files.values():
         try:
-            data = yaml.load(rendered.files[file], Loader=loader)  # noqa: S506 - the C build of the safe loader
+            data = yaml.load(text, Loader=loader)  # noqa: S506 - the C build of the safe loader
             for item in data["dependencies"] or ():
                 read |= {item} if isinstance(item, str) else set(item["pip"])
         except (yaml.YAMLError, KeyError, TypeError) as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
+from builder.plan.model import MAIN_GROUP
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from builder.plan.model import Source
     from builder.platforms import Subdir
@@ -42,15 +45,27 @@ class PlatformSpecs:
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """The rendered recipe. `files` maps a file name in `environments/NAME/` to its whole text."""
+    """The rendered recipe: the specs of every platform at once, and the text of the files when it is asked for."""
 
     name: str
     source: Source
     channels: tuple[str, ...]
-    files: Mapping[str, str]
+    groups: tuple[str, ...]
     platforms: tuple[PlatformSpecs, ...]
+    write: Callable[[Rendered], Mapping[str, str]] = field(repr=False, compare=False)
+    """Renders the templates. Solving needs the specs only and may begin before the text is there."""
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """File name in `environments/NAME/` → its whole text. Raises TemplateError."""
+        return self.write(self)
 
     @property
     def environment_files(self) -> tuple[str, ...]:
         """The environment.yml files, the main group's first: what conda-lock calls the sources."""
-        return tuple(file for file in self.files if file != VIRTUAL_PACKAGES_FILE)
+        return tuple(environment_file(group) for group in self.groups)
+
+
+def environment_file(group: str) -> str:
+    """The file that holds a group's dependencies: conda-lock takes one category a file."""
+    return ENVIRONMENT_FILE if group == MAIN_GROUP else f"environment.{group}.yml"

@@ -39,7 +39,7 @@ class KnownError(BaseModel):
     """One entry of the table.
 
     `pattern` is searched in what the process wrote and raised (multi-line, `.` stops at a newline); its named
-    groups, and `prefix`, `python`, `rebuild` and `reinstall`, may be used in `cause` and `remedy` as `{name}`.
+    groups, and the values that the head of the file lists, may be used in `cause` and `remedy` as `{name}`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

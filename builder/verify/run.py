@@ -15,6 +15,8 @@ from builder.verify.prefix import Prefix
 from builder.verify.progress import Level
 from builder.verify.runtime.context import Context, expectations_of
 from builder.verify.runtime.suite import findings as runtime_findings
+from builder.verify.static import Scope
+from builder.verify.static import findings as static_findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,16 +70,12 @@ def verify_prefix(
     tell: Progress = progress or (lambda _phrase: None)
     found: list[Finding] = []
     if static:
-        found += _static(prefix, level=level, progress=tell)
+        scope = Scope.QUICK if level is Level.QUICK else Scope.FULL
+        found += static_findings(prefix, scope=scope, progress=tell)
     if runtime:
         found += _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings())
     found = _demand(found, prefix)
-    return Report(identity=identity_of(prefix), findings=tuple(found), seconds=time.monotonic() - begun)
-
-
-def _static(prefix: Prefix, *, level: Level, progress: Progress) -> list[Finding]:
-    del prefix, level, progress
-    return []
+    return Report(identity=identity_of(prefix, host=host if runtime else None), findings=tuple(found), seconds=time.monotonic() - begun)
 
 
 def _runtime(
@@ -147,8 +145,8 @@ def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
     ]
 
 
-def identity_of(prefix: Prefix) -> Identity:
-    """Name, platform, lock and main versions of a prefix, from its files."""
+def identity_of(prefix: Prefix, *, host: Subdir | None) -> Identity:
+    """Name, platform, lock and main versions of a prefix, from its files; `host` where they do not say a platform."""
     versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.dist(name)) is not None}
     if prefix.python_version is not None:
         conda = next((record.version for record in prefix.conda_records if record.name == "python"), None)
@@ -157,7 +155,7 @@ def identity_of(prefix: Prefix) -> Identity:
     return Identity(
         prefix=str(prefix.path),
         name=stamp.name if stamp else None,
-        subdir=prefix.subdir,
+        subdir=prefix.subdir or host,
         lock_sha256=stamp.lock_sha256 if stamp else None,
         versions=versions,
     )

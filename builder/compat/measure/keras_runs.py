@@ -38,6 +38,10 @@ class Pair:
     tensorflow: str
     keras: str
     python: str
+    overrides: tuple[str, ...] = ()
+    """Requirements that replace what is declared, to see what happens outside the metadata: `numpy==2.4.6`."""
+    steps: tuple[str, ...] = ()
+    """Steps to run, for old releases that lack some of them; empty: the whole suite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,7 @@ class Run:
             "tensorflow": self.pair.tensorflow,
             "keras": self.pair.keras,
             "python": self.python,
+            **({"overrides": list(self.pair.overrides)} if self.pair.overrides else {}),
             "date": self.date,
             "companions": dict(sorted(self.companions.items())),
         }
@@ -82,11 +87,16 @@ def _uv(*arguments: str, stdin: str | None = None, uv: str = "uv") -> subprocess
 def resolve(pair: Pair, *, uv: str = "uv", extra: Sequence[str] = ()) -> tuple[str, str | None]:
     """The pair's full requirements as resolved today, or the resolver's reason why there are none."""
     wanted = [f"tensorflow-cpu=={pair.tensorflow}", f"keras=={pair.keras}", *extra]
-    done = _uv(
+    arguments = [
         "pip", "compile", "-", "--python-version", pair.python, "--no-header", "--no-annotate", "--quiet",
-        "--only-binary", ":all:",
-        stdin="\n".join(wanted), uv=uv,
-    )  # fmt: skip
+        "--only-binary", ":all:", "--no-python-downloads",
+    ]  # fmt: skip
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as overrides:
+        overrides.write("\n".join(pair.overrides))
+        overrides.flush()
+        if pair.overrides:
+            arguments += ["--override", overrides.name]
+        done = _uv(*arguments, stdin="\n".join(wanted), uv=uv)
     if done.returncode == 0:
         return done.stdout, None
     reason = " ".join(done.stderr.split())
@@ -144,7 +154,7 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extr
         # A clean HOME, so that nobody's keras.json decides the backend.
         try:
             done = subprocess.run(
-                [python, "-I", str(SUITE)],
+                [python, "-I", str(SUITE), *pair.steps],
                 capture_output=True, text=True, check=False, timeout=RUN_SECONDS, cwd=home,
                 env={"HOME": home, "PATH": "/usr/bin:/bin", "KERAS_BACKEND": "tensorflow"},
             )  # fmt: skip
@@ -173,6 +183,11 @@ def load(file: Path) -> list[dict[str, Any]]:
     return list(document["runs"])
 
 
+def _identity(record: dict[str, Any]) -> tuple[str, str, str, tuple[str, ...]]:
+    python = ".".join(record["python"].split(".")[:2])
+    return record["tensorflow"], record["keras"], python, tuple(record.get("overrides", ()))
+
+
 def _key(record: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     def numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(".") if part.isdigit())
@@ -197,16 +212,16 @@ def measure(
 ) -> int:
     """Run every pair that has no record yet; give the number of pairs run."""
     records = load(file)
-    done = {(record["tensorflow"], record["keras"]) for record in records}
+    done = {_identity(record) for record in records}
     count = 0
     environment: Path | None = None
     held: str | None = None
     for pair in pairs:
-        if (pair.tensorflow, pair.keras) in done:
+        if (pair.tensorflow, pair.keras, pair.python, pair.overrides) in done:
             continue
         if held != pair.tensorflow and environment is not None:
             shutil.rmtree(environment, ignore_errors=True)
-        held, environment = pair.tensorflow, workdir / f"tf-{pair.tensorflow}"
+        held, environment = pair.tensorflow, workdir / f"tf-{pair.tensorflow}-{pair.python}"
         run = run_pair(pair, environment=environment, today=today, uv=uv)
         records.append(run.to_yaml())
         store(file, records, header=header)

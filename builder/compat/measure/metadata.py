@@ -26,8 +26,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from builder.compat.facts import marker_environment
 from builder.compat.measure.write import write_facts
 from builder.errors import SourceUnreachableError
+from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,7 +121,7 @@ def wheel_urls(distribution: str, version: Version, *, uv: str = "uv") -> list[s
     done = subprocess.run(
         [
             uv, "pip", "compile", "-", "--universal", "--no-deps", "--format", "pylock.toml", "--no-header", "--quiet",
-            "--python-version", "3.8", "--no-build",
+            "--python-version", "3.8", "--no-build", "--no-python-downloads",
         ],
         input=f"{distribution}=={version}", capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -248,21 +250,30 @@ def fetch_metadata(url: str, *, timeout: float = 60) -> tuple[str | None, list[s
     return message.get("Requires-Python"), sorted(set(kept))
 
 
-def _is_stub(distribution: str, requires: Sequence[str]) -> bool:
+def _is_stub(project: Project, place: str, requires: Sequence[str]) -> bool:
     """A wheel that only points at another distribution of TensorFlow (or, tensorflow-macos 2.15.1, at itself)."""
-    names = {canonicalize_name(Requirement(text).name) for text in requires}
-    return bool(names & {"tensorflow", "tensorflow-macos", "tensorflow-intel"}) and distribution != "tensorflow-metal"
+    if project.package != "tensorflow":
+        return False
+    environment = marker_environment(Subdir(place), "3.11")
+    return any(
+        canonicalize_name(requirement.name) in ("tensorflow", "tensorflow-macos", "tensorflow-intel")
+        and (requirement.marker is None or requirement.marker.evaluate(environment))
+        for requirement in map(Requirement, requires)
+    )
 
 
 def read_release(project: Project, version: Version, *, today: date, uv: str = "uv") -> list[dict[str, Any]]:
-    """The release as entries of a fact file: one for its real wheels, and one for each distribution that is empty."""
+    """The release as entries of a fact file: its real wheels, and what is installed under a name that holds none."""
     builds: dict[str, dict[str, Any]] = {}
-    empty: dict[str, dict[str, Any]] = {}
+    stubs: dict[str, dict[str, Any]] = {}
     for distribution in project.distributions:
         for place, wheels in group(wheel_urls(distribution, version, uv=uv)).items():
             if place in builds:
                 continue
             requires_python, requires = fetch_metadata(wheels.url)
+            if _is_stub(project, place, requires):
+                stubs[f"{distribution} {place}"] = {"wheel": wheels.url.rsplit("/", 1)[-1], "requires": requires}
+                continue
             build: dict[str, Any] = {"distribution": distribution}
             if wheels.pythons:
                 build["pythons"] = sorted(wheels.pythons, key=Version)
@@ -272,25 +283,26 @@ def read_release(project: Project, version: Version, *, today: date, uv: str = "
                 major, minor = max(wheels.floors.values())
                 build["macos"] = f"{major}.{minor}"
             build["requires"] = requires
-            (empty if _is_stub(distribution, requires) else builds)[
-                place if not _is_stub(distribution, requires) else f"{distribution} {place}"
-            ] = build
-    stamp = {"established": "metadata", "date": today.isoformat()}
-    entries = []
-    if builds:
-        names = " and ".join(sorted({build["distribution"] for build in builds.values()}))
-        entries.append(
-            {
-                "id": f"{project.package}-{version}",
-                "package": project.package,
-                "version": str(version),
-                "origin": "pypi",
-                "builds": dict(sorted(builds.items())),
-                "source": f"wheel tags and metadata of {names} {version} on PyPI",
-            }
-            | stamp
-        )
-    return entries
+            builds[place] = build
+    if not builds:
+        return []
+    names = " and ".join(sorted({build["distribution"] for build in builds.values()}))
+    entry: dict[str, Any] = {
+        "id": f"{project.package}-{version}",
+        "package": project.package,
+        "version": str(version),
+        "origin": "pypi",
+        "builds": dict(sorted(builds.items())),
+        "source": f"wheel tags and metadata of {names} {version} on PyPI",
+        "established": "metadata",
+        "date": today.isoformat(),
+    }
+    if stubs:
+        entry["stubs"] = {
+            name: f"{stub['wheel']} holds no library and requires {', '.join(stub['requires'])}"
+            for name, stub in sorted(stubs.items())
+        }
+    return [entry]
 
 
 def chosen_versions(project: Project) -> list[Version]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from builder.verify.finding import Finding, Report
+    from builder.verify.report.compare import Comparison
 
 _STYLES: Final[dict[Status, str]] = {
     Status.PASS: "green",
@@ -24,7 +26,7 @@ _STYLES: Final[dict[Status, str]] = {
 }
 
 
-def render(report: Report, *, details: bool = False) -> RenderableType:
+def render(report: Report, *, details: bool = False, comparison: Comparison | None = None) -> RenderableType:
     """The report as a rich renderable; with `details` also the evidence of what passed."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -32,14 +34,45 @@ def render(report: Report, *, details: bool = False) -> RenderableType:
     table.add_column(overflow="fold")
     for area, findings in by_area(report).items():
         table.add_row(Text(area, style="bold"))
-        for finding in findings:
+        for finding in findings if details else _condensed(findings):
             style = _STYLES[finding.status]
             table.add_row(
                 Text(f"  {SYMBOLS[finding.status]}", style=style), Text(finding.check), _body(finding, details)
             )
     style = "bold green" if report.ok else "bold red"
     line = Text(f"{verdict(report)} ({report.seconds:.1f} s)", style=style)
-    return Group(_identity(report), table, Text(""), line)
+    parts: list[RenderableType] = [_identity(report), table, Text("")]
+    if comparison is not None:
+        parts += [_comparison(comparison), Text("")]
+    return Group(*parts, line)
+
+
+def _comparison(comparison: Comparison) -> RenderableType:
+    """What changed since an earlier report, one line each."""
+    if comparison.same:
+        return Text("nothing changed since the earlier report", style="dim")
+    table = Table(box=None, pad_edge=False, title="since the earlier report", title_justify="left", title_style="bold")
+    for heading in ("what", "before", "now"):
+        table.add_column(heading, overflow="fold")
+    styles = {"worse": "bold red", "better": "green"}
+    for change in (*comparison.identity, *comparison.checks):
+        table.add_row(change.check, change.before, change.after, style=styles.get(change.kind, ""))
+    return table
+
+
+def _condensed(findings: list[Finding]) -> list[Finding]:
+    """One line for all passes, and one for all skips, of one check; what needs attention stays as it is."""
+    shown: list[Finding] = []
+    quiet: dict[tuple[Status, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.status in (Status.PASS, Status.SKIP):
+            quiet.setdefault((finding.status, finding.check), []).append(finding)
+        else:
+            shown.append(finding)
+    for same in quiet.values():
+        more = f" And {len(same) - 1} more." if len(same) > 1 else ""
+        shown.append(replace(same[0], title=same[0].title + more))
+    return shown
 
 
 def _body(finding: Finding, details: bool) -> Text:

@@ -24,7 +24,18 @@ FRAMEWORK_MODULES: Final[dict[str, tuple[str, ...]]] = {
     "mlx": ("mlx.core",),
     "none": (),
 }
-_COMMON_MODULES: Final = ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "h5py", "ipykernel")
+_COMMON_MODULES: Final = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "xgboost",
+    "lightgbm",
+    "matplotlib",
+    "h5py",
+    "ipykernel",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

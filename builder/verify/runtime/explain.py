@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.verify import known_errors
 from builder.verify.finding import Finding, Status
+from builder.verify.static.demangle import shown
 
 if TYPE_CHECKING:
     from builder.verify.known_errors import Match
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 #: Lines of a traceback or of stderr that go into the evidence.
 _LINES: Final = 12
+
+#: Frames of the import system and of the probes: no reader needs them.
+_MACHINERY: Final = re.compile(
+    r'  File "(?:<frozen |[^"]*/builder/verify/runtime/probes/|[^"]*/importlib/__init__\.py)'
+)
 
 _TRACEBACK_FILE: Final = re.compile(r'^  File "(?P<file>[^"]+)", line \d+', re.MULTILINE)
 _NAMED_LIBRARY: Final = re.compile(r"(?P<file>/[^\s:'\"()]+\.(?:so|dylib)(?:\.[\w.]+)?)")
@@ -29,12 +35,12 @@ def failure(step: Step, outcome: Outcome, context: Context, packages: Packages) 
     if step.how == "raised":
         return _raised(step, outcome, context, packages)
     if step.how == "exited":
-        return _exited(step, outcome, packages, status=step.message or "0", doing=doing, trace=step.error)
+        return _exited(step, outcome, context, packages, trace=step.error)
     if outcome.timed_out:
         return _hung(step, outcome, context, packages, doing=doing)
     if outcome.returncode < 0:
         return _killed(step, outcome, context, packages, doing=doing)
-    return _exited(step, outcome, packages, status=str(outcome.returncode), doing=doing, trace=outcome.stderr)
+    return _exited(step, outcome, context, packages, trace=outcome.exit_stack or outcome.stderr)
 
 
 def _doing(step: Step) -> str:
@@ -54,21 +60,33 @@ def signal_name(returncode: int) -> str:
 
 def _killed(step: Step, outcome: Outcome, context: Context, packages: Packages, *, doing: str) -> Finding:
     name = signal_name(outcome.returncode)
-    culprit = _culprit(outcome.stderr, context, packages)
+    file = _loading(outcome)
+    culprit = (packages.owner(Path(file)) if file else None) or _culprit(outcome.stderr, context, packages)
     match = known(outcome.stderr, context, packages) or known_errors.match_signal(
         name, is_osx=context.subdir.is_osx, values=_values(context, packages, culprit)
     )
     remedy = match.remedy if match else None
     if culprit is not None and (match is None or match.known.signal is not None):
         again = f"reinstall {culprit.name}: {packages.reinstall(culprit)}"
-        remedy = f"{remedy} If that is not it, {again}" if remedy else again
+        remedy = f"{again}\nIf that is not it, {remedy}" if remedy else again
     return Finding(
         check=step.check,
         status=Status.FAIL,
         title=f"The process died by {name} while {doing}" + (f": {match.cause}" if match else "."),
-        evidence=(f"exit by {name}, peak memory {outcome.peak_mib:.0f} MiB", *_tail(outcome.stderr)),
+        evidence=(
+            f"died by {name}, peak memory {outcome.peak_mib:.0f} MiB",
+            *((f"while loading {file}",) if file else ()),
+            *_tail(outcome.stderr),
+        ),
         remedy=remedy,
     )
+
+
+def _loading(outcome: Outcome) -> str | None:
+    """The compiled module that was being loaded when the process died, if it died of that."""
+    _, _, frames = outcome.stderr.partition("most recent call first):\n")
+    creating = "_call_with_frames_removed" in frames[:300] and "in create_module" in frames[:300]
+    return outcome.loading if creating and outcome.loading else None
 
 
 def _hung(step: Step, outcome: Outcome, context: Context, packages: Packages, *, doing: str) -> Finding:
@@ -86,19 +104,21 @@ def _hung(step: Step, outcome: Outcome, context: Context, packages: Packages, *,
     )
 
 
-def _exited(step: Step, outcome: Outcome, packages: Packages, *, status: str, doing: str, trace: str) -> Finding:
-    owner = packages.module_owner(step.subject) if step.check.startswith("import.") else None
+def _exited(step: Step, outcome: Outcome, context: Context, packages: Packages, *, trace: str) -> Finding:
+    status = step.message if step.how == "exited" else str(outcome.returncode)
+    culprit = _culprit(trace, context, packages)
+    if culprit is None and step.check.startswith("import."):
+        culprit = packages.module_owner(step.subject)
+    by = f", ended by {culprit.name}" if culprit else ""
     return Finding(
         check=step.check,
         status=Status.FAIL,
-        title=f"The process ended itself with exit status {status} while {doing}; code after it never runs.",
+        title=f"The process exits with status {status} while {_doing(step)}{by}; what comes after never runs.",
         evidence=tuple(_tail(trace)) or (f"no message; {outcome.seconds:.1f} s after the start",),
-        remedy=f"reinstall {owner.name}: {packages.reinstall(owner)}" if owner else _find_exit(step),
+        remedy=f"reinstall {culprit.name}: {packages.reinstall(culprit)}"
+        if culprit
+        else f"look for sys.exit or os._exit in what {step.subject or step.check} runs",
     )
-
-
-def _find_exit(step: Step) -> str:
-    return f"look for sys.exit or os._exit in what {step.subject or step.check} runs"
 
 
 def _raised(step: Step, outcome: Outcome, context: Context, packages: Packages) -> Finding:
@@ -118,6 +138,8 @@ def known(text: str, context: Context, packages: Packages, *, survived: bool = F
     """The known error that a text shows, with files named by their packages and symbols demangled."""
 
     def describe(name: str, value: str) -> str:
+        if name.startswith("symbol"):
+            return shown(value.encode())
         if not name.startswith("file"):
             return value
         owner = packages.owner(Path(value))
@@ -139,7 +161,21 @@ def _values(context: Context, packages: Packages, culprit: Owner | None) -> dict
         "python": str(context.python),
         "rebuild": packages.rebuild(),
         "reinstall": packages.reinstall(culprit) if culprit else packages.rebuild(),
+        "culprit": f"{culprit.name} {culprit.version}" if culprit else "a package",
+        "numpy_fix": _numpy_fix(packages, culprit),
     }
+
+
+def _numpy_fix(packages: Packages, culprit: Owner | None) -> str:
+    """How a package and NumPy are made to fit: what the lock says of either, else a newer package or NumPy 1."""
+    numpy = packages.module_owner("numpy")
+    for owner in (numpy, culprit):
+        if owner is not None and packages.locked_version(owner.name) not in (None, owner.version):
+            return f"go back to what is locked: {packages.reinstall(owner)}"
+    older = packages.install("numpy<2")
+    if culprit is None or culprit.manager == "conda":
+        return f"go back to NumPy 1: {older}"
+    return f"upgrade it: {packages.install('--upgrade', culprit.name)}\nor go back to NumPy 1: {older}"
 
 
 def _culprit(text: str, context: Context, packages: Packages) -> Owner | None:
@@ -155,7 +191,7 @@ def _culprit(text: str, context: Context, packages: Packages) -> Owner | None:
 
 
 def _tail(text: str) -> list[str]:
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip() and not _MACHINERY.match(line)]
     if len(lines) > _LINES and "most recent call first" in text:
         start = next(index for index, line in enumerate(lines) if "most recent call first" in line)
         return lines[max(0, start - 2) : start + _LINES]

@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 from builder.verify.registry import Check
+from builder.verify.runtime.numerics import wrong_numbers
 
 if TYPE_CHECKING:
     from builder.verify.finding import Finding
@@ -27,6 +28,24 @@ CHECKS: Final = (
         area="frameworks",
         catches="Modules that import alone but not all in one process.",
         otherwise="`OMP: Error #15`, a crash in the second library that brings its own runtime.",
+    ),
+    Check(
+        id="import.reversed",
+        area="frameworks",
+        catches="Modules that import in one order but not in the reverse one.",
+        otherwise="A crash that comes and goes with the order of the import lines.",
+    ),
+    Check(
+        id="import.used",
+        area="frameworks",
+        catches="Libraries that import together but die or fail when each computes something.",
+        otherwise="`OMP: Error #15` or a hang at the first training, long after all imports succeeded.",
+    ),
+    Check(
+        id="recipe.snippet",
+        area="frameworks",
+        catches="A snippet of the recipe's `verify:` section that raises or does not end.",
+        otherwise="Whatever the team wrote it for.",
     ),
     Check(
         id="keras.backend",
@@ -79,6 +98,9 @@ CHECKS: Final = (
     ),
 )
 
+#: Modules whose `__version__` is the version of their distribution.
+_TELL_THEIR_VERSION: Final = ("keras", "tensorflow", "numpy", "scipy", "pandas", "sklearn", "torch", "jax")
+
 #: Largest difference between predictions before and after saving, relative to values of order one (float32).
 _SAME_PREDICTIONS: Final = 1e-5
 
@@ -99,6 +121,14 @@ def judge_import(case: Case) -> Finding:
             *place,
             remedy=f"find what adds {Path(file).parent.parent} to sys.path (a .pth file?) and remove it",
         )
+    dist = case.packages.modules.get(name)
+    if name in _TELL_THEIR_VERSION and dist is not None and version and not _same(version, dist.version):
+        owner = case.packages.module_owner(name)
+        return case.failed(
+            f"The files of {name} are {version}, but its metadata says {dist.version}.",
+            *place,
+            remedy=case.packages.reinstall(owner) if owner else case.packages.rebuild(),
+        )
     took = f"{case.step.seconds:.1f} s"
     return case.passed(f"{name} {version} imports.".replace("  ", " "), *place, took)
 
@@ -107,7 +137,9 @@ def judge_backend(case: Case) -> Finding:
     """The backend is the framework's, and results really are its tensors."""
     backend, framework = case.facts["backend"], case.context.expectations.framework
     wanted = {"tensorflow": "tensorflow", "jax": "jax", "pytorch": "torch"}.get(framework or "none", backend)
-    evidence = (f"keras.backend.backend(): {backend}", f"results are {case.facts['device_of_result']}")
+    evidence = [f"keras.backend.backend(): {backend}", f"results are {case.facts['device_of_result']}"]
+    if "tf_keras" in case.facts:
+        evidence.append(f"tf.keras {case.facts['tf_keras']}, the same as keras: {case.facts['tf_keras_is_keras']}")
     real = case.facts["device_of_result"].partition(".")[0]
     belongs = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch", "numpy": "numpy"}.get(backend, real)
     if backend != wanted or not real.startswith(belongs):
@@ -120,38 +152,33 @@ def judge_backend(case: Case) -> Finding:
 
 
 def judge_versions(case: Case) -> Finding:
-    """Keras is the version its metadata says, and one that TensorFlow's metadata allows."""
+    """Keras is a version that TensorFlow's metadata allows."""
     facts = case.facts
-    keras, recorded = facts["keras"], facts.get("metadata")
-    evidence = [f"keras {keras} (metadata: {recorded or 'none'})"]
-    if recorded is not None and not _same(keras, recorded):
-        return case.failed(
-            f"The files of Keras are {keras}, but its metadata says {recorded}.",
-            *evidence,
-            remedy=case.packages.install(f"keras=={recorded}", "--reinstall", "--no-deps"),
-        )
+    keras = facts["keras"]
+    if keras is None:
+        return case.skipped("Keras has no metadata, so its version is not known.")
     if "tensorflow" not in facts:
-        return case.passed(f"Keras {keras} is the version its metadata says.", *evidence)
-    evidence.append(
-        f"{facts['distribution']} {facts['tensorflow']} requires {', '.join(facts['requires']) or 'no keras'}"
+        return case.passed(f"Keras {keras} is installed, and no TensorFlow that would have to fit it.")
+    tensorflow = f"TensorFlow {facts['tensorflow']}"
+    evidence = (
+        f"keras {keras}",
+        f"{facts['distribution']} {facts['tensorflow']} requires {', '.join(facts['requires']) or 'no keras'}",
     )
-    if "tf_keras_version" in facts:
-        evidence.append(f"tf.keras {facts['tf_keras_version']}, the same as keras: {facts['tf_keras_is_keras']}")
     for line in facts["requires"]:
         if not _allows(line, keras):
             specifier = line.partition(";")[0].strip()
             locked = case.packages.locked_version("keras")
             return case.failed(
-                f"Keras {keras} does not fit TensorFlow {facts['tensorflow']}, which needs {specifier}.",
+                f"Keras {keras} does not fit {tensorflow}, which needs {specifier}.",
                 *evidence,
                 remedy=case.packages.install(f"keras=={locked}" if locked and _allows(line, locked) else specifier),
             )
-    return case.passed(f"Keras {keras} fits TensorFlow {facts['tensorflow']}.", *evidence)
+    return case.passed(f"Keras {keras} fits {tensorflow}.", *evidence)
 
 
 def _same(left: str, right: str) -> bool:
     try:
-        return Version(left) == Version(right)
+        return Version(left).public == Version(right).public
     except InvalidVersion:
         return left == right
 
@@ -211,24 +238,20 @@ def judge_fit(case: Case) -> Finding:
     )
     numbers = [*facts["losses"], facts["before"], facts["after"], facts["by_hand"]]
     if not all(math.isfinite(number) for number in numbers):
-        return case.failed(f"Training a {kind} model gives NaN or infinity.", *evidence, remedy=_wrong_numbers(case))
+        return case.failed(
+            f"Training a {kind} model gives NaN or infinity.", *evidence, remedy=wrong_numbers(case, "tensorflow")
+        )
     if facts["after"] > _FALLEN * facts["before"]:
         return case.failed(
             f"The loss of a {kind} model does not fall: {facts['before']:.3g} to {facts['after']:.3g}.",
             *evidence,
-            remedy=_wrong_numbers(case),
+            remedy=wrong_numbers(case, "tensorflow"),
         )
     if abs(facts["after"] - facts["by_hand"]) > 1e-3 * max(1.0, facts["before"]):
-        return case.failed(f"evaluate and predict of a {kind} model disagree.", *evidence, remedy=_wrong_numbers(case))
-    return case.passed(f"A {kind} model learns: loss {facts['before']:.3g} to {facts['after']:.3g}.", *evidence)
-
-
-def _wrong_numbers(case: Case) -> str:
-    if case.context.expectations.provider == "metal":
-        return (
-            "the GPU plug-in computes wrongly with these versions; take a safe pair (envbuild compat metal) or the CPU"
+        return case.failed(
+            f"evaluate and predict of a {kind} model disagree.", *evidence, remedy=wrong_numbers(case, "tensorflow")
         )
-    return _reinstall(case, "tensorflow")
+    return case.passed(f"A {kind} model learns: loss {facts['before']:.3g} to {facts['after']:.3g}.", *evidence)
 
 
 def _reinstall(case: Case, module: str) -> str:
@@ -253,13 +276,18 @@ def judge_mixed(case: Case) -> Finding:
     losses: list[Any] = case.facts["losses"]
     evidence = ("loss by epoch: " + " ".join(f"{loss:.4g}" for loss in losses), f"dtype {case.facts['compute_dtype']}")
     if case.facts["compute_dtype"] != "float16" or not case.facts["finite"] or not losses[-1] < losses[0]:
-        return case.failed("Training in mixed precision goes wrong.", *evidence, remedy=_wrong_numbers(case))
+        return case.failed(
+            "Training in mixed precision goes wrong.", *evidence, remedy=wrong_numbers(case, "tensorflow")
+        )
     return case.passed("Training in mixed precision works.", *evidence)
 
 
 JUDGES: Final[dict[str, Judge]] = {
     "import.alone": judge_import,
     "import.together": judge_import,
+    "import.reversed": judge_import,
+    "import.used": lambda case: case.passed(f"{case.step.subject} computes beside the others."),
+    "recipe.snippet": lambda case: case.passed(f"{case.step.subject} runs.", f"{case.step.seconds:.1f} s"),
     "keras.backend": judge_backend,
     "keras.versions": judge_versions,
     "tensorflow.devices": judge_devices,

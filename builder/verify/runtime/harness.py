@@ -62,6 +62,10 @@ class Outcome:
     peak_mib: float
     stdout: str
     stderr: str
+    exit_stack: str = ""
+    """The Python stack at a call of `os._exit`, if that is how it ended."""
+    loading: str = ""
+    """The compiled module that was loaded last."""
 
     @property
     def unfinished(self) -> Step | None:
@@ -138,11 +142,11 @@ def run(
     finally:
         _signal_group(process.pid, signal.SIGKILL)  # also whatever it left running behind itself
         waiter.wait(_GRACE)
-    steps, finished = _parse(results.text(), token)
+    marks = _parse(results.text(), token)
     return Outcome(
         probe=probe,
-        steps=steps,
-        finished=finished,
+        steps=tuple(marks.steps.values()),
+        finished=marks.finished,
         returncode=waiter.returncode,
         timed_out=timed_out,
         limit=limit,
@@ -150,6 +154,8 @@ def run(
         peak_mib=waiter.peak_mib,
         stdout=output.text(),
         stderr=messages.text(),
+        exit_stack=marks.exit_stack,
+        loading=marks.loading,
     )
 
 
@@ -204,10 +210,18 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _parse(text: str, token: str) -> tuple[tuple[Step, ...], bool]:
-    """The steps in the order they began, and whether the probe reached its end."""
-    steps: dict[tuple[str, str], Step] = {}
-    finished = False
+@dataclass
+class _Marks:
+    """What a probe's marks add up to. Steps are in the order in which they began."""
+
+    steps: dict[tuple[str, str], Step] = field(default_factory=dict)
+    finished: bool = False
+    exit_stack: str = ""
+    loading: str = ""
+
+
+def _parse(text: str, token: str) -> _Marks:
+    marks = _Marks()
     for line in text.splitlines():
         if not line.startswith(token):
             continue
@@ -217,10 +231,10 @@ def _parse(text: str, token: str) -> tuple[tuple[Step, ...], bool]:
             continue  # cut short by the process's death
         if "begin" in mark:
             place = mark["begin"]
-            steps[place["check"], place["subject"]] = Step(**place, how="unfinished")
+            marks.steps[place["check"], place["subject"]] = Step(**place, how="unfinished")
         elif "end" in mark:
             place = mark["end"]
-            steps[place["check"], place["subject"]] = Step(
+            marks.steps[place["check"], place["subject"]] = Step(
                 **place,
                 how=mark["how"],
                 facts=mark["facts"],
@@ -228,6 +242,9 @@ def _parse(text: str, token: str) -> tuple[tuple[Step, ...], bool]:
                 message=mark.get("message", ""),
                 seconds=mark["seconds"],
             )
+        elif "done" in mark:
+            marks.finished = True
         else:
-            finished = True
-    return tuple(steps.values()), finished
+            marks.exit_stack = mark.get("exit", marks.exit_stack)
+            marks.loading = mark.get("loading", marks.loading)
+    return marks

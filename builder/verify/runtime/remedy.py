@@ -98,9 +98,14 @@ class Packages:
         python = self._prefix.python or self._prefix.path / "bin" / "python"
         return shlex.join(("uv", "pip", "install", "--python", str(python), *arguments))
 
+    def uninstall(self, name: str) -> str:
+        python = self._prefix.python or self._prefix.path / "bin" / "python"
+        return shlex.join(("uv", "pip", "uninstall", "--python", str(python), name))
+
     def rebuild(self) -> str:
         """The command that builds the whole environment again from its lock."""
         stamp = self._prefix.stamp
         if stamp is None:
-            return f"reinstall the package with the conda that made {self._prefix.path}"
-        return shlex.join(("envbuild", "create", stamp.name, "-p", str(self._prefix.path), "--force"))
+            return f"build {self._prefix.path} anew with the tool that made it"
+        source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
+        return shlex.join(("envbuild", "create", stamp.name, *source, "-p", str(self._prefix.path), "--force"))

@@ -30,69 +30,132 @@ class Task:
     limit: float
     arguments: dict[str, Any] = field(default_factory=dict)
     doing: str = ""
+    exclusive: bool = False
+    """It measures time, so nothing of ours may run beside it."""
 
 
 def tasks(context: Context, *, scratch: Path, limit: float | None = None) -> list[Task]:
     """All probes but the first (which settles whether the interpreter runs at all), the longest first."""
     limit = limit or _LIMITS[context.level]
-    level = context.level
     found: list[Task] = []
-    own_probe: set[str] = set()
     if context.has("keras"):
-        folder = scratch / "keras-models"
-        folder.mkdir()
-        found.append(
-            Task(
-                probe="keras_model",
-                answers=_keras_answers(level, tensorflow=context.has("tensorflow")),
-                arguments={"level": level.value, "scratch": str(folder)},
-                limit=limit,
-                doing="Keras: build, train, save, load",
+        found.append(_keras(context, scratch=scratch, limit=limit))
+    if context.level is Level.QUICK:
+        light = tuple(module for module in context.modules if module.partition(".")[0] not in ("keras", "tensorflow"))
+        return [*found, _imports(light, limit=limit, check="import.together")]
+    for module, probe, doing in _LIBRARIES:
+        if context.has(module):
+            found.append(
+                Task(
+                    probe=probe,
+                    answers=(("import.alone", module),),
+                    arguments={"level": context.level.value, "scratch": str(scratch), "scipy": context.has("scipy")},
+                    limit=limit,
+                    doing=doing,
+                )
             )
-        )
-        own_probe.add("keras")
-    if context.has("numpy") and level is not Level.QUICK:
-        scipy = context.has("scipy")
-        answers = [("import.alone", "numpy"), ("blas.loaded", "")] + ([("import.alone", "scipy")] if scipy else [])
-        found.append(
-            Task(
-                probe="arrays",
-                answers=tuple(answers),
-                arguments={"scipy": scipy, "level": level.value},
-                limit=limit,
-                doing="NumPy and SciPy against known answers",
-            )
-        )
-        own_probe |= {"numpy", "scipy"} if scipy else {"numpy"}
-    if level is Level.QUICK:
-        light = [module for module in context.modules if module.partition(".")[0] not in ("keras", "tensorflow")]
-        found.append(_imports(light, limit=limit, check="import.together"))
-        return found
     found.append(_imports(context.modules, limit=limit, check="import.together"))
+    if context.level is Level.FULL or _may_clash(context.modules):
+        found.append(_imports(context.modules[::-1], limit=limit, check="import.reversed"))
+    if context.has("numpy"):
+        found.append(_workers(context, limit=limit))
+        found.append(
+            Task(
+                probe="rate",
+                answers=(("blas.rate", ""),),
+                limit=limit,
+                exclusive=True,
+                doing="measuring matrix products",
+            )
+        )
+    settled = {module for task in found for check, module in task.answers if check == "import.alone"}
     found.extend(
-        _imports([module], limit=limit, check="import.alone") for module in context.modules if module not in own_probe
+        _imports((module,), limit=limit, check="import.alone") for module in context.modules if module not in settled
     )
-    return found
+    return found + _snippets(context, limit=limit)
 
 
-def _imports(modules: list[str] | tuple[str, ...], *, limit: float, check: str) -> Task:
+#: Module, the probe that exercises it, and what it does. Each imports its module first, so that the import
+#: alone is settled there too.
+_LIBRARIES: Final = (
+    ("torch", "torch_ops", "PyTorch: known answers, training, worker processes"),
+    ("tensorflow", "tensorflow_ops", "TensorFlow's operations against known answers"),
+    ("jax", "jax_ops", "JAX: known answers, training"),
+    ("mlx.core", "mlx_ops", "MLX: known answers, training"),
+    ("numpy", "arrays", "NumPy and SciPy against known answers"),
+)
+
+#: Pairs that are known to clash in one order of import and not in the other: two OpenMP runtimes
+#: (pytorch#78490, xgboost#1715), or two copies of the same C++ symbols (protobuf, absl, libstdc++).
+_CLASHING_PAIRS: Final = (
+    ("tensorflow", "torch"),
+    ("tensorflow", "pyarrow"),
+    ("torch", "sklearn"),
+    ("torch", "xgboost"),
+    ("torch", "lightgbm"),
+    ("torch", "pyarrow"),
+    ("sklearn", "xgboost"),
+    ("sklearn", "lightgbm"),
+)
+
+
+def _may_clash(modules: tuple[str, ...]) -> bool:
+    return any(set(pair) <= set(modules) for pair in _CLASHING_PAIRS)
+
+
+def _imports(modules: tuple[str, ...], *, limit: float, check: str) -> Task:
+    together = check != "import.alone"
+    order = ", in reverse order" if check == "import.reversed" else ""
     return Task(
         probe="imports",
-        answers=tuple((check, module) for module in modules) + (("openmp.loaded", ""),) * (check == "import.together"),
-        arguments={"modules": list(modules), "check": check, "images": check == "import.together"},
+        answers=tuple((check, module) for module in modules) + (("openmp.loaded", ""),) * together,
+        arguments={"modules": list(modules), "check": check, "use": together},
         limit=limit,
-        doing="importing " + (modules[0] if len(modules) == 1 else f"{len(modules)} modules in one process"),
+        doing="importing " + (f"{len(modules)} modules in one process{order}" if together else modules[0]),
     )
 
 
-def _keras_answers(level: Level, *, tensorflow: bool) -> tuple[tuple[str, str], ...]:
-    answers = [("import.alone", "keras"), ("keras.backend", ""), ("keras.versions", "")]
-    if tensorflow:
+def _workers(context: Context, *, limit: float) -> Task:
+    also = [module for module in ("scipy", "sklearn") if context.has(module)]
+    return Task(
+        probe="workers",
+        answers=(("workers.start", "fork"), ("workers.start", "spawn")),
+        arguments={"modules": also, "seconds": limit / 3},
+        limit=limit,
+        doing="starting worker processes",
+    )
+
+
+def _snippets(context: Context, *, limit: float) -> list[Task]:
+    return [
+        Task(
+            probe="snippet",
+            answers=(("recipe.snippet", f"snippet {number}"),),
+            arguments={"code": code, "name": f"snippet {number}"},
+            limit=limit,
+            doing=f"snippet {number} of the recipe",
+        )
+        for number, code in enumerate(context.expectations.snippets, start=1)
+    ]
+
+
+def _keras(context: Context, *, scratch: Path, limit: float) -> Task:
+    level = context.level
+    folder = scratch / "keras-models"
+    folder.mkdir(exist_ok=True)
+    answers = [("keras.versions", ""), ("import.alone", "keras"), ("keras.backend", "")]
+    if context.has("tensorflow"):
         answers.append(("tensorflow.devices", ""))
-    answers += [("keras.summary", ""), ("keras.build", "sequential"), ("keras.fit", "sequential")]
+    answers += [("keras.build", "sequential"), ("keras.summary", ""), ("keras.fit", "sequential")]
     answers.append(("keras.save", "sequential.keras"))
     if level is not Level.QUICK:
         for kind in ("functional", "custom"):
             answers += [("keras.build", kind), ("keras.fit", kind), ("keras.save", f"{kind}.keras")]
         answers += [("keras.save", "sequential.h5"), ("keras.mixed-precision", "")]
-    return tuple(answers)
+    return Task(
+        probe="keras_model",
+        answers=tuple(answers),
+        arguments={"level": level.value, "scratch": str(folder)},
+        limit=limit,
+        doing="Keras: build, train, save, load",
+    )

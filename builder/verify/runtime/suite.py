@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.verify.finding import Finding, Status
 from builder.verify.registry import Check
-from builder.verify.runtime import explain, frameworks, harness, numerics, packages, process
+from builder.verify.runtime import explain, frameworks, harness, numerics, others, packages, process
 from builder.verify.runtime.judge import Case
 from builder.verify.runtime.remedy import Packages
 from builder.verify.runtime.schedule import Task, tasks
@@ -28,6 +28,7 @@ CHECKS: Final = (
     *packages.CHECKS,
     *frameworks.CHECKS,
     *numerics.CHECKS,
+    *others.CHECKS,
     Check(
         id="runtime.messages",
         area="process",
@@ -41,7 +42,7 @@ CHECKS: Final = (
         otherwise="`Segmentation fault` after the last line of a script; CI jobs that fail although all is done.",
     ),
 )
-JUDGES: Final[dict[str, Judge]] = process.JUDGES | frameworks.JUDGES | numerics.JUDGES
+JUDGES: Final[dict[str, Judge]] = process.JUDGES | frameworks.JUDGES | numerics.JUDGES | others.JUDGES
 
 #: Probes that run at once: each keeps about one core busy while it imports.
 _AT_ONCE: Final = 2
@@ -73,10 +74,15 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
             )
             return judged(outcome, task, context, owned)
 
+        scheduled = tasks(context, scratch=scratch, limit=limit)
         with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
-            for result in pool.map(run, tasks(context, scratch=scratch, limit=limit)):
+            for result in pool.map(run, (task for task in scheduled if not task.exclusive)):
                 found += result
-    return found
+        for task in scheduled:
+            if task.exclusive:
+                found += run(task)
+    # Two probes may say the same of the same module; evidence (times, paths) may differ.
+    return list({(finding.check, finding.status, finding.title): finding for finding in found}.values())
 
 
 def _interpreter(
@@ -117,7 +123,7 @@ def _interpreter(
         else:
             found.append(explain.failure(step_as_user, user, context, owned))
     if not user.steps:
-        found.append(_dead_before_first_step(user, "process.variables", context, owned))
+        found.append(_between_steps(user, "process.variables", "with your own settings", context, owned))
     return True, found
 
 
@@ -134,8 +140,10 @@ def judged(outcome: Outcome, task: Task, context: Context, owned: Packages) -> l
     found += _right_numbers(outcome, found)
     reached = {(step.check, step.subject) for step in outcome.steps}
     missing = [answer for answer in task.answers if answer not in reached]
-    if missing and not outcome.finished and outcome.unfinished is None:
-        found.append(_dead_before_first_step(outcome, missing.pop(0)[0], context, owned))
+    if not outcome.finished and outcome.unfinished is None:
+        # It ended between two steps: the probe itself raised, or something ran an exit handler.
+        check, subject = missing.pop(0) if missing else ("runtime.exit", task.probe)
+        found.append(_between_steps(outcome, check, subject, context, owned))
     found += [_not_reached(check, subject, outcome) for check, subject in missing]
     if outcome.finished and (outcome.returncode != 0 or outcome.timed_out):
         found.append(_died_at_exit(outcome, task))
@@ -183,8 +191,8 @@ def _cannot_start(error: OSError, context: Context, owned: Packages) -> Finding:
     )
 
 
-def _dead_before_first_step(outcome: Outcome, check: str, context: Context, owned: Packages) -> Finding:
-    step = harness.Step(check=check, subject="before the first step", how="unfinished")
+def _between_steps(outcome: Outcome, check: str, subject: str, context: Context, owned: Packages) -> Finding:
+    step = harness.Step(check=check, subject=subject, how="unfinished")
     return explain.failure(step, outcome, context, owned)
 
 

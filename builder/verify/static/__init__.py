@@ -16,6 +16,8 @@ from builder.verify.static import (
     check_linking,
     check_packages,
     check_signature,
+)
+from builder.verify.static import (
     drawing as _drawing,
 )
 from builder.verify.static.survey import Scope, Survey

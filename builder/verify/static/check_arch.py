@@ -29,12 +29,12 @@ CHECKS: Final = (
         id="arch.interpreter",
         area="architecture",
         catches="A Python interpreter for another processor than the target's.",
-        otherwise="No error on a Mac with Rosetta: everything is slow, and arm64 wheels say 'No matching distribution'.",
+        otherwise="No error with Rosetta, only slow; and `No matching distribution found` for arm64 wheels.",
     ),
     Check(
         id="arch.universal",
         area="architecture",
-        catches="A universal interpreter, which runs as x86_64 wherever its parent process does (a Rosetta terminal, an IDE).",
+        catches="A universal interpreter: it runs as x86_64 where its parent process does (a Rosetta terminal or IDE).",
         otherwise="ImportError: … incompatible architecture (have 'arm64', need 'x86_64'), in one application only.",
     ),
     Check(
@@ -88,10 +88,11 @@ def _binaries(survey: Survey) -> Iterator[Finding]:
             remedy=f"Install these packages for {survey.arch}: in a native terminal, with an {survey.arch} Python.",
         )
     if not wrong and not inventory.unreadable:
+        count = len(inventory.binaries) - len(chosen)
         yield Finding(
             check="arch.binary",
             status=Status.PASS,
-            title=f"All {plural(len(inventory.binaries) - len(chosen), 'binary', 'binaries')} have code for {survey.arch}",
+            title=f"All {plural(count, 'binary', 'binaries')} have code for {survey.arch}",
             evidence=(
                 f"{plural(inventory.files, 'file')} looked at",
                 *(f"left out, one of a set by name: {binary.rel} ({'/'.join(binary.archs)})" for binary in chosen[:5]),

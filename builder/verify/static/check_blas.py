@@ -60,9 +60,10 @@ def check(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             check="blas.vendor",
             status=Status.FAIL,
-            title=f"The recipe asks for {asked}, but {' and '.join(sorted(wrong))} use {', '.join(set(wrong.values()))}",
+            title=f"The recipe asks for {asked}, but "
+            + ", ".join(f"{name} uses {vendor}" for name, vendor in wrong.items()),
             evidence=tuple(lines),
-            remedy="conda: `libblas=*=*_accelerate` or `*_newaccelerate`; PyPI: wheels tagged macosx_14_0 use Accelerate.",
+            remedy="conda: `libblas=*=*_accelerate` or `*_newaccelerate`; PyPI: wheels tagged macosx_14_0.",
         )
     elif len({vendor.split(" ")[0] for vendor in names.values()}) > 1:
         yield Finding(

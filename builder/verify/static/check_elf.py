@@ -40,7 +40,7 @@ def check(survey: Survey) -> Iterator[Finding]:
     yield from _missing(survey, tree)
     if survey.scope is Scope.FULL:
         yield from _duplicates(survey, tree)
-        yield from _blas(survey, tree)
+        yield from _blas(tree)
 
 
 def _machine(survey: Survey, tree: ElfTree) -> str:
@@ -152,7 +152,7 @@ def _duplicates(survey: Survey, tree: ElfTree) -> Iterator[Finding]:
         )
 
 
-def _blas(survey: Survey, tree: ElfTree) -> Iterator[Finding]:
+def _blas(tree: ElfTree) -> Iterator[Finding]:
     vendors: dict[str, str] = {}
     lines: list[str] = []
     for binary in tree.binaries:

@@ -30,19 +30,19 @@ CHECKS: Final = (
     Check(
         id="link.symbols",
         area="linking",
-        catches="A symbol that is not exported by the library it must come from: two packages that were not built together.",
+        catches="A symbol that the library it must come from does not export: packages that were not built together.",
         otherwise="ImportError: dlopen(…): Symbol not found: __ZN3tsl8internal10LogMessageC1EPKcii … Expected in: …",
     ),
     Check(
         id="link.macos-floor",
         area="linking",
         catches="Binaries built for a newer macOS than the oldest one the recipe promises to run on.",
-        otherwise="Symbol not found … (built for macOS 14.0 which is newer than running OS), on a colleague's Mac only.",
+        otherwise="Symbol not found … (built for macOS 14.0 which is newer than running OS), on an older Mac only.",
     ),
     Check(
         id="link.duplicate",
         area="linking",
-        catches="The same runtime from two places: OpenMP (libomp, libiomp5, libgomp) and OpenBLAS, with who loads each.",
+        catches="One runtime from two places: OpenMP (libomp, libiomp5, libgomp) or OpenBLAS, with who loads each.",
         otherwise="OMP: Error #15: Initializing libomp.dylib, but found libomp.dylib already initialized.",
     ),
 )
@@ -90,7 +90,7 @@ def _missing_libraries(survey: Survey) -> Iterator[Finding]:
             title=f"Every library that {plural(len(images), 'binary', 'binaries')} link is there",
             evidence=(
                 f"{plural(len(survey.processes), 'entry', 'entries')} resolved as dyld does",
-                f"{plural(len(system), 'library', 'libraries')} of macOS taken as present: they live in its shared cache",
+                f"{len(system)} libraries of macOS taken as present: they live in its shared cache, not on disk",
                 *listed([f"left out: {line}" for line in harmless], most=8),
             ),
         )
@@ -148,29 +148,26 @@ def _missing_library(survey: Survey, name: str, items: list[MissingLibrary]) -> 
 def _library_remedy(name: str, package: str) -> str:
     leaf = name.rpartition("/")[2]
     if leaf.startswith("libomp"):
-        return "Install the OpenMP runtime into the environment: `conda install llvm-openmp`, or the package from conda-forge."
+        return "Install the OpenMP runtime: `conda install llvm-openmp`, or take the package from conda-forge."
     if leaf.startswith("_pywrap_tensorflow"):
-        return "Take a plug-in that was built for this TensorFlow, or an older TensorFlow; `envbuild compat` lists the pairs."
+        return "Take a plug-in that was built for this TensorFlow, or an older TensorFlow; see `envbuild compat`."
     return f"Install the package that provides {leaf}, or another version of {package} that brings it along."
 
 
 def _symbols(survey: Survey) -> Iterator[Finding]:
-    grouped: dict[tuple[str, str], list[tuple[Process, Missing]]] = {}
-    for process, missing in survey.missing_symbols:
-        for item in missing:
-            grouped.setdefault((item.image.path, process.entry.path), []).append((process, item))
-    told: set[str] = set()
-    failed = False
-    for items in grouped.values():
-        process, first = min(items, key=lambda pair: pair[1].position)
-        if first.image.path in told:
-            continue
-        told.add(first.image.path)
-        finding = _missing_symbols(survey, process, [item for _, item in items], first)
-        failed = failed or finding.status is Status.FAIL
-        yield finding
+    lacking: dict[str, tuple[Process, tuple[Missing, ...]]] = {}
+    for process, items in survey.missing_symbols:
+        path = items[0].image.path
+        known = lacking[path][1] if path in lacking else ()
+        unique = {item.symbol: item for item in (*known, *items)}
+        lacking[path] = (process, tuple(sorted(unique.values(), key=lambda item: item.position)))
+    pairs: dict[tuple[str, str, bool], list[tuple[Process, tuple[Missing, ...]]]] = {}
+    for process, items in lacking.values():
+        optional = optional_reason(process.entry.rel) is not None
+        pairs.setdefault((*_pair(survey, items[0]), optional), []).append((process, items))
+    for (package, host, optional), images in pairs.items():
+        yield _unfit(survey, package, host, images, optional=optional)
     for rel, reason in survey.binder.damaged.items():
-        failed = True
         yield Finding(
             check="link.symbols",
             status=Status.FAIL,
@@ -180,55 +177,77 @@ def _symbols(survey: Survey) -> Iterator[Finding]:
         )
     stopped = len({missing.process.entry.path for missing in survey.missing_libraries})
     tally = survey.binder.tally
-    if not failed:
+    if not pairs and not survey.binder.damaged:
+        binaries = plural(tally.images, "binary", "binaries")
         yield Finding(
             check="link.symbols",
             status=Status.PASS,
-            title=f"All {tally.checked:,} symbols that {plural(tally.images, 'binary', 'binaries')} need are where dyld looks",
+            title=f"All {tally.checked:,} symbols that {binaries} need are where dyld looks",
             evidence=(
-                f"{tally.system:,} symbols of macOS's own libraries taken as present: they cannot be read on any disk",
+                f"{tally.system:,} symbols of macOS's own libraries taken as present: no disk holds them",
                 *((f"{tally.python:,} symbols of Python's C API taken as present",) if tally.python else ()),
-                *(
-                    (f"{plural(stopped, 'entry', 'entries')} not looked at: a library is missing, see above",)
-                    if stopped
-                    else ()
-                ),
+                *((f"not looked at: {plural(stopped, 'entry', 'entries')} that lack a library",) if stopped else ()),
             ),
         )
 
 
-def _missing_symbols(survey: Survey, process: Process, items: list[Missing], first: Missing) -> Finding:
-    unique = sorted({(item.position, item.symbol): item for item in items}.values(), key=lambda item: item.position)
-    package = survey.packages.described(first.image.rel)
-    if first.expected is not None:
-        host = survey.packages.described(first.expected.rel)
-        head = f"Symbol not found: {shown(first.symbol)}"
-        where = f"Expected in: {first.expected.rel} ({host})"
-        fit = f"{package} was not built for {host}" if host != package else f"{package} does not fit together"
-    elif first.how == "flat":
-        head = f"symbol not found in flat namespace: {shown(first.symbol)}"
-        where = "Expected in: any library loaded before it"
+def _pair(survey: Survey, item: Missing) -> tuple[str, str]:
+    """The package that lacks a symbol and the one that should have it (empty: whatever is loaded)."""
+    expected = item.expected
+    return survey.packages.described(item.image.rel), survey.packages.described(expected.rel) if expected else ""
+
+
+def _unfit(
+    survey: Survey,
+    package: str,
+    host: str,
+    images: list[tuple[Process, tuple[Missing, ...]]],
+    *,
+    optional: bool,
+) -> Finding:
+    """One finding for one pair of packages: the first image with all that dyld would say, the others in a line each."""
+    process, items = images[0]
+    first = items[0]
+    lines = [
+        *_told_by_dyld(survey, first),
+        *listed([f"also missing: {shown(item.symbol)}" for item in items[1:]], most=5),
+        *listed(
+            [f"also {other[0].image.rel}: {shown(other[0].symbol)} (of {len(other)})" for _, other in images[1:]],
+            most=12,
+        ),
+    ]
+    if optional:
+        lines.append(f"only a part: {optional_reason(process.entry.rel)}")
+    if not host:
         fit = f"{package} needs a symbol that nothing loaded before it has"
+    elif host == package:
+        fit = f"the files of {package} are not from one build"
     else:
-        head = f"Symbol not found: {shown(first.symbol)}"
-        where = "Expected as weak-def export from some loaded dylib"
-        fit = f"{package} needs a symbol that nothing has"
-    more = [f"also missing: {shown(item.symbol)}" for item in unique[1:]]
-    optional = optional_reason(process.entry.rel)
+        fit = f"{package} was not built for {host}"
+    others = len(images) - 1
+    name = package.partition(" ")[0]
     return Finding(
         check="link.symbols",
         status=Status.WARN if optional else Status.FAIL,
-        title=f"{first.image.rel} cannot load: {fit}",
-        evidence=(
-            head,
-            f"Referenced from: {first.image.rel} ({package})",
-            where,
-            *listed(more, most=9),
-            *((f"Only a part: {optional}",) if optional else ()),
-        ),
-        remedy=f"Install versions that were built together: the {survey.packages.owner(first.image.rel)} release "
-        + (f"for this {survey.packages.owner(first.expected.rel)}." if first.expected else "for the host in use."),
+        title=f"{first.image.rel} cannot load: {fit}"
+        + (f" (and {plural(others, 'more binary', 'more binaries')})" if others else ""),
+        evidence=tuple(lines),
+        remedy=f"Install versions that were built together: the {name} for this {host}, or the host of this {package}."
+        if host and host != package
+        else f"Install {name} again, in the version made for the package that loads it.",
     )
+
+
+def _told_by_dyld(survey: Survey, item: Missing) -> tuple[str, ...]:
+    """The error as dyld words it, without the UUIDs."""
+    referenced = f"Referenced from: {item.image.rel} ({survey.packages.described(item.image.rel)})"
+    name = shown(item.symbol)
+    if item.expected is not None:
+        host = survey.packages.described(item.expected.rel)
+        return f"Symbol not found: {name}", referenced, f"Expected in: {item.expected.rel} ({host})"
+    if item.how == "flat":
+        return f"symbol not found in flat namespace: {name}", referenced
+    return f"Symbol not found: {name}", referenced, "Expected as weak-def export from some loaded dylib"
 
 
 def _floor(survey: Survey) -> Iterator[Finding]:
@@ -252,7 +271,7 @@ def _floor(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             check="link.macos-floor",
             status=Status.WARN,
-            title=f"{plural(len(above), 'binary is', 'binaries are')} built for a newer macOS than the recipe's {asked}",
+            title=f"{plural(len(above), 'binary needs', 'binaries need')} a newer macOS than the recipe's{asked}",
             evidence=listed([_built_for(survey, binary) for binary in above]),
             remedy=f"Raise `macos:` in the recipe, or take builds of these packages that run on macOS {asked}.",
         )

@@ -154,7 +154,7 @@ def _integrity(survey: Survey, owned: Owned, answers: dict[tuple[str, str], Answ
             status=Status.WARN,
             title=f"{plural(len(added), 'file')} in package folders belong to no package",
             evidence=listed([f"added: {rel}" for rel in added]),
-            remedy="Leftovers of an earlier version are imported like the rest: remove the folder, install the package again.",
+            remedy="Leftovers of an earlier version are imported too: remove the folder, install the package again.",
         )
     if not lines and not added:
         yield Finding(
@@ -174,14 +174,13 @@ def _added(survey: Survey, owned: Owned) -> list[str]:
     recorded: set[str] = set()
     for dist in survey.prefix.dists:
         recorded.update(path.partition("/")[0] for path, _, _ in record_entries(dist) if "/" in path)
-    found = []
-    for binary in survey.inventory.binaries:
-        if (
-            binary.rel not in owned.files
-            and survey.packages.top_level(binary.rel) in recorded
-            and binary.path.startswith(f"{site}/")
-        ):
-            found.append(binary.rel)
+    found = [
+        binary.rel
+        for binary in survey.inventory.binaries
+        if binary.rel not in owned.files
+        and binary.path.startswith(f"{site}/")
+        and survey.packages.top_level(binary.rel) in recorded
+    ]
     for folder in sorted(recorded):
         for top, folders, names in os.walk(site / folder):
             folders[:] = [name for name in folders if name != "__pycache__"]
@@ -259,9 +258,8 @@ def _metadata(survey: Survey) -> Iterator[Finding]:
             if found is None:
                 absent.append(f"{dist.name} {dist.version} requires {requirement}: not installed")
             elif not _satisfied(requirement, found):
-                wrong.append(
-                    f"{dist.name} {dist.version} requires {requirement.name}{requirement.specifier}: {found} is installed"
-                )
+                needed = f"{requirement.name}{requirement.specifier}"
+                wrong.append(f"{dist.name} {dist.version} requires {needed}: {found} is installed")
     whole = prefix.python is not None
     if wrong or (absent and whole):
         lines = [*wrong, *(absent if whole else ())]
@@ -276,7 +274,7 @@ def _metadata(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             check="pkg.metadata",
             status=Status.SKIP,
-            title=f"{plural(len(absent), 'required distribution is', 'required distributions are')} not in this folder, "
+            title=f"{plural(len(absent), 'requirement is', 'requirements are')} not in this folder, "
             "which is no whole environment",
             evidence=listed(absent, most=5),
         )

@@ -19,7 +19,7 @@ CHECKS: Final = (
     Check(
         id="sign.adhoc",
         area="signature",
-        catches="arm64 binaries without a code signature, or edited after they were signed (prefix replacement, patching).",
+        catches="arm64 binaries without a code signature, or edited after signing (prefix replacement, patching).",
         otherwise="zsh: killed     python (exit status 137, EXC_BAD_ACCESS Code Signature Invalid), with no message.",
     ),
 )
@@ -50,7 +50,7 @@ def check(survey: Survey, answers: dict[tuple[str, str], Answer]) -> Iterator[Fi
         yield Finding(
             check="sign.adhoc",
             status=Status.FAIL,
-            title=f"macOS kills whatever loads {plural(len(bad), 'binary', 'binaries')}: the code signature does not hold",
+            title=f"macOS kills what loads {plural(len(bad), 'binary', 'binaries')}: the code signature does not hold",
             evidence=listed(bad),
             remedy="Install the package again, or sign the file on the Mac: codesign --force --sign - FILE",
         )

@@ -88,8 +88,10 @@ def draw(survey: Survey) -> str:
     right = {name: _spread(index, len(libraries), rows) for index, name in enumerate(libraries)}
     parts = [_legend()]
     for package in packages:
-        for library in sorted(found[package]):
-            parts.append(_curve(left[package], right[library], _KINDS[kinds[library]][1], f"{package} links {library}"))
+        parts += [
+            _curve(left[package], right[library], _KINDS[kinds[library]][1], f"{package} links {library}")
+            for library in sorted(found[package])
+        ]
     parts += [_box(_LEFT, left[name], name, "#555", anchor="end") for name in packages]
     parts += [_box(_RIGHT, right[name], name, _KINDS[kinds[name]][1], anchor="start") for name in libraries]
     if cut:

@@ -208,7 +208,8 @@ class Linker:
                 if found is None:
                     return "not a mach-o file"
         if not found.serves:
-            return f"mach-o file, but is an incompatible architecture (have '{','.join(found.archs)}', need '{found.arch}')"
+            have = ",".join(found.archs)
+            return f"mach-o file, but is an incompatible architecture (have '{have}', need '{found.arch}')"
         return found
 
     @property

@@ -12,23 +12,21 @@ from typing import TYPE_CHECKING, Final
 from builder.errors import BinaryError
 from builder.macho import Commands, Image, is_mach_o_magic, open_mach_o
 from builder.macho.constants import FileType
-from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from builder.macho import Export, Import
+    from builder.platforms import Subdir
 
-#: Suffixes of files that are never code for the loader, so that their heads need not be read. Everything else is looked at.
-_NEVER_BINARY: Final = frozenset(
-    (
-        ".py .pyc .pyi .pyx .pxd .h .hh .hpp .hxx .inc .inl .ipp .tcc .c .cc .cpp .cxx .cu .cuh .m .mm .f .f90 .s .S .td .def "
-        ".txt .md .rst .json .yaml .yml .toml .ini .cfg .xml .html .htm .css .js .mjs .ts .map .png .svg .jpg .jpeg .gif .ico "
-        ".npy .npz .csv .tsv .proto .qml .qm .ts .ttf .otf .afm .pfb .woff .woff2 .zip .gz .bz2 .xz .zst .whl .cmake .pc .la "
-        ".typed .pem .tcl .msg .enc .sh .fish .csh .bat .ps1 .ipynb .pdf .tex .mplstyle .dat .mat .sav .arff .parquet .pkl "
-        ".fits .nc .qmltypes .metainfo .rsa .egg-link .lock .template .jinja .j2 .metallib .a .o .lib .pyd .dll .exe"
-    ).split()
+_TEXT_AND_DATA: Final = (
+    "py pyc pyi pyx pxd h hh hpp hxx inc inl ipp tcc c cc cpp cxx cu cuh m mm f f90 s S td def txt md rst json yaml "
+    "yml toml ini cfg xml html htm css js mjs ts map png svg jpg jpeg gif ico npy npz csv tsv proto qml qm ttf otf afm "
+    "pfb woff woff2 zip gz bz2 xz zst whl cmake pc la typed pem tcl msg enc sh fish csh bat ps1 ipynb pdf tex mplstyle dat "
+    "mat sav arff parquet pkl fits nc qmltypes rsa egg-link lock template jinja j2 metallib a o lib pyd dll exe"
 )
+#: Suffixes of files that the loader never opens, so that their heads need not be read. Everything else is looked at.
+_NEVER_BINARY: Final = frozenset(f".{suffix}" for suffix in _TEXT_AND_DATA.split())
 _SKIPPED_FOLDERS: Final = frozenset(("__pycache__", "pkgs", ".git"))
 _LOADABLE: Final = frozenset(FileType)
 
@@ -44,9 +42,9 @@ class Unreadable:
 class Binary:
     """A Mach-O file of the prefix, as a process of architecture `arch` sees it.
 
-    `commands` are those of the slice for `arch`, or of the first slice where there is none (`serves` tells). Imports and
-    exports are read when first asked for, from a mapping that is closed again: an environment has more binaries than a
-    process may have open files.
+    `commands` are those of the slice for `arch`, or of the first slice where there is none (`serves` tells). Imports
+    and exports are read when first asked for, from a mapping that is closed again: an environment has more binaries
+    than a process may have open files.
     """
 
     def __init__(
@@ -126,7 +124,7 @@ class Inventory:
 
 
 def walk_files(root: str) -> Iterator[os.DirEntry[str]]:
-    """Every regular file below `root`. Symlinks are not followed (their targets are met on their own), so no loop is."""
+    """Every regular file below `root`. Symlinks are not followed, so none makes a loop; their targets are met."""
     pending = [root]
     while pending:
         try:

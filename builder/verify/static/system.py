@@ -11,12 +11,12 @@ import re
 from typing import Final
 
 _SYSTEM: Final = ("/usr/lib/", "/System/")
-#: Leaf names of /usr/lib that public SDKs list, for the searches that end there (an rpath of `/usr/lib`, the fallback of
-#: binaries built before 2022). A search is believed only for these: `/usr/lib` holds no libomp and no libgfortran.
+#: Leaf names of /usr/lib that public SDKs list, for the searches that end there (an rpath of `/usr/lib`, the fallback
+#: of binaries built before 2022). A search is believed only for these: `/usr/lib` holds no libomp and no libgfortran.
 _PUBLIC_LEAVES: Final = re.compile(
-    r"lib(System(\.B)?|c\+\+(\.1)?|c\+\+abi|objc(\.A)?|z(\.1)?|bz2(\.1\.0)?|iconv(\.2)?|charset(\.1)?|xml2(\.2)?|xslt(\.1)?|exslt(\.0)?"
-    r"|sqlite3(\.0)?|ncurses(\.5\.4)?|edit(\.3)?|resolv(\.9)?|pcap(\.A)?|cups(\.2)?|curl(\.4)?|ffi|compression|archive(\.2)?|form(\.5\.4)?"
-    r"|panel(\.5\.4)?|expat(\.1)?|pam(\.2)?|sandbox(\.1)?|util|m|dl|pthread|c|swift\w+)\.dylib"
+    r"lib(System(\.B)?|c\+\+(\.1)?|c\+\+abi|objc(\.A)?|z(\.1)?|bz2(\.1\.0)?|iconv(\.2)?|charset(\.1)?|xml2(\.2)?|xslt(\.1)?"
+    r"|exslt(\.0)?|sqlite3(\.0)?|ncurses(\.5\.4)?|edit(\.3)?|resolv(\.9)?|pcap(\.A)?|cups(\.2)?|curl(\.4)?|ffi|compression"
+    r"|archive(\.2)?|form(\.5\.4)?|panel(\.5\.4)?|expat(\.1)?|pam(\.2)?|sandbox(\.1)?|util|m|dl|pthread|c|swift\w+)\.dylib"
 )
 
 
@@ -31,22 +31,24 @@ def is_public_leaf(leaf: str) -> bool:
 
 
 _PYTHON: Final = (b"_Py", b"__Py")
-#: Found by flat lookup in binaries whose linker left them to it: the Objective-C runtime, compiler support and libSystem.
-_RUNTIME: Final = (
-    b"_objc_",
-    b"__objc_",
-    b"_OBJC_",
-    b"___",
-    b"dyld_stub_binder",
-    b"_NS",
-    b"__NS",
-    b"_swift_",
-    b"_dispatch_",
+#: C names looked up flat that macOS's own libraries have: the Objective-C runtime, compiler support, libSystem's blocks
+#: and queues, and the public C libraries of /usr/lib. Where one is left to flat lookup, no file can prove it missing.
+_RUNTIME: Final = re.compile(
+    rb"___|dyld_stub_binder$|__?objc_|_OBJC_|__?NS[A-Z]|_k?C[FGIMTV][A-Z]|_k?Sec[A-Z]|_MTL|_IO[A-Z]|_k?SC[A-Z]|_swift_"
+    rb"|_dispatch_|_os_|_mach_|_pthread_|_(lib)?iconv|_inflate|_deflate|_(un)?compress|_crc32|_adler32|_gz[a-z]+$|_BZ2_"
+    rb"|_xml[A-Z]|_xslt|_sqlite3_|_curl_|_ffi_|_vDSP_|_cblas_|_catlas_"
 )
+_LIBC_NAMES: Final = (
+    b"abort atexit bcmp bcopy bzero calloc ceil close cos exit exp fclose fflush floor fopen fprintf fputs fread free "
+    b"fseek ftell fwrite getenv ldexp log malloc memchr memcmp memcpy memmove memset open perror pow printf putchar "
+    b"puts qsort rand read realloc sin snprintf sprintf sqrt srand strcasecmp strcat strchr strcmp strcpy strdup strlen "
+    b"strtol strncasecmp strncat strncmp strncpy strrchr strstr strtoul time tolower toupper vfprintf vsnprintf write"
+)
+#: The names of libSystem that binaries linked for a flat namespace ask for.
+_LIBC: Final = frozenset(b"_" + name for name in _LIBC_NAMES.split())
 #: C++ names of libc++ and libc++abi, among them `operator new` and the exceptions' type infos.
 _CXX_RUNTIME: Final = re.compile(
-    rb"__Zn[wa]|__Zd[la]|__Z(N|NK|T[ISVT]|T[hvc]|G[VR])*N?K?St|__ZT[ISV][a-z]$|__ZT[ISV]P?K?[a-z]$|__ZT[ISV]N10__cxxabiv|__ZN10__cxxabiv"
-    rb"|___cxa_|___gxx_personality"
+    rb"__Zn[wa]|__Zd[la]|__Z(N|NK|T[ISVT]|T[hvc]|G[VR])*N?K?St|__ZT[ISV]P?K?[a-z]$|__ZT[ISV]N10__cxxabiv|__ZN10__cxxabiv"
 )
 
 
@@ -56,8 +58,8 @@ def is_python_symbol(name: bytes) -> bool:
 
 
 def is_runtime_symbol(name: bytes) -> bool:
-    """Whether a name looked up flat is one that macOS's runtimes provide to every process."""
-    return name.startswith(_RUNTIME) or is_cxx_runtime_symbol(name)
+    """Whether a name looked up flat is one that macOS's own libraries may provide to any process."""
+    return name in _LIBC or _RUNTIME.match(name) is not None or is_cxx_runtime_symbol(name)
 
 
 def is_cxx_runtime_symbol(name: bytes) -> bool:

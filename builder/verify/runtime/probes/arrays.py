@@ -25,7 +25,7 @@ def main(probe: Recorder, arguments: dict[str, Any]) -> None:
     if "file" not in facts:
         return
     if arguments["scipy"]:
-        with probe.step("import.alone", "scipy") as facts:
+        with probe.step("import.together", "scipy") as facts:
             import scipy
             import scipy.linalg
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def main(probe: Recorder, arguments: dict[str, Any]) -> None:
     """`level`: quick, default or full. `scratch`: a folder for saved models."""
+    _versions(probe)
     with probe.step("import.alone", "keras") as facts:
         import keras
 
@@ -56,19 +57,21 @@ def _identity(probe: Recorder) -> None:
         facts["floatx"] = keras.backend.floatx()
         facts["image_data_format"] = keras.backend.image_data_format()
         facts["device_of_result"] = _where_it_runs()
+        if "tensorflow" in sys.modules:
+            tensorflow = sys.modules["tensorflow"]
+            facts["tf_keras"] = tensorflow.keras.__version__
+            facts["tf_keras_is_keras"] = tensorflow.keras.Model is keras.Model
+
+
+def _versions(probe: Recorder) -> None:
+    """What the metadata says; known also where the import fails."""
     with probe.step("keras.versions") as facts:
-        facts["keras"] = keras.__version__
-        facts["metadata"] = _version("keras")
+        facts["keras"] = _version("keras")
         for name in ("tensorflow", "tensorflow-cpu", "tensorflow-macos"):
             if _version(name):
                 facts["tensorflow"] = _version(name)
                 facts["distribution"] = name
                 facts["requires"] = [line for line in metadata.requires(name) or () if line.startswith("keras")]
-        if "tensorflow" in sys.modules:
-            tensorflow = sys.modules["tensorflow"]
-            facts["tensorflow_module"] = tensorflow.__version__
-            facts["tf_keras_version"] = tensorflow.keras.__version__
-            facts["tf_keras_is_keras"] = tensorflow.keras.Model is keras.Model
 
 
 def _version(name: str) -> str | None:

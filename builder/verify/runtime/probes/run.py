@@ -15,7 +15,7 @@ import runpy
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,22 @@ class Recorder:
     def __init__(self, descriptor: int, token: str) -> None:
         self._descriptor = descriptor
         self._token = token
+
+    def announce_extension(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """An audit hook: say which compiled module is about to be loaded, as the loader may not survive it."""
+        if event == "import" and len(arguments) > 1 and arguments[1] is not None:
+            self.write({"loading": os.fsdecode(arguments[1])})
+
+    def announce_exit(self) -> None:
+        """Have `os._exit` say from where it is called: it leaves neither an exception nor a traceback."""
+        leave, process = os._exit, os.getpid()
+
+        def announced(status: int) -> NoReturn:
+            if os.getpid() == process:  # forked workers end this way as a matter of course
+                self.write({"exit": "".join(traceback.format_stack())[-10_000:]})
+            leave(status)
+
+        os._exit = announced
 
     def write(self, mark: dict[str, Any]) -> None:
         data = (self._token + json.dumps(mark, default=str) + "\n").encode()
@@ -58,10 +74,8 @@ class Recorder:
             yield facts
             how: dict[str, Any] = {"how": "done"}
         except SystemExit as error:
-            how = {
-                "how": "exited",
-                "error": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
-            }
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            how = {"how": "exited", "error": text[-20_000:], "message": str(error.code or 0)}
         except Exception as error:  # noqa: BLE001 - whatever a library raises is a result here
             text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
             how = {"how": "raised", "error": text[-20_000:], "type": type(error).__name__, "message": str(error)[:4000]}
@@ -73,6 +87,8 @@ def main() -> None:
     os.set_inheritable(descriptor, False)
     sys.argv = [probe]
     recorder = Recorder(descriptor, token)
+    recorder.announce_exit()
+    sys.addaudithook(recorder.announce_extension)
     runpy.run_path(probe)["main"](recorder, arguments)
     recorder.write({"done": True})
 

@@ -1,0 +1,113 @@
+"""A grid as a heat map: SVG for the documentation, and a page of its own for `envbuild compat --html`."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from builder.compat.fit import display
+from builder.compat.tables import LEGEND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from builder.compat.tables import Grid, State
+
+#: Fill and ink of each state. The signs carry the meaning; the colours are told apart by brightness too.
+COLOURS: Final[dict[State, tuple[str, str]]] = {
+    "works": ("#2e7d4f", "#ffffff"),
+    "unsafe": ("#f2a33a", "#3a2500"),
+    "links": ("#b9d8c4", "#1d3d2a"),
+    "allowed": ("#dcebf7", "#23435c"),
+    "unknown": ("#e3e6ea", "#4a5058"),
+    "declared": ("#f6f7f8", "#a6adb5"),
+    "fails": ("#b3352e", "#ffffff"),
+}
+_CELL: Final = 34
+_HEIGHT: Final = 26
+_FONT: Final = "font-family='-apple-system,Segoe UI,Helvetica,Arial,sans-serif'"
+
+
+def svg(grid: Grid) -> str:
+    """The grid as an SVG image; every cell has its fact as a tooltip. The same grid gives the same bytes."""
+    left = 24 + 7 * max(map(len, grid.rows))
+    top = 64 + 5 * max(map(len, grid.columns))
+    legend_top = top + _HEIGHT * len(grid.rows) + 16
+    used = [state for state in LEGEND if any(cell.state == state for cell in grid.cells.values())]
+    width = max(left + _CELL * len(grid.columns) + 16, 420)
+    height = legend_top + 20 * len(used) + 8
+    parts = [
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' width='{width}' height='{height}' "
+        f"role='img' {_FONT} font-size='12'>",
+        f"<title>{escape(grid.title)}</title>",
+        f"<rect width='{width}' height='{height}' fill='#ffffff'/>",
+        f"<text x='12' y='22' font-size='15' font-weight='600' fill='#1c2126'>{escape(grid.title)}</text>",
+        f"<text x='12' y='40' fill='#5a626b'>rows: {escape(display(grid.row))}, columns: "
+        f"{escape(display(grid.column))}</text>",
+    ]
+    for index, column in enumerate(grid.columns):
+        x = left + _CELL * index + _CELL // 2 + 4
+        parts.append(f"<text transform='translate({x} {top - 6}) rotate(-60)' fill='#1c2126'>{escape(column)}</text>")
+    for line, row in enumerate(grid.rows):
+        y = top + _HEIGHT * line
+        parts.append(f"<text x='{left - 8}' y='{y + 17}' text-anchor='end' fill='#1c2126'>{escape(row)}</text>")
+        for index, column in enumerate(grid.columns):
+            cell = grid.cell(row, column)
+            fill, ink = COLOURS[cell.state]
+            x = left + _CELL * index
+            parts.append(
+                f"<g><title>{escape(f'{display(grid.row, row)} × {display(grid.column, column)}: {cell.statement}')}"
+                f"</title><rect x='{x + 1}' y='{y + 1}' width='{_CELL - 2}' height='{_HEIGHT - 2}' rx='3' "
+                f"fill='{fill}'/><text x='{x + _CELL // 2}' y='{y + 17}' text-anchor='middle' fill='{ink}'>"
+                f"{cell.sign}</text></g>"
+            )
+    for index, state in enumerate(used):
+        y = legend_top + 20 * index
+        fill, ink = COLOURS[state]
+        sign, meaning = LEGEND[state]
+        parts.append(
+            f"<rect x='12' y='{y}' width='24' height='15' rx='3' fill='{fill}'/>"
+            f"<text x='24' y='{y + 12}' text-anchor='middle' fill='{ink}'>{sign}</text>"
+            f"<text x='44' y='{y + 12}' fill='#1c2126'>{escape(meaning)}</text>"
+        )
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def markdown(grid: Grid) -> str:
+    """The grid as a Markdown table."""
+    head = f"| {display(grid.row)} \\ {display(grid.column)} | " + " | ".join(grid.columns) + " |"
+    rule = "|---|" + ":-:|" * len(grid.columns)
+    lines = [
+        f"| **{row}** | " + " | ".join(grid.cell(row, column).sign for column in grid.columns) + " |"
+        for row in grid.rows
+    ]
+    return "\n".join([head, rule, *lines, ""])
+
+
+def page(grids: Sequence[Grid]) -> str:
+    """One self-contained HTML page: each heat map, and below it what every cell that is not plain rests on."""
+    body = "\n".join(f"<section>{svg(grid)}{_evidence(grid)}</section>" for grid in grids)
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>What fits what on Apple silicon</title><style>"
+        "body{font:15px/1.5 -apple-system,Segoe UI,Helvetica,Arial,sans-serif;margin:2rem auto;max-width:70rem;"
+        "padding:0 1rem;color:#1c2126}section{margin:2.5rem 0;overflow-x:auto}table{border-collapse:collapse;"
+        "font-size:13px}td,th{padding:.3rem .6rem;border-bottom:1px solid #e3e6ea;text-align:left;vertical-align:top}"
+        "</style></head><body><h1>What fits what on Apple silicon</h1>"
+        f"{body}</body></html>\n"
+    )
+
+
+def _evidence(grid: Grid) -> str:
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (row, column), cell in grid.cells.items():
+        if cell.state in ("works", "unsafe", "links", "fails") and cell.sources:
+            place = f"{display(grid.row, row)} × {display(grid.column, column)}"
+            rows.setdefault((cell.statement, "; ".join(cell.sources)), []).append(place)
+    return "<details><summary>Evidence</summary><table>" + "".join(_lines(rows.items())) + "</table></details>"
+
+
+def _lines(rows: Iterable[tuple[tuple[str, str], list[str]]]) -> Iterable[str]:
+    for (statement, sources), places in rows:
+        yield (
+            f"<tr><td>{escape('; '.join(places))}</td><td>{escape(statement)}</td><td>{escape(sources)}</td></tr>"
+        )

@@ -1,0 +1,203 @@
+"""Do these exact versions fit on this target? The one place that turns facts into an answer.
+
+The chooser asks it about candidates, `envbuild compat explain` about what a user types, and a verification may ask
+it about what is installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from builder.compat.facts import Refusal, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.compat.facts import Facts
+    from builder.compat.model import Build, Fact, Origin, Relation, Release
+    from builder.platforms import Subdir
+
+#: How people write the names.
+DISPLAY: Final = {
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "numpy": "NumPy",
+    "torch": "PyTorch",
+    "jax": "JAX",
+    "mlx": "MLX",
+    "python": "Python",
+    "scipy": "SciPy",
+}
+#: Pairs whose metadata says too little: without a fact that they work they are unproven.
+NEEDS_PROOF: Final = frozenset(
+    (
+        frozenset(("tensorflow", "keras")),
+        frozenset(("tensorflow", "tensorflow-metal")),
+        frozenset(("jaxlib", "jax-metal")),
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The target: platform, Python minor, macOS floor, and where each package comes from (PyPI unless said)."""
+
+    subdir: Subdir | None = None
+    python: str | None = None
+    macos: str | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def origin(self, package: str) -> Origin:
+        return self.origins.get(package, "pypi")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the facts say about a set of versions. It fits when there is no refusal."""
+
+    refusals: tuple[Refusal, ...] = ()
+    unsafe: tuple[Relation, ...] = ()
+    proofs: tuple[Fact, ...] = ()
+    unproven: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        return not self.refusals
+
+    def __add__(self, other: Judgement) -> Judgement:
+        return Judgement(
+            refusals=self.refusals + other.refusals,
+            unsafe=self.unsafe + other.unsafe,
+            proofs=self.proofs + other.proofs,
+            unproven=self.unproven + other.unproven,
+        )
+
+
+def display(package: str, version: Version | str | None = None) -> str:
+    """`tensorflow`, 2.19.1 as `TensorFlow 2.19.1`."""
+    name = DISPLAY.get(package, package)
+    return name if version is None else f"{name} {version}"
+
+
+def judge(versions: Mapping[str, Version], *, setting: Setting, facts: Facts) -> Judgement:
+    """Everything the facts say about these exact versions together on the target."""
+    result = Judgement()
+    for package, version in versions.items():
+        if package != "python":
+            result += judge_one(package, version, setting=setting, facts=facts)
+    for (left, left_version), (right, right_version) in combinations(sorted(versions.items()), 2):
+        if "python" not in (left, right):
+            result += judge_pair((left, left_version), (right, right_version), setting=setting, facts=facts)
+    return result
+
+
+def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts) -> Judgement:
+    """Whether the release exists for the target's platform, Python and macOS."""
+    origin = setting.origin(package)
+    release = facts.release(package, str(version), origin)
+    name = display(package, version)
+    if release is None:
+        return Judgement(unproven=(_unknown(package, version, origin, facts),))
+    if setting.subdir is None:
+        return _python_fits(release, next(iter(release.builds.values())), name, setting)
+    build = release.build(setting.subdir)
+    if build is None:
+        if not any(other.build(setting.subdir) for other in facts.releases_of(package, origin)):
+            if origin == "conda-forge":
+                return Judgement(unproven=(f"no facts about {display(package)} on {setting.subdir} from {origin}",))
+            return _refused(f"{display(package)} has no {origin} build for {setting.subdir} at all", release, package)
+        places = ", ".join(release.builds)
+        return _refused(
+            f"{name} has no known build for {setting.subdir} on {_where(origin)} (there is one for {places})",
+            release,
+            package,
+        )
+    if setting.subdir.is_osx and setting.macos and build.macos and Version(build.macos) > Version(setting.macos):
+        return _refused(
+            f"{name} needs macOS {build.macos} and the floor is macOS {setting.macos}",
+            release,
+            package,
+            remedy=f'raise `macos:` to "{build.macos}"',
+        )
+    return _python_fits(release, build, name, setting)
+
+
+def _python_fits(release: Release, build: Build, name: str, setting: Setting) -> Judgement:
+    python = setting.python
+    place = f" on {setting.subdir}" if setting.subdir else ""
+    if python is not None and build.pythons and python not in build.pythons:
+        known = ", ".join(build.pythons)
+        text = f"{name} has {_where(release.origin)} builds for Python {known}{place}, not for {python}"
+        return _refused(text, release, release.package, "python")
+    declared = build.requires_python
+    if python is not None and declared and not SpecifierSet(declared).contains(f"{python}.99"):
+        return _refused(f"{name} declares Python {declared}, so not {python}", release, release.package, "python")
+    return Judgement(proofs=(release,))
+
+
+def judge_pair(
+    left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts
+) -> Judgement:
+    """What either declares about the other, and what is known about both together."""
+    result = Judgement()
+    for (package, version), (other, other_version) in ((left, right), (right, left)):
+        release = facts.release(package, str(version), setting.origin(package))
+        if release is not None:
+            result += _declared(release, other, other_version, setting=setting, facts=facts)
+    relations = facts.related(left, right, python=setting.python)
+    names = tuple(sorted((left[0], right[0])))
+    for relation in relations:
+        if relation.verdict == "fails":
+            refusal = Refusal(statement=relation.cause, facts=(relation,), remedy=relation.remedy, packages=names)
+            result += Judgement(refusals=(refusal,))
+        elif relation.verdict == "unsafe":
+            result += Judgement(unsafe=(relation,))
+        else:
+            result += Judgement(proofs=(relation,))
+    if frozenset(names) in NEEDS_PROOF and not any(relation.verdict in ("works", "fails") for relation in relations):
+        unproven = f"no fact says that {display(*left)} works with {display(*right)}"
+        result += Judgement(unproven=(unproven,))
+    return result
+
+
+def _declared(release: Release, other: str, version: Version, *, setting: Setting, facts: Facts) -> Judgement:
+    """What a release's own metadata says about another package, on the target or on any platform it is built for."""
+    from builder.platforms import TARGETS
+
+    subdirs = (setting.subdir,) if setting.subdir else TARGETS
+    for subdir in subdirs:
+        build = release.build(subdir)
+        if build is None:
+            continue
+        python = setting.python or (build.pythons[-1] if build.pythons else "3.12")
+        specifiers = facts.requirement(build, other, subdir=subdir, python=python)
+        if specifiers is not None and not specifiers.contains(version, prereleases=True):
+            text = f"{display(release.package, release.version)} declares {other} {in_order(specifiers)}"
+            return _refused(f"{text}, and {version} is outside", release, release.package, other)
+    return Judgement()
+
+
+def _refused(statement: str, release: Release, *packages: str, remedy: str | None = None) -> Judgement:
+    refusal = Refusal(statement=statement, facts=(release,), remedy=remedy, packages=packages)
+    return Judgement(refusals=(refusal,))
+
+
+def _where(origin: Origin) -> str:
+    return {"pypi": "PyPI", "conda-forge": "conda-forge"}[origin]
+
+
+def _unknown(package: str, version: Version, origin: Origin, facts: Facts) -> str:
+    known = facts.releases_of(package, origin)
+    if not known:
+        return f"no facts about {display(package)} from {_where(origin)}"
+    newest, oldest = Version(known[0].version), Version(known[-1].version)
+    if version > newest:
+        return f"{display(package, version)} is newer than the newest release facts are about ({newest})"
+    if version < oldest:
+        return f"{display(package, version)} is older than the oldest release facts are about ({oldest})"
+    return f"{display(package, version)} is not among the releases facts are about"

@@ -1,0 +1,71 @@
+"""Running a program that draws on the terminal, while keeping what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CHUNK: Final = 4096
+
+
+def run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool, held: int) -> tuple[int, str]:
+    """Run `command`; gives its exit code and its messages (stderr), without the drawing.
+
+    With `draw` its stderr is a terminal of its own whose output goes to ours as it comes, so that its bars
+    move; else it is a pipe. stdout is thrown away. `held` is a descriptor it inherits. Killed on any exception.
+    """
+    if draw:
+        ours, theirs = pty.openpty()
+        with contextlib.suppress(OSError):
+            # As wide as the real one, or bars would wrap.
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, fcntl.ioctl(sys.stderr.fileno(), termios.TIOCGWINSZ, b"\0" * 8))
+    else:
+        ours, theirs = os.pipe()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        pass_fds=(held,),
+    )
+    os.close(theirs)
+    try:
+        said = _drain(ours, draw=draw)
+        code = process.wait()
+    except BaseException:
+        # Ctrl-C reaches it as well (same process group); whatever interrupted us, it must not write on.
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        os.close(ours)
+    return code, _ESCAPES.sub("", said.decode(errors="replace")).replace("\r", "").strip()
+
+
+def _drain(source: int, *, draw: bool) -> bytes:
+    kept = bytearray()
+    while True:
+        try:
+            chunk = os.read(source, _CHUNK)
+        except OSError:
+            # Linux says EIO instead of end-of-file once the other side of a terminal is closed.
+            chunk = b""
+        if not chunk:
+            return bytes(kept)
+        kept += chunk
+        if draw:
+            sys.stderr.buffer.write(chunk)
+            sys.stderr.buffer.flush()

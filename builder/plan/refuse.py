@@ -1,0 +1,118 @@
+"""Saying no: the fact that refuses what was asked for, and the nearest combinations that work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from builder.compat.fit import display
+from builder.errors import UnsatisfiableError
+from builder.plan.choose import Combination, Level, Search, series
+from builder.plan.question import PYTHONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.compat.facts import Refusal
+    from builder.plan.pins import Pin
+    from builder.plan.question import Question
+
+
+def choose(question: Question) -> Combination:
+    """The best combination at the strictest level that has one. Raises `UnsatisfiableError` with the refusing fact."""
+    for level in Level:
+        if level is Level.PROVEN or _pinned(question):
+            for combination in Search(question=question, level=level).combinations():
+                return combination
+    raise _refusal(question)
+
+
+def _pinned(question: Question) -> bool:
+    """Only what a user asked for by name may be unsafe or unproven."""
+    family = question.family
+    names = (family.main, *family.partners, *((family.plugin,) if family.plugin else ()))
+    unknown = any(not question.facts.releases_of(family.main, target.origin) for target in question.targets)
+    return unknown or bool(question.pins_on(*names)) or _no_builds(question)
+
+
+def _no_builds(question: Question) -> bool:
+    """True when no fact is about the framework on one of the platforms, so that everything there is unproven."""
+    return any(
+        not any(release.build(target.subdir) for release in question.facts.releases_of(question.family.main, target.origin))
+        for target in question.targets
+    )
+
+
+def _refusal(question: Question) -> UnsatisfiableError:
+    search = Search(question=question, level=Level.UNPROVEN if _pinned(question) else Level.PROVEN)
+    for _ in search.combinations():  # yields nothing here: it gathers the refusals
+        break
+    reason = _most_telling(search.refusals, question)
+    pinned = question.pins_on(*(reason.packages if reason else ()))
+    nearest = list(dict.fromkeys(_nearest(question)))
+    hint = "; or ".join(nearest[:3]) or (reason.remedy if reason else None)
+    if reason is None:
+        everything = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
+        asked = ", ".join(map(str, everything)) or "the recipe"
+        return UnsatisfiableError(
+            f"no release that facts are about is within {asked}", hint=hint or "widen one of these ranges"
+        )
+    sources = "; ".join(dict.fromkeys(f"{fact.source} [{fact.established}]" for fact in reason.facts))
+    asked = f" (asked for: {', '.join(map(str, pinned))})" if pinned else ""
+    source = f". Source: {sources}" if sources else ""
+    return UnsatisfiableError(f"{reason.statement}{asked}{source}", hint=hint)
+
+
+def _most_telling(refusals: list[Refusal], question: Question) -> Refusal | None:
+    """A refusal between two things the user named comes first (a known failure before a declaration), then the first."""
+    named = {pin.package for target in question.targets for pin in target.pins}
+    between = [r for r in refusals if len(set(r.packages)) > 1 and set(r.packages) <= named]
+    known = [r for r in between if any(hasattr(fact, "verdict") for fact in r.facts)]
+    return next(iter([*known, *between, *refusals]), None)
+
+
+def _nearest(question: Question) -> Iterator[str]:
+    """What to write instead: each pin let go alone, then a Python, then a platform."""
+    seen: set[tuple[str, str]] = set()
+    pins = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
+    family = question.family
+    order = [family.plugin, *family.partners, family.main]
+    for pin in sorted(pins, key=lambda pin: order.index(pin.package) if pin.package in order else 9):
+        if (pin.package, pin.where) in seen:
+            continue
+        seen.add((pin.package, pin.where))
+        combination = _first(_without(question, pin))
+        if combination is not None:
+            yield f"use {_version_of(pin.package, combination)}"
+    combination = _first(replace(question, minors=tuple(text for text in PYTHONS if text not in question.minors)))
+    if combination is not None:
+        yield f"use Python {combination.python}"
+    if len(question.targets) > 1:
+        for target in question.targets:
+            others = tuple(other for other in question.targets if other is not target)
+            if _first(replace(question, targets=others)) is not None:
+                yield f"write `parity: none`, or leave out {target.subdir}: the other platforms have a combination"
+                return
+
+
+def _first(question: Question) -> Combination | None:
+    return next(Search(question=question, level=Level.PROVEN).combinations(), None) or next(
+        Search(question=question, level=Level.UNSAFE).combinations(), None
+    )
+
+
+def _without(question: Question, pin: Pin) -> Question:
+    targets = tuple(
+        replace(target, pins=tuple(other for other in target.pins if (other.package, other.where) != (pin.package, pin.where)))
+        for target in question.targets
+    )
+    return replace(question, targets=targets)
+
+
+def _version_of(package: str, combination: Combination) -> str:
+    choices = (combination.main, combination.plugin, combination.numpy, *combination.partners, *combination.companions)
+    for choice in choices:
+        if choice is not None and choice.package == package:
+            exact = package.endswith("-metal")
+            return display(package, choice.newest if exact else series(choice.newest))
+    return f"another {display(package)}, or leave it to envbuild"
