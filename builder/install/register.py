@@ -19,19 +19,26 @@ def register(prefix: Path, *, home: Path) -> str | None:
     Source of the format: conda/core/envs_manager.py (one prefix a line; stale lines are allowed).
     """
     path = home / ".conda" / "environments.txt"
-    import filelock
-
     try:
         if str(prefix) in _listed(path):
             return None
+    except OSError as error:
+        return _not_listed(path, error)
+    import filelock
+
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(path.with_name(".environments.txt.envbuild-lock"), timeout=10):
             lines = _listed(path)
             if str(prefix) not in lines:
                 write_atomically(path, "\n".join([*lines, str(prefix)]) + "\n")
     except (OSError, filelock.Timeout, BuildError, NotImplementedError) as error:
-        return f"the environment could not be listed in {path} ({error}); IDEs may not find it by themselves"
+        return _not_listed(path, error)
     return None
+
+
+def _not_listed(path: Path, error: Exception) -> str:
+    return f"the environment could not be listed in {path} ({error}); IDEs may not find it by themselves"
 
 
 def _listed(path: Path) -> list[str]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from builder.errors import TemplateError, UnsatisfiableError
-from builder.lock import condalock
-from builder.plan import make_plans
+from builder.lock.names import MAPPING_FILE
+from builder.plan.make import make_plans
 from builder.plan.model import ChosenSpec, Plan, Source
 from builder.platforms import Subdir
 from builder.recipe.model import Recipe
@@ -139,7 +139,7 @@ def _plans(**fields: Any) -> dict[Subdir, Plan]:
     return make_plans(recipe)
 
 
-def test_conda_lock_reads_what_was_planned() -> None:
+def test_conda_lock_reads_what_was_planned(tmp_path: Path) -> None:
     """Selectors, groups and pip sections: conda-lock's own parser must see each platform's specs and no others."""
     rendered = render(
         _plans(
@@ -148,14 +148,18 @@ def test_conda_lock_reads_what_was_planned() -> None:
             groups={"dev": {"dependencies": ("pytest",), "pypi": ("ruff>=0.5",)}},
         )
     )
-    with condalock._parsed(rendered) as (specification, _):
-        for specs in rendered.platforms:
-            read = {
-                (found.manager, found.name, found.category) for found in specification.dependencies[specs.subdir.value]
-            }
-            meant = {(line.manager, line.name.lower(), line.group) for line in (*specs.conda, *specs.pip)}
-            assert read == meant
-        assert [channel.url for channel in specification.channels] == ["conda-forge"]
+    import conda_lock  # noqa: F401 - as a whole, as its own command line has it
+    from conda_lock.src_parser import make_lock_spec
+
+    for file, text in rendered.files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    files = [tmp_path / file for file in rendered.environment_files]
+    specification = make_lock_spec(src_files=files, mapping_url=str(MAPPING_FILE))
+    for specs in rendered.platforms:
+        found = specification.dependencies[specs.subdir.value]
+        read = {(dependency.manager, dependency.name, dependency.category) for dependency in found}
+        assert read == {(line.manager, line.name.lower(), line.group) for line in (*specs.conda, *specs.pip)}
+    assert [channel.url for channel in specification.channels] == ["conda-forge"]
 
 
 def test_selectors_only_where_platforms_differ() -> None:
@@ -227,7 +231,7 @@ def test_template_that_slips_something_in(tmp_path: Path, extra: str) -> None:
     for file in shipped.iterdir():
         (tmp_path / file.name).write_text(file.read_text() + (extra if file.name == "environment.yml.j2" else ""))
     with pytest.raises(TemplateError):
-        render(_plans(), templates=tmp_path)
+        assert render(_plans(), templates=tmp_path).files
 
 
 def test_missing_template(tmp_path: Path) -> None:
