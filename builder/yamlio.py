@@ -108,8 +108,8 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
                 raise error(
                     "a tab in the indentation; YAML takes spaces only", file=file, line=number, hint="use two spaces"
                 )
-    if (line := too_deep(text)) is not None:
-        raise error(f"nested deeper than {_MAX_DEPTH} levels", file=file, line=line)
+    if (deep := too_deep(text)) is not None:
+        raise error(f"nested deeper than {_MAX_DEPTH} levels", file=file, line=deep)
     reader = _Reader(file, error)
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -143,7 +143,7 @@ def too_deep(text: str) -> int | None:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
-                return int(event.start_mark.line) + 1
+                return event.start_mark.line + 1 if event.start_mark else 1
     except yaml.YAMLError:
         # Composing stops at the same place, and says what is wrong.
         return None

@@ -88,5 +88,5 @@ class _Handler(SimpleHTTPRequestHandler):
             # The client was killed, which is what many of these tests are about.
             self.close_connection = True
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
         """Silent."""

@@ -34,7 +34,7 @@ def _entry(prefix: Path, package: str, path: str) -> dict[str, str]:
 
 
 def test_replaced_mach_o_is_signed_again(world: World, prefix: Path) -> None:
-    """macOS kills a process that loads a binary whose bytes and signature disagree; py-rattler would call `codesign`."""
+    """macOS kills what loads a binary whose bytes its signature does not cover; there is no `codesign` here."""
     world.create("tiny", "-p", str(prefix), "--platform", "osx-arm64").ended(0)
     library = prefix / "lib" / "libgreet.dylib"
     body = library.read_bytes()

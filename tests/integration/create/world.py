@@ -198,7 +198,7 @@ class World:
 
     def create(self, *arguments: str, **environ: str) -> Answer:
         """`envbuild create` without proof: these tests are about what is built, not whether TensorFlow runs in it."""
-        return self.run("create", *arguments, "--no-verify", **environ)
+        return wait(self.start("create", *arguments, "--no-verify", **environ))
 
     def mirror(self, url: str) -> tuple[str, str]:
         """Arguments to fetch the channel from `url` under its own name."""

@@ -121,20 +121,26 @@ def test_killed_anywhere(tmp_path: Path, previous: bool) -> None:
 def test_failure_brings_the_previous_one_back(tmp_path: Path, error: BaseException) -> None:
     prefix = tmp_path / "env"
     _create(prefix, "1")
-    with pytest.raises(type(error)), transaction.exclusive(prefix, waiting=_never_waiting) as place:  # noqa: PT012
-        with transaction.replacing(place):
-            _build(place, "2")
-            raise error
+    with (
+        pytest.raises(type(error)),
+        transaction.exclusive(prefix, waiting=_never_waiting) as place,
+        transaction.replacing(place),
+    ):
+        _build(place, "2")
+        raise error
     assert transaction.finished(prefix) == _stamp("1")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".env.envbuild-lock", "env"]
 
 
 def test_failure_leaves_nothing_new(tmp_path: Path) -> None:
     prefix = tmp_path / "env"
-    with pytest.raises(BuildError), transaction.exclusive(prefix, waiting=_never_waiting) as place:  # noqa: PT012
-        with transaction.replacing(place):
-            _build(place, "2")
-            raise BuildError("no")
+    with (
+        pytest.raises(BuildError),
+        transaction.exclusive(prefix, waiting=_never_waiting) as place,
+        transaction.replacing(place),
+    ):
+        _build(place, "2")
+        raise BuildError("no")
     assert [path.name for path in tmp_path.iterdir()] == [".env.envbuild-lock"]
 
 
@@ -164,9 +170,12 @@ def test_impatient_second_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         undo(place)
 
     monkeypatch.setattr(transaction, "_undo", pressed_again)
-    with transaction.exclusive(prefix, waiting=_never_waiting) as place:
-        with pytest.raises(BuildError), transaction.replacing(place):
-            raise BuildError("no")
+    with (
+        pytest.raises(BuildError),
+        transaction.exclusive(prefix, waiting=_never_waiting) as place,
+        transaction.replacing(place),
+    ):
+        raise BuildError("no")
     assert transaction.finished(prefix) == _stamp("1")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -185,12 +194,14 @@ def test_threads_that_still_write(tmp_path: Path) -> None:
                 return
 
     worker = threading.Thread(target=link_on)
-    with transaction.exclusive(prefix, waiting=_never_waiting) as place:  # noqa: SIM117
-        with pytest.raises(BuildError):  # noqa: PT012
-            with transaction.replacing(place):
-                worker.start()
-                time.sleep(0.02)
-                raise BuildError("no")
+    with (
+        pytest.raises(BuildError),
+        transaction.exclusive(prefix, waiting=_never_waiting) as place,
+        transaction.replacing(place),
+    ):
+        worker.start()
+        time.sleep(0.02)
+        raise BuildError("no")
     stop.set()
     worker.join()
     assert not (prefix / "lib" / "late").exists()

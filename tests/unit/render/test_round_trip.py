@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Text that somebody may try to get into a file: ends of lines, selectors, comments, quotes, YAML's own characters.
 _NASTY = st.sampled_from(
-    [
+    (
         "\n",
         "\r",
         "\u2028",
@@ -46,9 +46,42 @@ _NASTY = st.sampled_from(
         "}}",
         "{%",
         "%}",
-    ]
-    + ["$", "${HOME}", "\\", ": ", ":", "&a", "*", "!", "|", ">", ">=1", "<3", "=", "==1.*", ",", "[extra]", ";", "@"]
-    + ["null", "true", "no", "1e5", "0x1", "1_000", "~", "-", "--", "numpy", "a", "2", "é", "\ud7ff", "%", "? ", "---"]
+        "$",
+        "${HOME}",
+        "\\",
+        ": ",
+        ":",
+        "&a",
+        "*",
+        "!",
+        "|",
+        ">",
+        ">=1",
+        "<3",
+        "=",
+        "==1.*",
+        ",",
+        "[extra]",
+        ";",
+        "@",
+        "null",
+        "true",
+        "no",
+        "1e5",
+        "0x1",
+        "1_000",
+        "~",
+        "-",
+        "--",
+        "numpy",
+        "a",
+        "2",
+        "é",
+        "\ud7ff",
+        "%",
+        "? ",
+        "---",
+    )
 )
 _TEXT = st.lists(_NASTY, min_size=1, max_size=5).map("".join)
 _SPECS = _TEXT | st.builds("{}{}".format, st.sampled_from(["numpy", "scipy ", "pandas", "Null", "on", "y"]), _TEXT)
