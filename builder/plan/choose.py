@@ -110,7 +110,8 @@ class Search:
         named = {
             Version(specifier.version.removesuffix(".*"))
             for pin in question.pins_on(package)
-            for specifier in pin.versions
+            for specifiers in pin.versions
+            for specifier in specifiers
             if specifier.operator in ("==", ">=", "~=", "===", "<=")
         }
         return sorted((version for version in named if question.allows(package, version)), reverse=True)

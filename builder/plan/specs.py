@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.compat.facts import in_order
@@ -12,7 +12,7 @@ from builder.compat.fit import display
 from builder.plan.blas import blas_spec, numpy_blas
 from builder.plan.choose import Combination, bounds, series, why_not
 from builder.plan.model import ChosenSpec
-from builder.plan.pins import Wanted, conda_to_pep440, wanted
+from builder.plan.pins import Wanted, requirement_range, wanted
 from builder.plan.question import FAMILIES
 from builder.plan.reasons import references
 from builder.platforms import Subdir
@@ -137,7 +137,11 @@ def _framework(
         add(choice, fit, bounds(choice))
     if combination.numpy is not None:
         how = _wheel_blas(recipe, target, combination.numpy, facts=facts)
-        add(combination.numpy, f"the releases that {label} is made for{how}", bounds(combination.numpy))
+        add(
+            combination.numpy,
+            f"what {label} declares, without the releases known to break{how}",
+            bounds(combination.numpy),
+        )
     for choice in combination.companions:
         why = choice.facts[0].cause if hasattr(choice.facts[0], "cause") else ""
         add(choice, f"bounded because its own metadata is too permissive: {why}", bounds(choice))
@@ -179,7 +183,7 @@ def _dependency(dependency: Wanted, target: Target, combination: Combination, *,
         name, spec, extras = requirement.name, in_order(requirement.specifier), tuple(sorted(requirement.extras))
     else:
         name, extras = facts.pypi_name(dependency.conda_name or ""), ()
-        spec = in_order(conda_to_pep440(dependency.conda_spec) or SpecifierSet())
+        spec = in_order(requirement_range(dependency))
     if dependency.subject == "tf-keras":
         spec, reason = _legacy_keras(spec, combination, reason, conda=False)
     return ChosenSpec(manager="pip", name=name, spec=spec, extras=extras, reason=reason, group=dependency.group)
@@ -204,15 +208,18 @@ def _merge(ours: ChosenSpec, dependency: Wanted) -> ChosenSpec:
     elif ours.manager == "conda":
         return _joined(ours, dependency.conda_spec, reason, extras)
     else:
-        theirs = in_order(conda_to_pep440(dependency.conda_spec) or SpecifierSet())
+        theirs = in_order(requirement_range(dependency))
     return _joined(ours, theirs, reason, extras)
 
 
 def _joined(ours: ChosenSpec, theirs: str, reason: str, extras: tuple[str, ...]) -> ChosenSpec:
     version, _, build = ours.spec.partition(" ")
-    their_version, _, their_build = theirs.partition(" ")
-    parts = dict.fromkeys(p for p in (*version.split(","), *their_version.split(",")) if p and p != "*")
-    joined = ",".join(parts)
+    their_version, _, their_build = re.sub(r"\s*([<>=!~|,]+)\s*", r"\1", theirs).partition(" ")
+    # `,` binds tighter than `|`, so ours goes beside each of their alternatives.
+    joined = "|".join(
+        ",".join(dict.fromkeys(part for part in (*version.split(","), *text.split(",")) if part and part != "*"))
+        for text in their_version.split("|")
+    )
     if build or their_build:
         joined = f"{joined or '*'} {their_build or build}"
     return ChosenSpec(

@@ -75,7 +75,11 @@ def verify_prefix(
     if runtime:
         found += _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings())
     found = _demand(found, prefix)
-    return Report(identity=identity_of(prefix, host=host if runtime else None), findings=tuple(found), seconds=time.monotonic() - begun)
+    return Report(
+        identity=identity_of(prefix, host=host if runtime else None),
+        findings=tuple(found),
+        seconds=time.monotonic() - begun,
+    )
 
 
 def _runtime(

@@ -62,11 +62,15 @@ class Suite:
             raise AssertionError(f"{what} differ by {difference}")
 
     def step_keras_is_one(self) -> None:
-        """`import keras` and `tf.keras` must be the same Keras."""
-        import keras
+        """`import keras` and `tf.keras` must be the same Keras (with TF_USE_LEGACY_KERAS=1: tf_keras and tf.keras)."""
+        import importlib
+
+        keras = importlib.import_module("tf_keras" if os.environ.get("TF_USE_LEGACY_KERAS") == "1" else "keras")
 
         if keras.layers.Dense is not self.keras.layers.Dense:
-            raise AssertionError(f"keras.layers.Dense of {keras.__version__} is another class than tf.keras has")
+            raise AssertionError(
+                f"layers.Dense of {keras.__name__} {keras.__version__} is another class than tf.keras has"
+            )
 
     def step_build(self) -> None:
         model = self.model()
