@@ -67,6 +67,31 @@ class Wanted:
         return SUBJECTS.get(name, name)
 
 
+def series(version: Version) -> str:
+    """The part of a version within which releases are taken as one: the minor, or everything while the major is 0."""
+    release = (*version.release, 0, 0)
+    kept = version.release if release[0] == 0 else release[:2]
+    return ".".join(str(number) for number in kept)
+
+
+#: No release of the packages in question has had more patches.
+_PATCHES: Final = 30
+
+
+def _patches(version: Version) -> list[Version]:
+    return [version, *(Version(f"{series(version)}.{patch}") for patch in range(_PATCHES))]
+
+
+def series_within(version: Version, pin: Pin) -> bool:
+    """Whether every patch of the version's series is one that the pin allows."""
+    return all(map(pin.allows, _patches(version)))
+
+
+def touches_series(version: Version, pin: Pin) -> bool:
+    """Whether some patch of the version's series is one that the pin allows."""
+    return any(map(pin.allows, _patches(version)))
+
+
 def split_conda(text: str) -> tuple[str, str]:
     """`numpy >=1.26,<3` as name and rest (version and build)."""
     found = _CONDA.match(text.strip())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from builder.compat.fit import display
 from builder.errors import UnsatisfiableError
-from builder.plan.choose import Combination, Level, Memo, Search, series
+from builder.plan.choose import Combination, Level, Memo, Search
+from builder.plan.pins import series
 from builder.plan.question import PYTHONS
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from packaging.utils import canonicalize_name
 from builder.compat.facts import in_order
 from builder.compat.fit import display
 from builder.plan.blas import blas_spec, numpy_blas
-from builder.plan.choose import Combination, bounds, series, why_not
+from builder.plan.choose import Combination, bounds, why_not
 from builder.plan.model import ChosenSpec
-from builder.plan.pins import Wanted, requirement_range, wanted
+from builder.plan.pins import Wanted, requirement_range, series, series_within, wanted
 from builder.plan.question import FAMILIES
 from builder.plan.reasons import references
 from builder.platforms import Subdir
@@ -120,7 +120,7 @@ def _framework(
             ChosenSpec(
                 manager=manager,
                 name=name,
-                spec=f"{_within(main.newest, conda=conda, open_above=above)} {glob}".strip(),
+                spec=f"{_with_pins(_within(main.newest, conda=conda, open_above=above), main, target)} {glob}".strip(),
                 reason=f"{proven}{why_not(combination)}{newer}{gpu}",
                 facts=references(main.facts),
             ),
@@ -128,6 +128,7 @@ def _framework(
     ]
 
     def add(choice: Choice, reason: str, spec: str) -> None:
+        spec = _with_pins(spec, choice, target)
         known = _CONDA.get(choice.package, choice.package) if conda else choice.package
         chosen = ChosenSpec(manager=manager, name=known, spec=spec, reason=reason, facts=references(choice.facts))
         specs.append((choice.package, chosen))
@@ -152,6 +153,17 @@ def _framework(
 
 def _wheel_blas(recipe: Recipe, target: Target, numpy: Choice, *, facts: Facts) -> str:
     return "" if target.provider == "conda-forge" else numpy_blas(target, numpy, wanted=recipe.blas, facts=facts)
+
+
+def _with_pins(spec: str, choice: Choice, target: Target) -> str:
+    """`spec` and what the recipe's `framework:` says beyond it: a series was chosen, and a pin may be narrower."""
+    beyond = [
+        in_order(pin.versions[0])
+        for pin in target.pins
+        if pin.package == choice.package and pin.where.startswith("framework.")
+        if not all(series_within(version, pin) for version in choice.versions)
+    ]
+    return ",".join(part for part in (spec, *beyond) if part)
 
 
 def _within(version: Version, *, conda: bool, open_above: bool) -> str:
