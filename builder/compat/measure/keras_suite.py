@@ -24,6 +24,14 @@ def say(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 
+def describe(error: Exception) -> str:
+    """The error on one line, without this machine's paths."""
+    text = f"{type(error).__name__}: {error}".replace(sys.prefix, "<environment>")
+    line = " ".join(text.split())
+    # What Keras says "in user code" begins with the traceback and ends with the cause.
+    return line if len(line) <= 600 else f"{line[:200]} … {line[-400:]}"
+
+
 class Suite:
     """Each `step_*` method raises when what it names does not hold. Steps share one small trained model."""
 
@@ -223,11 +231,11 @@ def main() -> int:
                 try:
                     getattr(suite, f"step_{name}")()
                 except Exception as error:  # noqa: BLE001 - any failure of the pair is the result
-                    say(step=name, error=f"{type(error).__name__}: {error}"[:600])
+                    say(step=name, error=describe(error))
                 else:
                     say(step=name, error=None)
     except Exception as error:  # noqa: BLE001
-        say(step="import", error=f"{type(error).__name__}: {error}"[:600])
+        say(step="import", error=describe(error))
     return 0
 
 
