@@ -11,6 +11,7 @@ from builder.verify.finding import Finding, Status
 from builder.verify.known_errors import DISTRIBUTIONS
 from builder.verify.registry import Check
 from builder.verify.runtime.process import removable
+from builder.verify.static.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +137,7 @@ def _harmless(check: str, case: Case) -> Finding:
         return Finding(
             check=check,
             status=Status.WARN,
-            title=f"{len(added)} packages of your user site folder can be imported, though the environment lacks them.",
+            title=f"Your user site folder adds {plural(len(added), 'package')} that the environment does not have.",
             evidence=(str(case.facts["user_site"]), *added[:20]),
             remedy=f"export PYTHONNOUSERSITE=1 (for good: conda env config vars set PYTHONNOUSERSITE=1 -p "
             f"{case.context.prefix.path})",
