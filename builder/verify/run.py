@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,12 +69,16 @@ def verify_prefix(
     prefix = Prefix(path, subdir=subdir)
     host = host or host_subdir()
     tell: Progress = progress or (lambda _phrase: None)
-    found: list[Finding] = []
-    if static:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # Reading goes on beside the probes, which are processes of their own.
         scope = Scope.QUICK if level is Level.QUICK else Scope.FULL
-        found += static_findings(prefix, scope=scope, progress=tell)
-    if runtime:
-        found += _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings())
+        reading = (
+            pool.submit(static_findings, Prefix(path, subdir=subdir), scope=scope, progress=tell) if static else None
+        )
+        running = (
+            _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings()) if runtime else []
+        )
+        found: list[Finding] = [*(reading.result() if reading else ()), *running]
     found = [_sentence(finding) for finding in _demand(found, prefix)]
     return Report(
         identity=identity_of(prefix, host=host if runtime else None),
