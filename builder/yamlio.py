@@ -108,8 +108,8 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
                 raise error(
                     "a tab in the indentation; YAML takes spaces only", file=file, line=number, hint="use two spaces"
                 )
-    if (line := too_deep(text)) is not None:
-        raise error(f"nested deeper than {_MAX_DEPTH} levels", file=file, line=line)
+    if (deep := too_deep(text)) is not None:
+        raise error(f"nested deeper than {_MAX_DEPTH} levels", file=file, line=deep)
     reader = _Reader(file, error)
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -143,7 +143,7 @@ def too_deep(text: str) -> int | None:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
-                return int(event.start_mark.line) + 1
+                return event.start_mark.line + 1 if event.start_mark else 1
     except yaml.YAMLError:
         # Composing stops at the same place, and says what is wrong.
         return None
@@ -166,7 +166,8 @@ def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildErr
     try:
         return model.model_validate(document.data)
     except ValidationError as problems:
-        problem = problems.errors()[0]
+        # A field that is misspelt is missing as well; what was written explains more than what was not.
+        problem = min(problems.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         path = _written_path(tuple(problem["loc"]), document, problem["type"])
         message, hint = _explain(problem["type"], problem["msg"], path, problem.get("input"), document, model)
         raise error(message, file=document.file, line=document.line(path), hint=hint) from None

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Part of the cache key: raise it when the layout of the packages changes.
 _LAYOUT: Final = "2"
+#: Age in seconds of a half-made channel that nobody works on any more.
+_ABANDONED: Final = 3600
 #: Not carried along: other people's packages, caches, the interpreter's own tests, its static library.
 _LEFT_OUT: Final = re.compile(
     r"(site-packages|dist-packages|__pycache__|test|tests|idle_test|config-3\..*|EXTERNALLY-MANAGED)"
@@ -75,6 +78,7 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
     if not (folder / subdir / "repodata.json").is_file():
         try:
             cache.mkdir(parents=True, exist_ok=True)
+            _sweep(cache)
             with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as scratch:
                 made = Path(scratch) / "channel"
                 _make(interpreter, subdir=subdir, key=key, channel=made, scratch=Path(scratch))
@@ -85,6 +89,13 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
                 hint="free space there, or name another folder for envbuild's data with XDG_DATA_HOME",
             ) from None
     return HostChannel(folder=folder, interpreter=interpreter)
+
+
+def _sweep(cache: Path) -> None:
+    """Delete what a process that was killed had begun; making a channel takes seconds, not an hour."""
+    for left in cache.glob(".making-*"):
+        if left.stat().st_mtime < time.time() - _ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _settle(made: Path, folder: Path) -> None:

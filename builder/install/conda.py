@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from builder.progress import Progress
 
 _CHUNK: Final = 1 << 20
+#: What py-rattler says when a server, and not this machine, is the trouble (reqwest's and its own wording).
+_UNREACHABLE: Final = re.compile(
+    r"error sending request|error decoding response body|dns error|connection (refused|reset|closed)|timed out"
+    r"|http status (client|server) error|status code",
+    re.IGNORECASE,
+)
 #: Fields that the lock does not keep and the package itself has; conda reads them from conda-meta.
 _FROM_INDEX: Final = (
     "noarch",
@@ -147,14 +154,18 @@ def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | Sou
             f"a package is not the one that was locked: {reason}",
             hint="the server or a proxy sent other bytes; try again, and if it stays so do not trust that source",
         )
+    if "no space left" in lower:
+        return BuildError(f"the disk is full: {reason}", hint="free space, or choose another place with -p PREFIX")
     if "failed to create cache directory" in lower or "cache lock" in lower:
         return BuildError(
             f"the package cache cannot be written: {reason}", hint="name a writable folder with RATTLER_CACHE_DIR"
         )
-    if "no space left" in lower:
-        return BuildError(f"the disk is full: {reason}", hint="free space, or choose another place with -p PREFIX")
-    network = ("error sending request", "dns error", "connection", "timed out", "404", "403", "50", "download")
-    if any(word in lower for word in network) and "permission denied" not in lower:
+    if "longer than the placeholder prefix" in lower:
+        return BuildError(
+            f"the path of the environment is too long for a package with the path compiled in: {reason}",
+            hint="choose a shorter one with -p PREFIX",
+        )
+    if _UNREACHABLE.search(reason):
         hosts = sorted({urlsplit(package.url).netloc for package in packages})
         return SourceUnreachableError(
             f"packages cannot be fetched from {', '.join(hosts)}: {reason}",

@@ -19,8 +19,11 @@ def register(prefix: Path, *, home: Path) -> str | None:
     Source of the format: conda/core/envs_manager.py (one prefix a line; stale lines are allowed).
     """
     path = home / ".conda" / "environments.txt"
-    if str(prefix) in _listed(path):
-        return None
+    try:
+        if str(prefix) in _listed(path):
+            return None
+    except OSError as error:
+        return _not_listed(path, error)
     import filelock
 
     try:
@@ -30,15 +33,19 @@ def register(prefix: Path, *, home: Path) -> str | None:
             if str(prefix) not in lines:
                 write_atomically(path, "\n".join([*lines, str(prefix)]) + "\n")
     except (OSError, filelock.Timeout, BuildError, NotImplementedError) as error:
-        return f"the environment could not be listed in {path} ({error}); IDEs may not find it by themselves"
+        return _not_listed(path, error)
     return None
 
 
+def _not_listed(path: Path, error: Exception) -> str:
+    return f"the environment could not be listed in {path} ({error}); IDEs may not find it by themselves"
+
+
 def _listed(path: Path) -> list[str]:
-    """The lines of the list as they are, whatever their encoding; none where it cannot be read."""
+    """The lines of the list as they are, whatever their encoding. Raises OSError where it is there and unreadable."""
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -20,9 +20,10 @@ from builder.lock.channels import canonical_url
 from builder.lock.names import conda_to_pypi
 from builder.lock.pypi import provided_distributions
 from builder.lock.read import line_of
+from builder.plan.model import MAIN_GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from builder.lock.model import Lock, LockedPackage
@@ -130,24 +131,33 @@ def _runs_on(platform_tag: str, subdir: Subdir) -> bool:
 
 
 def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
-    packages = lock.on(subdir)
+    packages, names = lock.on(subdir), conda_to_pypi()
     conda = [package for package in packages if package.manager == "conda"]
     if not conda:
         yield Defect(package=None, message=f"no packages for {subdir}, which the lock declares")
         return
     if any(package.manager == "pip" for package in packages) and not any(package.name == "python" for package in conda):
         yield Defect(package=None, message=f"PyPI packages but no python for {subdir}")
-    present = {package.name for package in conda}
+    groups = {package.name: set(package.groups) for package in conda}
     for package in conda:
-        missing = [name for name in package.dependencies if name not in present and not name.startswith("__")]
-        if missing:
-            yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold")
-    distributions = {canonicalize_name(package.name) for package in packages if package.manager == "pip"}
-    distributions |= {canonicalize_name(name) for name in provided_distributions(conda, conda_to_pypi())}
+        yield from _open_ends(package, [name for name in package.dependencies if not name.startswith("__")], groups)
+    groups = {canonicalize_name(package.name): set(package.groups) for package in packages if package.manager == "pip"}
+    for package in conda:
+        for name in provided_distributions([package], names):
+            groups.setdefault(canonicalize_name(name), set()).update(package.groups)
     for package in packages:
         if package.manager == "pip":
-            missing = [name for name in package.dependencies if canonicalize_name(name) not in distributions]
-            if missing:
-                yield Defect(
-                    package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold"
-                )
+            yield from _open_ends(package, [canonicalize_name(name) for name in package.dependencies], groups)
+
+
+def _open_ends(package: LockedPackage, needs: list[str], groups: Mapping[str, set[str]]) -> Iterator[Defect]:
+    """What `package` needs and does not get: absent, or installed only together with a group that it is not in."""
+    missing = [name for name in needs if name not in groups]
+    if missing:
+        yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold")
+    for group in package.groups:
+        elsewhere = sorted(name for name in needs if name in groups and not groups[name] & {group, MAIN_GROUP})
+        if elsewhere:
+            yield Defect(
+                package=package, message=f"needs {', '.join(elsewhere)}, which its group {group} does not hold"
+            )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from builder.errors import LockfileError
 from builder.lock.model import InputHash, Lock, LockedPackage
@@ -31,13 +32,23 @@ class _Hash(_Entry):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
+def _check_url(text: str) -> str:
+    try:
+        urlsplit(text)
+    except ValueError:
+        text = ""
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("not a URL")
+    return text
+
+
 class _Package(_Entry):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
     version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.!+~*-]+$")]
     manager: Literal["conda", "pip"]
     platform: str
     dependencies: dict[str, str] = {}
-    url: str
+    url: Annotated[str, AfterValidator(_check_url)]
     hash: _Hash
     category: str = "main"
 
@@ -75,11 +86,14 @@ def read_lock(file: Path) -> Lock:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        conflict = _conflict(text)
         raise LockfileError(
             f"not valid YAML: {error.problem or error.context}",
             file=file,
-            line=mark.line + 1 if mark else None,
-            hint=_merge_hint(text),
+            line=conflict or (mark.line + 1 if mark else None),
+            hint="the file holds merge conflict marks: take either side, then run `envbuild lock`"
+            if conflict
+            else None,
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise LockfileError(f"not valid YAML: {str(error).splitlines()[0]}", file=file) from None
@@ -114,10 +128,10 @@ def _read(file: Path) -> str:
         raise LockfileError(f"not UTF-8 text (byte {error.start})", file=file) from None
 
 
-def _merge_hint(text: str) -> str | None:
-    if re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE):
-        return "the file holds merge conflict marks: take either side, then run `envbuild lock`"
-    return None
+def _conflict(text: str) -> int | None:
+    """The line (1-based) of the first merge conflict mark."""
+    found = re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else None
 
 
 def _entry_name(data: Any, location: tuple[str | int, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Plain scalars that YAML reads back as the same string; everything else is quoted.
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:+-]*(?: [A-Za-z0-9_.*+<>=!,|~-]+)*")
+#: What a double-quoted scalar does not hold as it is: quote, backslash, and all but printable ASCII.
+_ESCAPED: Final = re.compile(r"[^ !#-\[\]-~]")
 _NOT_STRINGS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "~"})
 
 
@@ -21,7 +22,13 @@ def scalar(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"a template wrote a {type(value).__name__} where text belongs")
     plain = _PLAIN.fullmatch(value) and ": " not in value and not value.endswith(":")
-    return value if plain and value.lower() not in _NOT_STRINGS else json.dumps(value, ensure_ascii=True)
+    return value if plain and value.lower() not in _NOT_STRINGS else f'"{_ESCAPED.sub(_escape, value)}"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    # Not JSON's escapes: of characters beyond U+FFFF it makes two surrogates, which YAML keeps as two.
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def render_template(folder: Path, template: str, **values: Any) -> str:

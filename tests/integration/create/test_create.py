@@ -1,0 +1,147 @@
+"""`envbuild create` from a lock: what is in the environment afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.integration.create.world import MINOR, TEXT_PLACEHOLDER
+
+if TYPE_CHECKING:
+    from tests.integration.create.world import World
+
+
+def test_the_environment_runs(world: World) -> None:
+    """Python starts in it and takes it for its own; the noarch package imports and its entry point runs."""
+    world.create("tiny").ended(0)
+    world.whole()
+    prefix = world.prefix()
+    run = subprocess.run(
+        [prefix / "bin" / "python", "-I", "-c", "import sys, words; print(sys.prefix, words.__file__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == [str(prefix), str(prefix / f"lib/python{MINOR}/site-packages/words.py")]
+    entry_point = subprocess.run([prefix / "bin" / "say-words"], capture_output=True, text=True, check=True)
+    assert entry_point.stdout == "words\n"
+
+
+def test_prefix_in_text_files_is_replaced(world: World) -> None:
+    """Without it, scripts point at the folder of the machine that built the package."""
+    world.create("tiny").ended(0)
+    text = (world.prefix() / "share/prefixed.txt").read_text()
+    assert text == f"one {world.prefix()} two {world.prefix()}/x\n"
+    assert TEXT_PLACEHOLDER not in (world.prefix() / "bin/prefixed").read_text()
+    run = subprocess.run([world.prefix() / "bin/prefixed"], capture_output=True, text=True, check=True)
+    assert run.stdout == f"{world.prefix()}/share\n"
+
+
+def test_stamp_says_what_is_in_it(world: World) -> None:
+    import hashlib
+
+    world.create("tiny").ended(0)
+    stamp = world.whole()
+    lock = world.project / "environments/tiny/conda-lock.yml"
+    assert stamp.lock_sha256 == hashlib.sha256(lock.read_bytes()).hexdigest()
+    assert (stamp.name, stamp.subdir, stamp.groups) == ("tiny", "linux-64", ("main",))
+    assert {package.name for package in stamp.packages} == {
+        "python",
+        "python_abi",
+        "pip",
+        "words",
+        "prefixed",
+        "filler",
+    }
+    built = {package.name: package.build for package in stamp.packages}
+    assert built["words"] == "pyh0_0"
+
+
+def test_conda_meta_is_what_conda_reads(world: World) -> None:
+    """`conda list`, `conda update` and other users of the machine need the records complete and readable."""
+    world.create("tiny").ended(0)
+    records = {}
+    for file in (world.prefix() / "conda-meta").glob("*.json"):
+        assert file.stat().st_mode & 0o444 == 0o444
+        record = json.loads(file.read_bytes())
+        records[record["name"]] = record
+        assert file.name == f"{record['name']}-{record['version']}-{record['build']}.json"
+        assert record["channel"].rstrip("/") == world.channel.as_uri()
+    assert records["words"]["noarch"] == "python"
+    assert records["prefixed"]["subdir"] == "linux-64"
+    assert records["prefixed"].get("noarch") is None
+    assert records["python"]["license"] == "Python-2.0"
+    assert records["filler"]["requested_spec"] == "filler"
+    assert records["python"]["requested_specs"] == [f"python {MINOR}.*"]
+    assert "requested_spec" not in records["pip"], "pip came along, nobody asked for it"
+    assert (world.prefix() / ".condarc").read_text() == "subdir: linux-64\n"
+
+
+def test_registered_once(world: World) -> None:
+    """IDEs look there; a line for every create would fill it up."""
+    listed = world.home / ".conda" / "environments.txt"
+    listed.parent.mkdir()
+    listed.write_text("/somebody/elses\n")
+    world.create("tiny").ended(0)
+    world.create("tiny").ended(0)
+    world.create("tiny", "--group", "dev").ended(0)
+    assert listed.read_text() == f"/somebody/elses\n{world.prefix()}\n"
+
+
+def test_second_create_does_nothing(world: World) -> None:
+    assert world.create("tiny", "--json").ended(0).result["changed"] is True
+    stamp = world.prefix() / "conda-meta" / "envbuild.stamp"
+    before = (stamp.stat().st_ino, stamp.stat().st_mtime_ns)
+    (world.root / "rattler-cache").rename(world.root / "away")
+    again = world.create("tiny", "--json").ended(0)
+    assert again.result["changed"] is False
+    assert (stamp.stat().st_ino, stamp.stat().st_mtime_ns) == before
+    assert not (world.root / "rattler-cache").exists(), "it went as far as looking at packages"
+
+
+def test_other_lock_replaces_the_environment(world: World) -> None:
+    """What is no longer locked is gone, and nothing of the old environment stays beside the new one."""
+    world.create("tiny").ended(0)
+    (world.prefix() / "share" / "mine.txt").write_text("added by hand")
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(recipe.read_text().replace("words, prefixed, filler", "prefixed"))
+    world.run("lock", "tiny").ended(0)
+    world.create("tiny").ended(0)
+    world.whole()
+    assert not (world.prefix() / "share" / "filler").exists()
+    assert not (world.prefix() / "share" / "mine.txt").exists()
+    assert world.beside() == []
+
+
+def test_group(world: World) -> None:
+    """A group is added on demand, is part of what makes an environment current, and a wrong one is refused."""
+    world.create("tiny").ended(0)
+    assert not (world.prefix() / "share/devtool.txt").exists()
+    assert world.create("tiny", "--group", "dev", "--json").ended(0).result["changed"] is True
+    assert (world.prefix() / "share/devtool.txt").exists()
+    assert world.whole().groups == ("main", "dev")
+    repeated = world.create("tiny", "--group", "dev", "--group", "dev", "--json").ended(0)
+    assert repeated.result["changed"] is False
+    refused = world.create("tiny", "--group", "deb").ended(2)
+    assert "no group deb" in refused.stderr
+    assert "dev" in refused.stderr
+    assert (world.prefix() / "share/devtool.txt").exists()
+
+
+def test_unusual_prefix(world: World) -> None:
+    """Spaces, letters beyond ASCII and characters that mean something to a shell or a glob pattern."""
+    prefix = world.root / "Mes environnements" / "naïve [1] 'é'"
+    world.create("tiny", "-p", str(prefix)).ended(0)
+    world.whole(prefix=prefix)
+    run = subprocess.run([prefix / "bin" / "say-words"], capture_output=True, text=True, check=True)
+    assert run.stdout == "words\n"
+    world.create("tiny", "-p", str(prefix), "--group", "dev").ended(0)
+    assert sorted(path.name for path in prefix.parent.iterdir()) == [f".{prefix.name}.envbuild-lock", prefix.name]
+
+
+def test_proven_environment(world: World) -> None:
+    """The whole way with proof: an environment of ours passes its own verification."""
+    answer = world.run("create", "tiny", "--json").ended(0)
+    assert answer.result["verification"]["ok"] is True
+    assert answer.result["verification"]["counts"]["pass"] > 0

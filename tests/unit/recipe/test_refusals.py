@@ -1,0 +1,373 @@
+"""Every way a recipe can be wrong: file, line, field, and what to write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builder.errors import RecipeError
+from builder.recipe.load import load_recipe
+from builder.recipe.schema import schema_text
+
+ROOT = Path(__file__).parents[3]
+GOOD = """\
+name: mine
+platforms: [osx-arm64, linux-64]
+python: "3.12"
+framework:
+  name: tensorflow
+dependencies:
+  - numpy >=1.26
+  - conda: matplotlib-base
+    pypi: matplotlib
+groups:
+  dev:
+    pypi: ["pytest>=8"]
+"""
+
+# what to replace in GOOD, by what; the line, part of the message, part of the hint ("" where there need be none)
+REFUSED = {
+    "unknown field": ("python:", "pyhton:", 3, "unknown field `pyhton`", "did you mean `python`?"),
+    "unknown nested field": (
+        "  name: tensorflow",
+        "  nam: tensorflow",
+        5,
+        "unknown field `framework.nam`",
+        "did you mean `name`?",
+    ),
+    "key twice": (
+        "framework:",
+        'python: "3.11"\nframework:',
+        4,
+        "`python` is given twice (first on line 3)",
+        "keep one",
+    ),
+    "version as a float": ('"3.12"', "3.10", 3, "`python: 3.10` is read by YAML as the number 3.1", 'python: "3.10"'),
+    "version as an integer": ('"3.12"', "3", 3, "`python: 3` is read by YAML as the number 3", 'python: "3"'),
+    "macOS as a float": (
+        'python: "3.12"',
+        'python: "3.12"\nmacos: 14.0',
+        4,
+        "`macos: 14.0` is read by YAML as the number 14.0",
+        'macos: "14.0"',
+    ),
+    "yes as a version": ('"3.12"', "yes", 3, "`python: yes` is read by YAML as yes/no", 'python: "yes"'),
+    "a date as a version": ('"3.12"', "2024-01-01", 3, "`python`: ", ""),
+    "not a version": ('"3.12"', '"three"', 3, "'three' is not a version range", ""),
+    "missing": ('python: "3.12"\n', "", 1, "the field `python` is missing", "add `python:`"),
+    "missing nested": ("  name: tensorflow", "  gpu: true", 4, "the field `framework.name` is missing", "add `name:`"),
+    "tab": ("  name: tensorflow", "\tname: tensorflow", 5, "a tab in the indentation", "two spaces"),
+    "name with a path": (
+        "name: mine",
+        "name: ../mine",
+        1,
+        "`name` has a value that is not allowed: '../mine'",
+        "lower-case",
+    ),
+    "absolute name": ("name: mine", "name: /etc/mine", 1, "not allowed: '/etc/mine'", "lower-case"),
+    "name of another file": (
+        "name: mine",
+        "name: yours",
+        1,
+        "`name: yours` differs from the file's name 'mine.yaml'",
+        "name: mine",
+    ),
+    "name with a newline": (
+        "name: mine",
+        'name: "mine\\nchannels: [evil]"',
+        1,
+        "`name` has a value that is not allowed",
+        "",
+    ),
+    "name with a newline at the end": (
+        "name: mine",
+        'name: "mine\\n"',
+        1,
+        "`name` has a value that is not allowed",
+        "",
+    ),
+    "text for a list": (
+        "platforms: [osx-arm64, linux-64]",
+        "platforms: osx-arm64",
+        2,
+        "`platforms` must be a list",
+        "[osx-arm64]",
+    ),
+    "no platform": ("platforms: [osx-arm64, linux-64]", "platforms: []", 2, "`platforms`", ""),
+    "unknown platform": ("linux-64]", "win-64]", 2, "`platforms[1]`", ""),
+    "noarch platform": ("linux-64]", "noarch]", 2, "`platforms[1]`", ""),
+    "text for a mapping": (
+        "framework:\n  name: tensorflow",
+        "framework: tensorflow",
+        4,
+        "`framework` must be a mapping of fields, not 'tensorflow'",
+        "",
+    ),
+    "unknown framework": ("name: tensorflow", "name: theano", 5, "`framework.name`", ""),
+    "URL as a requirement": ('"pytest>=8"', '"pytest @ https://example.org/x.whl"', 12, "names a URL", ""),
+    "malformed requirement": ('"pytest>=8"', '"pytest>>8"', 12, "is not a requirement", ""),
+    "malformed spec": ("numpy >=1.26", "numpy (1.26)", 7, "is not a match spec", ""),
+    "spec with a selector": ("numpy >=1.26", '"numpy # [osx64]"', 7, "holds a character", ""),
+    "spec with a newline": ("numpy >=1.26", '"numpy\\n  - evil"', 7, "holds a character", ""),
+    "spec with a newline at the end": ("numpy >=1.26", '"numpy\\n"', 7, "holds a character", ""),
+    "spec with a Unicode newline": ("numpy >=1.26", '"numpy\\u2028- evil"', 7, "holds a character", ""),
+    "spec with a template": ("numpy >=1.26", "\"numpy {{ ''.__class__ }}\"", 7, "holds a character", ""),
+    "requirement with a selector": ('"pytest>=8"', '"pytest>=8 # [osx64]"', 12, "holds a character", ""),
+    "requirement with a variable": ('"pytest>=8"', "\"pytest>=8; x=='${HOME}'\"", 12, "holds a character", ""),
+    "channel with a password": (
+        "framework:",
+        'channels: ["https://me:pw@example.org/c"]\nframework:',
+        4,
+        "must not hold credentials",
+        "",
+    ),
+    "channel with a token": (
+        "framework:",
+        'channels: ["https://example.org/t/tk-1/c"]\nframework:',
+        4,
+        "must not hold credentials",
+        "",
+    ),
+    "channel with a newline": ("framework:", 'channels: ["a\\n  - evil"]\nframework:', 4, "is not a channel", ""),
+    "empty dependency": (
+        "  - conda: matplotlib-base\n    pypi: matplotlib",
+        "  - platforms: [linux-64]",
+        8,
+        "give `conda:` or `pypi:` or both",
+        "",
+    ),
+    "empty item": ("- numpy >=1.26", "-", 7, "`dependencies[0]`", ""),
+    "group called main": (
+        "  dev:",
+        "  main:",
+        11,
+        "`main` is the name of the packages outside all groups",
+        "another name",
+    ),
+    "group with a path": ("  dev:", "  ../dev:", 11, "groups", ""),
+    "anchor": (
+        "platforms: [osx-arm64, linux-64]",
+        "platforms: &p [linux-64]\nchannels: *p",
+        2,
+        "anchors and aliases",
+        "in full",
+    ),
+    "merge key": ("framework:", "<<: {macos: '1'}\nframework:", 4, "merge keys are not supported", "extends"),
+    "tag": ('"3.12"', '!version "3.12"', 3, "the tag !version is not supported", "plain value"),
+    "Python tag": ('"3.12"', "!!python/name:os.system x", 3, "unreadable value", ""),
+    "wrong tag": ('"3.12"', "!!bool maybe", 3, "unreadable value 'maybe'", ""),
+    "key that is a list": ("framework:", "? [a]\n: b\nframework:", 4, "a key must be a plain word", ""),
+    "two documents": ("framework:", "---\nframework:", 4, "not valid YAML", ""),
+    "unclosed": ("[osx-arm64, linux-64]", "[osx-arm64, linux-64", 3, "not valid YAML", ""),
+    "extends itself": ("framework:", "extends: mine\nframework:", 4, "goes in a circle: mine → mine", ""),
+    "extends a path": ("framework:", "extends: ../mine\nframework:", 4, "names no recipe", "envbuild list"),
+    "extends nothing known": (
+        "framework:",
+        "extends: nowhere\nframework:",
+        4,
+        "`extends: nowhere` names no recipe",
+        "envbuild list",
+    ),
+    "extends a list": ("framework:", "extends: [a]\nframework:", 4, "takes the name of one recipe", ""),
+    "mlx on Linux": ("name: tensorflow", "name: mlx", 2, "MLX exists on osx-arm64 only", "[osx-arm64]"),
+    "metal for PyTorch": ("name: tensorflow", "name: pytorch\n  provider: metal", 6, "not for pytorch", "conda-forge"),
+    "version without framework": (
+        "name: tensorflow",
+        "name: none\n  version: '2'",
+        4,
+        "no framework",
+        "name: tensorflow",
+    ),
+    "accelerate on Linux only": (
+        "[osx-arm64, linux-64]",
+        "[linux-64]\nblas: accelerate",
+        3,
+        "exists on macOS only",
+        "blas: auto",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(tmp_path: Path, case: str) -> None:
+    old, new, line, message, hint = REFUSED[case]
+    assert GOOD.count(old) == 1, "the case must change exactly one place"
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD.replace(old, new), encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(file)
+    assert message in caught.value.plain
+    assert hint in (caught.value.hint or "")
+    assert caught.value.file == str(file)
+    assert caught.value.line == line, caught.value.message
+
+
+def test_good(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD)
+    assert load_recipe(file).groups["dev"].pypi == ("pytest>=8",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"# only a comment\n", "empty"),
+        (b"- a\n- b\n", "a recipe is a mapping of fields"),
+        (b"just text", "a recipe is a mapping of fields"),
+        (b"name: \xff\n", "not UTF-8"),
+        (b"name: a\x00b\n", "not valid YAML"),
+        (b"x" * 1_000_001, "larger than"),
+        (b"a: " + b"[" * 400_000, "nested deeper"),
+        (b"- " * 400_000 + b"a", "nested deeper"),
+        (b"{a: " * 200_000, "nested deeper"),
+        ("\n".join(" " * depth + "a:" for depth in range(200)).encode(), "nested deeper"),
+        (b"a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "anchors and aliases"),
+    ],
+    ids=lambda value: value[:20].decode(errors="replace") if isinstance(value, bytes) else value,
+)
+def test_bytes_that_are_no_recipe(tmp_path: Path, content: bytes, message: str) -> None:
+    """Nested brackets without end took the whole process down inside libyaml; aliases grow without bound."""
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(content)
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(file)
+
+
+def test_folder_and_missing_file(tmp_path: Path) -> None:
+    for file in (tmp_path, tmp_path / "nowhere.yaml"):
+        with pytest.raises(RecipeError, match="cannot be read"):
+            load_recipe(file)
+
+
+def test_error_is_reported_in_the_file_that_holds_it(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("name: base\nplatforms: [linux-64]\npython: 3.10\n")
+    (tmp_path / "mine.yaml").write_text("name: mine\nextends: base\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(tmp_path / "mine.yaml")
+    assert caught.value.file == str(tmp_path / "base.yaml")
+    assert caught.value.line == 3
+
+
+def test_line_in_a_list_that_extends(tmp_path: Path) -> None:
+    """The child's items come after the parent's; the line must still be the child's."""
+    (tmp_path / "base.yaml").write_text(
+        'name: base\nplatforms: [linux-64]\npython: "3.12"\ndependencies:\n  - numpy\n  - scipy\n'
+    )
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nextends: base\ndependencies:\n  - pandas\n  - 3.5\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(file)
+    assert (caught.value.file, caught.value.line) == (str(file), 5), caught.value.message
+
+
+def test_extending(tmp_path: Path) -> None:
+    """Lists of packages grow, mappings merge, everything else is replaced; the name is not inherited."""
+    (tmp_path / "base.yaml").write_text(
+        'name: base\ndescription: parent\nplatforms: [linux-64]\npython: "3.12"\nmacos: "13.0"\n'
+        "dependencies: [numpy]\nverify: {imports: [numpy], devices: {CPU: 1}}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nextends: base\nmacos: '14.0'\ndependencies: [scipy]\nverify: {imports: [scipy]}\n"
+    )
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert recipe.name == "mine"
+    assert recipe.description == ""
+    assert recipe.dependencies == ("numpy", "scipy")
+    assert (recipe.macos, recipe.python) == ("14.0", "3.12")
+    assert (recipe.verify.imports, recipe.verify.devices) == (("scipy",), {"CPU": 1})
+
+
+def test_circle_of_several(tmp_path: Path) -> None:
+    for name, parent in (("a", "b"), ("b", "c"), ("c", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"name: {name}\nextends: {parent}\n")
+    with pytest.raises(RecipeError, match="a → b → c → a"):
+        load_recipe(tmp_path / "a.yaml")
+
+
+_PIECES = st.sampled_from(
+    (
+        "name: mine",
+        "python:",
+        "3.10",
+        "platforms:",
+        "[linux-64]",
+        "- ",
+        "  ",
+        "\n",
+        "\t",
+        ": ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "#",
+        "&a ",
+        "*a",
+        "!!bool ",
+        "!!int ",
+        "!!timestamp ",
+        "!!binary ",
+        "'",
+        '"',
+        "|",
+        ">",
+        "?",
+        "%",
+        "@",
+        "`",
+        "---\n",
+        "framework:",
+        "dependencies:",
+        "extends: x",
+        "\u2028",
+        "\x85",
+        "é",
+        "\x00",
+        "<<",
+        "~",
+        "1e5",
+        "0x",
+        "-",
+        "groups:",
+    )
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pieces=st.lists(_PIECES, max_size=30))
+def test_anything_else_is_an_error_with_a_place(tmp_path_factory: pytest.TempPathFactory, pieces: list[str]) -> None:
+    """Whatever people write: a recipe or a RecipeError that names the file, never another exception."""
+    file = tmp_path_factory.getbasetemp() / "mine.yaml"
+    file.write_text("".join(pieces), encoding="utf-8")
+    error = None
+    try:
+        load_recipe(file)
+    except RecipeError as caught:
+        error = caught
+    assert error is None or (error.file is not None and "\n" not in error.plain)
+
+
+def test_shipped_recipes_load() -> None:
+    for file in (ROOT / "recipes").glob("*.yaml"):
+        assert load_recipe(file).name == file.stem
+
+
+def test_schema_knows_every_field() -> None:
+    """Editors complete and check recipes by it."""
+    schema = json.loads(schema_text())
+    from builder.recipe.load import RecipeFile
+
+    assert set(schema["properties"]) == set(RecipeFile.model_fields)
+    assert schema["additionalProperties"] is False
+
+
+def test_committed_schema_is_the_generated_one() -> None:
+    file = ROOT / "recipes" / "recipe.schema.json"
+    if not file.exists():
+        pytest.skip("recipes/recipe.schema.json is not committed yet")
+    assert file.read_text(encoding="utf-8") == schema_text()
