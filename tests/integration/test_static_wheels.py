@@ -103,6 +103,22 @@ def test_prefix_replacement_in_a_real_library(tmp_path: Path) -> None:
     assert all(verdict.ok for verdict in verify_signature(library))
 
 
+def test_certificate_signature_is_replaced(tmp_path: Path) -> None:
+    """ruff's program is signed with a Developer ID, which no edit survives: an ad-hoc signature takes its place."""
+    program = unpacked(tmp_path, "ruff==0.17.6") / "bin" / "ruff"
+    (before,) = verify_signature(program)
+    assert not before.adhoc
+    data = bytearray(program.read_bytes())
+    data[100_000] ^= 0xFF
+    program.write_bytes(data)
+    assert [done.action for done in resign_adhoc(program)] == ["replaced"]
+    (after,) = verify_signature(program)
+    assert after.ok
+    assert after.adhoc
+    assert after.identifier == before.identifier
+    assert program.stat().st_size == len(data)
+
+
 def test_linux_wheels(tmp_path: Path) -> None:
     """The same checks read ELF: nothing missing among NumPy and SciPy, and a Mac's wheel does not belong there."""
     unpacked(tmp_path, "numpy==2.1.3", "pyyaml==6.0.2", platform="x86_64-manylinux_2_28")
