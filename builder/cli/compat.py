@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from builder.compat.tables import Grid, ReleaseRow
 
 _STYLES: Final = {
-    "works": "green", "unsafe": "bold yellow", "links": "cyan", "allowed": "blue", "unknown": "dim", "declared": "dim", "fails": "bold red",
+    "works": "green", "unsafe": "bold yellow", "links": "cyan", "allowed": "blue", "unknown": "dim", "declared": "dim",
+    "fails": "bold red",
 }  # fmt: skip
 _ANSWERS: Final = {
     "fits": ("These fit each other.", "bold green"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
@@ -55,6 +56,15 @@ def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
     }
 
 
+@cache
+def _applying(text: str, subdir: Subdir, python: str) -> tuple[str, SpecifierSet] | None:
+    """Name and range of a requirement, or None where its marker leaves it out on this target."""
+    requirement = Requirement(text)
+    if requirement.marker is not None and not requirement.marker.evaluate(marker_environment(subdir, python)):
+        return None
+    return canonicalize_name(requirement.name), requirement.specifier
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """All facts, immutable."""
@@ -93,9 +103,12 @@ class Facts:
         """Known releases, newest first."""
         return self._by_package.get((package, origin), ())
 
-    def release(self, package: str, version: str, origin: Origin) -> Release | None:
-        wanted = Version(version)
-        return next((r for r in self.releases_of(package, origin) if Version(r.version) == wanted), None)
+    @cached_property
+    def _by_version(self) -> dict[tuple[str, Origin, Version], Release]:
+        return {(release.package, release.origin, Version(release.version)): release for release in self.releases}
+
+    def release(self, package: str, version: Version, origin: Origin) -> Release | None:
+        return self._by_version.get((package, origin, version))
 
     def related(
         self, left: tuple[str, Version], right: tuple[str, Version], *, python: str | None = None
@@ -113,8 +126,10 @@ class Facts:
         decisive = [relation for relation in found if relation.verdict in ("works", "fails")]
         best = max((RANK[relation.established] for relation in decisive), default=0)
         # Only works and fails overrule each other: what loads may be unsafe, and what links may fail all the same.
-        kept = [r for r in found if r.verdict not in ("works", "fails") or RANK[r.established] == best]
-        return tuple(sorted(kept, key=lambda relation: -RANK[relation.established]))
+        verdicts = {relation.verdict for relation in decisive if RANK[relation.established] == best}
+        kept = [r for r in found if r.verdict not in ("works", "fails") or r.verdict in verdicts]
+        # What people wrote, with a remedy, says more than the raw line of a measurement.
+        return tuple(sorted(kept, key=lambda relation: (relation.remedy is None, -RANK[relation.established])))
 
     def contradictions(self) -> Iterator[tuple[Relation, Relation, str]]:
         """Pairs of relations of equal evidence that say both works and fails about one pair of known versions."""
@@ -125,11 +140,10 @@ class Facts:
                     found = self.related((left, left_version), (right, right_version))
                     works = [relation for relation in found if relation.verdict == "works"]
                     fails = [relation for relation in found if relation.verdict == "fails"]
-                    for first in works:
-                        for second in fails:
-                            both = set(first.pythons) & set(second.pythons) if first.pythons and second.pythons else {0}
-                            if first.established == second.established and both:
-                                yield first, second, f"{left} {left_version} with {right} {right_version}"
+                    for first, second in product(works, fails):
+                        apart = first.pythons and second.pythons and not set(first.pythons) & set(second.pythons)
+                        if first.established == second.established and not apart:
+                            yield first, second, f"{left} {left_version} with {right} {right_version}"
 
     def _versions(self, package: str) -> tuple[Version, ...]:
         known = {Version(release.version) for release in self.releases if release.package == package}
@@ -138,13 +152,11 @@ class Facts:
     def requirement(self, build: Build, name: str, *, subdir: Subdir, python: str) -> SpecifierSet | None:
         """What a build declares about `name` on this target, or None where it declares nothing."""
         found: SpecifierSet | None = None
-        environment = marker_environment(subdir, python)
+        wanted = canonicalize_name(name)
         for text in build.requires:
-            requirement = Requirement(text)
-            if canonicalize_name(requirement.name) != canonicalize_name(name):
-                continue
-            if requirement.marker is None or requirement.marker.evaluate(environment):
-                found = requirement.specifier if found is None else found & requirement.specifier
+            declared = _applying(text, subdir, python)
+            if declared is not None and declared[0] == wanted:
+                found = declared[1] if found is None else found & declared[1]
         return found
 
     def pypi_name(self, conda: str) -> str:

@@ -99,7 +99,7 @@ def judge(versions: Mapping[str, Version], *, setting: Setting, facts: Facts) ->
 def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts) -> Judgement:
     """Whether the release exists for the target's platform, Python and macOS."""
     origin = setting.origin(package)
-    release = facts.release(package, str(version), origin)
+    release = facts.release(package, version, origin)
     name = display(package, version)
     if release is None:
         return Judgement(unproven=(_unknown(package, version, origin, facts),))
@@ -140,13 +140,11 @@ def _python_fits(release: Release, build: Build, name: str, setting: Setting) ->
     return Judgement(proofs=(release,))
 
 
-def judge_pair(
-    left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts
-) -> Judgement:
+def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts) -> Judgement:
     """What either declares about the other, and what is known about both together."""
     result = Judgement()
     for (package, version), (other, other_version) in ((left, right), (right, left)):
-        release = facts.release(package, str(version), setting.origin(package))
+        release = facts.release(package, version, setting.origin(package))
         if release is not None:
             result += _declared(release, other, other_version, setting=setting, facts=facts)
     relations = facts.related(left, right, python=setting.python)

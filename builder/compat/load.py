@@ -1,8 +1,8 @@
 """Reading the fact files, and refusing what is wrong with them, by file and line.
 
-The YAML files are the facts; people read and review them. Parsing them strictly takes most of a second, so beside them
-lies `compiled.json`, made from them by `write_compiled`. It names the hash of every file it was made from and is taken only
-while all of them still match; otherwise the files themselves are read.
+The YAML files are the facts; people read and review them. Parsing them strictly takes a good part of a second, so
+beside them lies `compiled.json`, made from them by `write_compiled`. It names the hash of every file it was made from
+and is taken only while all of them still match; otherwise the files themselves are read.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """The shapes of the facts, as they stand in `data/*.yaml`.
 
-Three kinds are enough. A *release* is what one exact version of a package is made of and declares: wheels or
-builds per platform, Python minors, macOS floor, requirements. A *relation* is what is known about ranges of two packages
-together, above all what neither declares. A *build variant* is a conda build string with the macOS it needs.
-Every entry says where it is from, how that was established and when.
+Three kinds are enough. A *release* is what one exact version of a package is made of and declares: wheels or builds
+per platform, Python minors, macOS floor, requirements. A *relation* is what is known about ranges of two packages
+together, above all what neither declares. A *BLAS variant* is a build with the macOS it needs. Measurements (runs of
+the functional suite, symbol comparisons) are kept as they were made and become relations when they are read. Every
+entry says where it is from, how that was established and when.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -24,6 +26,7 @@ Origin = Literal["pypi", "conda-forge"]
 Place = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64", "any"]
 
 
+@cache
 def parse_range(text: str) -> SpecifierSet:
     """`2.18` and `2.18.*` mean any 2.18, `*` any version, everything else is PEP 440."""
     text = text.strip()
@@ -31,6 +34,12 @@ def parse_range(text: str) -> SpecifierSet:
         return SpecifierSet()
     bare = re.fullmatch(r"(\d+(?:\.\d+)*)(?:\.\*)?", text)
     return SpecifierSet(f"=={bare[1]}.*" if bare else text)
+
+
+@cache
+def in_range(text: str, version: Version) -> bool:
+    """Whether a version is in a range as facts write it. Asked of few ranges and versions, many times."""
+    return parse_range(text).contains(version, prereleases=True)
 
 
 def _range(text: str) -> str:
@@ -58,6 +67,7 @@ def _version(text: str) -> str:
     return text
 
 
+@cache
 def _requirement(text: str) -> str:
     try:
         Requirement(text)
@@ -119,7 +129,7 @@ class Release(Fact):
     stubs: dict[str, Text] = Field(default_factory=dict, description="Names whose wheels hold no library, and why.")
 
     def build(self, place: str) -> Build | None:
-        return self.builds.get(place) or self.builds.get("any")  # type: ignore[call-overload,no-any-return]
+        return self.builds.get(place) or self.builds.get("any")  # type: ignore[call-overload]
 
 
 class Side(FactModel):
@@ -128,7 +138,7 @@ class Side(FactModel):
     origin: Origin | None = None
 
     def holds(self, version: Version) -> bool:
-        return parse_range(self.versions).contains(version, prereleases=True)
+        return in_range(self.versions, version)
 
 
 class Relation(Fact):
@@ -183,6 +193,10 @@ class KerasRun(FactModel):
     python: VersionText
     date: Date
     overrides: tuple[str, ...] = Field(default=(), strict=False, description="What replaced declared requirements.")
+    subject: Literal["keras", "numpy", "resolution"] = Field(
+        default="keras",
+        description="What a failure is laid on; `resolution`: on nothing alone, it shows a fresh install.",
+    )
     companions: dict[PackageName, VersionText] = Field(default_factory=dict)
     result: Literal["pass", "fail", "refused"]
     passed: tuple[str, ...] = Field(default=(), strict=False)
@@ -192,17 +206,16 @@ class KerasRun(FactModel):
     def relations(self, measured_on: str) -> tuple[Relation, ...]:
         """What the run shows: about TensorFlow and Keras, and about TensorFlow and the NumPy it ran beside.
 
-        Where a requirement was overridden, a failure is laid on what was forced; where nothing ran, nothing is shown.
+        A failure is laid on the run's `subject`; what was forced against the metadata shows nothing about the rest.
         """
-        forced = {re.split(r"[<>=!~]", text, maxsplit=1)[0] for text in self.overrides}
-        subjects = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
-        if self.result == "refused" or forced - set(subjects):
+        beside = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
+        if self.result == "refused":
             return ()
         if self.result == "fail":
-            subjects = {name: version for name, version in subjects.items() if name in (forced or {"keras"})}
-        elif "numpy" in forced:
-            subjects.pop("keras")
-        return tuple(self._relation(name, version, measured_on) for name, version in subjects.items() if version)
+            beside = {name: version for name, version in beside.items() if name == self.subject}
+        elif self.overrides:
+            beside = {name: version for name, version in beside.items() if self.subject in (name, "resolution")}
+        return tuple(self._relation(name, version, measured_on) for name, version in beside.items() if version)
 
     def _relation(self, name: str, version: str, measured_on: str) -> Relation:
         tensorflow, minor = (".".join(text.split(".")[:2]) for text in (self.tensorflow, version))
@@ -214,8 +227,9 @@ class KerasRun(FactModel):
             cause = f"{pair} fails in the step {step}: {error}"
         beside = f"-keras-{self.keras}" if name == "numpy" else ""
         python = "".join(self.python.split(".")[:2])
+        forced = "-forced" if self.overrides else ""
         return Relation(
-            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}-py{python}{'-forced' if self.overrides else ''}",
+            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}-py{python}{forced}",
             source="envbuild's functional suite, run in a throw-away environment",
             established="measured",
             date=self.date,
@@ -251,7 +265,7 @@ class SymbolRun(FactModel):
             more = f" and {self.missing - 1} more symbols" if self.missing > 1 else ""
             cause = f"{names}: it needs {first}{more}, which TensorFlow {minor} does not export"
         else:
-            cause = f"every one of the {self.bound} symbols that tensorflow-metal {self.metal} binds is in TensorFlow {minor}"
+            cause = f"all {self.bound} symbols that tensorflow-metal {self.metal} binds are in TensorFlow {minor}"
         return Relation(
             id=f"symbols-metal-{self.metal}-cp{self.pythons[0].replace('.', '')}-tensorflow-{self.tensorflow}",
             source=f"envbuild's symbol comparison of the plug-in with {self.wheel}",

@@ -1,4 +1,4 @@
-"""The facts as tables: one grid per pair of packages, and a list of releases. Shown, exported and drawn from the same cells."""
+"""The facts as tables: a grid per pair of packages, and a list of releases, shown and drawn from the same cells."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class ReleaseRow:
     source: str
 
 
-#: (name, title, row package, column package, oldest row, oldest column)
+#: (name, title, row package, column package, oldest row, oldest column, column to stop before)
 _GRIDS: Final = (
-    ("keras", "Keras × TensorFlow", "tensorflow", "keras", "2.9", "2.9"),
-    ("metal", "tensorflow-metal × TensorFlow", "tensorflow-metal", "tensorflow", "0.5", "2.9"),
-    ("metal-keras", "tensorflow-metal × Keras", "tensorflow-metal", "keras", "0.8", "2.12"),
-    ("numpy", "NumPy × TensorFlow", "tensorflow", "numpy", "2.9", "1.23"),
-    ("jax-metal", "jax-metal × jaxlib", "jax-metal", "jaxlib", "0.0.5", "0.4.20"),
+    ("keras", "Keras × TensorFlow", "tensorflow", "keras", "2.9", "2.9", None),
+    ("metal", "tensorflow-metal × TensorFlow", "tensorflow-metal", "tensorflow", "0.5", "2.9", None),
+    ("metal-keras", "tensorflow-metal × Keras", "tensorflow-metal", "keras", "0.8", "2.12", None),
+    ("numpy", "NumPy × TensorFlow", "tensorflow", "numpy", "2.9", "1.23", None),
+    ("jax-metal", "jax-metal × jaxlib", "jax-metal", "jaxlib", "0.0.5", "0.4.20", "0.7"),
 )
 GRIDS: Final = tuple(entry[0] for entry in _GRIDS)
 
@@ -91,10 +91,13 @@ def grids(facts: Facts, *, packages: Iterable[str] = (), version: str | None = N
     """The grids about any of `packages` (all without), narrowed to rows or columns of `version` of the first one."""
     wanted = set(packages)
     found = []
-    for name, title, row, column, oldest_row, oldest_column in _GRIDS:
+    for name, title, row, column, oldest_row, oldest_column, stop in _GRIDS:
         if wanted and not {row, column} & wanted:
             continue
-        rows, columns = _newest_patches(facts, row, oldest_row), _newest_patches(facts, column, oldest_column)
+        rows = _newest_patches(facts, row, oldest_row)
+        columns = _newest_patches(facts, column, oldest_column)
+        if stop is not None:
+            columns = {key: version for key, version in columns.items() if version < Version(stop)}
         if version is not None:
             if row in wanted:
                 rows = {key: v for key, v in rows.items() if _names(version, v)}
@@ -138,20 +141,23 @@ def _cell(facts: Facts, left: tuple[str, Version], right: tuple[str, Version]) -
         refusal = next(r for r in judgement.refusals if known[0] in r.facts)
         return _made("fails", refusal.statement, known)
     if judgement.refusals:
-        return _made("declared", judgement.refusals[0].statement, judgement.refusals[0].facts)
+        first = judgement.refusals[0]
+        run = [relation for relation in relations if relation.verdict == "works"]
+        ran = f"; run all the same, {run[0].cause}" if run else ""
+        return _made("declared", first.statement + ran, [*first.facts, *run])
     if judgement.unsafe:
         return _made("unsafe", judgement.unsafe[0].cause, judgement.unsafe)
     for state in ("works", "links"):
         found = [relation for relation in relations if relation.verdict == state]
         if found:
-            return _made(state, found[0].cause, found)  # type: ignore[arg-type]
+            return _made(state, found[0].cause, found)
     return _undecided(left, right, judgement, facts)
 
 
 def _undecided(left: tuple[str, Version], right: tuple[str, Version], judgement: Judgement, facts: Facts) -> Cell:
     """No relation: what one of them declares is all there is."""
     for (package, version), (other, _) in ((left, right), (right, left)):
-        release = facts.release(package, str(version), "pypi")
+        release = facts.release(package, version, "pypi")
         for place, build in release.builds.items() if release is not None else ():
             python = build.pythons[-1] if build.pythons else "3.12"
             subdir = Subdir(place) if place != "any" else Subdir.OSX_ARM64
@@ -159,7 +165,9 @@ def _undecided(left: tuple[str, Version], right: tuple[str, Version], judgement:
             if release is not None and declared is not None:
                 text = f"{display(package, version)} declares {other} {in_order(declared)}"
                 return _made("allowed" if not judgement.unproven else "unknown", text, [release])
-    text = judgement.unproven[0] if judgement.unproven else f"nothing known about {display(*left)} and {display(*right)}"
+    text = (
+        judgement.unproven[0] if judgement.unproven else f"nothing known about {display(*left)} and {display(*right)}"
+    )
     return Cell(state="unknown", statement=text)
 
 
@@ -179,7 +187,7 @@ def releases(
     rows = []
     for package in packages:
         for origin in ("pypi", "conda-forge"):
-            for release in facts.releases_of(package, origin):  # type: ignore[arg-type]
+            for release in facts.releases_of(package, origin):
                 if version is not None and not _names(version, Version(release.version)):
                     continue
                 for place, build in release.builds.items():

@@ -142,16 +142,18 @@ class ExportTrie:
             raise ValueError("a re-export's name has no end")
         return Export(name, flags, 0, value, self._trie[position:end] or name)
 
-    def names(self, *, limit: int = 1_000_000) -> Iterator[bytes]:
+    def names(self) -> Iterator[bytes]:
         """Every exported name, in no particular order; for listings and tests, not for linking.
 
-        Raises BinaryError for a damaged trie, or one with more than `limit` nodes (a cycle, mostly).
+        Raises BinaryError for a damaged trie, among them one in which two ways lead to a node (a cycle, mostly).
         """
         pending = [(0, b"")] if self._trie else []
-        for _ in range(limit):
-            if not pending:
-                return
+        visited: set[int] = set()
+        while pending:
             node, prefix = pending.pop()
+            if node in visited:
+                raise BinaryError("damaged export trie: two ways lead to a node", file=self._path)
+            visited.add(node)
             try:
                 length, position = uleb128(self._trie, node)
                 if length:
@@ -167,7 +169,6 @@ class ExportTrie:
                     raise BinaryError("damaged export trie: a node's children run past the end", file=self._path)
                 position = child.end()
                 pending.append((uleb128(child[2], 0)[0], prefix + child[1]))
-        raise BinaryError(f"damaged export trie: more than {limit} nodes", file=self._path)
 
 
 def _stretch(names: Sequence[bytes], first: int, last: int, prefix: bytes) -> tuple[int, int]:

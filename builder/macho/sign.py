@@ -91,7 +91,7 @@ def _rehash(file: BinaryIO, signature: Signature, directory: CodeDirectory, star
 def _adhoc_blob(file: BinaryIO, path: Path, part: SliceSignature, signature: Signature) -> bytes:
     """An ad-hoc signature (one SHA-256 CodeDirectory) of exactly the size of the one it replaces."""
     old = signature.directories[0]
-    page_log = 12
+    page_log = (old.page_size or 4096).bit_length() - 1  # the old one's: the hashes must fit where its hashes were
     pages = -(-old.code_limit // (1 << page_log))
     name = old.identifier.encode() + b"\0"
     header = 88

@@ -55,9 +55,7 @@ def numpy_blas(target: Target, numpy: Choice | None, *, wanted: str, facts: Fact
         return ""
     floor = Version(target.macos)
     accelerate = [
-        entry
-        for entry in _variants(facts, "numpy", "accelerate")
-        if parse_range(entry.versions).contains(numpy.newest)
+        entry for entry in _variants(facts, "numpy", "accelerate") if parse_range(entry.versions).contains(numpy.newest)
     ]
     if accelerate and Version(accelerate[0].macos) <= floor:
         if wanted == "openblas":
@@ -69,8 +67,8 @@ def numpy_blas(target: Target, numpy: Choice | None, *, wanted: str, facts: Fact
     if wanted in ("accelerate", "newaccelerate"):
         if accelerate:
             raise UnsatisfiableError(
-                f"blas: {wanted} needs macOS {accelerate[0].macos} for NumPy from PyPI and the floor is {target.macos}: "
-                f"{accelerate[0].statement} [{accelerate[0].source}]",
+                f"blas: {wanted} needs macOS {accelerate[0].macos} for NumPy from PyPI and the floor is "
+                f"{target.macos}: {accelerate[0].statement} [{accelerate[0].source}]",
                 hint=f'raise `macos:` to "{accelerate[0].macos}", or write `blas: auto`',
             )
         raise UnsatisfiableError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import Version
 
 from builder.compat.facts import Refusal
-from builder.compat.fit import Judgement, display, judge_one, judge_pair
+from builder.compat.fit import Judgement, judge_one, judge_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 #: Packages that come along unasked and break a framework when they are too new for it.
 COMPANIONS: Final = ("protobuf", "h5py", "ml-dtypes")
+
+
+#: Judgements already made, by what was judged and on which target.
+Memo = dict[tuple[object, ...], Judgement]
 
 
 class Level(IntEnum):
@@ -59,9 +63,10 @@ class Combination:
     held_back: str = ""
     """Why the newest framework in question was not taken; empty when it was."""
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in self.unsafe]
+    def warnings(self, *, plugin: bool) -> tuple[str, ...]:
+        """What the user must read first; what is unsafe is so beside the plug-in only."""
+        unsafe = self.unsafe if plugin else ()
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in unsafe]
         return tuple(dict.fromkeys([*loud, *(f"unproven: {text}" for text in self.unproven)]))
 
     @property
@@ -76,7 +81,8 @@ class Search:
     question: Question
     level: Level
     refusals: list[Refusal] = field(default_factory=list)
-    _memo: dict[tuple[object, ...], Judgement] = field(default_factory=dict)
+    memo: Memo = field(default_factory=dict)
+    """Judgements already made; searches over the same facts share it."""
 
     def combinations(self) -> Iterator[Combination]:
         """Every combination that fits, the newest framework first, then the newest Python."""
@@ -110,18 +116,18 @@ class Search:
         return sorted((version for version in named if question.allows(package, version)), reverse=True)
 
     def _one(self, package: str, version: Version, python: str, target: Target) -> Judgement:
-        key = (package, version, python, target.subdir)
-        if key not in self._memo:
+        key = (package, version, python, target.subdir, target.origin)
+        if key not in self.memo:
             setting = target.setting(self.question.family, python)
-            self._memo[key] = judge_one(package, version, setting=setting, facts=self.question.facts)
-        return self._memo[key]
+            self.memo[key] = judge_one(package, version, setting=setting, facts=self.question.facts)
+        return self.memo[key]
 
     def _pair(self, left: tuple[str, Version], right: tuple[str, Version], python: str, target: Target) -> Judgement:
-        key = (left, right, python, target.subdir)
-        if key not in self._memo:
+        key = (left, right, python, target.subdir, target.origin)
+        if key not in self.memo:
             setting = target.setting(self.question.family, python)
-            self._memo[key] = judge_pair(left, right, setting=setting, facts=self.question.facts)
-        return self._memo[key]
+            self.memo[key] = judge_pair(left, right, setting=setting, facts=self.question.facts)
+        return self.memo[key]
 
     def _tolerable(self, judgement: Judgement) -> bool:
         """Whether a judgement is good enough at this level."""
@@ -183,9 +189,7 @@ class Search:
             unproven=tuple(dict.fromkeys((*base.unproven, *(text for j in judged for text in j.unproven[:1])))),
         )
 
-    def _left_open(
-        self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None
-    ) -> Combination:
+    def _left_open(self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None) -> Combination:
         """A framework release no fact is about: what goes with it is left to what it declares."""
         open_choices = tuple(Choice(package=package, versions=()) for package in self.question.family.partners)
         return Combination(
@@ -276,7 +280,7 @@ class Search:
                     fitting.append(version)
                 breaking += related
             if known and not fitting:
-                for version in filter(lambda version: self.question.allows(package, version), known):  # noqa: B023
+                for version in filter(lambda version: self.question.allows(package, version), known):
                     pairs = (self._pair(main, (package, version), python, target) for target in self.question.targets)
                     self._everywhere(pairs, self.refusals)
                 return None
@@ -286,8 +290,8 @@ class Search:
         return tuple(bounded)
 
 
-def _named(main: tuple[str, Version], question: Question) -> tuple[str, str, Origin]:
-    return main[0], str(main[1]), question.targets[0].origin
+def _named(main: tuple[str, Version], question: Question) -> tuple[str, Version, Origin]:
+    return *main, question.targets[0].origin
 
 
 def _reasons(judgement: Judgement) -> list[Refusal]:
@@ -312,7 +316,7 @@ def series(version: Version) -> str:
 
 
 def bounds(choice: Choice) -> str:
-    """A version range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
+    """A range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
     if not choice.versions:
         return ""
     low, high = choice.versions[-1], choice.versions[0]

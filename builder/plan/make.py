@@ -62,15 +62,14 @@ def make_plans(
         targets, combination, warnings = _choose(recipe, group, source=source, facts=facts, python=python)
         for target in targets:
             specs, more = assemble(recipe, target, combination, facts=facts)
-            plugin_here = target.plugin or combination.plugin is None
             plans[target.subdir] = Plan(
                 recipe=recipe,
                 subdir=target.subdir,
                 source=source,
                 provider=target.provider,
                 specs=specs,
-                warnings=(*warnings, *(combination.warnings if plugin_here else ()), *more),
-                mandatory_checks=combination.checks if plugin_here else (),
+                warnings=(*warnings, *combination.warnings(plugin=target.plugin), *more),
+                mandatory_checks=combination.checks if target.plugin else (),
                 virtual_packages=virtual_packages(target.subdir, macos=recipe.macos),
             )
     return {subdir: plans[subdir] for subdir in wanted_subdirs}
@@ -131,7 +130,7 @@ def _without_framework(
                 if judged and not any(judgement.fits for judgement in judged):
                     missing = missing or judged[0].refusals[0].statement
         if missing is None:
-            return Combination(python=python, held_back=reason or None)
+            return Combination(python=python, held_back=reason)
         reason = reason or missing
     raise UnsatisfiableError(reason, hint=f"change `python: {recipe.python}` or the dependency's version")
 

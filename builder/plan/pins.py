@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from builder.errors import RecipeError
 from builder.plan.model import MAIN_GROUP
-from builder.recipe.model import Dependency, specifier_set
+from builder.recipe.model import specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
             if isinstance(dependency, str):
                 conda_name, spec = split_conda(dependency)
                 yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec)
-            elif isinstance(dependency, Dependency) and dependency.applies_to(subdir):
+            elif dependency.applies_to(subdir):
                 requirement = Requirement(dependency.pypi) if dependency.pypi else None
                 if dependency.conda is None:
                     yield Wanted(group=name, where=where, pypi=requirement, always_pypi=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from packaging.version import Version
-
 from builder.compat.fit import Setting
 from builder.errors import UnsatisfiableError
 from builder.plan.model import Source
@@ -16,6 +14,8 @@ from builder.recipe.model import specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from packaging.version import Version
 
     from builder.compat.facts import Facts
     from builder.compat.model import Origin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.compat.fit import display
 from builder.errors import UnsatisfiableError
-from builder.plan.choose import Combination, Level, Search, series
+from builder.plan.choose import Combination, Level, Memo, Search, series
 from builder.plan.question import PYTHONS
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 def choose(question: Question) -> Combination:
     """The best combination at the strictest level that has one. Raises `UnsatisfiableError` with the refusing fact."""
+    memo: Memo = {}
     for level in Level:
         if level is Level.PROVEN or _pinned(question):
-            for combination in Search(question=question, level=level).combinations():
+            for combination in Search(question=question, level=level, memo=memo).combinations():
                 return combination
-    raise _refusal(question)
+    raise _refusal(question, memo)
 
 
 def _pinned(question: Question) -> bool:
@@ -38,18 +39,21 @@ def _pinned(question: Question) -> bool:
 def _no_builds(question: Question) -> bool:
     """True when no fact is about the framework on one of the platforms, so that everything there is unproven."""
     return any(
-        not any(release.build(target.subdir) for release in question.facts.releases_of(question.family.main, target.origin))
+        not any(
+            release.build(target.subdir) for release in question.facts.releases_of(question.family.main, target.origin)
+        )
         for target in question.targets
     )
 
 
-def _refusal(question: Question) -> UnsatisfiableError:
-    search = Search(question=question, level=Level.UNPROVEN if _pinned(question) else Level.PROVEN)
+def _refusal(question: Question, memo: Memo) -> UnsatisfiableError:
+    level = Level.UNPROVEN if _pinned(question) else Level.PROVEN
+    search = Search(question=question, level=level, memo=memo)
     for _ in search.combinations():  # yields nothing here: it gathers the refusals
         break
     reason = _most_telling(search.refusals, question)
     pinned = question.pins_on(*(reason.packages if reason else ()))
-    nearest = list(dict.fromkeys(_nearest(question)))
+    nearest = list(dict.fromkeys(_nearest(question, memo)))
     hint = "; or ".join(nearest[:3]) or (reason.remedy if reason else None)
     if reason is None:
         everything = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
@@ -64,14 +68,14 @@ def _refusal(question: Question) -> UnsatisfiableError:
 
 
 def _most_telling(refusals: list[Refusal], question: Question) -> Refusal | None:
-    """A refusal between two things the user named comes first (a known failure before a declaration), then the first."""
+    """A refusal between two things the user named comes first, a known failure before a declaration."""
     named = {pin.package for target in question.targets for pin in target.pins}
     between = [r for r in refusals if len(set(r.packages)) > 1 and set(r.packages) <= named]
     known = [r for r in between if any(hasattr(fact, "verdict") for fact in r.facts)]
     return next(iter([*known, *between, *refusals]), None)
 
 
-def _nearest(question: Question) -> Iterator[str]:
+def _nearest(question: Question, memo: Memo) -> Iterator[str]:
     """What to write instead: each pin let go alone, then a Python, then a platform."""
     seen: set[tuple[str, str]] = set()
     pins = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
@@ -81,29 +85,32 @@ def _nearest(question: Question) -> Iterator[str]:
         if (pin.package, pin.where) in seen:
             continue
         seen.add((pin.package, pin.where))
-        combination = _first(_without(question, pin))
+        combination = _first(_without(question, pin), memo)
         if combination is not None:
             yield f"use {_version_of(pin.package, combination)}"
-    combination = _first(replace(question, minors=tuple(text for text in PYTHONS if text not in question.minors)))
+    combination = _first(replace(question, minors=tuple(text for text in PYTHONS if text not in question.minors)), memo)
     if combination is not None:
         yield f"use Python {combination.python}"
     if len(question.targets) > 1:
         for target in question.targets:
             others = tuple(other for other in question.targets if other is not target)
-            if _first(replace(question, targets=others)) is not None:
+            if _first(replace(question, targets=others), memo) is not None:
                 yield f"write `parity: none`, or leave out {target.subdir}: the other platforms have a combination"
                 return
 
 
-def _first(question: Question) -> Combination | None:
-    return next(Search(question=question, level=Level.PROVEN).combinations(), None) or next(
-        Search(question=question, level=Level.UNSAFE).combinations(), None
-    )
+def _first(question: Question, memo: Memo) -> Combination | None:
+    proven = Search(question=question, level=Level.PROVEN, memo=memo).combinations()
+    unsafe = Search(question=question, level=Level.UNSAFE, memo=memo).combinations()
+    return next(proven, None) or next(unsafe, None)
 
 
 def _without(question: Question, pin: Pin) -> Question:
     targets = tuple(
-        replace(target, pins=tuple(other for other in target.pins if (other.package, other.where) != (pin.package, pin.where)))
+        replace(
+            target,
+            pins=tuple(other for other in target.pins if (other.package, other.where) != (pin.package, pin.where)),
+        )
         for target in question.targets
     )
     return replace(question, targets=targets)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from builder.compat.facts import in_order
 from builder.compat.fit import display
@@ -19,6 +18,8 @@ from builder.plan.reasons import references
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from builder.compat.facts import Facts
     from builder.plan.choose import Choice
     from builder.plan.question import Family, Target
@@ -42,9 +43,9 @@ def assemble(
             subjects[subject] = len(chosen)
             chosen.append(spec)
     asked = tuple(wanted(recipe, subdir=target.subdir))
-    if target.subdir is Subdir.OSX_ARM64 and target.provider == "conda-forge":
-        if _needs_numpy(asked, subjects, facts) or recipe.blas != "auto":
-            chosen.append(blas_spec(recipe, facts=facts))
+    on_mac = target.subdir is Subdir.OSX_ARM64 and target.provider == "conda-forge"
+    if on_mac and (_needs_numpy(asked, subjects, facts) or recipe.blas != "auto"):
+        chosen.append(blas_spec(recipe, facts=facts))
     warnings: list[str] = []
     by_name = {(spec.manager, canonicalize_name(spec.name)): index for index, spec in enumerate(chosen)}
     for dependency in asked:
@@ -61,8 +62,8 @@ def assemble(
             chosen.append(spec)
         if target.provider == "metal" and spec.manager == "conda" and facts.names_of(spec.name) is None:
             warnings.append(
-                f"{spec.name} comes from conda and no fact says whether it brings conda's NumPy along; if it does, name "
-                f"its PyPI counterpart ({{conda: {spec.name}, pypi: …}} with only `pypi:`), so that there is one NumPy"
+                f"{spec.name} comes from conda and no fact says whether it brings conda's NumPy along; if it does, "
+                f"ask for its PyPI counterpart instead (`pypi: [{spec.name}]`), so that there is one NumPy"
             )
     return tuple(chosen), tuple(warnings)
 
@@ -94,7 +95,7 @@ def _framework(
     assert main is not None
     conda = target.origin == "conda-forge"
     manager: Literal["conda", "pip"] = "conda" if conda else "pip"
-    release = facts.release(family.main, str(main.newest), target.origin)
+    release = facts.release(family.main, main.newest, target.origin)
     build = release.build(target.subdir) if release is not None else None
     name = family.conda if conda else (build.distribution if build is not None else None) or family.main
     glob = family.build.format(py=combination.python.replace(".", "")) if conda else ""
@@ -108,7 +109,11 @@ def _framework(
     above = family.open_above and conda and not pinned
     newer = "; or a newer one of the channel, since nothing else has to fit it" if above else ""
     gpu = f"; {family.gpu}" if family.gpu and target.subdir is Subdir.OSX_ARM64 else ""
-    proven = "unproven: it is what the recipe's pins leave" if combination.unproven else f"the newest release that exists on every platform of the recipe{proof}"
+    proven = (
+        "unproven: it is what the recipe's pins leave"
+        if combination.unproven
+        else f"the newest release that exists on every platform of the recipe{proof}"
+    )
     specs = [
         (
             family.main,
@@ -166,9 +171,7 @@ def _dependency(dependency: Wanted, target: Target, combination: Combination, *,
         spec = dependency.conda_spec
         if dependency.subject == "tf-keras":
             spec, reason = _legacy_keras(spec, combination, reason, conda=True)
-        return ChosenSpec(
-            manager="conda", name=dependency.conda_name, spec=spec, reason=reason, group=dependency.group
-        )
+        return ChosenSpec(manager="conda", name=dependency.conda_name, spec=spec, reason=reason, group=dependency.group)
     if target.provider == "metal" and links_numpy and not dependency.always_pypi:
         reason += "; from PyPI, because conda's build would bring a second NumPy and BLAS"
     requirement = dependency.pypi

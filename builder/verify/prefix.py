@@ -115,12 +115,14 @@ class Prefix:
                 data = json.loads(path.read_bytes())
                 records.append(
                     CondaRecord(
-                        name=data["name"],
-                        version=data["version"],
+                        name=str(data["name"]),
+                        version=str(data["version"]),
                         build=data.get("build", ""),
                         subdir=data.get("subdir", ""),
-                        files=tuple(data.get("files", ())),
-                        paths=tuple((data.get("paths_data") or {}).get("paths", ())),
+                        files=tuple(path for path in data.get("files", ()) if isinstance(path, str)),
+                        paths=tuple(
+                            item for item in (data.get("paths_data") or {}).get("paths", ()) if isinstance(item, dict)
+                        ),
                         source=path,
                     )
                 )

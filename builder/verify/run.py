@@ -74,8 +74,12 @@ def verify_prefix(
         found += static_findings(prefix, scope=scope, progress=tell)
     if runtime:
         found += _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings())
-    found = _demand(found, prefix)
-    return Report(identity=identity_of(prefix, host=host if runtime else None), findings=tuple(found), seconds=time.monotonic() - begun)
+    found = [_sentence(finding) for finding in _demand(found, prefix)]
+    return Report(
+        identity=identity_of(prefix, host=host if runtime else None),
+        findings=tuple(found),
+        seconds=time.monotonic() - begun,
+    )
 
 
 def _runtime(
@@ -97,7 +101,6 @@ def _runtime(
         python=prefix.python,
         expectations=expectations_of(prefix),
         subdir=subdir,
-        host=host,
         level=level,
         environ=around.environ,
         home=around.home,
@@ -115,6 +118,11 @@ def _cannot_run(prefix: Prefix, subdir: Subdir | None, host: Subdir | None) -> s
     if prefix.python is None:
         return "it has no bin/python"
     return None
+
+
+def _sentence(finding: Finding) -> Finding:
+    """The finding with a full stop after its title, whoever wrote it."""
+    return finding if finding.title.endswith((".", "!", "?")) else replace(finding, title=f"{finding.title}.")
 
 
 def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Keras × TensorFlow by running: one throw-away environment per pair, the functional suite in it, a record of what happened.
+"""Keras × TensorFlow by running: one throw-away environment per pair, and a record of what the suite did in it.
 
 A pair is run only when its exact versions have no record yet, so running again after a release measures what
 is new and nothing else.
@@ -40,6 +40,8 @@ class Pair:
     python: str
     overrides: tuple[str, ...] = ()
     """Requirements that replace what is declared, to see what happens outside the metadata: `numpy==2.4.6`."""
+    subject: str = "keras"
+    """What a failure is laid on: `keras`, `numpy`, or `resolution` (a fresh install as a whole)."""
     steps: tuple[str, ...] = ()
     """Steps to run, for old releases that lack some of them; empty: the whole suite."""
 
@@ -63,6 +65,7 @@ class Run:
             "keras": self.pair.keras,
             "python": self.python,
             **({"overrides": list(self.pair.overrides)} if self.pair.overrides else {}),
+            **({"subject": self.pair.subject} if self.pair.subject != "keras" else {}),
             "date": self.date,
             "companions": dict(sorted(self.companions.items())),
         }
@@ -140,7 +143,7 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extr
     if refusal is not None:
         return Run(pair=pair, python=pair.python, date=today.isoformat(), refused=refusal[:600])
     if not environment.exists():
-        made = _uv("venv", "--python", pair.python, str(environment), uv=uv)
+        made = _uv("venv", "--no-python-downloads", "--python", pair.python, str(environment), uv=uv)
         if made.returncode != 0:
             raise BuildError(f"uv could not make an environment: {made.stderr.strip()}")
     python = environment / "bin" / "python"
@@ -160,8 +163,7 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extr
             )  # fmt: skip
             output, status = done.stdout, done.returncode
         except subprocess.TimeoutExpired as expired:
-            raw = expired.stdout or b""
-            output, status = (raw if isinstance(raw, str) else raw.decode()), -9
+            output, status = (expired.stdout or b"").decode("utf-8", "replace"), -9
     passed, failed, seen = interpret(output.splitlines(), returncode=status)
     if seen and (seen["tensorflow"], seen["keras"]) != (pair.tensorflow, pair.keras):
         failed["versions"] = f"imported TensorFlow {seen['tensorflow']} and Keras {seen['keras']}"

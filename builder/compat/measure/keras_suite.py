@@ -128,7 +128,7 @@ class Suite:
         keras, tf = self.keras, self.tf
 
         @keras.utils.register_keras_serializable(package="envbuild")
-        class Scale(keras.layers.Layer):  # type: ignore[misc]
+        class Scale(keras.layers.Layer):  # type: ignore[misc,name-defined]
             def build(self, _shape: Any) -> None:
                 self.factor = self.add_weight(shape=(1,), initializer="ones", trainable=True, name="factor")
 
@@ -156,7 +156,7 @@ class Suite:
     def step_subclass(self) -> None:
         keras = self.keras
 
-        class Net(keras.Model):  # type: ignore[misc]
+        class Net(keras.Model):  # type: ignore[misc,name-defined]
             def __init__(self) -> None:
                 super().__init__()
                 self.hidden = keras.layers.Dense(16, activation="relu")

@@ -1,7 +1,8 @@
 """Wheel tags, Python and macOS floors and declared pins, re-read from the packages' own metadata on PyPI.
 
-The index is the one the user's uv and pip are configured for: pip lists the versions, uv names every wheel of
-a version (a universal lock without dependencies), and the metadata inside each wheel is read by byte ranges, without downloading the wheel.
+The index is the one the user's pip and uv are configured for: pip lists the versions, uv names every wheel of a
+version (a universal lock without dependencies), and the metadata inside a wheel is read by byte ranges, without
+downloading the wheel.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ MINORS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 #: Requirements worth keeping: those that facts or choices are about.
 RELEVANT: Final = frozenset(
     (
-        "keras", "tf-keras", "tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel", "numpy", "protobuf",
-        "h5py", "ml-dtypes", "jax", "jaxlib", "optree", "scipy", "mlx-metal", "tensorflow-io-gcs-filesystem",
+        "keras", "tf-keras", "tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel", "numpy",
+        "protobuf", "h5py", "ml-dtypes", "jax", "jaxlib", "optree", "scipy", "mlx-metal",
     )
 )  # fmt: skip
 
@@ -147,7 +148,7 @@ def pythons_of(tag: Tag) -> set[str]:
         first = f"3.{tag.interpreter.removeprefix('cp3')}"
         if tag.abi == "abi3":
             return set(MINORS[MINORS.index(first) :]) if first in MINORS else set(MINORS)
-        return {first} if tag.abi == tag.interpreter else set()
+        return {first} if tag.abi in (tag.interpreter, "none") else set()
     return set()
 
 

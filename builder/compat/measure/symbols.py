@@ -2,9 +2,9 @@
 
 Real arm64 wheels are read, on any machine. The model of dyld is the part of it that decides here:
 
-* a symbol bound to a library by its place in the load commands must be exported by that library or by one it re-exports;
-  the library itself (`@rpath/_pywrap_tensorflow_internal.so`) is found among the images that are loaded already, by
-  install name, because the plug-in's own rpath points into the build tree it was made in;
+* a symbol bound to a library by its place in the load commands must be exported by that library, or by one that it
+  re-exports; the library itself (`@rpath/_pywrap_tensorflow_internal.so`) is found by install name among the images
+  that are loaded already, because the plug-in's own rpath points into the build tree it was made in;
 * a symbol bound by flat lookup is searched in TensorFlow's dynamic libraries, but not in `_pywrap_*.so`, which Python
   opens with RTLD_LOCAL (dyld, DyldRuntimeState.cpp).
 
@@ -130,21 +130,16 @@ def compare(plugin: Path, libraries: Libraries) -> Outcome:
             if symbol.ordinal == FLAT_LOOKUP and not symbol.name.startswith(RUNTIME):
                 wanted.setdefault(None, []).append(symbol.name)
             elif symbol.ordinal > 0:
-                library = image.commands.dylibs[symbol.ordinal - 1].name
-                if library.startswith("@rpath/"):
-                    wanted.setdefault(library, []).append(symbol.name)
+                bound_to = image.commands.dylibs[symbol.ordinal - 1].name
+                if bound_to.startswith("@rpath/"):
+                    wanted.setdefault(bound_to, []).append(symbol.name)
     missing: list[bytes] = []
     missing_libraries = []
     for library, names in wanted.items():
-        if library is None:
-            found = libraries.flat(names)
-        else:
-            target = libraries.by_install_name(library)
-            if target is None:
-                missing_libraries.append(library)
-                found = libraries.flat(names)
-            else:
-                found = libraries.exported(target, names)
+        target = libraries.by_install_name(library) if library is not None else None
+        if library is not None and target is None:
+            missing_libraries.append(library)
+        found = libraries.exported(target, names) if target is not None else libraries.flat(names)
         missing += [name for name in names if name not in found]
     return Outcome(
         bound=sum(map(len, wanted.values())),
@@ -208,7 +203,7 @@ def measure(
     today: date,
     tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> int:
-    """Compare every plug-in with every TensorFlow (distribution, version, Python) that has no record; give the number."""
+    """Compare every plug-in with every TensorFlow (distribution, version, Python); give the number of new records."""
     records: list[dict[str, Any]] = []
     if file.exists():
         records = list(yaml.safe_load(file.read_text(encoding="utf-8"))["symbols"])
@@ -228,9 +223,12 @@ def measure(
                     records.append(_record(plugin, version, wheel, outcome, today))
                     count += 1
                 libraries.close()
-            records.sort(key=lambda record: (_number(record["tensorflow"]), _number(record["metal"]), record["pythons"]))
+            records.sort(
+                key=lambda record: (_number(record["tensorflow"]), _number(record["metal"]), record["pythons"])
+            )
             write_facts(file, {"measured_on": "the arm64 wheels on PyPI, read on Linux", "symbols": records})
-            tell(f"{distribution} {version}: {sum(r['tensorflow'] == version and not r['missing'] for r in records)} load")
+            loading = sum(record["tensorflow"] == version and not record["missing"] for record in records)
+            tell(f"{distribution} {version}: {loading} plug-ins load")
     return count
 
 

@@ -46,7 +46,6 @@ class Context:
     python: Path
     expectations: Expectations
     subdir: Subdir
-    host: Subdir
     level: Level
     environ: Mapping[str, str]
     home: Path

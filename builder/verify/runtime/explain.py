@@ -35,19 +35,19 @@ def failure(step: Step, outcome: Outcome, context: Context, packages: Packages) 
     if step.how == "raised":
         return _raised(step, outcome, context, packages)
     if step.how == "exited":
-        return _exited(step, outcome, context, packages, trace=step.error)
+        return _exited(step, outcome, context, packages, stack=step.error)
     if outcome.timed_out:
         return _hung(step, outcome, context, packages, doing=doing)
     if outcome.returncode < 0:
         return _killed(step, outcome, context, packages, doing=doing)
-    return _exited(step, outcome, context, packages, trace=outcome.exit_stack or outcome.stderr)
+    return _exited(step, outcome, context, packages, stack=outcome.exit_stack)
 
 
 def _doing(step: Step) -> str:
     """What was going on, as the end of a sentence."""
     if step.check.startswith("import."):
         return f"importing {step.subject}"
-    return f"{step.check} ({step.subject})" if step.subject else step.check
+    return f"running {step.check} ({step.subject})" if step.subject else f"running {step.check}"
 
 
 def signal_name(returncode: int) -> str:
@@ -104,9 +104,9 @@ def _hung(step: Step, outcome: Outcome, context: Context, packages: Packages, *,
     )
 
 
-def _exited(step: Step, outcome: Outcome, context: Context, packages: Packages, *, trace: str) -> Finding:
+def _exited(step: Step, outcome: Outcome, context: Context, packages: Packages, *, stack: str) -> Finding:
     status = step.message if step.how == "exited" else str(outcome.returncode)
-    culprit = _culprit(trace, context, packages)
+    culprit = _culprit(stack, context, packages)
     if culprit is None and step.check.startswith("import."):
         culprit = packages.module_owner(step.subject)
     by = f", ended by {culprit.name}" if culprit else ""
@@ -114,7 +114,7 @@ def _exited(step: Step, outcome: Outcome, context: Context, packages: Packages, 
         check=step.check,
         status=Status.FAIL,
         title=f"The process exits with status {status} while {_doing(step)}{by}; what comes after never runs.",
-        evidence=tuple(_tail(trace)) or (f"no message; {outcome.seconds:.1f} s after the start",),
+        evidence=tuple(_tail(stack or outcome.stderr)) or (f"no message; {outcome.seconds:.1f} s after the start",),
         remedy=f"reinstall {culprit.name}: {packages.reinstall(culprit)}"
         if culprit
         else f"look for sys.exit or os._exit in what {step.subject or step.check} runs",

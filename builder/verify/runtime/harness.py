@@ -25,8 +25,8 @@ _OUTPUT_KEPT: Final = 64 * 1024
 _RESULTS_KEPT: Final = 4 * 1024 * 1024
 
 #: Variables that no probe gets from its parent, because they change which code is loaded or how: the checks
-#: judge the environment itself. What the user's own settings do to it is a check of its own (`probes/process.py`).
-_KEPT_VARIABLES: Final = ("HOME", "USER", "LOGNAME", "TMPDIR", "SSL_CERT_FILE", "SYSTEMROOT")
+#: judge the environment itself. What the user's own settings do to it is a check of its own (`runtime/user.py`).
+_KEPT_VARIABLES: Final = ("HOME", "USER", "LOGNAME", "SSL_CERT_FILE")
 
 #: Seconds a process gets to print its Python traceback after SIGABRT, before SIGKILL.
 _GRACE: Final = 2.0
@@ -100,8 +100,9 @@ def run(
     limit: float,
     arguments: Mapping[str, Any] | None = None,
     flags: Sequence[str] = ("-I",),
+    folder: Path = PROBES,
 ) -> Outcome:
-    """Run `probes/PROBE.py` and wait for it, for `limit` seconds at most.
+    """Run the probe `PROBE.py` of `folder` and wait for it, for `limit` seconds at most.
 
     Raises OSError when the interpreter cannot be started at all (wrong architecture, not executable).
     """
@@ -109,7 +110,7 @@ def run(
     reading, writing = os.pipe()
     begun = time.monotonic()
     command = [str(python), *flags, "-X", "faulthandler", str(PROBES / "run.py"), str(writing), token]
-    command += [str(PROBES / f"{probe}.py"), json.dumps(dict(arguments or {}))]
+    command += [str(folder / f"{probe}.py"), json.dumps(dict(arguments or {}))]
     try:
         process = subprocess.Popen(
             command,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,15 +87,19 @@ _SLOW_BESIDE_ACCELERATE: Final = 0.4
 #: on linux-64 stays below 3e-6, 2e-14), and orders of magnitude below what the published bugs give.
 TOLERANCES: Final[dict[str, float]] = {"float16": 5e-2, "bfloat16": 2e-1, "float32": 2e-4, "float64": 1e-10}
 
-#: File name (lower case) → kind. Accelerate lives in the system's shared cache.
+#: Path of an image (lower case) → kind of BLAS. Accelerate itself lives in the system's shared cache; conda-forge
+#: reaches it through its own shims (build_pkg.sh of blas-feedstock).
 _BLAS_KINDS: Final = (
-    ("openblas", "openblas"),
-    ("accelerate.framework", "accelerate"),
-    ("libmkl_rt", "mkl"),
-    ("libmkl_core", "mkl"),
-    ("libblis", "blis"),
+    (re.compile(r"openblas[^/]*$"), "openblas"),
+    (re.compile(r"/(accelerate|veclib)\.framework/|libveclibfort|libblas_reexport"), "accelerate"),
+    (re.compile(r"/libmkl_(rt|core)"), "mkl"),
+    (re.compile(r"/libblis"), "blis"),
 )
-_OPENMP_KINDS: Final = (("libiomp5", "Intel"), ("libomp", "LLVM"), ("libgomp", "GNU"))
+_OPENMP_KINDS: Final = (
+    (re.compile(r"/libiomp5[^/]*$"), "Intel"),
+    (re.compile(r"/libomp(?![a-z])[^/]*$"), "LLVM"),
+    (re.compile(r"/libgomp[^/]*$"), "GNU"),
+)
 
 
 def tolerance(case: Case, dtype: str) -> float:
@@ -199,6 +204,10 @@ def judge_rate(case: Case) -> Finding:
     return case.passed(f"NumPy multiplies at {rate:.0f} GFLOP/s.", *evidence)
 
 
+def _default_method(case: Case) -> tuple[str, ...]:
+    return (f"default here: {case.facts['default']}",) if "default" in case.facts else ()
+
+
 def judge_workers(case: Case) -> Finding:
     method = case.step.subject
     if not case.facts["equal"]:
@@ -206,7 +215,7 @@ def judge_workers(case: Case) -> Finding:
             f"Worker processes started by {method} compute something else than their parent.",
             remedy=wrong_numbers(case, "numpy"),
         )
-    return case.passed(f"Worker processes can be started by {method}.", f"default here: {case.facts['default']}")
+    return case.passed(f"Worker processes can be started by {method}.", *_default_method(case))
 
 
 def judge_blas(case: Case) -> Finding:
@@ -217,7 +226,12 @@ def judge_blas(case: Case) -> Finding:
         for library in ("numpy", "scipy")
         for key, value in case.facts.get(library, {}).items()
     )
-    evidence = (*(f"loaded: {kind} {_short(path, case)}" for kind, path in loaded), *reported)
+    threads = case.facts.get("threads", {})
+    pools = tuple(
+        f"threads: {pool['num_threads']} in {Path(pool['filepath']).name}, {threads['cpus']} CPUs"
+        for pool in threads.get("pools", ())
+    )
+    evidence = (*(f"loaded: {kind} {_short(path, case)}" for kind, path in loaded), *reported, *pools)
     kinds = {kind for kind, _ in loaded}
     wanted = case.context.expectations.blas
     if case.context.subdir.is_osx and wanted in ("accelerate", "newaccelerate") and "accelerate" not in kinds:
@@ -284,19 +298,13 @@ def _openmp_remedy(foreign: list[str], case: Case) -> str:
     )
 
 
-def _kinds(images: list[str], table: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """(kind, path) of the images whose file name begins like one of `table`, each real file once."""
+def _kinds(images: list[str], table: tuple[tuple[re.Pattern[str], str], ...]) -> list[tuple[str, str]]:
+    """(kind, path) of the images that a pattern of `table` fits, each real file once."""
     found: dict[str, tuple[str, str]] = {}
     for image in images:
-        for part, kind in table:
-            name = Path(image).name.lower()
-            if (
-                (part in image.lower())
-                if "." in part or (part == "openblas" and ".so" in name)
-                else name.startswith(part)
-            ):
-                found.setdefault(str(Path(image).resolve()), (kind, image))
-                break
+        kind = next((kind for pattern, kind in table if pattern.search(image.lower())), None)
+        if kind is not None:
+            found.setdefault(str(Path(image).resolve()), (kind, image))
     return list(found.values())
 
 

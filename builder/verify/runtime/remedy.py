@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from builder.verify.prefix import Dist, Prefix
 
 
@@ -38,9 +39,9 @@ class Packages:
 
     @cached_property
     def _pip_files(self) -> dict[str, Dist]:
-        """Path relative to site-packages → its distribution."""
+        """Path relative to site-packages (with `..` for what lies beside it) → its distribution."""
         return {
-            line.partition(",")[0]: dist
+            posixpath.normpath(line.partition(",")[0]): dist
             for dist in self._prefix.dists
             for line in (dist.read("RECORD") or "").splitlines()
             if line
@@ -68,8 +69,8 @@ class Packages:
             found = self._conda_files.get(file.relative_to(prefix).as_posix())
             if found is not None:
                 return found
-        if site is not None and file.is_relative_to(site):
-            dist = self._pip_files.get(file.relative_to(site).as_posix())
+        if site is not None and file.is_relative_to(prefix):
+            dist = self._pip_files.get(Path(os.path.relpath(file, site)).as_posix())
             if dist is not None:
                 return Owner(name=dist.name, version=dist.version, manager="pip")
         return None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.verify.finding import Finding, Status
+from builder.verify.progress import Level
 from builder.verify.registry import Check
-from builder.verify.runtime import explain, frameworks, harness, numerics, others, packages, process
+from builder.verify.runtime import condatools, explain, frameworks, harness, numerics, others, packages, process, user
 from builder.verify.runtime.judge import Case
 from builder.verify.runtime.remedy import Packages
 from builder.verify.runtime.schedule import Task, tasks
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 CHECKS: Final = (
     *process.CHECKS,
+    *user.CHECKS,
     *packages.CHECKS,
+    *condatools.CHECKS,
     *frameworks.CHECKS,
     *numerics.CHECKS,
     *others.CHECKS,
@@ -38,7 +41,7 @@ CHECKS: Final = (
     Check(
         id="runtime.exit",
         area="process",
-        catches="Processes that do their work and then crash or hang instead of ending.",
+        catches="Processes that do their work and then crash or hang instead of ending; time and memory of each probe.",
         otherwise="`Segmentation fault` after the last line of a script; CI jobs that fail although all is done.",
     ),
 )
@@ -52,19 +55,21 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
     """All runtime findings of a prefix whose platform runs on this host, in the order of the schedule."""
     owned = Packages(context.prefix)
     found = [packages.locked(context.prefix, owned)]
+    if context.level is Level.FULL and (seen := condatools.agreement(context.prefix, context.environ)) is not None:
+        found.append(seen)
     with tempfile.TemporaryDirectory(prefix="envbuild-verify-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
         environ = harness.clean_environment(context.environ, prefix=context.prefix.path, scratch=scratch)
         progress("starting the interpreter")
-        alive, first = _interpreter(context, owned, environ=environ, scratch=scratch)
+        alive, first = _interpreter(context, owned, environ=environ, scratch=scratch, limit=min(limit or 30, 30))
         found += first
-        found += [process.variables(context), *process.keras_settings(context, owned)]
+        found += [user.variables(context), *user.keras_settings(context)]
         if not alive:
             return found + [_not_run(task) for task in tasks(context, scratch=scratch)]
 
-        def run(task: Task) -> list[Finding]:
+        def run(task: Task) -> tuple[Task, Outcome]:
             progress(task.doing)
-            outcome = harness.run(
+            return task, harness.run(
                 context.python,
                 task.probe,
                 environ=environ,
@@ -72,27 +77,44 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
                 limit=task.limit,
                 arguments=task.arguments,
             )
-            return judged(outcome, task, context, owned)
 
         scheduled = tasks(context, scratch=scratch, limit=limit)
         with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
-            for result in pool.map(run, (task for task in scheduled if not task.exclusive)):
-                found += result
-        for task in scheduled:
-            if task.exclusive:
-                found += run(task)
+            outcomes = list(pool.map(run, (task for task in scheduled if not task.exclusive)))
+        outcomes += [run(task) for task in scheduled if task.exclusive]
+    for task, outcome in outcomes:
+        found += judged(outcome, task, context, owned)
+    found += _ended_well(outcomes)
     # Two probes may say the same of the same module; evidence (times, paths) may differ.
     return list({(finding.check, finding.status, finding.title): finding for finding in found}.values())
 
 
+def _ended_well(outcomes: list[tuple[Task, Outcome]]) -> list[Finding]:
+    """One pass for all probes that came to their end, with what each took."""
+    well = [(task, outcome) for task, outcome in outcomes if outcome.finished and outcome.returncode == 0]
+    if not well:
+        return []
+    return [
+        Finding(
+            check="runtime.exit",
+            status=Status.PASS,
+            title=f"{len(well)} of {len(outcomes)} probes ended as a program should.",
+            evidence=tuple(
+                f"{task.doing or task.probe}: {outcome.seconds:.1f} s, {outcome.peak_mib:.0f} MiB"
+                for task, outcome in well
+            ),
+        )
+    ]
+
+
 def _interpreter(
-    context: Context, owned: Packages, *, environ: dict[str, str], scratch: Path
+    context: Context, owned: Packages, *, environ: dict[str, str], scratch: Path, limit: float
 ) -> tuple[bool, list[Finding]]:
     """The two runs of the process probe: isolated, and as the user runs Python. Whether the interpreter works."""
     names = sorted({*owned.modules, *(module.partition(".")[0] for module in context.modules)})
     arguments = {"check": "process.interpreter", "names": names}
     answers = tuple((check, "") for check in ("process.interpreter", "process.prefix", "process.shadow"))
-    task = Task(probe="process", answers=answers[:1], arguments=arguments, limit=30)
+    task = Task(probe="process", answers=answers[:1], arguments=arguments, limit=limit)
     try:
         outcome = harness.run(
             context.python, "process", environ=environ, cwd=scratch, limit=task.limit, arguments=arguments
@@ -105,25 +127,25 @@ def _interpreter(
         return False, found
     for check, _ in answers[1:]:
         also = harness.Step(check=check, subject="", how="done", facts=step.facts)
-        finding = JUDGES[check](Case(step=also, context=context, packages=owned))
+        finding = _judge(Case(step=also, context=context, packages=owned))
         found += [finding] if finding else []
-    user = harness.run(
+    lenient = harness.run(
         context.python,
         "process",
         environ=dict(context.environ),
-        cwd=context.cwd,
-        limit=30,
+        cwd=context.cwd if context.cwd.is_dir() else scratch,
+        limit=limit,
         arguments=arguments | {"as_user": True, "cwd": str(context.cwd), "check": "process.user-site"},
         flags=(),
     )
-    for step_as_user in user.steps:
+    for step_as_user in lenient.steps:
         if step_as_user.how == "done":
             case = Case(step=step_as_user, context=context, packages=owned)
-            found += process.judge_as_user(case, step.facts)
+            found += user.judge_as_user(case, step.facts)
         else:
-            found.append(explain.failure(step_as_user, user, context, owned))
-    if not user.steps:
-        found.append(_between_steps(user, "process.variables", "with your own settings", context, owned))
+            found.append(explain.failure(step_as_user, lenient, context, owned))
+    if not lenient.steps:
+        found.append(_user_settings_kill(lenient))
     return True, found
 
 
@@ -133,9 +155,7 @@ def judged(outcome: Outcome, task: Task, context: Context, owned: Packages) -> l
     for step in outcome.steps:
         if step.how != "done":
             found.append(explain.failure(step, outcome, context, owned))
-        elif (judge := JUDGES.get(step.check)) and (
-            finding := judge(Case(step=step, context=context, packages=owned))
-        ) is not None:
+        elif (finding := _judge(Case(step=step, context=context, packages=owned))) is not None:
             found.append(finding)
     found += _right_numbers(outcome, found)
     reached = {(step.check, step.subject) for step in outcome.steps}
@@ -149,6 +169,20 @@ def judged(outcome: Outcome, task: Task, context: Context, owned: Packages) -> l
         found.append(_died_at_exit(outcome, task))
     found += _survived(outcome, task, context, owned)
     return found
+
+
+def _judge(case: Case) -> Finding | None:
+    """The judge's finding. Facts come from a foreign interpreter: what cannot be judged is a skip, not a traceback."""
+    judge = JUDGES.get(case.step.check)
+    if judge is None:
+        return None
+    try:
+        return judge(case)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return case.skipped(
+            f"What {case.step.check} reported cannot be judged ({type(error).__name__}: {error}).",
+            str(case.facts)[:2000],
+        )
 
 
 def _right_numbers(outcome: Outcome, found: Iterable[Finding]) -> list[Finding]:
@@ -179,6 +213,17 @@ def _survived(outcome: Outcome, task: Task, context: Context, owned: Packages) -
             remedy=match.remedy,
         )
     ]
+
+
+def _user_settings_kill(outcome: Outcome) -> Finding:
+    """Isolated the interpreter runs, with the user's own variables it does not get as far as running code."""
+    return Finding(
+        check="process.variables",
+        status=Status.FAIL,
+        title="Python does not start with your own settings, although the environment is sound.",
+        evidence=tuple(outcome.stderr.splitlines()[-8:]),
+        remedy="unset PYTHONHOME PYTHONPATH PYTHONSTARTUP LD_PRELOAD DYLD_INSERT_LIBRARIES, then try again",
+    )
 
 
 def _cannot_start(error: OSError, context: Context, owned: Packages) -> Finding:

@@ -87,7 +87,9 @@ def _binaries(survey: Survey) -> Iterator[Finding]:
             evidence=listed([_described(survey, binary) for binary in wrong]),
             remedy=f"Install these packages for {survey.arch}: in a native terminal, with an {survey.arch} Python.",
         )
-    if not wrong and not inventory.unreadable:
+    if not inventory.binaries and not inventory.unreadable:
+        yield Finding(check="arch.binary", status=Status.SKIP, title="No binary is there to look at")
+    elif not wrong and not inventory.unreadable:
         count = len(inventory.binaries) - len(chosen)
         yield Finding(
             check="arch.binary",
@@ -159,9 +161,12 @@ def _packages(survey: Survey) -> Iterator[Finding]:
     strange = [record for record in prefix.conda_records if allowed and record.subdir not in allowed]
     lines = [f"conda package {record.name} {record.version} is for {record.subdir}" for record in strange]
     version = prefix.python_version or usual_python(prefix.dists)
+    # A few wheels say macosx_…_x86_64 and hold arm64 code (tensorflow-macos 2.12.0): the code counts.
+    lacking = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if not binary.serves}
+    proven = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if binary.serves} - lacking
     for dist in prefix.dists:
         tags = _tags(dist)
-        reason = _unfit(tags, subdir, version) if tags else None
+        reason = _unfit(tags, None if dist.name in proven else subdir, version) if tags else None
         if reason is not None:
             lines.append(f"wheel {dist.name} {dist.version} ({', '.join(tags[:3])}) {reason}")
     if lines:
@@ -189,6 +194,8 @@ def _guessed(survey: Survey) -> Subdir | None:
     """The platform of a folder of wheels, from what most of its binaries are."""
     if survey.inventory.binaries:
         return Subdir.OSX_ARM64 if survey.arch == "arm64" else Subdir.OSX_64
+    if survey.inventory.elf:
+        return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(survey.elf_machine)
     return None
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from builder.verify.finding import Finding, Status
 from builder.verify.static.check_linking import FAMILIES
-from builder.verify.static.elf import ElfBinary, ElfTree
 from builder.verify.static.survey import Scope, optional_reason
 from builder.verify.static.text import listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from builder.verify.static.elf import ElfBinary, ElfTree
     from builder.verify.static.survey import Survey
 
 _VENDORS: Final = (
@@ -33,21 +32,14 @@ _CALLERS: Final = {
 def check(survey: Survey) -> Iterator[Finding]:
     if survey.is_mac:
         return
-    tree = ElfTree(survey.inventory.root, survey.inventory.elf, survey.packages)
-    machine = _machine(survey, tree)
+    tree = survey.elf
+    machine = survey.elf_machine
     yield from _machines(survey, tree, machine)
     yield from _interpreter(survey, tree, machine)
     yield from _missing(survey, tree)
     if survey.scope is Scope.FULL:
         yield from _duplicates(survey, tree)
         yield from _blas(tree)
-
-
-def _machine(survey: Survey, tree: ElfTree) -> str:
-    if survey.prefix.subdir is not None and survey.prefix.subdir.is_linux:
-        return survey.prefix.subdir.machine
-    counted = Counter(binary.machine for binary in tree.binaries).most_common(1)
-    return counted[0][0] if counted else "x86_64"
 
 
 def _machines(survey: Survey, tree: ElfTree, machine: str) -> Iterator[Finding]:

@@ -59,9 +59,13 @@ def _keras(survey: Survey) -> Iterator[Finding]:
         return
     try:
         version = Version(host.version)
+        if keras is not None:
+            Version(keras.version)
     except InvalidVersion:
         yield Finding(
-            check="keras.match", status=Status.SKIP, title=f"{host.name} has no readable version: {host.version}"
+            check="keras.match",
+            status=Status.SKIP,
+            title=f"{host.name} or Keras has no readable version: {host.version}",
         )
         return
     evidence = [f"{dist.name} {dist.version}" for dist in (host, keras, legacy) if dist is not None]
@@ -161,6 +165,8 @@ def _plugin(survey: Survey, process: Process) -> Finding:
         for item in sorted(missing, key=lambda item: item.position)[:10]:
             place = f"expected in {item.expected.rel}" if item.expected else "looked up in every loaded library"
             lines.append(f"Symbol not found: {shown(item.symbol)}, {place}")
+        if entry.rel in survey.binder.damaged:
+            lines.append(f"its symbols cannot be read: {survey.binder.damaged[entry.rel]}")
     hosts = [survey.packages.described(binary.rel) for binary, _ in process.images.values() if binary is not entry]
     host = next(iter(dict.fromkeys(hosts)), None) or _host(survey)
     if lines:

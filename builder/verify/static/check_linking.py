@@ -57,6 +57,12 @@ FAMILIES: Final = {
 def check(survey: Survey) -> Iterator[Finding]:
     if not survey.is_mac:
         return
+    if not survey.inventory.binaries:
+        wanted = CHECKS if survey.scope is Scope.FULL else CHECKS[:1]
+        yield from (
+            Finding(check=check.id, status=Status.SKIP, title="No binary is there to look at") for check in wanted
+        )
+        return
     yield from _missing_libraries(survey)
     if survey.scope is Scope.FULL:
         yield from _symbols(survey)
@@ -265,7 +271,7 @@ def _floor(survey: Survey) -> Iterator[Finding]:
             evidence=evidence,
         )
         return
-    floor = tuple(int(part) for part in re.findall(r"\d+", asked)[:3])
+    floor = tuple(int(part) for part in re.findall(r"\d{1,4}", asked)[:3])
     above = [binary for binary in newest if (binary.commands.minos or (0, 0, 0)) > (*floor, 0, 0, 0)[:3]]
     if above:
         yield Finding(

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
@@ -173,7 +174,8 @@ def _added(survey: Survey, owned: Owned) -> list[str]:
     root = f"{survey.prefix.path}/"
     recorded: set[str] = set()
     for dist in survey.prefix.dists:
-        recorded.update(path.partition("/")[0] for path, _, _ in record_entries(dist) if "/" in path)
+        tops = {path.partition("/")[0] for path, _, _ in record_entries(dist) if "/" in path}
+        recorded.update(top for top in tops if top.isidentifier())
     found = [
         binary.rel
         for binary in survey.inventory.binaries
@@ -300,8 +302,16 @@ def _requirements(dist: Dist, environment: dict[str, str]) -> Iterator[Requireme
                 requirement = Requirement(line[14:].strip())
             except InvalidRequirement:
                 continue
-            if requirement.marker is None or requirement.marker.evaluate(environment):
+            if _applies(requirement, environment):
                 yield requirement
+
+
+def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
+    """Whether the requirement's marker holds; one that compares what cannot be compared does not."""
+    try:
+        return requirement.marker is None or requirement.marker.evaluate(environment)
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion, ValueError):
+        return False
 
 
 def marker_environment(survey: Survey) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from builder.verify.static.elf import ElfTree
+from builder.verify.static.dyld import Place
 
 if TYPE_CHECKING:
     from builder.verify.static.survey import Survey
@@ -25,6 +25,7 @@ _KINDS: Final = {
         "#2a7f62",
     ),
 }
+_MISSING: Final = " (missing)"
 _ROW: Final = 30
 _LEFT: Final = 230
 _RIGHT: Final = 560
@@ -49,18 +50,19 @@ def _mac_links(survey: Survey) -> dict[str, dict[str, set[str]]]:
             for item in resolutions:
                 kind = _kind(f"/{item.binary.rel}" if item.binary is not None else item.name)
                 if kind is not None:
-                    target = item.binary.rel if item.binary is not None else _short(item.name, missing=bool(item.tried))
+                    absent = item.place is Place.MISSING
+                    target = item.binary.rel if item.binary is not None else _short(item.name, missing=absent)
                     found.setdefault(package, {}).setdefault(target, set()).add(kind)
     return found
 
 
 def _short(name: str, *, missing: bool) -> str:
     match = re.search(r"/([\w+-]+)\.framework/", name)
-    return f"{match[1]} (macOS)" if match else f"{name} (missing)" if missing else name
+    return f"{match[1]} (macOS)" if match else f"{name}{_MISSING}" if missing else name
 
 
 def _linux_links(survey: Survey) -> dict[str, dict[str, set[str]]]:
-    tree = ElfTree(survey.inventory.root, survey.inventory.elf, survey.packages)
+    tree = survey.elf
     found: dict[str, dict[str, set[str]]] = {}
     for binary in tree.binaries:
         for name, linked in tree.links[binary.rel].items():
@@ -89,7 +91,7 @@ def draw(survey: Survey) -> str:
     parts = [_legend()]
     for package in packages:
         parts += [
-            _curve(left[package], right[library], _KINDS[kinds[library]][1], f"{package} links {library}")
+            _curve(left[package], right[library], _KINDS[kinds[library]][1], package, library)
             for library in sorted(found[package])
         ]
     parts += [_box(_LEFT, left[name], name, "#555", anchor="end") for name in packages]
@@ -105,11 +107,12 @@ def _spread(index: int, count: int, rows: int) -> int:
     return 70 + round((rows - count) * _ROW / 2) + index * _ROW + _ROW // 2
 
 
-def _curve(start: int, end: int, colour: str, title: str) -> str:
+def _curve(start: int, end: int, colour: str, package: str, library: str) -> str:
     middle = (_LEFT + _RIGHT) // 2
+    dashed = ' stroke-dasharray="5 4"' if library.endswith(_MISSING) else ""
     return (
         f'<path d="M{_LEFT} {start}C{middle} {start} {middle} {end} {_RIGHT} {end}" fill="none" stroke="{colour}" '
-        f'stroke-width="1.6" stroke-opacity=".65"><title>{escape(title)}</title></path>'
+        f'stroke-width="1.6" stroke-opacity=".65"{dashed}><title>{escape(f"{package} links {library}")}</title></path>'
     )
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from builder.verify.static.inventory import Binary, Inventory
     from builder.verify.static.packages import Packages
 
-#: The SDK from which dyld no longer falls back to /usr/local/lib and /usr/lib for a missing absolute path
-#: (`sdkOnOrAfter2022`).
+#: The SDK from which dyld no longer falls back to /usr/local/lib and /usr/lib (`sdkOnOrAfter2022`; the fallback is
+#: `DyldProcessConfig::forEachDylibFallback`, and holds for `@rpath` names, too).
 _SDK_2022 = (13, 0, 0)
 
 
@@ -158,22 +158,22 @@ class Linker:
         return made(Place.MISSING, tried=tuple(dict.fromkeys(tried)))
 
     def _candidates(self, dylib: Dylib, chain: tuple[Binary, ...], main: Binary | None) -> list[str]:
-        name = dylib.name
-        image = chain[0]
+        """Where dyld looks, in order; binaries built before 2022 end with `/usr/local/lib` and `/usr/lib`."""
+        found = self._named(dylib.name, chain, main)
+        if (chain[0].commands.sdk or (0, 0, 0)) < _SDK_2022:
+            leaf = dylib.name.rpartition("/")[2]
+            found += [f"/usr/local/lib/{leaf}", f"/usr/lib/{leaf}"]
+        return found
+
+    def _named(self, name: str, chain: tuple[Binary, ...], main: Binary | None) -> list[str]:
         if name.startswith("@rpath/"):
             tail = name[7:]
             folders = [folder for loader in chain for folder in self._rpaths_of(loader, main)]
             if main is not None and main not in chain:
                 folders.extend(self._rpaths_of(main, main))
             return [f"{folder}/{tail}" for folder in folders]
-        expanded = self._expanded(name, image, main)
-        if expanded is None:
-            return []
-        candidates = [expanded]
-        if name.startswith("/") and (image.commands.sdk or (0, 0, 0)) < _SDK_2022:
-            leaf = name.rpartition("/")[2]
-            candidates += [f"/usr/local/lib/{leaf}", f"/usr/lib/{leaf}"]
-        return candidates
+        expanded = self._expanded(name, chain[0], main)
+        return [] if expanded is None else [expanded]
 
     def _rpaths_of(self, loader: Binary, main: Binary | None) -> tuple[str, ...]:
         key = (loader.path, main.path if main is not None else "")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import sys
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
-
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSegment
-from elftools.elf.elffile import ELFFile
 
 from builder.verify.static.inventory import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from elftools.elf.elffile import ELFFile
 
     from builder.verify.static.packages import Packages
 
@@ -50,6 +51,9 @@ class ElfBinary:
 
 def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:
     """The binary at `rel`; None for object files and core dumps, which nothing loads."""
+    from elftools.common.exceptions import ELFError  # here, for its 0.2 s: prefixes of Macs need none of it
+    from elftools.elf.elffile import ELFFile
+
     path = f"{root}/{rel}"
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - a string, as in the inventory
@@ -78,6 +82,8 @@ def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:
 
 
 def _dynamic(elf: ELFFile) -> dict[str, list[str]]:
+    from elftools.elf.dynamic import DynamicSegment
+
     tags: dict[str, list[str]] = {}
     for segment in elf.iter_segments("PT_DYNAMIC"):
         if isinstance(segment, DynamicSegment):
@@ -87,6 +93,27 @@ def _dynamic(elf: ELFFile) -> dict[str, list[str]]:
                     value = getattr(tag, {"DT_NEEDED": "needed", "DT_SONAME": "soname"}.get(kind, kind[3:].lower()))
                     tags.setdefault(kind, []).append(str(value))
     return tags
+
+
+def usual_machine(root: str, rels: Iterable[str]) -> str | None:
+    """The machine that most of these ELF files are for, from their headers alone."""
+    counted: Counter[str] = Counter()
+    for rel in rels:
+        try:
+            with open(f"{root}/{rel}", "rb") as stream:  # noqa: PTH123
+                head = stream.read(20)
+        except OSError:
+            continue
+        if len(head) == 20:
+            counted[{62: "x86_64", 183: "aarch64"}.get(int.from_bytes(head[18:20], "little"), "other")] += 1
+    return counted.most_common(1)[0][0] if counted else None
+
+
+def host_folders(machine: str) -> tuple[str, ...]:
+    """Where this system keeps the libraries of `machine`; nothing on another kind of system."""
+    if sys.platform != "linux" or platform.machine() != machine:
+        return ()
+    return (f"/usr/lib/{machine}-linux-gnu", f"/lib/{machine}-linux-gnu", "/usr/lib64", "/lib64", "/usr/local/lib")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +127,16 @@ class ElfMissing:
 class ElfTree:
     """The ELF binaries of a prefix and how their NEEDED entries resolve."""
 
-    def __init__(self, root: str, rels: Iterable[str], packages: Packages) -> None:
+    def __init__(
+        self, root: str, rels: Iterable[str], packages: Packages, *, host_folders: tuple[str, ...] = ()
+    ) -> None:
+        """`host_folders`: where the running system keeps its libraries, when it is the one the prefix is for."""
         read = [read_elf(root, rel) for rel in rels]
         self.binaries = tuple(item for item in read if isinstance(item, ElfBinary))
         self.unreadable = tuple(item for item in read if isinstance(item, Unreadable))
         self._root = root
         self._packages = packages
+        self._host_folders = host_folders
         self._by_path = {binary.path: binary for binary in self.binaries}
         self._by_soname: dict[str, list[ElfBinary]] = {}
         for binary in self.binaries:
@@ -123,7 +154,7 @@ class ElfTree:
             ElfMissing(binary=binary, name=name)
             for binary in self.binaries
             for name, found in self.links[binary.rel].items()
-            if found is None and not _SYSTEM.fullmatch(name)
+            if found is None and not _SYSTEM.fullmatch(name) and not self._on_host(name)
         )
 
     def _resolve(self, binary: ElfBinary, name: str) -> ElfBinary | None:
@@ -137,6 +168,9 @@ class ElfTree:
             if found.machine == binary.machine and self._packages.loads_first(binary.rel, found.rel):
                 return found
         return None
+
+    def _on_host(self, name: str) -> bool:
+        return any(os.path.exists(f"{folder}/{name}") for folder in self._host_folders)  # noqa: PTH110
 
     def closure(self, binary: ElfBinary) -> dict[str, ElfBinary]:
         """Everything in the prefix that loading `binary` loads, itself included."""

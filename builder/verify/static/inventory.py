@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from builder.platforms import Subdir
 
 _TEXT_AND_DATA: Final = (
-    "py pyc pyi pyx pxd h hh hpp hxx inc inl ipp tcc c cc cpp cxx cu cuh m mm f f90 s S td def txt md rst json yaml "
-    "yml toml ini cfg xml html htm css js mjs ts map png svg jpg jpeg gif ico npy npz csv tsv proto qml qm ttf otf afm "
-    "pfb woff woff2 zip gz bz2 xz zst whl cmake pc la typed pem tcl msg enc sh fish csh bat ps1 ipynb pdf tex mplstyle dat "
-    "mat sav arff parquet pkl fits nc qmltypes rsa egg-link lock template jinja j2 metallib a o lib pyd dll exe"
+    "py pyc pyi pyx pxd h hh hpp hxx inc inl ipp tcc c cc cpp cxx cu cuh m mm f f90 s S td def txt md rst json "
+    "yaml yml toml ini cfg xml html htm css js mjs ts map png svg jpg jpeg gif ico npy npz csv tsv proto qml qm "
+    "ttf otf afm pfb woff woff2 zip gz bz2 xz zst whl cmake pc la typed pem tcl msg enc sh fish csh bat ps1 ipynb "
+    "pdf tex mplstyle dat mat sav arff parquet pkl fits nc qmltypes rsa egg-link lock template jinja j2 metallib "
+    "a o lib pyd dll exe"
 )
 #: Suffixes of files that the loader never opens, so that their heads need not be read. Everything else is looked at.
 _NEVER_BINARY: Final = frozenset(f".{suffix}" for suffix in _TEXT_AND_DATA.split())
@@ -89,10 +90,11 @@ class Binary:
         wanted = [name for name in names if name not in known]
         if wanted:
             known.update(dict.fromkeys(wanted))
-            known.update(self._look_up(wanted))
+            known.update(self.look_up(wanted))
         return {name: export for name in names if (export := known[name]) is not None}
 
-    def _look_up(self, names: list[bytes]) -> dict[bytes, Export]:
+    def look_up(self, names: list[bytes]) -> dict[bytes, Export]:
+        """`exported`, for names that are asked once: nothing is remembered."""
         if self._exporter is not None:
             return self._exporter.exported(names)
         opened = open_mach_o(Path(self.path))

@@ -28,11 +28,13 @@ def normalized(name: str) -> str:
 
 def record_entries(dist: Dist) -> Iterator[tuple[str, str, str]]:
     """(path relative to site-packages, hash, size) for each line of RECORD; nothing where it is absent."""
-    text = dist.read("RECORD")
-    if text is not None:
-        for row in csv.reader(text.splitlines()):
+    lines = (dist.read("RECORD") or "").splitlines()
+    try:
+        for row in csv.reader(lines):
             if len(row) == 3 and row[0]:
                 yield row[0], row[1], row[2]
+    except csv.Error:
+        return  # a damaged RECORD: what came before it counts
 
 
 def required_names(dist: Dist) -> tuple[str, ...]:

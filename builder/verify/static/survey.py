@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.platforms import Subdir
 from builder.verify.static.dyld import Linker, Place, Process
+from builder.verify.static.elf import ElfTree, host_folders, usual_machine
 from builder.verify.static.inventory import Inventory, outside_binary, take_inventory
 from builder.verify.static.packages import Packages
 from builder.verify.static.symbols import Binder, Missing
@@ -97,6 +98,20 @@ class Survey:
         if self.prefix.subdir is not None and self.prefix.subdir is not Subdir.NOARCH:
             return self.prefix.subdir.is_osx
         return bool(self.inventory.binaries) or not self.inventory.elf
+
+    @cached_property
+    def elf_machine(self) -> str:
+        """The target's machine in a Linux prefix: asked for, or that of most binaries."""
+        if self.prefix.subdir is not None and self.prefix.subdir.is_linux:
+            return self.prefix.subdir.machine
+        return usual_machine(self.inventory.root, self.inventory.elf) or "x86_64"
+
+    @cached_property
+    def elf(self) -> ElfTree:
+        """The ELF binaries of a Linux prefix."""
+        self.tell("resolving libraries")
+        folders = host_folders(self.elf_machine)
+        return ElfTree(self.inventory.root, self.inventory.elf, self.packages, host_folders=folders)
 
     @cached_property
     def interpreter(self) -> Binary | None:

@@ -59,9 +59,9 @@ class Binder:
         self.damaged: dict[str, str] = {}
         self._seen: dict[tuple[str, ...], tuple[Missing, ...]] = {}
         self._flat: list[tuple[Process, Binary, list[tuple[int, Import]]]] = []
+        self._left: dict[str, list[tuple[int, Import]]] = {}
         self._flat_seen: set[tuple[str, str]] = set()
         self._system_names: set[bytes] = set()
-        self._python: set[bytes] | None = None
 
     def check(self, processes: Iterable[Process]) -> list[tuple[Process, tuple[Missing, ...]]]:
         """Every process with the symbols it lacks, in dyld's order; processes that lack none are left out."""
@@ -80,7 +80,7 @@ class Binder:
             try:
                 self._seen[key] = self._two_level(process, image, resolutions)
             except (BinaryError, OSError) as error:
-                self.damaged[image.rel] = error.plain if isinstance(error, BinaryError) else str(error.strerror)
+                self.damaged[image.rel] = _reason(error)
                 self._seen[key] = ()
         if image.rel not in self.damaged:
             self._note_flat(process, image)
@@ -154,68 +154,80 @@ class Binder:
         if key in self._flat_seen:
             return
         self._flat_seen.add(key)
+        if image.path not in self._left:
+            try:
+                self._left[image.path] = self._left_over(image)
+            except (BinaryError, OSError) as error:
+                self.damaged[image.rel] = _reason(error)
+                self._left[image.path] = []
+        if self._left[image.path]:
+            self._flat.append((process, image, self._left[image.path]))
+
+    def _left_over(self, image: Binary) -> list[tuple[int, Import]]:
+        """The flat and coalesced imports that the image does not provide itself and nobody is known to provide."""
         flat = [
             (position, item)
             for position, item in enumerate(image.imports)
             if item.ordinal in (ORDINAL_FLAT, ORDINAL_WEAK) and not item.weak
         ]
-        if flat:
-            self._flat.append((process, image, flat))
+        self.tally.checked += len(flat)
+        if self._linker.main is None:
+            python = sum(is_python_symbol(item.name) for _, item in flat)
+            self.tally.python += python
+            self.tally.checked -= python
+        own = image.exported([item.name for _, item in flat])
+        return [(position, item) for position, item in flat if item.name not in own and not self._assumed(item)]
+
+    def _assumed(self, item: Import) -> bool:
+        if is_python_symbol(item.name):
+            return self._linker.main is None
+        if item.ordinal == ORDINAL_WEAK:
+            return is_cxx_runtime_symbol(item.name)
+        return is_runtime_symbol(item.name)
 
     def _flat_failures(self) -> list[tuple[Process, tuple[Missing, ...]]]:
-        needed = {item.name for _, _, items in self._flat for _, item in items}
-        self._python = self._python_names(needed)
-        exporters = self._exporters(sorted(name for name in needed if not self._assumed(name)))
+        needed = {item.name for _, _, items in self._flat for _, item in items} - self._system_names
+        python = self._python_names([name for name in needed if is_python_symbol(name)])
+        exporters = self._exporters(sorted(needed - python))
         failures = []
         for process, image, items in self._flat:
             missing = []
             for position, item in items:
-                self.tally.checked += 1
-                if not self._provided(process, image, item, exporters):
+                name = item.name
+                if (
+                    name in needed
+                    and name not in python
+                    and not self._provided(process, image, exporters.get(name, ()))
+                ):
                     how = "flat" if item.ordinal == ORDINAL_FLAT else "weak-def"
-                    missing.append(Missing(image=image, symbol=item.name, position=position, how=how))
+                    missing.append(Missing(image=image, symbol=name, position=position, how=how))
             if missing:
                 failures.append((process, tuple(missing)))
         return failures
 
-    def _assumed(self, name: bytes) -> bool:
-        return name in self._system_names or is_runtime_symbol(name) or is_python_symbol(name)
+    def _python_names(self, names: list[bytes]) -> set[bytes]:
+        """Those of `names` that the interpreter and what it links provide."""
+        main = self._linker.main
+        if main is None:
+            return set()
+        return {name for binary, _ in self._linker.process(main).images.values() for name in binary.exported(names)}
 
     def _exporters(self, names: list[bytes]) -> dict[bytes, list[Binary]]:
+        """name → the binaries of the prefix that export it."""
         exporters: dict[bytes, list[Binary]] = {}
         for binary in self._inventory.binaries if names else ():
             if binary.serves and binary.rel not in self.damaged:
                 try:
-                    found = binary.exported(names)
+                    found = binary.look_up(names)
                 except (BinaryError, OSError) as error:
-                    self.damaged[binary.rel] = error.plain if isinstance(error, BinaryError) else str(error.strerror)
+                    self.damaged[binary.rel] = _reason(error)
                     continue
                 for name in found:
                     exporters.setdefault(name, []).append(binary)
         return exporters
 
-    def _provided(self, process: Process, image: Binary, item: Import, exporters: dict[bytes, list[Binary]]) -> bool:
-        if is_python_symbol(item.name):
-            return self._python_provides(process, item.name)
-        if item.ordinal == ORDINAL_WEAK and is_cxx_runtime_symbol(item.name):
-            return True
-        if self._assumed(item.name):
-            return True
-        return any(self._visible(process, image, binary) for binary in exporters.get(item.name, ()))
-
-    def _python_provides(self, process: Process, name: bytes) -> bool:
-        if self._python is None:
-            self.tally.python += 1
-            return True
-        return name in self._python or any(name in binary.exported([name]) for binary, _ in process.images.values())
-
-    def _python_names(self, needed: set[bytes]) -> set[bytes] | None:
-        """Those of `needed` that the interpreter and what it links provide; None where there is no interpreter."""
-        main = self._linker.main
-        if main is None:
-            return None
-        names = [name for name in needed if is_python_symbol(name)]
-        return {name for binary, _ in self._linker.process(main).images.values() for name in binary.exported(names)}
+    def _provided(self, process: Process, image: Binary, exporters: Iterable[Binary]) -> bool:
+        return any(self._visible(process, image, binary) for binary in exporters)
 
     def _visible(self, process: Process, image: Binary, exporter: Binary) -> bool:
         """Whether flat lookup from `image` sees `exporter`: loaded by now, and not opened with RTLD_LOCAL."""
@@ -224,3 +236,7 @@ class Binder:
         if exporter.name.startswith(_HIDDEN_PREFIX):
             return False
         return exporter.path in process.images or self._packages.loads_first(process.entry.rel, exporter.rel)
+
+
+def _reason(error: BinaryError | OSError) -> str:
+    return error.plain if isinstance(error, BinaryError) else error.strerror or type(error).__name__

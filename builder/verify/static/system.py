@@ -31,18 +31,22 @@ def is_public_leaf(leaf: str) -> bool:
 
 
 _PYTHON: Final = (b"_Py", b"__Py")
-#: C names looked up flat that macOS's own libraries have: the Objective-C runtime, compiler support, libSystem's blocks
-#: and queues, and the public C libraries of /usr/lib. Where one is left to flat lookup, no file can prove it missing.
+#: C names looked up flat that macOS may have: those in Apple's style (`_FSPathMakeRef`, `_kCFNull`), the
+#: Objective-C runtime, compiler support, libSystem's blocks and queues, and the public C libraries of /usr/lib. Where
+#: one of them is left to flat lookup, no file can prove it missing.
 _RUNTIME: Final = re.compile(
-    rb"___|dyld_stub_binder$|__?objc_|_OBJC_|__?NS[A-Z]|_k?C[FGIMTV][A-Z]|_k?Sec[A-Z]|_MTL|_IO[A-Z]|_k?SC[A-Z]|_swift_"
-    rb"|_dispatch_|_os_|_mach_|_pthread_|_(lib)?iconv|_inflate|_deflate|_(un)?compress|_crc32|_adler32|_gz[a-z]+$|_BZ2_"
-    rb"|_xml[A-Z]|_xslt|_sqlite3_|_curl_|_ffi_|_vDSP_|_cblas_|_catlas_"
+    rb"___|_[A-Z]{3,}[a-z]|_k[A-Z]|dyld_stub_binder$|__?objc_|_OBJC_|__?NS[A-Z]|_swift_|_dispatch_|_os_|_mach_"
+    rb"|_pthread_|_xpc_|_notify_|_asl_"
+    rb"|_k?(AU|AV|AX|Audio|C[FGIMTV]|DA|HI|IO|JS|LS|SC|Sec|UC|UT)[A-Z]"
+    rb"|_(vImage|BNNS|vDSP_|cblas_|catlas_|simd_|gl[A-Z]|cl[A-Z])"
+    rb"|_(lib)?iconv|_inflate|_deflate|_(un)?compress|_crc32|_adler32|_gz[a-z]+$|_BZ2_|_xml[A-Z]|_xslt|_sqlite3_|_curl_|_ffi_"
 )
 _LIBC_NAMES: Final = (
-    b"abort atexit bcmp bcopy bzero calloc ceil close cos exit exp fclose fflush floor fopen fprintf fputs fread free "
-    b"fseek ftell fwrite getenv ldexp log malloc memchr memcmp memcpy memmove memset open perror pow printf putchar "
-    b"puts qsort rand read realloc sin snprintf sprintf sqrt srand strcasecmp strcat strchr strcmp strcpy strdup strlen "
-    b"strtol strncasecmp strncat strncmp strncpy strrchr strstr strtoul time tolower toupper vfprintf vsnprintf write"
+    b"abort atexit bcmp bcopy bzero calloc ceil close cos exit exp fclose fflush floor fopen fprintf fputs fread "
+    b"free fseek ftell fwrite getenv ldexp log malloc memchr memcmp memcpy memmove memset open perror pow printf "
+    b"putchar puts qsort rand read realloc sin snprintf sprintf sqrt srand strcasecmp strcat strchr strcmp strcpy "
+    b"strdup strlen strncasecmp strncat strncmp strncpy strrchr strstr strtol strtoul time tolower toupper "
+    b"vfprintf vsnprintf write"
 )
 #: The names of libSystem that binaries linked for a flat namespace ask for.
 _LIBC: Final = frozenset(b"_" + name for name in _LIBC_NAMES.split())

@@ -1,4 +1,4 @@
-"""Build the Mach-O fixtures of this folder on any machine: `python build.py` (needs `pip install ziglang`).
+"""Build the Mach-O fixtures of this folder on any machine: `python build.py` (needs `pip install ziglang envbuild`).
 
 zig links Mach-O without Apple's tools and signs arm64 output ad hoc, as Apple's linker does. The binaries are
 committed, so that tests need no compiler; run this again only when a source changes.
@@ -10,6 +10,8 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+
+from builder.macho import resign_adhoc
 
 HERE = Path(__file__).parent
 TARGETS = {"arm64": "aarch64-macos.12.0", "x86_64": "x86_64-macos.10.13"}
@@ -38,6 +40,33 @@ def universal(output: Path, parts: dict[str, Path], *, wide: bool = False) -> No
     output.write_bytes(header.ljust(start, b"\0") + body)
 
 
+def program(source: str, output: Path, *extra: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-target",
+        TARGETS["arm64"],
+        "-Os",
+        "-s",
+        "-g0",
+        "-o",
+        str(output),
+    ]
+    subprocess.run([*command, str(HERE / "src" / source), *extra], check=True)
+
+
+def reexport(path: Path, library: str) -> None:
+    """Turn the LC_LOAD_DYLIB of `library` into LC_REEXPORT_DYLIB: zig's linker has no option for it."""
+    data = bytearray(path.read_bytes())
+    command = data.index(library.encode() + b"\0") - 24
+    assert struct.unpack_from("<I", data, command) == (0xC,)
+    struct.pack_into("<I", data, command, 0x8000001F)
+    path.write_bytes(data)
+    resign_adhoc(path)
+
+
 def main() -> None:
     thin = {
         arch: compile_("greet.c", HERE / f"libgreet-{arch}.dylib", arch, "-Wl,-install_name,@rpath/libgreet.dylib")
@@ -45,6 +74,20 @@ def main() -> None:
     }
     universal(HERE / "libgreet-universal2.dylib", thin)
     universal(HERE / "libgreet-fat64.dylib", thin, wide=True)
+    host = "-Wl,-install_name,@rpath/libhost.dylib"
+    new = compile_("host.c", HERE / "libhost.dylib", "arm64", "-DFULL", host)
+    compile_("host.c", HERE / "libhost-old.dylib", "arm64", host)
+    dynamic = "-Wl,-undefined,dynamic_lookup"
+    compile_("module.c", HERE / "module.so", "arm64", dynamic, str(new), "-Wl,-rpath,@loader_path/../host")
+    compile_("flat.c", HERE / "flat.so", "arm64", dynamic)
+    facade = compile_(
+        "facade.c", HERE / "libfacade.dylib", "arm64", str(new), "-Wl,-install_name,@rpath/libfacade.dylib"
+    )
+    reexport(facade, "@rpath/libhost.dylib")
+    library = compile_(
+        "libpython.c", HERE / "libpython3.11.dylib", "arm64", "-Wl,-install_name,@rpath/libpython3.11.dylib"
+    )
+    program("python.c", HERE / "python", str(library), "-Wl,-rpath,@executable_path/../lib")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,171 @@
+"""How measurements are made and read: a slip here would put a wrong fact under every plan."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from packaging.tags import Tag
+
+from builder.compat.measure import conda_forge, keras_suite, metadata, symbols
+from builder.compat.measure.keras_runs import Pair, Run, interpret
+from builder.compat.model import FactFile, KerasRun, SymbolRun
+from builder.errors import SourceUnreachableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = date(2026, 11, 22)
+
+
+def lines(*messages: dict[str, object]) -> list[str]:
+    return ["noise of the framework", *map(json.dumps, messages)]
+
+
+def test_a_step_that_kills_the_process_is_named() -> None:
+    passed, failed, seen = interpret(
+        lines(
+            {"start": "import"},
+            {"step": "import", "error": None, "tensorflow": "2.19.1", "keras": "3.12.4"},
+            {"start": "build"},
+            {"step": "build", "error": None},
+            {"start": "fit"},
+        ),
+        returncode=-11,
+    )
+    assert passed == ("import", "build")
+    assert failed == {"fit": "the process ended with status -11 during this step"}
+    assert seen == {"tensorflow": "2.19.1", "keras": "3.12.4"}
+
+
+def test_silence_is_no_pass() -> None:
+    run = Run(pair=Pair(tensorflow="2.19.1", keras="3.12.4", python="3.11"), python="3.11.7", date="2026-11-22")
+    assert run.to_yaml()["passed"] == []
+    _, failed, _ = interpret(lines({"start": "import"}), returncode=1)
+    assert "import" in failed
+
+
+def test_what_fails_in_every_keras_3_decides_no_pair() -> None:
+    assert set(keras_suite.NOTED) < set(keras_suite.STEPS)
+    pair = Pair(tensorflow="2.19.1", keras="3.12.4", python="3.11")
+    noted = Run(pair=pair, python="3.11.7", date="2026-11-22", failed=dict.fromkeys(keras_suite.NOTED, "…"))
+    broken = Run(pair=pair, python="3.11.7", date="2026-11-22", failed={"fit": "…"})
+    assert (noted.to_yaml()["result"], broken.to_yaml()["result"]) == ("pass", "fail")
+
+
+def run_record(**changes: object) -> KerasRun:
+    record = {
+        "tensorflow": "2.19.1", "keras": "3.12.4", "python": "3.11.7", "date": "2026-11-22", "result": "pass",
+        "companions": {"numpy": "2.1.3"}, "passed": ["import", "fit"],
+    }  # fmt: skip
+    return KerasRun.model_validate(record | changes)
+
+
+def test_a_passed_run_is_a_fact_about_keras_and_about_numpy() -> None:
+    found = run_record().relations("linux-64")
+    assert [(r.right.package, r.right.versions, r.verdict) for r in found] == [
+        ("keras", "3.12", "works"),
+        ("numpy", "2.1", "works"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"result": "refused"}, []),
+        ({"result": "fail", "failed": {"import": "boom"}}, ["keras"]),
+        (
+            {"result": "fail", "failed": {"import": "boom"}, "subject": "numpy", "overrides": ["numpy==2.1.3"]},
+            ["numpy"],
+        ),
+        ({"result": "fail", "failed": {"import": "boom"}, "subject": "resolution"}, []),
+        ({"subject": "numpy", "overrides": ["numpy==2.1.3"]}, ["numpy"]),
+        ({"overrides": ["keras==3.12.4"]}, ["keras"]),
+    ],
+)
+def test_a_failure_is_laid_on_what_the_run_was_about(changes: dict[str, object], expected: list[str]) -> None:
+    assert [relation.right.package for relation in run_record(**changes).relations("linux-64")] == expected
+
+
+def test_missing_symbols_become_a_refusal_naming_the_first() -> None:
+    run = SymbolRun.model_validate(
+        {"metal": "1.1.0", "pythons": ["3.11"], "tensorflow": "2.18.1", "wheel": "tensorflow-2.18.1.whl",
+         "date": "2026-11-22", "bound": 160, "missing": 1, "symbols": ["__ZN3tsl8internal10LogMessageC1EPKcii"]}
+    )  # fmt: skip
+    relation = run.relation("wheels read on Linux")
+    assert relation.verdict == "fails"
+    assert relation.symbol == "__ZN3tsl8internal10LogMessageC1EPKcii"
+    assert "tensorflow-metal 1.1.0 cannot load with TensorFlow 2.18" in relation.cause
+
+
+@pytest.mark.parametrize(
+    ("tag", "pythons", "places", "floor"),
+    [
+        ("cp311-cp311-macosx_12_0_arm64", {"3.11"}, ("osx-arm64",), (12, 0)),
+        ("cp313-none-macosx_11_0_arm64", {"3.13"}, ("osx-arm64",), (11, 0)),
+        ("cp313-cp313t-macosx_14_0_arm64", set(), ("osx-arm64",), (14, 0)),
+        ("cp311-cp311-macosx_10_9_universal2", {"3.11"}, ("osx-arm64", "osx-64"), (10, 9)),
+        ("cp312-cp312-manylinux_2_17_x86_64", {"3.12"}, ("linux-64",), (0, 0)),
+        ("cp312-cp312-manylinux2014_aarch64", {"3.12"}, ("linux-aarch64",), (0, 0)),
+        ("cp312-cp312-musllinux_1_2_x86_64", {"3.12"}, (), (0, 0)),
+        ("cp312-cp312-win_amd64", {"3.12"}, (), (0, 0)),
+        ("py3-none-any", set(), ("any",), (0, 0)),
+        ("cp312-abi3-macosx_11_0_arm64", {"3.12", "3.13", "3.14"}, ("osx-arm64",), (11, 0)),
+    ],
+)
+def test_wheel_tags_are_read(tag: str, pythons: set[str], places: tuple[str, ...], floor: tuple[int, int]) -> None:
+    parsed = Tag(*tag.split("-"))
+    assert metadata.pythons_of(parsed) == pythons
+    assert metadata.place_of(parsed) == (places, floor)
+
+
+def test_free_threaded_wheels_are_left_out_and_floors_are_the_lowest_tag() -> None:
+    found = metadata.group(
+        [
+            "https://index/numpy-2.1.0-cp313-cp313t-macosx_11_0_arm64.whl",
+            "https://index/numpy-2.1.0-cp312-cp312-macosx_14_0_arm64.whl",
+            "https://index/numpy-2.1.0-cp312-cp312-macosx_11_0_arm64.whl",
+        ]
+    )
+    assert found["osx-arm64"].pythons == {"3.12"}
+    assert found["osx-arm64"].floors == {"3.12": (11, 0)}
+
+
+def channel(folder: Path) -> Path:
+    depends = ["python >=3.12,<3.13.0a0", "tensorflow-base 2.19.1 cpu_py312x_4"]
+    base = ["keras >=3.5", "numpy >=1.23,<3", "protobuf 6.31.*", "__osx >=11.0", "libprotobuf >=6"]
+    mac = {
+        "a.conda": {"name": "tensorflow", "version": "2.19.1", "build": "cpu_py312y_4", "depends": depends},
+        "b.conda": {"name": "tensorflow-base", "version": "2.19.1", "build": "cpu_py312x_4", "depends": base},
+        "c.conda": {"name": "tensorflow", "version": "2.19.1", "build": "cuda128py312z_4", "depends": []},
+    }
+    keras = {"k.conda": {"name": "keras", "version": "3.14.0", "build": "pyh_0", "depends": ["python >=3.11", "h5py"]}}
+    for subdir, packages in (("osx-arm64", mac), ("linux-64", {}), ("noarch", keras)):
+        (folder / subdir).mkdir()
+        (folder / subdir / "repodata.json").write_text(json.dumps({"packages.conda": packages}), encoding="utf-8")
+    return folder
+
+
+def test_a_channels_builds_become_releases(tmp_path: Path) -> None:
+    file = tmp_path / "out.yaml"
+    assert conda_forge.measure(channel(tmp_path), file=file, seen=DAY) == 2
+    part = FactFile.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    keras, tensorflow = part.releases
+    assert keras.builds["any"].requires_python == ">=3.11"
+    build = tensorflow.builds["osx-arm64"]
+    assert (build.pythons, build.macos) == (("3.12",), "11.0")
+    assert build.requires == ("keras>=3.5", "numpy>=1.23,<3", "protobuf==6.31.*")
+
+
+def test_a_channel_that_is_not_there_is_said_to_be_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnreachableError, match="no readable repodata"):
+        conda_forge.measure(tmp_path, file=tmp_path / "out.yaml", seen=DAY)
+
+
+def test_a_record_keeps_the_exact_count_of_missing_symbols_and_some_names() -> None:
+    outcome = symbols.Outcome(bound=147, missing=tuple(f"_s{n}" for n in range(40)), missing_libraries=("@rpath/x.so",))
+    assert not outcome.loads
+    assert symbols.Outcome(bound=147).loads

@@ -1,0 +1,54 @@
+"""Reading the user's own restrictions: a spec read wrongly would be ignored, or refuse what works."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.plan.pins import conda_to_pep440, split_conda
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("", ""),
+        ("*", ""),
+        ("1.26", "==1.26.*"),
+        ("=1.26", "==1.26.*"),
+        ("1.26.*", "==1.26.*"),
+        ("==1.26.4", "==1.26.4"),
+        (">=1.26,<3", "<3,>=1.26"),
+        (">= 1.26, < 3", "<3,>=1.26"),
+        ("~=1.26.0", "~=1.26.0"),
+        ("!=2.0.1", "!=2.0.1"),
+        ("=1.26.4=py311h7125741_0", "==1.26.4"),
+        ("* *_newaccelerate", ""),
+        ("2.19.* cpu_py312*", "==2.19.*"),
+        (">=2.18 cpu_*", ">=2.18"),
+    ],
+)
+def test_conda_versions_become_pep_440(spec: str, expected: str) -> None:
+    found = conda_to_pep440(spec)
+    assert found is not None
+    assert ",".join(sorted(map(str, found))) == expected
+
+
+@pytest.mark.parametrize("spec", ["1.26|2.0", ">=1.26,<2|>3"])
+def test_alternatives_have_no_counterpart(spec: str) -> None:
+    assert conda_to_pep440(spec) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("numpy", ("numpy", "")),
+        ("numpy<2", ("numpy", "<2")),
+        ("numpy >=1.26,<3", ("numpy", ">=1.26,<3")),
+        ("libblas=*=*_newaccelerate", ("libblas", "=*=*_newaccelerate")),
+        ("scikit-learn 1.5.*", ("scikit-learn", "1.5.*")),
+        ("ruamel.yaml>=0.18", ("ruamel.yaml", ">=0.18")),
+        ("python-graphviz", ("python-graphviz", "")),
+        ("keras 3.6", ("keras", "3.6")),
+    ],
+)
+def test_a_match_spec_is_split_into_name_and_rest(text: str, expected: tuple[str, str]) -> None:
+    assert split_conda(text) == expected

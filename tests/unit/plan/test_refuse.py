@@ -1,0 +1,156 @@
+"""Refusals: exit code 3, the fact and its cause, and a combination that works instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builder.compat.load import load_facts
+from builder.errors import UnsatisfiableError
+from builder.plan.make import make_plans
+from builder.plan.model import Source
+from builder.platforms import Subdir
+from tests.unit.plan.support import METAL, framework, recipe
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
+
+
+@pytest.fixture(scope="module")
+def facts() -> Facts:
+    return load_facts()
+
+
+CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
+    (
+        "plug-in and TensorFlow that do not load",
+        {"framework": METAL | {"version": "2.18", "plugin": "1.1.0"}},
+        Source.CONDA_FORGE,
+        "__ZN3tsl8internal10LogMessageC1EPKcii",
+        "use tensorflow-metal 1.2.0; or use TensorFlow 2.17",
+    ),
+    (
+        "TensorFlow newer than any plug-in",
+        {"framework": METAL | {"version": "2.20"}},
+        Source.CONDA_FORGE,
+        "@rpath/_pywrap_tensorflow_internal.so",
+        "use TensorFlow 2.19",
+    ),
+    (
+        "plug-in without a wheel for the Python",
+        {"framework": METAL, "python": "3.13"},
+        Source.CONDA_FORGE,
+        "not for 3.13",
+        "use Python 3.12",
+    ),
+    (
+        "Keras 3 beside TensorFlow 2.15",
+        {"framework": framework(version="2.15", keras=">=3"), "python": "3.11"},
+        Source.PYPI,
+        "keras >=2.15.0,<2.16",
+        "use Keras 2.15",
+    ),
+    (
+        "NumPy 2 beside TensorFlow 2.17",
+        {"framework": framework(version="2.17"), "dependencies": ["numpy >=2"]},
+        Source.PYPI,
+        "compiled against NumPy 1",
+        "use NumPy 1.26",
+    ),
+    (
+        "protobuf too old for TensorFlow 2.20",
+        {"framework": framework(version="2.20"), "dependencies": ["protobuf <5"]},
+        Source.PYPI,
+        "protobuf >=5.28.0",
+        "use TensorFlow 2.19",
+    ),
+    (
+        "conda-forge has no build for the Python",
+        {"framework": framework(), "python": "3.13"},
+        Source.CONDA_FORGE,
+        "not for 3.13",
+        "use Python 3.12",
+    ),
+    (
+        "macOS older than every wheel",
+        {"framework": framework(), "macos": "11.0"},
+        Source.PYPI,
+        "needs macOS 12.0 and the floor is macOS 11.0",
+        "",
+    ),
+    (
+        "jaxlib newer than jax-metal can load",
+        {"framework": {"name": "jax", "provider": "metal", "version": ">=0.6"}},
+        Source.CONDA_FORGE,
+        "jaxlib newer than 0.5.0",
+        "use JAX 0.4.3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "source", "cause", "instead"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_an_impossible_recipe_is_refused_with_the_fact_and_what_works(
+    facts: Facts, changes: dict[str, Any], source: Source, cause: str, instead: str
+) -> None:
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(**changes), source=source, facts=facts)
+    error = caught.value
+    assert error.exit_code == 3
+    assert cause in error.message
+    assert instead in (error.hint or ""), error.hint
+    assert "Source: " in error.message
+
+
+def test_the_interpreter_of_this_machine_is_refused_by_the_recipes_range(facts: Facts) -> None:
+    with pytest.raises(
+        UnsatisfiableError, match=r"this interpreter is Python 3\.10 and the recipe allows >=3\.11,<3\.13"
+    ):
+        make_plans(recipe(framework=framework()), source=Source.PYPI, facts=facts, python="3.10")
+
+
+def test_the_interpreter_of_this_machine_is_refused_by_a_fact(facts: Facts) -> None:
+    asked = recipe(framework=METAL, python=">=3.11")
+    with pytest.raises(UnsatisfiableError, match=r"tensorflow-metal 1\.2\.0 has .* not for 3\.13"):
+        make_plans(asked, source=Source.PYPI, facts=facts, python="3.13")
+
+
+def test_the_platform_that_cannot_match_is_named(facts: Facts) -> None:
+    asked = recipe(framework=framework(version="2.19"), python="3.11")
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(asked, facts=facts)
+    assert "osx-arm64" in caught.value.message
+    assert "parity: none" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"version": "2.30"}, "TensorFlow 2.30 is newer than the newest release facts are about"),
+        ({"keras": "3.40"}, "Keras 3.40 is newer than the newest release facts are about"),
+        ({"version": "2.4"}, "TensorFlow 2.4 is older than the oldest release facts are about"),
+    ],
+)
+def test_a_pinned_release_no_fact_is_about_is_passed_on_with_a_warning(
+    facts: Facts, changes: dict[str, str], says: str
+) -> None:
+    plans = make_plans(recipe(framework=framework(**changes)), source=Source.PYPI, facts=facts)
+    for plan in plans.values():
+        assert any(warning.startswith("unproven") and says in warning for warning in plan.warnings)
+        name = "keras" if "keras" in changes else "tensorflow"
+        asked = changes.get("keras", changes.get("version", ""))
+        spec = plan.spec("pip", name) or plan.spec("pip", "tensorflow-cpu")
+        assert spec is not None
+        assert asked in spec.spec
+
+
+def test_a_platform_no_fact_is_about_is_planned_with_a_warning(facts: Facts) -> None:
+    plans = make_plans(recipe(framework=framework(), platforms=["osx-arm64", "linux-aarch64"]), facts=facts)
+    warnings = plans[Subdir.LINUX_AARCH64].warnings
+    assert any("no facts about TensorFlow on linux-aarch64 from conda-forge" in text for text in warnings)
+
+
+@pytest.mark.parametrize("python", ["3.7", "<3.9", ">=3.15"])
+def test_a_python_envbuild_does_not_know_is_refused(facts: Facts, python: str) -> None:
+    with pytest.raises(UnsatisfiableError, match="allows none of the Pythons"):
+        make_plans(recipe(framework=framework(), python=python), facts=facts)

@@ -1,0 +1,128 @@
+"""Re-derive the compatibility facts from the real packages; only what has no record yet is measured.
+
+    python tools/measure.py metadata                    wheel tags, Python and macOS floors, pins (minutes, small reads)
+    python tools/measure.py conda-forge CHANNEL DATE    builds of a channel's repodata (a folder), as of that date
+    python tools/measure.py symbols --wheels DIR        tensorflow-metal × TensorFlow by symbols (4 GB of wheels)
+    python tools/measure.py keras                       Keras × TensorFlow by running (an hour, 2 GB at a time)
+    python tools/measure.py docs                        tables and heat maps of docs/ from the facts
+
+pip and uv reach whatever index they are configured for. `keras` needs the Python minors it runs on, as uv finds them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+
+from packaging.version import Version
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from typing import TYPE_CHECKING
+
+from builder.compat.load import DATA, load_facts, read_sources, refuse_contradictions, write_compiled
+from builder.compat.measure import conda_forge, keras_runs, metadata, symbols
+from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+RUN_ON = "linux-64 (tensorflow-cpu wheels from PyPI)"
+
+
+def newest_patches(facts: Facts, package: str, since: str) -> list[Version]:
+    """The newest patch of each minor, newest first."""
+    found: dict[tuple[int, ...], Version] = {}
+    for release in facts.releases_of(package, "pypi"):
+        version = Version(release.version)
+        if version >= Version(since):
+            found.setdefault(version.release[:2], version)
+    return list(found.values())
+
+
+def keras_pairs(facts: Facts) -> list[keras_runs.Pair]:
+    """Every TensorFlow minor from 2.13 with every Keras minor that its metadata allows, on the Python most have."""
+    pairs = []
+    for tensorflow in newest_patches(facts, "tensorflow", "2.13"):
+        release = facts.release("tensorflow", tensorflow, "pypi")
+        build = release.build(Subdir.LINUX_64) if release is not None else None
+        if build is None:
+            continue
+        python = "3.11" if "3.11" in build.pythons else build.pythons[-1]
+        declared = facts.requirement(build, "keras", subdir=Subdir.LINUX_64, python=python)
+        pairs += [
+            keras_runs.Pair(tensorflow=str(tensorflow), keras=str(keras), python=python)
+            for keras in newest_patches(facts, "keras", "2.13")
+            if declared is None or declared.contains(keras)
+        ]
+    return pairs
+
+
+def symbol_wheels(facts: Facts) -> list[tuple[str, str, str]]:
+    """(distribution, version, Python) of the newest patch of each TensorFlow minor that has a Mac wheel."""
+    wheels = []
+    for tensorflow in newest_patches(facts, "tensorflow", "2.9"):
+        release = facts.release("tensorflow", tensorflow, "pypi")
+        build = release.build(Subdir.OSX_ARM64) if release is not None else None
+        if build is not None:
+            python = "3.11" if "3.11" in build.pythons else build.pythons[-1]
+            wheels.append((build.distribution or "tensorflow", str(tensorflow), python))
+    return wheels
+
+
+def write_docs(facts: Facts) -> None:
+    from builder.compat.document import documents
+
+    for name, text in documents(facts).items():
+        file = DOCS / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="what", required=True)
+    commands.add_parser("metadata").add_argument("packages", nargs="*")
+    channel = commands.add_parser("conda-forge")
+    channel.add_argument("channel", type=Path)
+    channel.add_argument("seen", type=date.fromisoformat)
+    commands.add_parser("symbols").add_argument("--wheels", type=Path, required=True)
+    commands.add_parser("keras").add_argument("--uv", default="uv")
+    commands.add_parser("docs")
+    arguments = parser.parse_args()
+    today = date.today()
+    facts = load_facts()
+    if arguments.what == "metadata":
+        for project in metadata.PROJECTS:
+            if not arguments.packages or project.package in arguments.packages:
+                file = DATA / f"releases-{project.package}.yaml"
+                print(f"{project.package}: {metadata.measure(project, file=file, today=today)} new")
+    elif arguments.what == "conda-forge":
+        conda_forge.measure(arguments.channel, file=DATA / "releases-conda-forge.yaml", seen=arguments.seen)
+    elif arguments.what == "symbols":
+        arguments.wheels.mkdir(parents=True, exist_ok=True)
+        metal = [
+            release.version for release in facts.releases_of("tensorflow-metal", "pypi") if release.version >= "0.5"
+        ]
+        file = DATA / "symbols-metal.yaml"
+        wheels = symbol_wheels(facts)
+        symbols.measure(metal=metal, tensorflow=wheels, file=file, wheels=arguments.wheels, today=today)
+    elif arguments.what == "keras":
+        with tempfile.TemporaryDirectory() as workdir:
+            keras_runs.measure(
+                keras_pairs(facts), file=DATA / "runs-keras-tensorflow.yaml", workdir=Path(workdir), today=today,
+                header={"measured_on": RUN_ON}, uv=arguments.uv,
+            )  # fmt: skip
+    facts = read_sources()
+    refuse_contradictions(facts)
+    write_compiled()
+    write_docs(facts)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
