@@ -199,9 +199,23 @@ def keras_settings(context: Context) -> list[Finding]:
         )
     if not findings:
         findings.append(
-            Finding(check="keras.settings", status=Status.PASS, title="Your settings leave Keras as the recipe has it.")
+            Finding(
+                check="keras.settings",
+                status=Status.PASS,
+                title="Your settings leave Keras as the recipe has it.",
+                evidence=(_why(context),),
+            )
         )
     return findings
+
+
+def _why(context: Context) -> str:
+    """Where Keras takes its backend from."""
+    if variable := context.environ.get("KERAS_BACKEND"):
+        return f"backend {variable}, from KERAS_BACKEND"
+    file = keras_json(context)
+    backend = _read_keras_json(file)[0].get("backend")
+    return f"backend {backend}, from {file}" if backend else "backend tensorflow, Keras' own default"
 
 
 _BACKEND_MODULES: Final[dict[str, str]] = {

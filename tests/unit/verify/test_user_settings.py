@@ -36,7 +36,9 @@ def write_keras_json(folder: Path, **content: Any) -> None:
 
 def test_no_settings_and_default_settings_are_no_alarm(keras_tree: Tree, tmp_path: Path) -> None:
     """Keras writes a keras.json with its defaults at its first import."""
-    assert settings(keras_tree, home=tmp_path, framework="tensorflow").status is Status.PASS
+    untouched = settings(keras_tree, home=tmp_path, framework="tensorflow")
+    assert untouched.status is Status.PASS
+    assert "own default" in untouched.evidence[0]
     write_keras_json(
         tmp_path / ".keras", backend="tensorflow", floatx="float32", image_data_format="channels_last", epsilon=1e-7
     )
