@@ -217,34 +217,26 @@ def read_signatures(path: Path) -> tuple[SliceSignature, ...]:
     return tuple(found)
 
 
-def page_digests(
-    file: BinaryIO, directory: CodeDirectory, *, start: int, first: int = 0, last: int | None = None
-) -> Iterator[bytes]:
-    """Digests of pages `first` to `last` (exclusive) of the slice at `start`, read from `file` in large blocks.
+def page_digests(file: BinaryIO, directory: CodeDirectory, *, start: int) -> Iterator[bytes]:
+    """The digests of all pages of the slice at `start`, joined for each large block read from `file`.
 
     Read, not mapped: 600 MB of mapped code would count as memory of this process.
     """
-    last = directory.pages if last is None else last
     name, kept = _HASHES[directory.hash_kind]
     # A keyword costs a tenth of the time of a page; only SHA-1 is refused without it, where FIPS rules.
     make = functools.partial(hashlib.sha1, usedforsecurity=False) if name == "sha1" else getattr(hashlib, name)
-    descriptor = file.fileno()
+    descriptor, limit = file.fileno(), directory.code_limit
     if directory.page_size == 0:
         digest = make()
-        for position in range(0, directory.code_limit, _BLOCK):
-            digest.update(os.pread(descriptor, min(_BLOCK, directory.code_limit - position), start + position))
-        if first == 0 and last > 0:
+        for position in range(0, limit, _BLOCK):
+            digest.update(os.pread(descriptor, min(_BLOCK, limit - position), start + position))
+        if limit:
             yield digest.digest()[:kept]
         return
     size = directory.page_size
-    position, limit = first * size, min(last * size, directory.code_limit)
-    while position < limit:
+    for position in range(0, limit, max(_BLOCK, size)):
         block = memoryview(os.pread(descriptor, min(max(_BLOCK, size), limit - position), start + position))
-        if not block:
-            return
-        for at in range(0, len(block), size):
-            yield make(block[at : at + size]).digest()[:kept]
-        position += len(block)
+        yield b"".join([make(block[at : at + size]).digest()[:kept] for at in range(0, len(block), size)])
 
 
 def verify_signature(path: Path) -> tuple[SliceVerdict, ...]:
@@ -265,20 +257,17 @@ def verify_signature(path: Path) -> tuple[SliceVerdict, ...]:
     return tuple(verdicts)
 
 
-def wrong_pages(
-    path: Path, directory: CodeDirectory, *, signature: Signature, start: int, first: int = 0, last: int | None = None
-) -> list[int]:
-    """Indices of the pages from `first` to `last` whose digest differs from the stored one (missing ones count)."""
-    last = directory.pages if last is None else last
+def wrong_pages(path: Path, directory: CodeDirectory, *, signature: Signature, start: int) -> list[int]:
+    """Indices of the pages whose digest differs from the stored one (missing ones count)."""
     kept = directory.hash_size
+    length = directory.pages * kept
     with path.open("rb") as file:
-        at = signature.offset + directory.hashes_offset
-        stored = os.pread(file.fileno(), (last - first) * kept, at + first * kept)
-        computed = b"".join(page_digests(file, directory, start=start, first=first, last=last))
-    if stored == computed and len(stored) == (last - first) * kept:
+        stored = os.pread(file.fileno(), length, signature.offset + directory.hashes_offset)
+        computed = b"".join(page_digests(file, directory, start=start))
+    if stored == computed and len(stored) == length:
         return []
-    pairs = ((stored[at : at + kept], computed[at : at + kept]) for at in range(0, (last - first) * kept, kept))
-    return [first + index for index, (said, found) in enumerate(pairs) if said != found or not said]
+    pairs = ((stored[at : at + kept], computed[at : at + kept]) for at in range(0, length, kept))
+    return [index for index, (said, found) in enumerate(pairs) if said != found or not said]
 
 
 def verdict(arch: str, signature: Signature, wrong: list[int]) -> SliceVerdict:

@@ -164,7 +164,8 @@ def _plugin(survey: Survey, process: Process) -> Finding:
         missing = [item for other, items in survey.missing_symbols if other is process for item in items]
         for item in sorted(missing, key=lambda item: item.position)[:10]:
             place = f"expected in {item.expected.rel}" if item.expected else "looked up in every loaded library"
-            lines.append(f"Symbol not found: {shown(item.symbol)}, {place}")
+            kind = "symbol not found in flat namespace" if item.how == "flat" else "Symbol not found"
+            lines.append(f"{kind}: {shown(item.symbol)}, {place}")
         if entry.rel in survey.binder.damaged:
             lines.append(f"its symbols cannot be read: {survey.binder.damaged[entry.rel]}")
     hosts = [survey.packages.described(binary.rel) for binary, _ in process.images.values() if binary is not entry]

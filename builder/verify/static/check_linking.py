@@ -239,11 +239,12 @@ def _told_by_dyld(survey: Survey, item: Missing) -> tuple[str, ...]:
     """The error as dyld words it, without the UUIDs."""
     referenced = f"Referenced from: {item.image.rel} ({survey.packages.described(item.image.rel)})"
     name = shown(item.symbol)
+    raw, _, plain = name.partition("  ")
     if item.expected is not None:
         host = survey.packages.described(item.expected.rel)
         return f"Symbol not found: {name}", referenced, f"Expected in: {item.expected.rel} ({host})"
     if item.how == "flat":
-        return f"symbol not found in flat namespace: {name}", referenced
+        return f"symbol not found in flat namespace '{raw}'" + (f"  {plain}" if plain else ""), referenced
     return f"Symbol not found: {name}", referenced, "Expected as weak-def export from some loaded dylib"
 
 

@@ -105,8 +105,9 @@ def main() -> None:
     new = compile_("host.c", HERE / "libhost.dylib", "arm64", "-DFULL", host)
     compile_("host.c", HERE / "libhost-old.dylib", "arm64", host)
     dynamic = "-Wl,-undefined,dynamic_lookup"
-    compile_("module.c", HERE / "module.so", "arm64", dynamic, str(new), "-Wl,-rpath,@loader_path/../host")
-    compile_("flat.c", HERE / "flat.so", "arm64", dynamic)
+    rpath = "-Wl,-rpath,@loader_path/../host"
+    compile_("module.c", HERE / "module.so", "arm64", dynamic, str(new), rpath, "-Wl,-install_name,@rpath/module.so")
+    compile_("flat.c", HERE / "flat.so", "arm64", dynamic, "-Wl,-install_name,@rpath/flat.so")
     facade = compile_(
         "facade.c", HERE / "libfacade.dylib", "arm64", str(new), "-Wl,-install_name,@rpath/libfacade.dylib"
     )
