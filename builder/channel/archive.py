@@ -6,7 +6,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
+import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,7 +61,21 @@ def write_package(spec: PackageSpec, *, tree: Path, folder: Path) -> Path:
             _add_bytes(archive, f"info/{name}", content)
         for relative in files:
             archive.add(tree / relative, arcname=relative, recursive=False, filter=_plain)
-    return folder / f"{spec.stem}.conda"
+    package = folder / f"{spec.stem}.conda"
+    _stop_clock(package)
+    return package
+
+
+def _stop_clock(package: Path) -> None:
+    """Write the outer archive again without the times at which its members were packed."""
+    temporary = package.with_suffix(".tmp")
+    with zipfile.ZipFile(package) as packed, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as again:
+        for member in packed.infolist():
+            timeless = zipfile.ZipInfo(member.filename)
+            timeless.file_size = member.file_size
+            with packed.open(member) as source, again.open(timeless, "w") as target:
+                shutil.copyfileobj(source, target, _CHUNK)
+    temporary.replace(package)
 
 
 def _members(tree: Path) -> list[str]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from builder.channel.interpreters import Interpreter
 
 #: Part of the cache key: raise it when the layout of the packages changes.
-_LAYOUT: Final = "2"
+_LAYOUT: Final = "3"
 #: Age in seconds of a half-made channel that nobody works on any more.
 _ABANDONED: Final = 3600
 #: Not carried along: other people's packages, caches, the interpreter's own tests, its static library.

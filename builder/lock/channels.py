@@ -96,6 +96,14 @@ def _readable(folder: Path, channel: str, unpack_dir: Path) -> Path:
     return twin
 
 
+def _check_end(unpacked: Path, source: Path) -> None:
+    """zstd's copying ends without complaint where the input was cut off; metadata ends with its closing brace."""
+    with unpacked.open("rb") as stream:
+        stream.seek(max(0, unpacked.stat().st_size - 16))
+        if not stream.read().rstrip().endswith(b"}"):
+            raise SourceUnreachableError(f"{source} is cut off", hint="fetch the mirror again")
+
+
 def _unpack(source: Path, target: Path) -> None:
     """Write `source` (packed or not) to `target`, by way of a temporary name so that no half file is ever read."""
     import shutil
@@ -110,6 +118,7 @@ def _unpack(source: Path, target: Path) -> None:
                 zstandard.ZstdDecompressor().copy_stream(packed, plain)
             else:
                 shutil.copyfileobj(packed, plain)
+        _check_end(temporary, source)
         temporary.replace(target)
     except (OSError, zstandard.ZstdError) as error:
         raise SourceUnreachableError(f"{source} cannot be unpacked: {error}") from None

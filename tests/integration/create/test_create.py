@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 from tests.integration.create.world import MINOR, TEXT_PLACEHOLDER
@@ -145,3 +146,46 @@ def test_proven_environment(world: World) -> None:
     answer = world.run("create", "tiny", "--json").ended(0)
     assert answer.result["verification"]["ok"] is True
     assert answer.result["verification"]["counts"]["pass"] > 0
+
+
+def _unprovable(world: World) -> None:
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(f"{recipe.read_text()}verify:\n  imports: [no_such_module]\n")
+
+
+def test_new_environment_that_fails_its_proof_is_kept(world: World) -> None:
+    """Exit code 1, and something to look at; registered, so that it can be activated for that."""
+    _unprovable(world)
+    answer = world.run("create", "tiny").ended(1)
+    assert "no_such_module" in answer.stdout
+    assert "kept" in answer.stderr
+    world.whole()
+
+
+def test_update_that_fails_its_proof_is_undone(world: World) -> None:
+    """An environment that works is not given up for one that does not."""
+    world.create("tiny").ended(0)
+    before = (world.whole(), (world.prefix() / "conda-meta" / "envbuild.stamp").stat().st_ino)
+    _unprovable(world)
+    answer = world.run("create", "tiny", "--force", "--json").ended(1)
+    assert answer.result["changed"] is False
+    assert answer.result["verification"]["ok"] is False
+    assert (world.whole(), (world.prefix() / "conda-meta" / "envbuild.stamp").stat().st_ino) == before
+    assert world.beside() == []
+
+
+def test_killed_while_proving(world: World) -> None:
+    """What was not proven yet is not taken for done by the quick no-op of the next run."""
+    recipe = world.project / "recipes/tiny.yaml"
+    snippet = "import time, pathlib; pathlib.Path.home(); time.sleep(20)"
+    recipe.write_text(f"{recipe.read_text()}verify:\n  snippets: ['{snippet}']\n")
+    process = world.start("create", "tiny")
+    stamp = world.prefix() / "conda-meta" / "envbuild.stamp"
+    deadline = time.monotonic() + 40
+    while not stamp.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert world.create("tiny", "--json").ended(0).result["changed"] is True
+    assert world.beside() == []

@@ -28,6 +28,7 @@ MACH_O_PLACEHOLDER = "/opt/placeholder_placeholder_placeholder_placeholder"
 TEXT_PLACEHOLDER = "/opt/another_placeholder"
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 HERE = Subdir.LINUX_64
+_MODULE = ("-m", "builder")
 
 
 def package(
@@ -178,9 +179,7 @@ class World:
             **changes,
         }
 
-    def start(
-        self, *arguments: str, program: tuple[str, ...] = ("-m", "builder"), **environ: str
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, program: tuple[str, ...] = _MODULE, **environ: str) -> subprocess.Popen[str]:
         """Begin `envbuild` in a process group of its own, as a shell does."""
         return subprocess.Popen(
             [sys.executable, *program, *arguments],
@@ -193,12 +192,12 @@ class World:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, program: tuple[str, ...] = ("-m", "builder"), **environ: str) -> Answer:
+    def run(self, *arguments: str, program: tuple[str, ...] = _MODULE, **environ: str) -> Answer:
         return wait(self.start(*arguments, program=program, **environ))
 
     def create(self, *arguments: str, **environ: str) -> Answer:
         """`envbuild create` without proof: these tests are about what is built, not whether TensorFlow runs in it."""
-        return wait(self.start("create", *arguments, "--no-verify", **environ))
+        return wait(self.start("create", *arguments, "--no-verify", program=_MODULE, **environ))
 
     def mirror(self, url: str) -> tuple[str, str]:
         """Arguments to fetch the channel from `url` under its own name."""

@@ -121,7 +121,7 @@ def test_killed_anywhere(tmp_path: Path, previous: bool) -> None:
 def test_failure_brings_the_previous_one_back(tmp_path: Path, error: BaseException) -> None:
     prefix = tmp_path / "env"
     _create(prefix, "1")
-    with (
+    with (  # noqa: PT012 - it is what is built before the error that matters
         pytest.raises(type(error)),
         transaction.exclusive(prefix, waiting=_never_waiting) as place,
         transaction.replacing(place),
@@ -134,7 +134,7 @@ def test_failure_brings_the_previous_one_back(tmp_path: Path, error: BaseExcepti
 
 def test_failure_leaves_nothing_new(tmp_path: Path) -> None:
     prefix = tmp_path / "env"
-    with (
+    with (  # noqa: PT012 - it is what is built before the error that matters
         pytest.raises(BuildError),
         transaction.exclusive(prefix, waiting=_never_waiting) as place,
         transaction.replacing(place),
@@ -194,7 +194,7 @@ def test_threads_that_still_write(tmp_path: Path) -> None:
                 return
 
     worker = threading.Thread(target=link_on)
-    with (
+    with (  # noqa: PT012 - it is what is built before the error that matters
         pytest.raises(BuildError),
         transaction.exclusive(prefix, waiting=_never_waiting) as place,
         transaction.replacing(place),

@@ -1,0 +1,206 @@
+"""What every verb owes its user: one JSON object, an exit code that means something, and a quick `--help`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builder import errors
+from builder.cli import VERBS, cli
+from builder.cli.session import EXIT_INTERNAL, Outcome, Session, run, verb
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> object:
+    """`run` installs its own handlers."""
+    import signal
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _verb(outcome: Outcome | BaseException) -> object:
+    @verb("try")
+    def command(_session: Session) -> Outcome:
+        """A verb."""
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return command
+
+
+def _run(outcome: Outcome | BaseException, *arguments: str) -> int:
+    return run(_verb(outcome), arguments)  # type: ignore[arg-type]
+
+
+ERRORS = [
+    (errors.UsageError("m"), 2, "usage"),
+    (errors.RecipeError("m", file="r.yaml", line=3), 2, "recipe"),
+    (errors.LockfileError("m"), 2, "lockfile"),
+    (errors.StaleLockError("m"), 1, "stale-lock"),
+    (errors.ChecksFailedError("m"), 1, "checks-failed"),
+    (errors.UnsatisfiableError("m"), 3, "unsatisfiable"),
+    (errors.SourceUnreachableError("m"), 4, "unreachable"),
+    (errors.BuildError("m"), 5, "build"),
+    (KeyboardInterrupt(), 130, "interrupted"),
+    (RuntimeError("boom"), EXIT_INTERNAL, "error"),
+    (RecursionError("deep"), EXIT_INTERNAL, "error"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "name"), ERRORS, ids=lambda value: str(value))
+def test_errors(capsys: pytest.CaptureFixture[str], error: BaseException, code: int, name: str) -> None:
+    assert _run(error) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.lstrip("\n").startswith("error: ")
+    assert _run(error, "--json") == code
+    shown = capsys.readouterr()
+    envelope = json.loads(shown.out)
+    assert list(envelope) == ["envbuild", "command", "status", "result", "errors"]
+    assert envelope["envbuild"] == 1
+    assert envelope["status"] == ("failed" if code == 1 else "error")
+    assert envelope["result"] == {}
+    (told,) = envelope["errors"]
+    assert list(told) == ["code", "message", "hint"]
+    assert told["code"] == name
+    assert shown.err.strip() == ""
+
+
+def test_result(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = Outcome(result={"a": 1}, text="done")
+    assert _run(outcome) == 0
+    assert capsys.readouterr().out == "done\n"
+    assert _run(outcome, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "envbuild": 1,
+        "command": "try",
+        "status": "ok",
+        "result": {"a": 1},
+        "errors": [],
+    }
+
+
+def test_result_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = Outcome(result={"a": 1}, text="seen", exit_code=1, errors=(errors.StaleLockError("old", hint="lock"),))
+    assert _run(outcome) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "seen\n"
+    assert "old" in shown.err
+    assert "lock" in shown.err
+    assert _run(outcome, "--json") == 1
+    envelope = json.loads(capsys.readouterr().out)
+    assert (envelope["status"], envelope["result"]) == ("failed", {"a": 1})
+    assert envelope["errors"] == [{"code": "stale-lock", "message": "old", "hint": "lock"}]
+
+
+def test_place_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(errors.RecipeError("wrong", file="r.yaml", line=3, hint="write it"))
+    assert capsys.readouterr().err == "error: r.yaml:3: wrong\n  fix: write it\n"
+
+
+def test_defect_shows_its_traceback_with_verbose_only(capsys: pytest.CaptureFixture[str]) -> None:
+    _run(RuntimeError("boom"))
+    assert "Traceback" not in capsys.readouterr().err
+    _run(RuntimeError("boom"), "--verbose")
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["create"], ["create", "a", "--nonsense"], ["create", "a", "--platform", "win-64"], ["--nope"]],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], as_json: bool) -> None:
+    assert run(cli, [*arguments, "--json"] if as_json else arguments) == 2
+    shown = capsys.readouterr()
+    if as_json:
+        assert json.loads(shown.out)["errors"][0]["code"] == "usage"
+    else:
+        assert shown.err.startswith("error: ")
+
+
+def test_misspelt_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(cli, ["crate"]) == 2
+    assert "Did you mean 'create'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_of_every_verb(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Each explains itself with examples."""
+    assert run(cli, [name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "Examples:" in text
+    assert f"envbuild {name}" in text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(capsys: pytest.CaptureFixture[str], shell: str) -> None:
+    assert run(cli, ["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "_ENVBUILD_COMPLETE" in script
+    if shell == "bash":
+        checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)  # noqa: S607
+        assert checked.returncode == 0, checked.stderr
+
+
+def _python(code: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": os.environ.get("HOME", "/")} | environ,
+        cwd=ROOT,
+    )
+
+
+def test_completion_knows_verbs_and_recipes() -> None:
+    complete = "from builder.cli import main; main()"
+    environ = {"_ENVBUILD_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
+    verbs = _python(complete, COMP_WORDS="envbuild cr", **environ)
+    assert "create" in verbs.stdout, verbs.stderr
+    recipes = _python(complete, COMP_WORDS="envbuild create ml", **(environ | {"COMP_CWORD": "2"}))
+    assert "ml-m1" in recipes.stdout, recipes.stderr
+
+
+#: How many modules `envbuild --help` may import beyond those of a bare Python with click. It answers at once because
+#: it imports almost nothing; the number may only go down.
+_BUDGET = 32
+_HEAVY = ("rattler", "conda_lock", "pydantic", "rich", "jinja2", "yaml", "packaging", "filelock", "asyncio", "tempfile")
+
+
+def test_help_imports_almost_nothing() -> None:
+    bare = _python("import click, sys; print(len(sys.modules))")
+    code = (
+        "import sys\nfrom builder.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(chr(10).join(sys.modules), file=sys.stderr)"
+    )
+    shown = _python(code, "--help")
+    assert "create" in shown.stdout
+    modules = shown.stderr.split()
+    assert not [name for name in modules if name.split(".")[0] in _HEAVY]
+    assert len(modules) - int(bare.stdout) <= _BUDGET, len(modules) - int(bare.stdout)
+
+
+def test_broken_pipe() -> None:
+    """`envbuild list | head -1` must not end in a traceback."""
+    run = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m builder list --json | head -c 1"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent"},
+        cwd=ROOT,
+    )
+    assert run.stderr == ""

@@ -1,0 +1,105 @@
+"""Channels, mirrors, and the freshness of a lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+from builder.errors import SourceUnreachableError, UsageError
+from builder.lock.channels import Mirrors, canonical_url
+from builder.pipeline import mirrors as from_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORGE = "https://conda.anaconda.org/conda-forge"
+
+
+@pytest.mark.parametrize(
+    ("channel", "url"),
+    [
+        ("conda-forge", FORGE),
+        ("conda-forge/label/rc", f"{FORGE}/label/rc"),
+        (f"{FORGE}/", FORGE),
+        ("https://example.org/c", "https://example.org/c"),
+        ("file:///a/b/", "file:///a/b"),
+    ],
+)
+def test_canonical_url(channel: str, url: str) -> None:
+    assert canonical_url(channel) == url
+
+
+def _channel(folder: Path, *, packed: bool = False) -> Path:
+    for subdir in ("noarch", "linux-64"):
+        (folder / subdir).mkdir(parents=True)
+        text = f'{{"info": {{"subdir": "{subdir}"}}, "packages": {{}}}}\n'.encode()
+        if packed:
+            (folder / subdir / "repodata.json.zst").write_bytes(zstandard.ZstdCompressor().compress(text))
+        else:
+            (folder / subdir / "repodata.json").write_bytes(text)
+    return folder
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    """What is fetched from the mirror is named as what it stands for, and only that."""
+    mirror = _channel(tmp_path / "mirror")
+    mirrors = Mirrors.parse({"conda-forge": str(mirror)}, unpack_dir=tmp_path / "unpacked")
+    url = f"{FORGE}/linux-64/a-1-0.conda"
+    assert mirrors.fetch_url(url) == f"{mirror.as_uri()}/linux-64/a-1-0.conda"
+    assert mirrors.canonical(mirrors.fetch_url(url)) == url
+    for other in (f"{FORGE}-evil/linux-64/a-1-0.conda", "https://example.org/a"):
+        assert mirrors.fetch_url(other) == other
+        assert mirrors.canonical(other) == other
+
+
+def test_packed_metadata_is_unpacked_once(tmp_path: Path) -> None:
+    """A published channel has repodata.json.zst only; a file:// channel is read uncompressed."""
+    mirror = _channel(tmp_path / "mirror", packed=True)
+    parsed = [Mirrors.parse({"c": str(mirror)}, unpack_dir=tmp_path / "unpacked") for _ in range(2)]
+    assert parsed[0] == parsed[1]
+    (twin,) = (tmp_path / "unpacked").iterdir()
+    assert "linux-64" in (twin / "linux-64" / "repodata.json").read_text()
+    assert sorted(path.name for path in twin.rglob("*") if path.is_file()) == ["repodata.json"] * 2
+    assert not (mirror / "linux-64" / "repodata.json").exists(), "the mirror itself is not written to"
+
+
+def test_changed_metadata_is_unpacked_again(tmp_path: Path) -> None:
+    mirror = _channel(tmp_path / "mirror", packed=True)
+    first = Mirrors.parse({"c": str(mirror)}, unpack_dir=tmp_path / "unpacked")
+    (mirror / "noarch" / "repodata.json.zst").write_bytes(zstandard.ZstdCompressor().compress(b"{}"))
+    assert Mirrors.parse({"c": str(mirror)}, unpack_dir=tmp_path / "unpacked") != first
+
+
+def test_damaged_metadata(tmp_path: Path) -> None:
+    mirror = _channel(tmp_path / "mirror", packed=True)
+    packed = mirror / "noarch" / "repodata.json.zst"
+    packed.write_bytes(packed.read_bytes()[:-4])
+    with pytest.raises(SourceUnreachableError, match="is cut off"):
+        Mirrors.parse({"c": str(mirror)}, unpack_dir=tmp_path / "unpacked")
+    packed.write_bytes(b"no zstd")
+    with pytest.raises(SourceUnreachableError, match="cannot be unpacked"):
+        Mirrors.parse({"c": str(mirror)}, unpack_dir=tmp_path / "unpacked")
+
+
+def test_places_that_are_no_channel(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place in (str(tmp_path / "empty"), str(tmp_path / "nowhere")):
+        with pytest.raises(UsageError):
+            Mirrors.parse({"c": place}, unpack_dir=tmp_path / "unpacked")
+    with pytest.raises(SourceUnreachableError):
+        Mirrors.parse({"c": (tmp_path / "nowhere").as_uri()}, unpack_dir=tmp_path / "unpacked")
+
+
+@pytest.mark.parametrize("pair", ["", "conda-forge", "conda-forge=", "=https://example.org", "="])
+def test_malformed_option(tmp_path: Path, pair: str) -> None:
+    with pytest.raises(UsageError, match="CHANNEL=URL"):
+        from_pairs([pair], {}, unpack_dir=tmp_path)
+
+
+def test_option_wins_over_configuration(tmp_path: Path) -> None:
+    configured = {"conda-forge": "https://one.example/c", "other": "https://two.example/c"}
+    mirrors = from_pairs(["conda-forge=https://three.example/c"], configured, unpack_dir=tmp_path)
+    assert mirrors.fetch_url(f"{FORGE}/x") == "https://three.example/c/x"
+    assert mirrors.fetch_url("https://conda.anaconda.org/other/x") == "https://two.example/c/x"
