@@ -36,6 +36,9 @@ precision, a custom layer, `tf.function`, a subclassed model, convolution and re
 Two things fail in **every** Keras 3 beside every TensorFlow, so no cell tells them apart: loading an `.h5` model that
 was compiled with a loss given by name (`loss="mse"`), and training a model on after loading it from `.h5`.
 Save as `.keras`, or compile again after loading.
+
+Code that needs Keras 2 runs beside TensorFlow 2.16 and newer with `tf-keras` of TensorFlow's own minor and
+`TF_USE_LEGACY_KERAS=1`; ask for `tf-keras` in a recipe and envbuild pins that minor.
 """,
     "metal": """\
 ✗ by symbols: what `libmetal_plugin.dylib` binds from TensorFlow's libraries was compared with what the arm64 wheel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -98,9 +99,12 @@ def _gpu_notes(recipe: Recipe, *, plugin: bool) -> tuple[str, ...]:
     if recipe.framework.gpu and not plugin and family.plugin is not None:
         text = f"`gpu: true` has no effect: {display(family.main)} from conda-forge computes on the CPU of a Mac"
         return (f"{text}; write `provider: metal` or `provider: auto`",)
+    notes = []
     if recipe.framework.provider == "metal" and family.plugin is None:
-        return (f"`provider: metal` has no effect: {family.gpu}",)
-    return ()
+        notes.append(f"`provider: metal` has no effect: {family.gpu}")
+    if recipe.framework.keras is not None and "keras" not in family.partners:
+        notes.append(f"Keras takes TensorFlow unless KERAS_BACKEND={family.main.removesuffix('lib')} is set")
+    return tuple(notes)
 
 
 def _combination(recipe: Recipe, targets: tuple[Target, ...], *, facts: Facts, python: str | None) -> Combination:
@@ -108,6 +112,8 @@ def _combination(recipe: Recipe, targets: tuple[Target, ...], *, facts: Facts, p
     family = FAMILIES.get(recipe.framework.name)
     if family is None:
         return _without_framework(recipe, targets, pythons, facts=facts)
+    if recipe.framework.keras is not None and "keras" not in family.partners:
+        family = replace(family, partners=(*family.partners, "keras"))
     return choose(Question(family=family, targets=targets, minors=pythons, facts=facts))
 
 

@@ -159,10 +159,12 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv") -> R
         [python, "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True, check=True
     ).stdout.strip()
     with tempfile.TemporaryDirectory() as home:
+        # Its own copy: tf.function reads source files again while it runs.
+        suite = shutil.copy(SUITE, home)
         # A clean HOME, so that nobody's keras.json decides the backend.
         try:
             done = subprocess.run(
-                [python, "-I", str(SUITE), *pair.steps],
+                [python, "-I", suite, *pair.steps],
                 capture_output=True, text=True, check=False, timeout=RUN_SECONDS, cwd=home,
                 env={
                     "HOME": home, "PATH": "/usr/bin:/bin", "KERAS_BACKEND": "tensorflow",

@@ -290,6 +290,12 @@ def test_jax_metal_takes_the_jaxlib_it_was_made_for(facts: Facts) -> None:
     assert lines(plan, "pip")["jax-metal"] == "==0.1.1"
 
 
+def test_keras_is_planned_beside_pytorch_when_the_recipe_asks_for_it(facts: Facts) -> None:
+    plan = make_plans(recipe(framework={"name": "pytorch", "keras": ">=3.10"}), facts=facts)[MAC]
+    assert lines(plan, "conda")["keras"].startswith(">=3.10,<3.")
+    assert any("KERAS_BACKEND=torch" in warning for warning in plan.warnings)
+
+
 def test_mlx_is_planned_for_the_mac_alone(facts: Facts) -> None:
     plan = make_plans(recipe(framework={"name": "mlx"}, platforms=["osx-arm64"]), facts=facts)[MAC]
     assert "mlx" in lines(plan, "conda")
