@@ -23,7 +23,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 @verb("verify")
 @click.argument("environment")
-@click.option("--quick", "level", flag_value="quick", help="Only what ends within 10 seconds.")
+@click.option("--quick", "level", flag_value="quick", help="Only what takes about 10 seconds.")
 @click.option("--full", "level", flag_value="full", help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
 @click.option("--platform", type=click.Choice([subdir.value for subdir in TARGETS]), help="Judge it for this platform.")

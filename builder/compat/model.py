@@ -185,6 +185,9 @@ class PackageNames(FactModel):
     numpy: bool = False
 
 
+_NAMES = {"keras": "Keras", "numpy": "NumPy", "tf-keras": "tf-keras"}
+
+
 class KerasRun(FactModel):
     """One run of the functional suite (`builder.compat.measure.keras_suite`) with exact versions."""
 
@@ -193,6 +196,7 @@ class KerasRun(FactModel):
     python: VersionText
     date: Date
     overrides: tuple[str, ...] = Field(default=(), strict=False, description="What replaced declared requirements.")
+    legacy: VersionText | None = Field(default=None, description="tf-keras, run as tf.keras (TF_USE_LEGACY_KERAS=1).")
     subject: Literal["keras", "numpy", "resolution"] = Field(
         default="keras",
         description="What a failure is laid on; `resolution`: on nothing alone, it shows a fresh install.",
@@ -208,6 +212,8 @@ class KerasRun(FactModel):
 
         A failure is laid on the run's `subject`; what was forced against the metadata shows nothing about the rest.
         """
+        if self.legacy is not None:
+            return (self._relation("tf-keras", self.legacy, measured_on),) if self.result != "refused" else ()
         beside = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
         if self.result == "refused":
             return ()
@@ -219,9 +225,10 @@ class KerasRun(FactModel):
 
     def _relation(self, name: str, version: str, measured_on: str) -> Relation:
         tensorflow, minor = (".".join(text.split(".")[:2]) for text in (self.tensorflow, version))
-        pair = f"{ {'keras': 'Keras', 'numpy': 'NumPy'}[name] } {version} with TensorFlow {self.tensorflow}"
+        pair = f"{_NAMES[name]} {version} with TensorFlow {self.tensorflow}"
         if self.result == "pass":
-            cause = f"{pair} passed all {len(self.passed)} functional steps"
+            known = f", with the known defects of Keras 3 ({', '.join(self.failed)})" if self.failed else ""
+            cause = f"{pair} passed {len(self.passed)} functional steps{known}"
         else:
             step, error = next(iter(self.failed.items()))
             cause = f"{pair} fails in the step {step}: {error}"

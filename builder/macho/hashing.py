@@ -108,6 +108,10 @@ class Hasher:
                 child.stdout.close()
             child.wait()
 
+    @property
+    def children(self) -> tuple[subprocess.Popen[bytes], ...]:
+        return tuple(child for child, _ in self._children)
+
     def answers(self) -> dict[tuple[str, str], Answer]:
         """(kind, path) → answer, for every job. A child that died has its share done here."""
         done: dict[int, Answer] = {}

@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from builder.compat.facts import Refusal
 from builder.compat.fit import Judgement, judge_one, judge_pair
+from builder.plan.pins import series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,16 +94,13 @@ class Search:
                 if found is not None:
                     yield replace(found, held_back=held_back)
 
-    def _candidates(self, package: str, origins: Sequence[str] | None = None) -> list[Version]:
+    def _candidates(self, package: str) -> list[Version]:
         """Known releases the pins allow, newest first; a pinned release no fact is about stands for itself."""
         question = self.question
-        if origins is None:
-            targets = question.targets
-            origins = tuple({t.origin for t in targets}) if package == question.family.main else ("pypi",)
+        pypi: set[Origin] = {"pypi"}
+        origins = {target.origin for target in question.targets} if package == question.family.main else pypi
         known = {
-            Version(release.version)
-            for origin in origins
-            for release in question.facts.releases_of(package, origin)  # type: ignore[arg-type]
+            Version(release.version) for origin in origins for release in question.facts.releases_of(package, origin)
         }
         allowed = sorted((version for version in known if question.allows(package, version)), reverse=True)
         if allowed or self.level < Level.UNPROVEN:
@@ -110,7 +108,8 @@ class Search:
         named = {
             Version(specifier.version.removesuffix(".*"))
             for pin in question.pins_on(package)
-            for specifier in pin.versions
+            for specifiers in pin.versions
+            for specifier in specifiers
             if specifier.operator in ("==", ">=", "~=", "===", "<=")
         }
         return sorted((version for version in named if question.allows(package, version)), reverse=True)
@@ -280,7 +279,9 @@ class Search:
                     fitting.append(version)
                 breaking += related
             if known and not fitting:
-                for version in filter(lambda version: self.question.allows(package, version), known):
+                for version in known:
+                    if not self.question.allows(package, version):
+                        continue
                     pairs = (self._pair(main, (package, version), python, target) for target in self.question.targets)
                     self._everywhere(pairs, self.refusals)
                 return None
@@ -306,13 +307,6 @@ def _reasons(judgement: Judgement) -> list[Refusal]:
         for relation in judgement.unsafe
     ]
     return [*judgement.refusals, *unsafe, *(Refusal(statement=text, facts=()) for text in judgement.unproven)]
-
-
-def series(version: Version) -> str:
-    """The part of a version within which releases are taken as one: the minor, or everything while the major is 0."""
-    release = (*version.release, 0, 0)
-    kept = release[:3] if release[0] == 0 else release[:2]
-    return ".".join(str(number) for number in kept)
 
 
 def bounds(choice: Choice) -> str:

@@ -125,7 +125,7 @@ def _without_framework(
                 judged = [
                     judge_one(dependency.subject, Version(release.version), setting=setting, facts=facts)
                     for release in releases
-                    if target.allows(dependency.subject, release.version)
+                    if target.allows(dependency.subject, Version(release.version))
                 ]
                 if judged and not any(judgement.fits for judgement in judged):
                     missing = missing or judged[0].refusals[0].statement

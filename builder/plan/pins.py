@@ -38,12 +38,13 @@ class Pin:
     """One restriction of the user's: `package` as facts name it, and where the recipe says it."""
 
     package: str
-    versions: SpecifierSet
+    versions: tuple[SpecifierSet, ...]
+    """Alternatives, one of which must hold: conda's `1.26|2.0`."""
     text: str
     where: str
 
     def allows(self, version: str | Version) -> bool:
-        return self.versions.contains(Version(str(version)), prereleases=True)
+        return any(specifiers.contains(Version(str(version)), prereleases=True) for specifiers in self.versions)
 
     def __str__(self) -> str:
         return f"{self.package} {self.text} ({self.where})"
@@ -66,6 +67,31 @@ class Wanted:
         return SUBJECTS.get(name, name)
 
 
+def series(version: Version) -> str:
+    """The part of a version within which releases are taken as one: the minor, or everything while the major is 0."""
+    release = (*version.release, 0, 0)
+    kept = version.release if release[0] == 0 else release[:2]
+    return ".".join(str(number) for number in kept)
+
+
+#: No release of the packages in question has had more patches.
+_PATCHES: Final = 30
+
+
+def _patches(version: Version) -> list[Version]:
+    return [version, *(Version(f"{series(version)}.{patch}") for patch in range(_PATCHES))]
+
+
+def series_within(version: Version, pin: Pin) -> bool:
+    """Whether every patch of the version's series is one that the pin allows."""
+    return all(map(pin.allows, _patches(version)))
+
+
+def touches_series(version: Version, pin: Pin) -> bool:
+    """Whether some patch of the version's series is one that the pin allows."""
+    return any(map(pin.allows, _patches(version)))
+
+
 def split_conda(text: str) -> tuple[str, str]:
     """`numpy >=1.26,<3` as name and rest (version and build)."""
     found = _CONDA.match(text.strip())
@@ -74,29 +100,41 @@ def split_conda(text: str) -> tuple[str, str]:
     return found["name"], (found["version"] or "").strip()
 
 
-def conda_to_pep440(spec: str) -> SpecifierSet | None:
-    """A conda version spec as a PEP 440 one; None where it has no counterpart (`|`, builds are left out).
+def conda_to_pep440(spec: str) -> tuple[SpecifierSet, ...]:
+    """A conda version spec as PEP 440, one set per alternative (`|`); a build string is left out.
 
-    `1.26` and `=1.26` and `1.26.*` are `==1.26.*`; `==1.26.4` stays; `*` is any version.
+    `1.26`, `=1.26` and `1.26.*` are `==1.26.*`; `==1.26.4` and `=1.26.4=build` are that version; `*` is any. What is
+    no version spec gives no alternative at all.
     """
-    version = spec.split(" ")[0] if " " in spec and not spec.startswith(("<", ">", "!", "~", "=")) else spec
-    version = re.sub(r"\s*([<>=!~]+)\s*", r"\1", version.strip())
-    version = version.split(" ")[0]
-    if version in ("", "*"):
-        return SpecifierSet()
-    if "|" in version:
-        return None
-    exact = re.fullmatch(r"=?([\w.]+)=([\w.*]+)", version)
-    if exact and not version.startswith("=="):
+    version = re.sub(r"\s*([<>=!~|,]+)\s*", r"\1", spec.strip()).split(" ")[0]
+    exact = re.fullmatch(r"=([\w.]+)=[\w.*]+", version)
+    if exact:
         version = f"=={exact[1]}"
-    parts = []
-    for part in version.split(","):
-        bare = re.fullmatch(r"=?(\d[\w.]*?)(?:\.?\*)?", part)
-        parts.append(f"=={bare[1]}.*" if bare else part)
     try:
-        return SpecifierSet(",".join(parts))
+        return tuple(SpecifierSet(",".join(_part(part) for part in text.split(","))) for text in version.split("|"))
     except InvalidSpecifier:
-        return None
+        return ()
+
+
+def _part(text: str) -> str:
+    if text in ("", "*"):
+        return ""
+    bare = re.fullmatch(r"=?(\d[\w.]*?)(?:\.?\*)?", text)
+    return f"=={bare[1]}.*" if bare else text
+
+
+def requirement_range(dependency: Wanted) -> SpecifierSet:
+    """The version range of a dependency that comes from PyPI though the recipe gives it as a conda spec.
+
+    Raises `RecipeError` where conda's syntax has no counterpart, rather than leave the restriction out.
+    """
+    found = conda_to_pep440(dependency.conda_spec)
+    if len(found) != 1:
+        raise RecipeError(
+            f"`{dependency.where}`: {dependency.conda_name} {dependency.conda_spec} cannot be said for PyPI",
+            hint=f"write {{conda: {dependency.conda_name} {dependency.conda_spec}, pypi: …}} with a PyPI requirement",
+        )
+    return found[0]
 
 
 def wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
@@ -133,14 +171,14 @@ def pins(recipe: Recipe, *, subdir: Subdir, facts: Facts) -> tuple[Pin, ...]:
         (plugin, framework.plugin, "framework.plugin"),
     ):
         if name is not None and text is not None:
-            found.append(Pin(package=name, versions=specifier_set(text), text=text, where=where))
+            found.append(Pin(package=name, versions=(specifier_set(text),), text=text, where=where))
     for dependency in wanted(recipe, subdir=subdir):
-        if dependency.subject not in facts.packages:
+        if dependency.subject not in facts.packages and dependency.subject != "python":
             continue
-        specifiers = conda_to_pep440(dependency.conda_spec) if dependency.conda_name else None
+        specifiers = conda_to_pep440(dependency.conda_spec)
         text = dependency.conda_spec
         if dependency.pypi is not None and (dependency.always_pypi or not text):
-            specifiers, text = dependency.pypi.specifier, str(dependency.pypi.specifier)
-        if specifiers is not None and len(specifiers):
+            specifiers, text = (dependency.pypi.specifier,), str(dependency.pypi.specifier)
+        if any(map(len, specifiers)):
             found.append(Pin(package=dependency.subject, versions=specifiers, text=text, where=dependency.where))
     return tuple(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from builder.compat.fit import Setting
 from builder.errors import UnsatisfiableError
 from builder.plan.model import Source
-from builder.plan.pins import Pin, pins
+from builder.plan.pins import Pin, pins, touches_series
 from builder.platforms import Subdir
 from builder.recipe.model import specifier_set
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Python minors envbuild plans for, newest first.
 PYTHONS: Final = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9")
+
+#: Packages of which facts know every release, so that a pin on one of them is judged exactly.
+EVERY_PATCH: Final = frozenset(("tensorflow", "tensorflow-metal", "keras", "jax", "jaxlib", "jax-metal"))
 
 ProviderName = Literal["conda-forge", "metal", "pypi"]
 
@@ -75,8 +78,15 @@ class Target:
     def origin(self) -> Origin:
         return "conda-forge" if self.provider == "conda-forge" else "pypi"
 
-    def allows(self, package: str, version: str | Version) -> bool:
-        return all(pin.allows(version) for pin in self.pins if pin.package == package)
+    def allows(self, package: str, version: Version) -> bool:
+        """Whether the recipe's pins allow a release.
+
+        Of most packages facts know the newest patch of each minor only; a pin on another patch is no objection there.
+        """
+        pins = [pin for pin in self.pins if pin.package == package]
+        if package in EVERY_PATCH:
+            return all(pin.allows(version) for pin in pins)
+        return all(touches_series(version, pin) for pin in pins)
 
     def setting(self, family: Family, python: str) -> Setting:
         """The target as the facts see it. Keras and the companions are judged by their PyPI metadata everywhere."""
@@ -94,7 +104,7 @@ class Question:
     minors: tuple[str, ...]
     facts: Facts
 
-    def allows(self, package: str, version: str | Version) -> bool:
+    def allows(self, package: str, version: Version) -> bool:
         return all(target.allows(package, version) for target in self.targets)
 
     def pins_on(self, *packages: str) -> tuple[Pin, ...]:
@@ -143,7 +153,9 @@ def python_fits(text: str, recipe: Recipe, targets: Sequence[Target]) -> bool:
     allowed = specifier_set(recipe.python)
     patches = (f"{text}.0", f"{text}.99")
     return any(
-        allowed.contains(patch) and all(target.allows("python", patch) for target in targets) for patch in patches
+        allowed.contains(patch)
+        and all(pin.allows(patch) for target in targets for pin in target.pins if pin.package == "python")
+        for patch in patches
     )
 
 

@@ -31,5 +31,11 @@ def reference(fact: Fact, text: str | None = None) -> FactRef:
 
 
 def references(facts: Iterable[Fact]) -> tuple[FactRef, ...]:
-    unique = {fact.id: fact for fact in facts}
-    return tuple(reference(fact) for fact in unique.values())
+    """Facts to quote beside a choice, each sentence once.
+
+    Where something is known about a pair, that a release exists goes without saying.
+    """
+    found = list(facts)
+    if any(isinstance(fact, Relation) for fact in found):
+        found = [fact for fact in found if not isinstance(fact, Release)]
+    return tuple({ref.statement: ref for ref in map(reference, found)}.values())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from builder.compat.fit import display
 from builder.errors import UnsatisfiableError
-from builder.plan.choose import Combination, Level, Memo, Search, series
+from builder.plan.choose import Combination, Level, Memo, Search
+from builder.plan.pins import series
 from builder.plan.question import PYTHONS
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def _nearest(question: Question, memo: Memo) -> Iterator[str]:
     combination = _first(replace(question, minors=tuple(text for text in PYTHONS if text not in question.minors)), memo)
     if combination is not None:
         yield f"use Python {combination.python}"
-    if len(question.targets) > 1:
+    # Where a Mac's GPU is asked for, leaving the Mac out or letting versions differ is no help.
+    if len(question.targets) > 1 and not any(target.plugin for target in question.targets):
         for target in question.targets:
             others = tuple(other for other in question.targets if other is not target)
             if _first(replace(question, targets=others), memo) is not None:

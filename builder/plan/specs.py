@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.compat.facts import in_order
 from builder.compat.fit import display
 from builder.plan.blas import blas_spec, numpy_blas
-from builder.plan.choose import Combination, bounds, series, why_not
+from builder.plan.choose import Combination, bounds, why_not
 from builder.plan.model import ChosenSpec
-from builder.plan.pins import Wanted, conda_to_pep440, wanted
+from builder.plan.pins import Wanted, requirement_range, series, series_within, wanted
 from builder.plan.question import FAMILIES
 from builder.plan.reasons import references
 from builder.platforms import Subdir
@@ -120,7 +120,7 @@ def _framework(
             ChosenSpec(
                 manager=manager,
                 name=name,
-                spec=f"{_within(main.newest, conda=conda, open_above=above)} {glob}".strip(),
+                spec=f"{_with_pins(_within(main.newest, conda=conda, open_above=above), main, target)} {glob}".strip(),
                 reason=f"{proven}{why_not(combination)}{newer}{gpu}",
                 facts=references(main.facts),
             ),
@@ -128,6 +128,7 @@ def _framework(
     ]
 
     def add(choice: Choice, reason: str, spec: str) -> None:
+        spec = _with_pins(spec, choice, target)
         known = _CONDA.get(choice.package, choice.package) if conda else choice.package
         chosen = ChosenSpec(manager=manager, name=known, spec=spec, reason=reason, facts=references(choice.facts))
         specs.append((choice.package, chosen))
@@ -137,7 +138,11 @@ def _framework(
         add(choice, fit, bounds(choice))
     if combination.numpy is not None:
         how = _wheel_blas(recipe, target, combination.numpy, facts=facts)
-        add(combination.numpy, f"the releases that {label} is made for{how}", bounds(combination.numpy))
+        add(
+            combination.numpy,
+            f"what {label} declares, without the releases known to break{how}",
+            bounds(combination.numpy),
+        )
     for choice in combination.companions:
         why = choice.facts[0].cause if hasattr(choice.facts[0], "cause") else ""
         add(choice, f"bounded because its own metadata is too permissive: {why}", bounds(choice))
@@ -148,6 +153,17 @@ def _framework(
 
 def _wheel_blas(recipe: Recipe, target: Target, numpy: Choice, *, facts: Facts) -> str:
     return "" if target.provider == "conda-forge" else numpy_blas(target, numpy, wanted=recipe.blas, facts=facts)
+
+
+def _with_pins(spec: str, choice: Choice, target: Target) -> str:
+    """`spec` and what the recipe's `framework:` says beyond it: a series was chosen, and a pin may be narrower."""
+    beyond = [
+        in_order(pin.versions[0])
+        for pin in target.pins
+        if pin.package == choice.package and pin.where.startswith("framework.")
+        if not all(series_within(version, pin) for version in choice.versions)
+    ]
+    return ",".join(part for part in (spec, *beyond) if part)
 
 
 def _within(version: Version, *, conda: bool, open_above: bool) -> str:
@@ -179,7 +195,7 @@ def _dependency(dependency: Wanted, target: Target, combination: Combination, *,
         name, spec, extras = requirement.name, in_order(requirement.specifier), tuple(sorted(requirement.extras))
     else:
         name, extras = facts.pypi_name(dependency.conda_name or ""), ()
-        spec = in_order(conda_to_pep440(dependency.conda_spec) or SpecifierSet())
+        spec = in_order(requirement_range(dependency))
     if dependency.subject == "tf-keras":
         spec, reason = _legacy_keras(spec, combination, reason, conda=False)
     return ChosenSpec(manager="pip", name=name, spec=spec, extras=extras, reason=reason, group=dependency.group)
@@ -204,15 +220,18 @@ def _merge(ours: ChosenSpec, dependency: Wanted) -> ChosenSpec:
     elif ours.manager == "conda":
         return _joined(ours, dependency.conda_spec, reason, extras)
     else:
-        theirs = in_order(conda_to_pep440(dependency.conda_spec) or SpecifierSet())
+        theirs = in_order(requirement_range(dependency))
     return _joined(ours, theirs, reason, extras)
 
 
 def _joined(ours: ChosenSpec, theirs: str, reason: str, extras: tuple[str, ...]) -> ChosenSpec:
     version, _, build = ours.spec.partition(" ")
-    their_version, _, their_build = theirs.partition(" ")
-    parts = dict.fromkeys(p for p in (*version.split(","), *their_version.split(",")) if p and p != "*")
-    joined = ",".join(parts)
+    their_version, _, their_build = re.sub(r"\s*([<>=!~|,]+)\s*", r"\1", theirs).partition(" ")
+    # `,` binds tighter than `|`, so ours goes beside each of their alternatives.
+    joined = "|".join(
+        ",".join(dict.fromkeys(part for part in (*version.split(","), *text.split(",")) if part and part != "*"))
+        for text in their_version.split("|")
+    )
     if build or their_build:
         joined = f"{joined or '*'} {their_build or build}"
     return ChosenSpec(

@@ -10,7 +10,7 @@ Progress = Callable[[str], None]
 
 
 class Level(StrEnum):
-    """How much is run. QUICK ends within 10 s on a warm machine; FULL also runs what is slow or rarely breaks."""
+    """How much is run. QUICK takes about 10 s on two idle, warm cores; FULL also runs what is slow or rarely breaks."""
 
     QUICK = "quick"
     DEFAULT = "default"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +21,7 @@ from builder.verify.static import Scope
 from builder.verify.static import findings as static_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from builder.verify.progress import Progress
 
@@ -68,18 +70,33 @@ def verify_prefix(
     prefix = Prefix(path, subdir=subdir)
     host = host or host_subdir()
     tell: Progress = progress or (lambda _phrase: None)
-    found: list[Finding] = []
+    reading: Future[tuple[Finding, ...]] = Future()
     if static:
         scope = Scope.QUICK if level is Level.QUICK else Scope.FULL
-        found += static_findings(prefix, scope=scope, progress=tell)
-    if runtime:
-        found += _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings())
+        own = Prefix(path, subdir=subdir)  # its caches are not made for two threads
+        _in_background(reading, lambda: static_findings(own, scope=scope, progress=tell))
+    else:
+        reading.set_result(())
+    found = _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings()) if runtime else []
+    found = [*reading.result(), *found]
     found = [_sentence(finding) for finding in _demand(found, prefix)]
     return Report(
         identity=identity_of(prefix, host=host if runtime else None),
         findings=tuple(found),
         seconds=time.monotonic() - begun,
     )
+
+
+def _in_background(future: Future[tuple[Finding, ...]], work: Callable[[], tuple[Finding, ...]]) -> None:
+    """Read beside the probes, which are processes of their own. A daemon: Ctrl-C need not wait for it."""
+
+    def settle() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_exception(error)
+
+    threading.Thread(target=settle, daemon=True).start()
 
 
 def _runtime(

@@ -24,10 +24,17 @@ pytestmark = pytest.mark.network
 UV = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
 
-def unpacked(folder: Path, *specs: str, python: str = "3.11", platform: str = "aarch64-apple-darwin") -> Path:
-    """The wheels of `specs`, without their dependencies, for macOS 14."""
+def unpacked(
+    folder: Path, *specs: str, python: str = "3.11", platform: str = "aarch64-apple-darwin", editable: bool = False
+) -> Path:
+    """The wheels of `specs`, without their dependencies, for macOS 14.
+
+    `editable`: as copies. A hard link would carry an edit into the cache of uv.
+    """
     command = [UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder)]
     command += ["--python-platform", platform, "--python-version", python, *specs]
+    if editable:
+        command += ["--link-mode", "copy"]
     subprocess.run(command, check=True, env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"})
     return folder
 
@@ -93,7 +100,7 @@ def test_small_healthy_stack_has_no_false_alarm(tmp_path: Path) -> None:
 
 def test_prefix_replacement_in_a_real_library(tmp_path: Path) -> None:
     """What installing a conda package does to a linker-signed library, and the repair."""
-    unpacked(tmp_path, "markupsafe==3.0.2")
+    unpacked(tmp_path, "markupsafe==3.0.2", editable=True)
     (library,) = tmp_path.rglob("_speedups*.so")
     data = bytearray(library.read_bytes())
     data[len(data) // 4] ^= 0xFF
@@ -101,6 +108,22 @@ def test_prefix_replacement_in_a_real_library(tmp_path: Path) -> None:
     assert not all(verdict.ok for verdict in verify_signature(library))
     assert [done.pages for done in resign_adhoc(library)] == [1]
     assert all(verdict.ok for verdict in verify_signature(library))
+
+
+def test_certificate_signature_is_replaced(tmp_path: Path) -> None:
+    """ruff's program is signed with a Developer ID, which no edit survives: an ad-hoc signature takes its place."""
+    program = unpacked(tmp_path, "ruff==0.17.6", editable=True) / "bin" / "ruff"
+    (before,) = verify_signature(program)
+    assert not before.adhoc
+    data = bytearray(program.read_bytes())
+    data[100_000] ^= 0xFF
+    program.write_bytes(data)
+    assert [done.action for done in resign_adhoc(program)] == ["replaced"]
+    (after,) = verify_signature(program)
+    assert after.ok
+    assert after.adhoc
+    assert after.identifier == before.identifier
+    assert program.stat().st_size == len(data)
 
 
 def test_linux_wheels(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from builder.compat.measure.write import write_facts
 from builder.errors import BuildError, SourceUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from datetime import date
 
 #: Versions recorded beside the pair: what a failure is usually due to.
@@ -42,6 +42,8 @@ class Pair:
     """Requirements that replace what is declared, to see what happens outside the metadata: `numpy==2.4.6`."""
     subject: str = "keras"
     """What a failure is laid on: `keras`, `numpy`, or `resolution` (a fresh install as a whole)."""
+    legacy: str | None = None
+    """Version of tf-keras to run as tf.keras (TF_USE_LEGACY_KERAS=1)."""
     steps: tuple[str, ...] = ()
     """Steps to run, for old releases that lack some of them; empty: the whole suite."""
 
@@ -66,6 +68,7 @@ class Run:
             "python": self.python,
             **({"overrides": list(self.pair.overrides)} if self.pair.overrides else {}),
             **({"subject": self.pair.subject} if self.pair.subject != "keras" else {}),
+            **({"legacy": self.pair.legacy} if self.pair.legacy else {}),
             "date": self.date,
             "companions": dict(sorted(self.companions.items())),
         }
@@ -87,9 +90,11 @@ def _uv(*arguments: str, stdin: str | None = None, uv: str = "uv") -> subprocess
     return subprocess.run([uv, *arguments], input=stdin, capture_output=True, text=True, check=False)
 
 
-def resolve(pair: Pair, *, uv: str = "uv", extra: Sequence[str] = ()) -> tuple[str, str | None]:
+def resolve(pair: Pair, *, uv: str = "uv") -> tuple[str, str | None]:
     """The pair's full requirements as resolved today, or the resolver's reason why there are none."""
-    wanted = [f"tensorflow-cpu=={pair.tensorflow}", f"keras=={pair.keras}", *extra]
+    wanted = [f"tensorflow-cpu=={pair.tensorflow}", f"keras=={pair.keras}"]
+    if pair.legacy is not None:
+        wanted.append(f"tf-keras=={pair.legacy}")
     arguments = [
         "pip", "compile", "-", "--python-version", pair.python, "--no-header", "--no-annotate", "--quiet",
         "--only-binary", ":all:", "--no-python-downloads",
@@ -137,9 +142,9 @@ def interpret(lines: Iterable[str], *, returncode: int) -> tuple[tuple[str, ...]
     return tuple(passed), failed, seen
 
 
-def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extra: Sequence[str] = ()) -> Run:
+def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv") -> Run:
     """Make `environment` hold exactly the pair's resolution (created on first use) and run the suite in it."""
-    requirements, refusal = resolve(pair, uv=uv, extra=extra)
+    requirements, refusal = resolve(pair, uv=uv)
     if refusal is not None:
         return Run(pair=pair, python=pair.python, date=today.isoformat(), refused=refusal[:600])
     if not environment.exists():
@@ -159,7 +164,10 @@ def run_pair(pair: Pair, *, environment: Path, today: date, uv: str = "uv", extr
             done = subprocess.run(
                 [python, "-I", str(SUITE), *pair.steps],
                 capture_output=True, text=True, check=False, timeout=RUN_SECONDS, cwd=home,
-                env={"HOME": home, "PATH": "/usr/bin:/bin", "KERAS_BACKEND": "tensorflow"},
+                env={
+                    "HOME": home, "PATH": "/usr/bin:/bin", "KERAS_BACKEND": "tensorflow",
+                    **({"TF_USE_LEGACY_KERAS": "1"} if pair.legacy else {}),
+                },
             )  # fmt: skip
             output, status = done.stdout, done.returncode
         except subprocess.TimeoutExpired as expired:
@@ -185,9 +193,9 @@ def load(file: Path) -> list[dict[str, Any]]:
     return list(document["runs"])
 
 
-def _identity(record: dict[str, Any]) -> tuple[str, str, str, tuple[str, ...]]:
+def _identity(record: dict[str, Any]) -> tuple[str, str, str, tuple[str, ...], str | None]:
     python = ".".join(record["python"].split(".")[:2])
-    return record["tensorflow"], record["keras"], python, tuple(record.get("overrides", ()))
+    return record["tensorflow"], record["keras"], python, tuple(record.get("overrides", ())), record.get("legacy")
 
 
 def _key(record: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -219,7 +227,7 @@ def measure(
     environment: Path | None = None
     held: str | None = None
     for pair in pairs:
-        if (pair.tensorflow, pair.keras, pair.python, pair.overrides) in done:
+        if (pair.tensorflow, pair.keras, pair.python, pair.overrides, pair.legacy) in done:
             continue
         if held != pair.tensorflow and environment is not None:
             shutil.rmtree(environment, ignore_errors=True)

@@ -24,6 +24,14 @@ def say(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 
+def describe(error: Exception) -> str:
+    """The error on one line, without this machine's paths."""
+    text = f"{type(error).__name__}: {error}".replace(sys.prefix, "<environment>")
+    line = " ".join(text.split())
+    # What Keras says "in user code" begins with the traceback and ends with the cause.
+    return line if len(line) <= 600 else f"{line[:200]} … {line[-400:]}"
+
+
 class Suite:
     """Each `step_*` method raises when what it names does not hold. Steps share one small trained model."""
 
@@ -62,11 +70,15 @@ class Suite:
             raise AssertionError(f"{what} differ by {difference}")
 
     def step_keras_is_one(self) -> None:
-        """`import keras` and `tf.keras` must be the same Keras."""
-        import keras
+        """`import keras` and `tf.keras` must be the same Keras (with TF_USE_LEGACY_KERAS=1: tf_keras and tf.keras)."""
+        import importlib
+
+        keras = importlib.import_module("tf_keras" if os.environ.get("TF_USE_LEGACY_KERAS") == "1" else "keras")
 
         if keras.layers.Dense is not self.keras.layers.Dense:
-            raise AssertionError(f"keras.layers.Dense of {keras.__version__} is another class than tf.keras has")
+            raise AssertionError(
+                f"layers.Dense of {keras.__name__} {keras.__version__} is another class than tf.keras has"
+            )
 
     def step_build(self) -> None:
         model = self.model()
@@ -219,11 +231,11 @@ def main() -> int:
                 try:
                     getattr(suite, f"step_{name}")()
                 except Exception as error:  # noqa: BLE001 - any failure of the pair is the result
-                    say(step=name, error=f"{type(error).__name__}: {error}"[:600])
+                    say(step=name, error=describe(error))
                 else:
                     say(step=name, error=None)
     except Exception as error:  # noqa: BLE001
-        say(step="import", error=f"{type(error).__name__}: {error}"[:600])
+        say(step="import", error=describe(error))
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from builder.verify.checks import by_id
 from builder.verify.finding import Status
 from builder.verify.registry import Area
+from builder.verify.static.text import plural
 
 if TYPE_CHECKING:
     from builder.verify.finding import Finding, Report
@@ -39,15 +40,11 @@ def verdict(report: Report) -> str:
     failed, warned, skipped, passed = (counts[key] for key in ("fail", "warn", "skip", "pass"))
     details = [f"{passed} checks passed"]
     if warned:
-        details.append(f"{warned} {_plural('warning', warned)}")
+        details.append(plural(warned, "warning"))
     if skipped:
         details.append(f"{skipped} skipped")
     if failed:
-        return f"{name} does not hold: {failed} {_plural('failure', failed)}, {', '.join(details)}."
+        return f"{name} does not hold: {plural(failed, 'failure')}, {', '.join(details)}."
     if not passed:
         return f"Nothing could be said about {name}: no check ran ({', '.join(details[1:]) or 'nothing to check'})."
     return f"{name} holds: {', '.join(details)}."
-
-
-def _plural(noun: str, number: int) -> str:
-    return noun if number == 1 else f"{noun}s"

@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from builder.verify.registry import Check
 from builder.verify.runtime.numerics import wrong_numbers
+from builder.verify.static.text import plural
 
 if TYPE_CHECKING:
     from builder.verify.finding import Finding
@@ -206,7 +207,7 @@ def judge_devices(case: Case) -> Finding:
         have = kinds.count(kind)
         if have < number:
             return case.failed(
-                f"TensorFlow sees {have} {kind} devices, {number} expected.",
+                f"TensorFlow sees {plural(have, kind)}, {number} expected.",
                 *evidence,
                 remedy="check that tensorflow-metal is installed and fits this TensorFlow: envbuild compat metal"
                 if kind == "GPU"

@@ -31,6 +31,9 @@ _KEPT_VARIABLES: Final = ("HOME", "USER", "LOGNAME", "SSL_CERT_FILE")
 #: Seconds a process gets to print its Python traceback after SIGABRT, before SIGKILL.
 _GRACE: Final = 2.0
 
+#: Seconds between two looks at whether the user has cancelled.
+_ATTENTION: Final = 0.2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -101,8 +104,9 @@ def run(
     arguments: Mapping[str, Any] | None = None,
     flags: Sequence[str] = ("-I",),
     folder: Path = PROBES,
+    cancelled: threading.Event | None = None,
 ) -> Outcome:
-    """Run the probe `PROBE.py` of `folder` and wait for it, for `limit` seconds at most.
+    """Run the probe `PROBE.py` of `folder` and wait for it, for `limit` seconds at most, or until `cancelled`.
 
     Raises OSError when the interpreter cannot be started at all (wrong architecture, not executable).
     """
@@ -136,7 +140,8 @@ def run(
     process.stderr.close()
     waiter = _Waiter(process)
     try:
-        timed_out = not waiter.wait(limit)
+        ended = waiter.wait(limit, cancelled)
+        timed_out = not ended and not (cancelled is not None and cancelled.is_set())
         if timed_out:
             _signal_group(process.pid, signal.SIGABRT)  # faulthandler then prints where it hangs
             waiter.wait(_GRACE)
@@ -201,8 +206,13 @@ class _Waiter:
         # getrusage(2): kilobytes on Linux, bytes on macOS.
         self.peak_mib = usage.ru_maxrss / (1024 * 1024 if os.uname().sysname == "Darwin" else 1024)
 
-    def wait(self, seconds: float) -> bool:
-        self._thread.join(seconds)
+    def wait(self, seconds: float, cancelled: threading.Event | None = None) -> bool:
+        """Whether the process ended within `seconds` and before `cancelled`."""
+        deadline = time.monotonic() + seconds
+        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+            if cancelled is not None and cancelled.is_set():
+                break
+            self._thread.join(left if cancelled is None else min(left, _ATTENTION))
         return not self._thread.is_alive()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -67,6 +68,8 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
         if not alive:
             return found + [_not_run(task) for task in tasks(context, scratch=scratch)]
 
+        cancelled = threading.Event()
+
         def run(task: Task) -> tuple[Task, Outcome]:
             progress(task.doing)
             return task, harness.run(
@@ -76,11 +79,17 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
                 cwd=scratch,
                 limit=task.limit,
                 arguments=task.arguments,
+                cancelled=cancelled,
             )
 
         scheduled = tasks(context, scratch=scratch, limit=limit)
         with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
-            outcomes = list(pool.map(run, (task for task in scheduled if not task.exclusive)))
+            try:
+                outcomes = list(pool.map(run, (task for task in scheduled if not task.exclusive)))
+            except BaseException:  # Ctrl-C above all: the probes that run are ended, the others not begun
+                cancelled.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         outcomes += [run(task) for task in scheduled if task.exclusive]
     for task, outcome in outcomes:
         found += judged(outcome, task, context, owned)

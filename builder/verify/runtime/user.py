@@ -11,6 +11,7 @@ from builder.verify.finding import Finding, Status
 from builder.verify.known_errors import DISTRIBUTIONS
 from builder.verify.registry import Check
 from builder.verify.runtime.process import removable
+from builder.verify.static.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,10 +79,7 @@ def judge_as_user(case: Case, isolated: Mapping[str, Any]) -> list[Finding]:
         if origin is None or origin == isolated["origins"].get(name):
             continue
         groups[_outside(origin, case, environ)].append((name, origin))
-    return [
-        _leak(check, title, remedy, groups[check], case, present=_present(check, case, environ))
-        for check, (title, remedy) in _OUTSIDE.items()
-    ]
+    return [_leak(check, title, remedy, groups[check], case) for check, (title, remedy) in _OUTSIDE.items()]
 
 
 #: check → (what it means, what to do); the working directory is what is left over.
@@ -112,22 +110,9 @@ def _outside(origin: str, case: Case, environ: Mapping[str, str]) -> str:
     return "process.working-directory"
 
 
-def _present(check: str, case: Case, environ: Mapping[str, str]) -> str | None:
-    """What is there without hiding anything yet: named in the evidence of a pass."""
-    if check == "process.pythonpath":
-        return f"PYTHONPATH={environ['PYTHONPATH']}" if environ.get("PYTHONPATH") else None
-    if check == "process.user-site" and case.facts["user_site"]:
-        return f"user site folder: {case.facts['user_site']}"
-    return None
-
-
-def _leak(
-    check: str, title: str, remedy: str, leaks: list[tuple[str, str]], case: Case, *, present: str | None
-) -> Finding:
+def _leak(check: str, title: str, remedy: str, leaks: list[tuple[str, str]], case: Case) -> Finding:
     if not leaks:
-        return Finding(
-            check=check, status=Status.PASS, title=f"{_NOTHING[check]}.", evidence=(present,) if present else ()
-        )
+        return _harmless(check, case)
     expected = {name.partition(".")[0] for name in case.context.modules}
     names = [name for name, _ in leaks]
     known = expected & set(names)
@@ -137,11 +122,29 @@ def _leak(
     }
     return Finding(
         check=check,
-        status=Status.FAIL if known else Status.WARN,
+        # What lies in PYTHONPATH or the working directory may be meant; the user site is forgotten, not meant.
+        status=Status.FAIL if known or check == "process.user-site" else Status.WARN,
         title=f"{title}: {', '.join(sorted(known) or names)}.",
         evidence=tuple(f"{name}: {origin}" for name, origin in leaks),
         remedy=remedy.format_map(values),
     )
+
+
+def _harmless(check: str, case: Case) -> Finding:
+    """Nothing of the environment is hidden; what leaks into it all the same is a warning."""
+    added = case.facts.get("user_site_holds", [])
+    if check == "process.user-site" and added:
+        return Finding(
+            check=check,
+            status=Status.WARN,
+            title=f"Your user site folder adds {plural(len(added), 'package')} that the environment does not have.",
+            evidence=(str(case.facts["user_site"]), *added[:20]),
+            remedy=f"export PYTHONNOUSERSITE=1 (for good: conda env config vars set PYTHONNOUSERSITE=1 -p "
+            f"{case.context.prefix.path})",
+        )
+    path = case.context.environ.get("PYTHONPATH")
+    evidence = (f"PYTHONPATH={path}",) if check == "process.pythonpath" and path else ()
+    return Finding(check=check, status=Status.PASS, title=f"{_NOTHING[check]}.", evidence=evidence)
 
 
 _NOTHING: Final[dict[str, str]] = {

@@ -16,6 +16,7 @@ from builder.verify.static import (
     check_linking,
     check_packages,
     check_signature,
+    check_targets,
 )
 from builder.verify.static import (
     drawing as _drawing,
@@ -34,6 +35,7 @@ __all__ = ["CHECKS", "Scope", "drawing", "findings"]
 CHECKS: Final[tuple[Check, ...]] = (
     *check_arch.CHECKS,
     *check_linking.CHECKS,
+    *check_targets.CHECKS,
     *check_blas.CHECKS,
     *check_signature.CHECKS,
     *check_frameworks.CHECKS,
@@ -59,6 +61,7 @@ def findings(
         found = [
             *check_arch.check(survey),
             *check_linking.check(survey),
+            *check_targets.check(survey),
             *check_elf.check(survey),
             *check_blas.check(survey),
             *check_frameworks.check(survey),

@@ -76,15 +76,21 @@ def _binaries(survey: Survey) -> Iterator[Finding]:
         for binary in lacking
         if _NAMES_AN_ARCH.search(binary.rel) and survey.packages.owner(binary.rel) in served
     ]
-    wrong = [binary for binary in lacking if binary not in chosen]
+    wrong = [binary.rel for binary in lacking if binary not in chosen]
+    lines = [_described(survey, binary) for binary in lacking if binary not in chosen]
+    # ELF files beside code for macOS are data (PyInstaller carries loaders for other systems); alone they are the code.
+    for rel in inventory.elf:
+        if ".so" in rel and survey.packages.owner(rel) not in served:
+            wrong.append(rel)
+            lines.append(f"{rel} ({survey.packages.described(rel)}): a Linux binary")
     if wrong:
-        packages = sorted({survey.packages.described(binary.rel) for binary in wrong})
+        packages = sorted({survey.packages.described(rel) for rel in wrong})
         yield Finding(
             check="arch.binary",
             status=Status.FAIL,
             title=f"{plural(len(wrong), 'binary', 'binaries')} of {', '.join(packages[:4])}"
             f"{' and others' if len(packages) > 4 else ''} cannot run on {survey.arch}",
-            evidence=listed([_described(survey, binary) for binary in wrong]),
+            evidence=listed(lines),
             remedy=f"Install these packages for {survey.arch}: in a native terminal, with an {survey.arch} Python.",
         )
     if not inventory.binaries and not inventory.unreadable:

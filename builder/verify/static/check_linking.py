@@ -10,7 +10,7 @@ from builder.verify.registry import Check
 from builder.verify.static.demangle import shown
 from builder.verify.static.dyld import Place
 from builder.verify.static.survey import MissingLibrary, Scope, optional_reason
-from builder.verify.static.text import dotted, listed, plural
+from builder.verify.static.text import listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +32,6 @@ CHECKS: Final = (
         area="linking",
         catches="A symbol that the library it must come from does not export: packages that were not built together.",
         otherwise="ImportError: dlopen(…): Symbol not found: __ZN3tsl8internal10LogMessageC1EPKcii … Expected in: …",
-    ),
-    Check(
-        id="link.macos-floor",
-        area="linking",
-        catches="Binaries built for a newer macOS than the oldest one the recipe promises to run on.",
-        otherwise="Symbol not found … (built for macOS 14.0 which is newer than running OS), on an older Mac only.",
     ),
     Check(
         id="link.duplicate",
@@ -66,7 +60,6 @@ def check(survey: Survey) -> Iterator[Finding]:
     yield from _missing_libraries(survey)
     if survey.scope is Scope.FULL:
         yield from _symbols(survey)
-        yield from _floor(survey)
         yield from _duplicates(survey)
 
 
@@ -113,13 +106,11 @@ def _why_harmless(survey: Survey, missing: MissingLibrary) -> str | None:
     if reason is not None or _is_module(entry):
         return reason
     owner = survey.packages.owner(entry.rel)
-    broken = {item.process.entry.path for item in survey.missing_libraries}
-    others = (
-        process.entry
+    rest = any(
+        process.entry.path not in survey.stopped and survey.packages.owner(process.entry.rel) == owner
         for process in survey.processes
-        if process.entry.path not in broken and survey.packages.owner(process.entry.rel) == owner
     )
-    return "opened on demand; the rest of its package loads" if any(True for _ in others) else None
+    return "opened on demand; the rest of its package loads" if rest else None
 
 
 def _is_module(binary: Binary) -> bool:
@@ -181,7 +172,7 @@ def _symbols(survey: Survey) -> Iterator[Finding]:
             evidence=(reason,),
             remedy=f"Install {survey.packages.described(rel)} again; the file is damaged.",
         )
-    stopped = len({missing.process.entry.path for missing in survey.missing_libraries})
+    stopped = len(survey.stopped)
     tally = survey.binder.tally
     if not pairs and not survey.binder.damaged:
         binaries = plural(tally.images, "binary", "binaries")
@@ -256,44 +247,6 @@ def _told_by_dyld(survey: Survey, item: Missing) -> tuple[str, ...]:
     return f"Symbol not found: {name}", referenced, "Expected as weak-def export from some loaded dylib"
 
 
-def _floor(survey: Survey) -> Iterator[Finding]:
-    built = [binary for binary in survey.inventory.binaries if binary.serves and binary.commands.minos is not None]
-    newest = sorted(built, key=lambda binary: binary.commands.minos or (0, 0, 0), reverse=True)
-    highest = newest[0] if newest else None
-    stamp = survey.prefix.stamp
-    asked = stamp.expectations.macos if stamp is not None else None
-    if highest is None or asked is None:
-        evidence = (f"newest deployment target: {_built_for(survey, highest)}",) if highest is not None else ()
-        yield Finding(
-            check="link.macos-floor",
-            status=Status.SKIP,
-            title="No oldest macOS is known for this environment (it has no stamp that names one)",
-            evidence=evidence,
-        )
-        return
-    floor = tuple(int(part) for part in re.findall(r"\d{1,4}", asked)[:3])
-    above = [binary for binary in newest if (binary.commands.minos or (0, 0, 0)) > (*floor, 0, 0, 0)[:3]]
-    if above:
-        yield Finding(
-            check="link.macos-floor",
-            status=Status.WARN,
-            title=f"{plural(len(above), 'binary needs', 'binaries need')} a newer macOS than the recipe's{asked}",
-            evidence=listed([_built_for(survey, binary) for binary in above]),
-            remedy=f"Raise `macos:` in the recipe, or take builds of these packages that run on macOS {asked}.",
-        )
-        return
-    yield Finding(
-        check="link.macos-floor",
-        status=Status.PASS,
-        title=f"All {plural(len(built), 'binary runs', 'binaries run')} on macOS {asked}",
-        evidence=(f"newest deployment target: {_built_for(survey, highest)}",),
-    )
-
-
-def _built_for(survey: Survey, binary: Binary) -> str:
-    return f"{binary.rel} ({survey.packages.described(binary.rel)}): macOS {dotted(binary.commands.minos or ())}"
-
-
 def loaders_of(survey: Survey, family: re.Pattern[str]) -> dict[str, tuple[str, ...]]:
     """Every file of a family that is in the prefix → the packages whose binaries load it (maybe none)."""
     copies = {binary.path: binary for binary in survey.inventory.binaries if family.fullmatch(binary.name)}
@@ -315,6 +268,7 @@ def _duplicates(survey: Survey) -> Iterator[Finding]:
         if len(used) > 1:
             repeated = True
             yield _duplicate(survey, family, pattern, used)
+    counted.append(f"libc++ beside macOS's own (harmless): {', '.join(_cxx_runtimes(survey)) or 'none'}")
     if not repeated:
         yield Finding(
             check="link.duplicate",
@@ -322,6 +276,11 @@ def _duplicates(survey: Survey) -> Iterator[Finding]:
             title="No OpenMP or BLAS runtime is loaded from two places",
             evidence=tuple(counted),
         )
+
+
+def _cxx_runtimes(survey: Survey) -> list[str]:
+    """Copies of libc++ in the prefix. Two-level binding keeps each to the binaries that link it."""
+    return [binary.rel for binary in survey.inventory.binaries if re.match(r"libc\+\+(abi)?[.-]", binary.name)]
 
 
 def _duplicate(survey: Survey, family: str, pattern: re.Pattern[str], used: dict[str, tuple[str, ...]]) -> Finding:

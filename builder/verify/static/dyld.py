@@ -44,8 +44,6 @@ class Resolution:
     tried: tuple[str, ...] = ()
     weak: bool = False
     reexport: bool = False
-    preloaded: bool = False
-    """Found because an image of that install name is loaded before (by the package imported first)."""
 
 
 @dataclass(kw_only=True)
@@ -126,14 +124,14 @@ class Linker:
         main: Binary | None,
         by_name: dict[str | None, Binary],
     ) -> Resolution:
-        def made(place: Place, binary: Binary | None = None, **more: bool | tuple[str, ...]) -> Resolution:
+        def made(place: Place, binary: Binary | None = None, tried: tuple[str, ...] = ()) -> Resolution:
             return Resolution(
                 name=dylib.name,
                 place=place,
                 binary=binary,
                 weak=dylib.weak,
                 reexport=dylib.reexport,
-                **more,  # type: ignore[arg-type]  # `tried` and `preloaded`
+                tried=tried,
             )
 
         name = dylib.name
@@ -154,7 +152,7 @@ class Linker:
                 return made(Place.IMAGE, found)
         preloaded = self._preloaded(name, entry)
         if preloaded is not None:
-            return made(Place.IMAGE, preloaded, preloaded=True)
+            return made(Place.IMAGE, preloaded)
         return made(Place.MISSING, tried=tuple(dict.fromkeys(tried)))
 
     def _candidates(self, dylib: Dylib, chain: tuple[Binary, ...], main: Binary | None) -> list[str]:

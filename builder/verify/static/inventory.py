@@ -28,7 +28,9 @@ _TEXT_AND_DATA: Final = (
 )
 #: Suffixes of files that the loader never opens, so that their heads need not be read. Everything else is looked at.
 _NEVER_BINARY: Final = frozenset(f".{suffix}" for suffix in _TEXT_AND_DATA.split())
-_SKIPPED_FOLDERS: Final = frozenset(("__pycache__", "pkgs", ".git"))
+_SKIPPED_FOLDERS: Final = frozenset(("__pycache__", ".git"))
+#: What lies in a base prefix and is not of it: conda's package cache, and other environments.
+_SKIPPED_AT_TOP: Final = frozenset(("pkgs", "envs"))
 _LOADABLE: Final = frozenset(FileType)
 
 
@@ -127,15 +129,18 @@ class Inventory:
 
 def walk_files(root: str) -> Iterator[os.DirEntry[str]]:
     """Every regular file below `root`. Symlinks are not followed, so none makes a loop; their targets are met."""
+    skipped = _SKIPPED_AT_TOP if os.path.isdir(f"{root}/conda-meta") else frozenset()  # noqa: PTH112
     pending = [root]
     while pending:
+        folder = pending.pop()
         try:
-            with os.scandir(pending.pop()) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_symlink():
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        if entry.name not in _SKIPPED_FOLDERS:
+                        foreign = folder == root and entry.name in skipped
+                        if entry.name not in _SKIPPED_FOLDERS and not foreign:
                             pending.append(entry.path)
                     elif entry.is_file(follow_symlinks=False):
                         yield entry

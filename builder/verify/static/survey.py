@@ -145,17 +145,30 @@ class Survey:
         return tuple(found)
 
     @cached_property
+    def _lacking(self) -> tuple[tuple[Process, Binary, Resolution], ...]:
+        """Every dependency that is missing in some process, weak ones left out."""
+        return tuple(
+            (process, image, resolution)
+            for process in self.processes
+            for image, resolutions in process.images.values()
+            for resolution in resolutions
+            if resolution.place is Place.MISSING and not resolution.weak
+        )
+
+    @cached_property
+    def stopped(self) -> frozenset[str]:
+        """Paths of the entries that dyld gives up on, because a library is missing."""
+        return frozenset(process.entry.path for process, _, _ in self._lacking)
+
+    @cached_property
     def missing_libraries(self) -> tuple[MissingLibrary, ...]:
-        """Each (image, library) once, weak dependencies left out."""
+        """Each (image, library) once; in the process of an entry that must load, where there is one."""
         found: dict[tuple[str, str], MissingLibrary] = {}
-        for process in self.processes:
-            for image, resolutions in process.images.values():
-                for resolution in resolutions:
-                    if resolution.place is Place.MISSING and not resolution.weak:
-                        found.setdefault(
-                            (image.path, resolution.name),
-                            MissingLibrary(image=image, resolution=resolution, process=process),
-                        )
+        for process, image, resolution in self._lacking:
+            key = (image.path, resolution.name)
+            known = found.get(key)
+            if known is None or (optional_reason(known.process.entry.rel) and not optional_reason(process.entry.rel)):
+                found[key] = MissingLibrary(image=image, resolution=resolution, process=process)
         return tuple(found.values())
 
     @cached_property
@@ -166,17 +179,7 @@ class Survey:
     def missing_symbols(self) -> tuple[tuple[Process, tuple[Missing, ...]], ...]:
         """Per process and image the symbols dyld will not find; processes that lack a library stop before that."""
         self.tell("looking up symbols")
-        stopped = {missing.process.entry.path for missing in self.missing_libraries}
-        stopped |= {
-            process.entry.path
-            for process in self.processes
-            if any(
-                resolution.place is Place.MISSING and not resolution.weak
-                for _, resolutions in process.images.values()
-                for resolution in resolutions
-            )
-        }
-        return tuple(self.binder.check(process for process in self.processes if process.entry.path not in stopped))
+        return tuple(self.binder.check(process for process in self.processes if process.entry.path not in self.stopped))
 
 
 def _is_module(binary: Binary) -> bool:

@@ -1,4 +1,6 @@
-"""Build the Mach-O fixtures of this folder on any machine: `python build.py` (needs `pip install ziglang envbuild`).
+"""Build the Mach-O fixtures of this folder, and the ELF ones beside it, on any machine.
+
+`python build.py` needs `pip install ziglang envbuild`.
 
 zig links Mach-O without Apple's tools and signs arm64 output ad hoc, as Apple's linker does. The binaries are
 committed, so that tests need no compiler; run this again only when a source changes.
@@ -67,7 +69,32 @@ def reexport(path: Path, library: str) -> None:
     resign_adhoc(path)
 
 
+def linux(folder: Path) -> None:
+    """The same pair of library and module as ELF files, for both machines."""
+    folder.mkdir(exist_ok=True)
+    for machine in ("x86_64", "aarch64"):
+        command = [
+            sys.executable,
+            "-m",
+            "ziglang",
+            "cc",
+            "-target",
+            f"{machine}-linux-gnu.2.28",
+            "-shared",
+            "-Os",
+            "-s",
+        ]
+        library = folder / "libhost.so"
+        subprocess.run(
+            [*command, "-DFULL", "-o", str(library), str(HERE / "src" / "host.c"), "-Wl,-soname,libhost.so"], check=True
+        )
+        module = [str(HERE / "src" / "module.c"), "libhost.so", "-Wl,-rpath,$ORIGIN/../host"]
+        subprocess.run([*command, "-o", f"module-{machine}.so", *module], check=True, cwd=folder)
+        library.rename(folder / f"libhost-{machine}.so")
+
+
 def main() -> None:
+    linux(HERE.parent / "elf")
     thin = {
         arch: compile_("greet.c", HERE / f"libgreet-{arch}.dylib", arch, "-Wl,-install_name,@rpath/libgreet.dylib")
         for arch in TARGETS

@@ -169,3 +169,21 @@ def test_a_record_keeps_the_exact_count_of_missing_symbols_and_some_names() -> N
     outcome = symbols.Outcome(bound=147, missing=tuple(f"_s{n}" for n in range(40)), missing_libraries=("@rpath/x.so",))
     assert not outcome.loads
     assert symbols.Outcome(bound=147).loads
+
+
+def test_an_error_is_kept_on_one_line_with_its_cause_and_without_this_machines_paths() -> None:
+    import sys
+
+    text = keras_suite.describe(
+        ValueError(f"in user code:\n  File {sys.prefix}/x.py\n" + "frame\n" * 300 + "the cause")
+    )
+    assert "\n" not in text
+    assert sys.prefix not in text
+    assert text.startswith("ValueError: in user code:")
+    assert text.endswith("the cause")
+    assert len(text) < 700
+
+
+def test_a_run_with_tf_keras_is_a_fact_about_tf_keras_alone() -> None:
+    found = run_record(legacy="2.19.0").relations("linux-64")
+    assert [(r.right.package, r.right.versions, r.verdict) for r in found] == [("tf-keras", "2.19", "works")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.compat.load import load_facts
-from builder.errors import UnsatisfiableError, UsageError
+from builder.errors import RecipeError, UnsatisfiableError, UsageError
 from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
 from builder.platforms import Subdir
@@ -171,6 +171,52 @@ def test_what_the_user_pins_is_kept_beside_what_is_chosen(facts: Facts) -> None:
     assert conda["numpy"] == ">=1.26,<1.27,<2"
     assert conda["keras"] == ">=3.6,<3.7,3.6.*"
     assert conda["pandas"] == ">=2.2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "expected"),
+    [
+        ({"version": "==2.18.0"}, "tensorflow-cpu", "==2.18.*,==2.18.0"),
+        ({"version": "2.18"}, "tensorflow-cpu", "==2.18.*"),
+        ({"version": ">=2.18,<2.20"}, "tensorflow-cpu", "==2.19.*"),
+        ({"version": "!=2.19.1,<2.20"}, "tensorflow-cpu", "==2.19.*,!=2.19.1,<2.20"),
+        ({"keras": "==3.6.0"}, "keras", ">=3.6,<3.7,==3.6.0"),
+        ({"keras": "3.6"}, "keras", ">=3.6,<3.7"),
+    ],
+)
+def test_a_pin_narrower_than_the_chosen_series_is_kept(
+    facts: Facts, fields: dict[str, str], name: str, expected: str
+) -> None:
+    plan = make_plans(recipe(framework=framework(**fields)), source=Source.PYPI, facts=facts)[LINUX]
+    assert lines(plan, "pip")[name] == expected
+
+
+def test_a_pin_on_a_patch_that_facts_do_not_list_is_kept_and_not_refused(facts: Facts) -> None:
+    """Of NumPy facts know the newest patch of each minor; 1.26.3 is none of them."""
+    asked = recipe(framework=framework(), dependencies=["numpy ==1.26.3", "protobuf ==5.29.1"])
+    conda = lines(make_plans(asked, facts=facts)[MAC], "conda")
+    assert conda["numpy"] == ">=1.26,<1.27,==1.26.3"
+    assert conda["protobuf"] == "==5.29.1"
+
+
+def test_a_python_among_the_dependencies_decides_the_python(facts: Facts) -> None:
+    asked = recipe(framework=framework(), dependencies=["python 3.11.*"])
+    conda = lines(make_plans(asked, facts=facts)[MAC], "conda")
+    assert conda["python"] == "3.11.*"
+    assert conda["tensorflow"] == "2.15.* cpu_py311*"
+
+
+def test_alternatives_of_a_pin_are_each_joined_with_what_is_chosen(facts: Facts) -> None:
+    """In a conda spec `,` binds tighter than `|`."""
+    asked = recipe(framework=framework(), dependencies=["numpy 1.26.*|2.0.*"])
+    assert lines(make_plans(asked, facts=facts)[MAC], "conda")["numpy"] == ">=1.26,<2.1,1.26.*|>=1.26,<2.1,2.0.*"
+
+
+def test_a_restriction_that_cannot_be_said_for_pypi_is_refused_and_not_dropped(facts: Facts) -> None:
+    asked = recipe(framework=framework(), dependencies=["pandas 2.1.*|2.3.*"])
+    with pytest.raises(RecipeError, match="cannot be said for PyPI") as caught:
+        make_plans(asked, source=Source.PYPI, facts=facts)
+    assert "pypi:" in (caught.value.hint or "")
 
 
 def test_tf_keras_gets_tensorflows_own_minor(facts: Facts) -> None:

@@ -27,14 +27,17 @@ from builder.plan.pins import conda_to_pep440, split_conda
     ],
 )
 def test_conda_versions_become_pep_440(spec: str, expected: str) -> None:
-    found = conda_to_pep440(spec)
-    assert found is not None
+    (found,) = conda_to_pep440(spec)
     assert ",".join(sorted(map(str, found))) == expected
 
 
-@pytest.mark.parametrize("spec", ["1.26|2.0", ">=1.26,<2|>3"])
-def test_alternatives_have_no_counterpart(spec: str) -> None:
-    assert conda_to_pep440(spec) is None
+def test_alternatives_are_kept_apart() -> None:
+    assert [str(found) for found in conda_to_pep440("1.26|>=2.0,<2.2")] == ["==1.26.*", "<2.2,>=2.0"]
+
+
+@pytest.mark.parametrize("spec", ["one.two", ">=", "=>3"])
+def test_what_is_no_version_restricts_nothing_by_mistake(spec: str) -> None:
+    assert conda_to_pep440(spec) == ()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from builder.stamp import RELATIVE_PATH, Expectations, Stamp
 from builder.verify.finding import Status
 from builder.verify.prefix import Prefix
 from builder.verify.static import CHECKS, drawing
-from tests.unit.static.trees import conda_record, dist, guest, interpreter, put, site_of, verified
+from tests.unit.static.trees import DATA, conda_record, dist, guest, interpreter, put, site_of, verified
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,23 @@ def test_intel_wheel_slipped_in(tmp_path: Path) -> None:
     assert found["arch.packages"][0].evidence == (
         "wheel slipped 3.1 (cp311-cp311-macosx_10_9_x86_64) is not for osx-arm64",
     )
+
+
+def test_linux_wheel_slipped_in(tmp_path: Path) -> None:
+    guest(tmp_path)
+    (tmp_path / "slipped").mkdir()
+    shutil.copy(DATA.parent / "elf" / "libhost-x86_64.so", tmp_path / "slipped" / "_core.so")
+    dist(tmp_path, "slipped", "3.1", ["slipped/_core.so"], tag="cp311-cp311-manylinux_2_28_x86_64")
+    found = verified(tmp_path)
+    assert found["arch.binary"][0].evidence == ("slipped/_core.so (slipped 3.1): a Linux binary",)
+    assert statuses(found, "arch.packages") == [Status.FAIL]
+
+
+def test_other_environments_of_a_base_prefix_are_not_its_own(tmp_path: Path) -> None:
+    interpreter(tmp_path)
+    put("libgreet-x86_64.dylib", tmp_path / "envs" / "old" / "lib" / "libgreet.dylib")
+    put("libgreet-x86_64.dylib", tmp_path / "pkgs" / "old-1.0-0" / "lib" / "libgreet.dylib")
+    assert statuses(verified(tmp_path), "arch.binary") == [Status.PASS]
 
 
 def test_one_of_a_set_named_by_architecture_is_left_out(tmp_path: Path) -> None:

@@ -201,3 +201,16 @@ def test_tree_is_not_changed(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     after = sorted((path.relative_to(tree), path.read_bytes()) for path in tree.rglob("*") if path.is_file())
     assert before == after
+
+
+def test_library_older_than_the_one_linked_with(tmp_path: Path) -> None:
+    """macOS 11 compares compatibility versions and refuses; newer systems do not, so it is a warning."""
+    guest(tmp_path)
+    module = tmp_path / "guest" / "module.so"
+    data = bytearray(module.read_bytes())
+    command = data.index(b"@rpath/libhost.dylib\0") - 24
+    struct.pack_into("<I", data, command + 20, 9 << 16)
+    module.write_bytes(data)
+    (finding,) = verified(tmp_path)["link.compatibility"]
+    assert finding.status is Status.WARN
+    assert finding.evidence[0].startswith("guest/module.so requires version 9.0 of host/libhost.dylib")

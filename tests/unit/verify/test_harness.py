@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,3 +130,15 @@ def test_an_interpreter_that_cannot_start_raises_oserror(tmp_path: Path) -> None
     broken.chmod(0o755)
     with pytest.raises(OSError, match="Exec format"):
         harness.run(broken, "process", environ={}, cwd=tmp_path, limit=5)
+
+
+def test_a_cancelled_probe_ends_at_once(tmp_path: Path) -> None:
+    """Ctrl-C must not wait for the limit of whatever runs."""
+    (tmp_path / "case.py").write_text("import time\n\n\ndef main(probe, arguments):\n    time.sleep(600)\n")
+    cancelled = threading.Event()
+    threading.Timer(0.5, cancelled.set).start()
+    begun = time.monotonic()
+    outcome = harness.run(PYTHON, "case", environ={}, cwd=tmp_path, limit=300, folder=tmp_path, cancelled=cancelled)
+    assert time.monotonic() - begun < 8
+    assert not outcome.timed_out
+    assert not outcome.finished

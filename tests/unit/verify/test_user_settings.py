@@ -117,3 +117,14 @@ def test_variables_that_load_other_libraries_are_a_warning(tree: Tree) -> None:
     finding = user.variables(tree.context(environ={"DYLD_LIBRARY_PATH": "/x", "KMP_DUPLICATE_LIB_OK": "TRUE"}))
     assert finding.status is Status.WARN
     assert "unset DYLD_LIBRARY_PATH KMP_DUPLICATE_LIB_OK" in (finding.remedy or "")
+
+
+def test_a_user_site_that_adds_packages_is_a_warning(tree: Tree) -> None:
+    """`import x` works here and nowhere else: the lock does not know it."""
+    facts: dict[str, Any] = {"origins": {}, "user_site": "/home/u/.local/lib", "user_site_holds": ["rich-15.0"]}
+    findings = {
+        finding.check: finding
+        for finding in user.judge_as_user(tree.case("process.user-site", **facts), {"origins": {}})
+    }
+    assert findings["process.user-site"].status is Status.WARN
+    assert "rich-15.0" in findings["process.user-site"].evidence

@@ -32,9 +32,20 @@ def main(probe: Recorder, arguments: dict[str, Any]) -> None:
             arm_hardware=_sysctl_flag(b"hw.optional.arm64"),
             path=list(sys.path),
             user_site=site.getusersitepackages() if site.ENABLE_USER_SITE else None,
+            user_site_holds=_user_site_content(),
             cpus=os.cpu_count(),
             origins={name: _origin(name) for name in arguments["names"]},
         )
+
+
+def _user_site_content() -> list[str]:
+    """What the user's own site folder makes importable, where it is in use: distributions, else modules."""
+    folder = site.getusersitepackages()
+    if not site.ENABLE_USER_SITE or not os.path.isdir(folder):
+        return []
+    names = [name for name in sorted(os.listdir(folder)) if not name.startswith(("_", "."))]
+    distributions = [name[: -len(".dist-info")] for name in names if name.endswith(".dist-info")]
+    return distributions or [name for name in names if not name.endswith((".pth", ".egg-link"))]
 
 
 def _origin(name: str) -> str | None:
