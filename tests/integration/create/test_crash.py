@@ -292,6 +292,28 @@ def test_no_file_larger_than(world: World, limit: int) -> None:
     assert world.beside() == []
 
 
+_FULL_AT = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+part = sys.argv.pop(1)
+def watch(name, arguments):
+    if name == "open" and part in str(arguments[0]):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+sys.addaudithook(watch)
+from builder.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("part", ["conda-meta/words", ".condarc", "envbuild.tmp"])
+def test_full_while_we_write_ourselves(world: World, part: str) -> None:
+    """Records, settings and the stamp are written by us, after the installers are through."""
+    answer = world.run("create", "tiny", "--no-verify", program=("-c", _FULL_AT, part)).ended(5)
+    assert "cannot be written" in answer.stderr
+    assert not world.prefix().exists()
+    assert world.beside() == []
+
+
 def test_host_channel_killed_while_it_is_made(tmp_path: Path) -> None:
     """Packaging Python takes seconds: a half-made channel must not be used, nor pile up."""
     code = (

@@ -42,8 +42,7 @@ def test_replaced_mach_o_is_signed_again(world: World, prefix: Path) -> None:
     assert f"{prefix}/lib".encode() in body
     assert len(body) == MACH_O.stat().st_size
     (verdict,) = verify_signature(library)
-    assert verdict.present
-    assert verdict.problem is None
+    assert verdict.ok, verdict
     entry = _entry(prefix, "python", "lib/libgreet.dylib")
     assert entry["sha256_in_prefix"] == hashlib.sha256(body).hexdigest()
     world.whole(prefix=prefix)
