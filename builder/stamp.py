@@ -50,12 +50,15 @@ class Stamp:
     """The content of `conda-meta/envbuild.stamp`."""
 
     name: str
+    """The environment's name (`-n`), which is the recipe's unless another was given."""
     subdir: Subdir
     lock_sha256: str
     envbuild_version: str
     packages: tuple[StampedPackage, ...]
     expectations: Expectations = Expectations()
     groups: tuple[str, ...] = ("main",)
+    recipe: str = ""
+    """The recipe it was built from; empty where that is not known."""
 
     def dumps(self) -> str:
         return json.dumps({"format": FORMAT} | asdict(self), indent=1, sort_keys=True) + "\n"

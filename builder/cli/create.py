@@ -82,6 +82,7 @@ def command(
     lock_file, ready = find_or_make_lock(session, recipe, wanted, solver=solver, mirror_pairs=mirror_pairs)
     request = CreateRequest(
         name=env_name or name,
+        recipe=name,
         prefix=_prefix(session, env_name or name, prefix),
         subdir=target,
         host=host,

@@ -39,6 +39,7 @@ class CreateRequest:
     """What to build and where. `lock_sha256` is that of the lock file's bytes: it identifies the environment."""
 
     name: str
+    recipe: str
     prefix: Path
     subdir: Subdir
     host: Subdir | None
@@ -166,6 +167,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
 def _stamp(packages: tuple[LockedPackage, ...], request: CreateRequest) -> Stamp:
     return Stamp(
         name=request.name,
+        recipe=request.recipe,
         subdir=request.subdir,
         lock_sha256=request.lock_sha256,
         envbuild_version=__version__,

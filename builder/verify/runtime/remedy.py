@@ -109,4 +109,5 @@ class Packages:
         if stamp is None:
             return f"build {self._prefix.path} anew with the tool that made it"
         source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
-        return shlex.join(("envbuild", "create", stamp.name, *source, "-p", str(self._prefix.path), "--force"))
+        recipe = stamp.recipe or stamp.name
+        return shlex.join(("envbuild", "create", recipe, *source, "-p", str(self._prefix.path), "--force"))
