@@ -218,6 +218,21 @@ def test_two_at_once(world: World, slow: Server) -> None:
     assert (world.home / ".conda/environments.txt").read_text() == f"{world.prefix()}\n"
 
 
+def test_interrupted_while_waiting(world: World, slow: Server) -> None:
+    """Ctrl-C ends the one that waits at once, and does not touch what the other one is building."""
+    first = world.start("create", "tiny", "--no-verify", *world.mirror(slow.url))
+    assert slow.reached.wait(30)
+    second = world.start("create", "tiny", "--no-verify", *world.mirror(slow.url))
+    assert second.stderr is not None
+    assert "waiting for it" in second.stderr.readline()
+    os.killpg(second.pid, signal.SIGINT)
+    wait(second, seconds=10).ended(130)
+    assert (world.prefix() / "conda-meta" / "envbuild.building").is_file()
+    slow.release()
+    wait(first).ended(0)
+    world.whole()
+
+
 @pytest.fixture
 def small_disk(world: World) -> Iterator[Path]:
     """A file system of 8 MB, of which an environment here takes more."""
