@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 from dataclasses import replace
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from builder.cli.session import Session
     from builder.install.create import CreateRequest, Result
+    from builder.pipeline import Prepared
     from builder.platforms import Subdir
     from builder.verify.finding import Report
 
@@ -71,6 +71,7 @@ def command(
     from builder.install.create import CreateRequest, Result, is_current
     from builder.install.expect import expectations
     from builder.install.transaction import finished
+    from builder.lock.read import lock_digest
     from builder.platforms import host_subdir
 
     host = host_subdir()
@@ -86,7 +87,7 @@ def command(
         prefix=_prefix(session, env_name or name, prefix),
         subdir=target,
         host=host,
-        lock_sha256=hashlib.sha256(lock_file.read_bytes()).hexdigest(),
+        lock_sha256=lock_digest(lock_file),
         groups=("main", *sorted(set(groups) - {"main"})),
         force=force,
     )
@@ -102,7 +103,22 @@ def command(
         if plan
         else (),
     )
+    if lock_file == session.project.committed_lock(name):
+        _warn_if_stale(session, lock_file, ready)
     return _create(session, lock_file=lock_file, request=request, mirror_pairs=mirror_pairs, prove=prove)
+
+
+def _warn_if_stale(session: Session, lock_file: Path, ready: Prepared) -> None:
+    """A committed lock is what the team agreed on, so it is used; that its recipe has moved on is said."""
+    from builder.lock.freshness import stale_reasons
+    from builder.lock.read import read_lock
+
+    reasons = stale_reasons(read_lock(lock_file), ready.rendered, lock_file.parent)
+    if reasons:
+        name = ready.recipe.name
+        session.warn(
+            f"the lock is not that of the recipe as it is now ({'; '.join(reasons)}); `envbuild lock {name}` makes it"
+        )
 
 
 def _target(platform: str | None, host: Subdir | None) -> Subdir:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -126,6 +127,14 @@ def _read(file: Path) -> str:
         raise LockfileError(f"cannot be read: {error.strerror}", file=file) from None
     except UnicodeDecodeError as error:
         raise LockfileError(f"not UTF-8 text (byte {error.start})", file=file) from None
+
+
+def lock_digest(file: Path) -> str:
+    """SHA-256 (hex) of the lock file's bytes, which identifies what is built from it. Raises LockfileError."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise LockfileError(f"cannot be read: {error.strerror}", file=file) from None
 
 
 def _conflict(text: str) -> int | None:
