@@ -92,7 +92,8 @@ def measure(scratch: Path, channel: str, condas: list[str], runs: int) -> None:
     for file, text in ready.rendered.files.items():
         (folder / file).write_text(text.replace("- conda-forge", f"- {fetch}"))
     for conda in condas:
-        command = ["conda-lock", "lock", "-f", "environment.yml", "--conda", conda, "--lockfile", "out.yml"]
+        command = [sys.executable, "-m", "conda_lock", "lock", "-f", "environment.yml", "--conda", conda]
+        command += ["--lockfile", "out.yml"]
         commands[f"conda-lock with {conda}"] = (command, None, folder)
     times: dict[str, list[float]] = {name: [] for name in commands}
     for run in range(runs + 1):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -66,8 +68,15 @@ def cli() -> None:
     """
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Console entry point: the only place that catches errors, prints them and exits."""
+    # Nobody extends our models, and looking for plug-ins opens the metadata of every installed distribution.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from builder.cli.session import run
 
-    sys.exit(run(cli, sys.argv[1:]))
+    code = run(cli, sys.argv[1:])
+    # All is written and closed by now; taking half a million repodata records apart only takes time.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

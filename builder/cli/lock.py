@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.cli import options
-from builder.cli.locking import lock_and_write
+from builder.cli.locking import lock_recipe
 from builder.cli.session import Outcome, verb
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ def command(
       envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/conda-forge
       envbuild lock ml-m1 --solver micromamba
     """
-    ready = options.prepared(
-        session, name, options.pipeline_options(source=source, channels=channels, platforms=(), python=python)
-    )
-    lock, file = lock_and_write(session, ready, solver=solver, mirror_pairs=mirror_pairs)
+    wanted = options.pipeline_options(source=source, channels=channels, platforms=(), python=python)
+    made = lock_recipe(session, session.project.recipe(name), wanted, solver=solver, mirror_pairs=mirror_pairs)
+    lock, file = made.lock, made.file
     counts = {subdir.value: len(lock.on(subdir)) for subdir in lock.platforms}
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
     return Outcome(

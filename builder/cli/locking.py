@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -16,7 +17,9 @@ from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
+    from builder.lock.channels import Mirrors
     from builder.lock.model import Lock
+    from builder.lock.solver import Solver
     from builder.pipeline import Options, Prepared
     from builder.recipe.model import Recipe
 
@@ -39,19 +42,23 @@ def find_or_make_lock(
     if committed is not None:
         return committed, None
     if usual and project.found:
-        ready = options.prepared(session, recipe.name, wanted)
-        _, file = lock_and_write(session, ready, solver=solver, mirror_pairs=mirror_pairs)
-        return file, ready
+        made = lock_recipe(session, recipe, wanted, solver=solver, mirror_pairs=mirror_pairs)
+        return made.file, made.ready
     made_from = _digest(recipe, wanted)
     label = wanted.source.value if usual or wanted.source is Source.PYPI else f"channels-{made_from[:12]}"
     folder = project.local_environment(recipe.name, source=label)
     if _is_usable(folder / LOCK_NAME, made_from):
         return folder / LOCK_NAME, None
-    ready = options.prepared(session, recipe.name, wanted)
-    _, file = lock_and_write(
-        session, ready, solver=solver, mirror_pairs=mirror_pairs, folder=folder, notes={_MADE_FROM: made_from}
+    made = lock_recipe(
+        session,
+        recipe,
+        wanted,
+        solver=solver,
+        mirror_pairs=mirror_pairs,
+        folder=folder,
+        notes={_MADE_FROM: made_from},
     )
-    return file, ready
+    return made.file, made.ready
 
 
 def _digest(recipe: Recipe, wanted: Options) -> str:
@@ -74,27 +81,46 @@ def _is_usable(file: Path, made_from: str) -> bool:
     return lock.notes.get(_MADE_FROM) == made_from and all(Path(unquote(urlsplit(url).path)).is_file() for url in local)
 
 
-def lock_and_write(
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A lock that was just made, where it was written, and the prepared recipe it was made from."""
+
+    lock: Lock
+    file: Path
+    ready: Prepared
+
+
+def lock_recipe(
     session: Session,
-    ready: Prepared,
+    recipe: Recipe,
+    wanted: Options,
     *,
     solver: str,
     mirror_pairs: tuple[str, ...],
     folder: Path | None = None,
     notes: dict[str, str] | None = None,
-) -> tuple[Lock, Path]:
-    """Make the lock of a prepared recipe, audit it, and write it with the rendered files, the lock last."""
+) -> Made:
+    """Choose versions, solve, audit, and write the lock with the rendered files, the lock last.
+
+    `folder` is where to; by default the project's `environments/NAME`.
+    """
+    from builder.lock.rattler_solver import RattlerSolver
+
+    where = options.mirrors(session, mirror_pairs)
+    built_in = RattlerSolver(mirrors=where) if solver == "rattler" else None
+    if built_in is not None and wanted.source is Source.CONDA_FORGE:
+        built_in.prefetch(wanted.channels or recipe.channels, recipe.subdirs)
+    ready = options.prepared(session, recipe.name, wanted)
+
     from builder.cli.progress import reporter
     from builder.files import write_atomically
     from builder.lock import condalock
     from builder.lock.audit import audit, describe
     from builder.lock.make import make_lock
 
-    where = options.mirrors(session, mirror_pairs)
+    engine = built_in or _own_solver(solver, ready, where)
     with reporter(session) as progress:
-        lock, warnings = asyncio.run(
-            make_lock(ready.rendered, solver=options.solver(solver, ready, where), notes=notes or {}, progress=progress)
-        )
+        lock, warnings = asyncio.run(make_lock(ready.rendered, solver=engine, notes=notes or {}, progress=progress))
     for warning in warnings:
         session.warn(warning)
     defects = audit(lock)
@@ -107,4 +133,12 @@ def lock_and_write(
     target = folder or ready.folder
     for file, content in (*ready.rendered.files.items(), (LOCK_NAME, text)):
         write_atomically(target / file, content)
-    return lock, target / LOCK_NAME
+    return Made(lock=lock, file=target / LOCK_NAME, ready=ready)
+
+
+def _own_solver(executable: str, ready: Prepared, where: Mirrors) -> Solver:
+    from builder.lock.channels import canonical_url
+    from builder.lock.condalock import CondaLockSolver
+
+    urls = [where.fetch_url(canonical_url(channel)) for channel in ready.rendered.channels]
+    return CondaLockSolver(executable, rendered=ready.rendered, fetch_channels=urls)

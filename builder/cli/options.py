@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from builder.cli.session import Session
     from builder.lock.channels import Mirrors
-    from builder.lock.solver import Solver
     from builder.pipeline import Options, Prepared
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -104,15 +103,3 @@ def mirrors(session: Session, pairs: tuple[str, ...]) -> Mirrors:
 
     configured = load_config(session.environ).mirrors
     return from_pairs(pairs, configured, unpack_dir=session.project.state / "mirrors")
-
-
-def solver(name: str, ready: Prepared, where: Mirrors) -> Solver:
-    if name == "rattler":
-        from builder.lock.rattler_solver import RattlerSolver
-
-        return RattlerSolver(mirrors=where)
-    from builder.lock.channels import canonical_url
-    from builder.lock.condalock import CondaLockSolver
-
-    urls = [where.fetch_url(canonical_url(channel)) for channel in ready.rendered.channels]
-    return CondaLockSolver(name, rendered=ready.rendered, fetch_channels=urls)

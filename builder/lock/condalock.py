@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 from builder.errors import LockfileError, UnsatisfiableError, UsageError
 from builder.lock.model import Lock, LockedPackage
 from builder.lock.names import MAPPING_FILE
+from builder.plan.model import MAIN_GROUP
 from builder.platforms import Subdir
 from builder.render.model import VIRTUAL_PACKAGES_FILE
 
@@ -55,7 +56,6 @@ _ENTERED_LEAN: Final = (
     "conda_lock",
     "conda_lock.lockfile",
     "conda_lock.lockfile.v1",
-    "conda_lock.lockfile.v2prelim",
     "conda_lock.src_parser",
 )
 
@@ -70,7 +70,7 @@ def preload(*, lean: bool = False) -> threading.Thread:
             if lean:
                 _enter_lean()
                 import conda_lock.content_hash
-                import conda_lock.lockfile.v2prelim.models
+                import conda_lock.lockfile.v1.models
                 import conda_lock.src_parser.conda_common
             else:
                 import conda_lock.conda_lock  # noqa: F401
@@ -130,9 +130,7 @@ def dumps(lock: Lock, *, name: str) -> str:
     """
     _ready(lean=not any(package.manager == "pip" for package in lock.packages))
     import yaml
-    from conda_lock.lockfile.v1.models import InputMeta
-    from conda_lock.lockfile.v2prelim.models import HashModel, LockedDependency, Lockfile
-    from conda_lock.lockfile.v2prelim.models import LockMeta as Meta
+    from conda_lock.lockfile.v1.models import HashModel, InputMeta, LockedDependency, Lockfile, LockMeta
     from conda_lock.models.channel import Channel
 
     content = Lockfile(
@@ -142,14 +140,17 @@ def dumps(lock: Lock, *, name: str) -> str:
                 version=package.version,
                 manager=package.manager,
                 platform=package.subdir.value,
-                dependencies=dict(package.dependencies),
+                dependencies=dict(sorted(package.dependencies.items())),
                 url=package.url,
                 hash=_hashes(HashModel, package),
-                categories=set(package.groups),
+                # The format has one group an entry: a package of several groups is written once for each.
+                category=group,
+                optional=group != MAIN_GROUP,
             )
-            for package in lock.packages
+            for package in sorted(lock.packages, key=lambda package: (package.manager, package.name, package.subdir))
+            for group in package.groups
         ],
-        metadata=Meta(
+        metadata=LockMeta(
             content_hash={subdir.value: digest for subdir, digest in lock.content_hash.items()},
             channels=[Channel.from_string(channel) for channel in lock.channels],
             platforms=[subdir.value for subdir in lock.platforms],
@@ -161,10 +162,8 @@ def dumps(lock: Lock, *, name: str) -> str:
             custom_metadata=dict(lock.notes) or None,
         ),
     )
-    content.alphasort_inplace()
-    content.filter_virtual_packages_inplace()
     dumper: Any = getattr(yaml, "CDumper", yaml.Dumper)
-    body: str = yaml.dump(content.to_v1().dict_for_output(), Dumper=dumper, sort_keys=False)
+    body: str = yaml.dump(content.dict_for_output(), Dumper=dumper, sort_keys=False)
     return _HEADER.format(name=name) + body
 
 

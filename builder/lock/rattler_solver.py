@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 from typing import TYPE_CHECKING, TypeVar
 
 import rattler
@@ -19,9 +22,10 @@ from builder.lock.channels import Mirrors, canonical_url
 from builder.lock.model import LockedPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from builder.lock.solver import SolveRequest
+    from builder.platforms import Subdir
 
 
 T = TypeVar("T")
@@ -36,12 +40,28 @@ class RattlerSolver:
         self._mirrors = mirrors or Mirrors()
         self._gateway = rattler.Gateway(client=rattler.Client.default_client())
 
+    def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
+        """Begin to fetch and index the metadata that a solve will need, in the background.
+
+        Worth it while versions are still being chosen. Trouble is met again, and then reported, by the solve.
+        """
+
+        async def query() -> None:
+            platforms = [rattler.Subdir(subdir) for subdir in (*subdirs, "noarch")]
+            await self._gateway.query(self._sources(channels), platforms, ["python"], recursive=False)
+
+        def fetch() -> None:
+            with contextlib.suppress(Exception):
+                asyncio.run(query())
+
+        threading.Thread(target=fetch, name="prefetch metadata", daemon=True).start()
+
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
         try:
             records = await _reached(
                 request,
                 rattler.solve(
-                    sources=self._sources(request),
+                    sources=self._sources(request.channels),
                     specs=request.specs,
                     gateway=self._gateway,
                     platforms=[request.subdir.value, "noarch"],
@@ -61,13 +81,15 @@ class RattlerSolver:
     async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
         found = await _reached(
             request,
-            self._gateway.query(self._sources(request), [request.subdir.value, "noarch"], [package], recursive=False),
+            self._gateway.query(
+                self._sources(request.channels), [request.subdir.value, "noarch"], [package], recursive=False
+            ),
         )
         return frozenset(str(record.version) for records in found for record in records)
 
-    def _sources(self, request: SolveRequest) -> list[rattler.Channel]:
+    def _sources(self, channels: Sequence[str]) -> list[rattler.Channel]:
         try:
-            return [rattler.Channel(self._mirrors.fetch_url(canonical_url(channel))) for channel in request.channels]
+            return [rattler.Channel(self._mirrors.fetch_url(canonical_url(channel))) for channel in channels]
         except InvalidChannelError as error:
             raise UsageError(f"a channel of the recipe is malformed: {error}") from None
 
