@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.version import InvalidVersion, Version
 
 from builder.compat.facts import RANK
-from builder.compat.fit import EVERY_PATCH, Judgement, Setting, connected, display, judge
+from builder.compat.fit import Judgement, Setting, connected, display, judge, older_patches
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,10 +134,10 @@ def _with_patches_that_fit(
     for package, newest in exact.items():
         bare = len(Version(asked[package]).release) <= 2 < len(newest.release)
         # What an older patch declares is not known, so it cannot stand for one that refuses the others.
-        if not refusals or not bare or package in EVERY_PATCH or package in refusing:
+        if not refusals or not bare or package in refusing:
             continue
-        for patch in range(newest.micro - 1, -1, -1):
-            older = exact | {package: Version(f"{newest.major}.{newest.minor}.{patch}")}
+        for patch in older_patches(package, newest):
+            older = exact | {package: patch}
             if judge(older, setting=setting, facts=facts).fits:
                 return older
     return exact

@@ -18,7 +18,7 @@ from packaging.version import Version
 from builder.compat.facts import Refusal, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from builder.compat.facts import Facts
     from builder.compat.model import Build, Fact, Origin, Relation, Release
@@ -185,6 +185,13 @@ def connected(left: tuple[str, Version], right: tuple[str, Version], *, setting:
 
 def _names(build: Build, other: str) -> bool:
     return any(canonicalize_name(Requirement(text).name) == canonicalize_name(other) for text in build.requires)
+
+
+def older_patches(package: str, version: Version) -> Iterator[Version]:
+    """The older patches that the newest of a minor stands for, newest first; none of a package facts know exactly."""
+    if package not in EVERY_PATCH:
+        for patch in range(version.micro - 1, -1, -1):
+            yield Version(f"{version.major}.{version.minor}.{patch}")
 
 
 def _newer_patch(package: str, version: Version, origin: Origin, facts: Facts) -> Release | None:
