@@ -161,7 +161,8 @@ def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> Iterator[Rea
         if refusal.facts
     ]
     found += [_reason("unsafe", relation.cause, relation, remedy=relation.remedy) for relation in judgement.unsafe]
-    found += [Reason(kind="unproven", statement=text) for text in judgement.unproven]
+    if not judgement.refusals:  # what is known to fail needs no word about what nobody has shown
+        found += [Reason(kind="unproven", statement=text) for text in judgement.unproven]
     proofs = sorted(judgement.proofs, key=lambda fact: (not hasattr(fact, "verdict"), -RANK[fact.established]))
     for fact in proofs:
         package = getattr(fact, "package", None)
