@@ -10,6 +10,7 @@ import click
 
 from builder.cli.session import Outcome, verb
 from builder.errors import EnvbuildError, LockfileError, StaleLockError
+from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
@@ -28,7 +29,9 @@ def command(session: Session, names: tuple[str, ...]) -> Outcome:
       envbuild check ml-m1
     """
     project = session.project
-    chosen = names or tuple(name for name in project.recipe_files() if project.committed_lock(name))
+    chosen = names or tuple(
+        name for name in project.recipe_files() if (project.environment(name) / LOCK_NAME).is_file()
+    )
     results = []
     problems: list[EnvbuildError] = []
     for name in chosen:

@@ -86,7 +86,7 @@ class Session:
 
     def warn(self, message: str) -> None:
         """A line on stderr that `--quiet` does not hide."""
-        click.echo(click.style("warning: ", fg="yellow") + message, err=True)
+        click.echo(click.style("warning: ", fg="yellow") + message, err=True, color=self.color)
 
     def detail(self, message: str) -> None:
         """A line on stderr with `--verbose` only."""
@@ -126,7 +126,7 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], cli
                 json=as_json,
                 quiet=quiet,
                 verbose=verbose,
-                color=False if no_color or os.environ.get("NO_COLOR") else None,
+                color=_color(no_color=no_color),
                 project_dir=project_dir,
             )
             outcome = function(session, **options)
@@ -139,6 +139,11 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], cli
     return decorate
 
 
+def _color(*, no_color: bool) -> bool | None:
+    """False where colours are unwanted; None leaves it to the stream."""
+    return False if no_color or os.environ.get("NO_COLOR") else None
+
+
 def _show(session: Session, outcome: Outcome) -> None:
     if session.json:
         status = "ok" if outcome.exit_code == 0 else "failed"
@@ -146,10 +151,15 @@ def _show(session: Session, outcome: Outcome) -> None:
         return
     if isinstance(outcome.text, str):
         click.echo(outcome.text)
-    elif outcome.text is not None:
+    elif outcome.text is not None and sys.stdout.isatty():
         session.out.print(outcome.text)
+    elif outcome.text is not None:
+        # rich fills the cells of a table up with spaces, which a pipe has no use for.
+        with session.out.capture() as drawn:
+            session.out.print(outcome.text)
+        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
     for error in outcome.errors:
-        _print_error(error.message, error.hint)
+        _print_error(error.message, error.hint, color=session.color)
 
 
 def _envelope(verb_name: str, status: str, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
@@ -165,10 +175,10 @@ def _envelope(verb_name: str, status: str, result: dict[str, Any], errors: Seque
     )
 
 
-def _print_error(message: str, hint: str | None) -> None:
-    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
+def _print_error(message: str, hint: str | None, *, color: bool | None) -> None:
+    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True, color=color)
     if hint:
-        click.echo(click.style("  fix: ", fg="green") + hint, err=True)
+        click.echo(click.style("  fix: ", fg="green") + hint, err=True, color=color)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -216,5 +226,5 @@ def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int
     if "--json" in arguments:
         click.echo(_envelope(verb_name, "failed" if error.exit_code == 1 else "error", {}, [error]))
     else:
-        _print_error(error.message, error.hint)
+        _print_error(error.message, error.hint, color=_color(no_color="--no-color" in arguments))
     return error.exit_code
