@@ -43,7 +43,7 @@ def install_pypi(
     """
     if not packages:
         return
-    env = {name: value for name, value in environ.items() if name not in _LEAKS}
+    env = {name: value for name, value in environ.items() if name not in _LEAKS} | {"UV_PYTHON_DOWNLOADS": "never"}
     options = ["--python", str(prefix / "bin" / "python")]
     if not runnable:
         # The newest manylinux level: which wheel is taken is decided by the locked hash.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -30,7 +29,7 @@ class LockedPackage:
 
     @property
     def file_name(self) -> str:
-        return unquote(PurePosixPath(urlsplit(self.url).path).name)
+        return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
     @property
     def build(self) -> str:
@@ -42,7 +41,7 @@ class LockedPackage:
     @property
     def url_subdir(self) -> str:
         """The folder that the URL names: the package's own subdir, or `noarch`."""
-        return PurePosixPath(urlsplit(self.url).path).parent.name
+        return urlsplit(self.url).path.rpartition("/")[0].rpartition("/")[2]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,7 +131,7 @@ def _write_stubs(folder: Path, provided: Mapping[str, str]) -> None:
 
 async def _uv(request: PypiRequest, folder: Path, *options: str) -> str:
     platform = uv_platform(request.subdir, glibc_minor=_glibc_minor(request))
-    environ = dict(os.environ)
+    environ = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
     if request.macos:
         # uv takes the oldest macOS of the target from here.
         environ["MACOSX_DEPLOYMENT_TARGET"] = request.macos
