@@ -36,10 +36,13 @@ def command(session: Session, names: tuple[str, ...]) -> Outcome:
     problems: list[EnvbuildError] = []
     for name in chosen:
         problem = _problem(session, name)
-        results.append({"name": name, "ok": problem is None, "message": problem.message if problem else None})
+        state = "up to date" if problem is None else "NOT up to date" if problem.exit_code == 1 else "NOT sound"
+        results.append(
+            {"name": name, "ok": problem is None, "state": state, "message": problem.message if problem else None}
+        )
         if problem is not None:
             problems.append(problem)
-    lines = [f"{entry['name']}: {'up to date' if entry['ok'] else 'NOT up to date'}" for entry in results]
+    lines = [f"{entry['name']}: {entry['state']}" for entry in results]
     return Outcome(
         result={"locks": results},
         text="\n".join(lines) or "no locks here; `envbuild lock RECIPE` makes one",

@@ -146,8 +146,7 @@ def _color(*, no_color: bool) -> bool | None:
 
 def _show(session: Session, outcome: Outcome) -> None:
     if session.json:
-        status = "ok" if outcome.exit_code == 0 else "failed"
-        click.echo(_envelope(session.verb, status, outcome.result, outcome.errors))
+        click.echo(_envelope(session.verb, outcome.exit_code, outcome.result, outcome.errors))
         return
     if isinstance(outcome.text, str):
         click.echo(outcome.text)
@@ -162,12 +161,12 @@ def _show(session: Session, outcome: Outcome) -> None:
         _print_error(error.message, error.hint, color=session.color)
 
 
-def _envelope(verb_name: str, status: str, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
+def _envelope(verb_name: str, exit_code: int, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
     return json.dumps(
         {
             "envbuild": JSON_FORMAT,
             "command": verb_name,
-            "status": status,
+            "status": {0: "ok", 1: "failed"}.get(exit_code, "error"),
             "result": result,
             "errors": [{"code": error.code, "message": error.message, "hint": error.hint} for error in errors],
         },
@@ -224,7 +223,7 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
 
 def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int:
     if "--json" in arguments:
-        click.echo(_envelope(verb_name, "failed" if error.exit_code == 1 else "error", {}, [error]))
+        click.echo(_envelope(verb_name, error.exit_code, {}, [error]))
     else:
         _print_error(error.message, error.hint, color=_color(no_color="--no-color" in arguments))
     return error.exit_code

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from builder.cli import cli
 from builder.cli.session import run
+from builder.resources import shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,3 +74,19 @@ def test_lock_says_why_a_channel_cannot_be_reached(capsys: pytest.CaptureFixture
     told = capsys.readouterr().err
     assert "coalesced" not in told
     assert "Connection refused" in told
+
+
+def test_check_tells_an_unsound_lock_from_a_stale_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "environments" / "ml-m1"
+    shutil.copytree(shipped("environments") / "ml-m1", folder)
+    lock = folder / "conda-lock.yml"
+    text = lock.read_text()
+    with (folder / "environment.yml").open("a") as stream:
+        stream.write("# edited\n")
+    assert run(cli, ["check", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["result"]["locks"][0]["state"]) == ("failed", "NOT up to date")
+    lock.write_text(text.replace("https://conda.anaconda.org/conda-forge/", "https://elsewhere.example/forge/", 1))
+    assert run(cli, ["check", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["result"]["locks"][0]["state"]) == ("error", "NOT sound")
