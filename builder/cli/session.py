@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import json
 import os
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from builder.errors import EnvbuildError, InterruptedByUserError, UsageError
+from builder.errors import BuildError, EnvbuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 JSON_FORMAT: Final = 1
 #: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented outcomes.
 EXIT_INTERNAL: Final = 70
+#: What the operating system says of a disk or a folder, and not of a mistake in here.
+_REFUSALS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,22 +212,35 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         # The reader of a pipe has gone (`| head`); nobody is left to tell. Keep the exit from raising again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            return _defect(name, arguments, error)
+        # The system's refusal, wherever it was met: stdout on a full disk, a folder that is not ours.
+        about = f"{error.filename}: " if error.filename else ""
+        problem = BuildError(f"{about}{error.strerror}", hint="free space there, or make it writable")
+        return _fail(name, arguments, problem)
     except Exception as error:  # noqa: BLE001 - a traceback is a bug, so the last resort says so itself
-        if "-v" in arguments or "--verbose" in arguments:
-            import traceback
+        return _defect(name, arguments, error)
 
-            traceback.print_exc()
-        problem = EnvbuildError(
-            f"{type(error).__name__}: {error}",
-            hint="this is a defect of envbuild: run again with -v and report the traceback",
-        )
-        _fail(name, arguments, problem)
-        return EXIT_INTERNAL
+
+def _defect(verb_name: str, arguments: Sequence[str], error: Exception) -> int:
+    if "-v" in arguments or "--verbose" in arguments:
+        import traceback
+
+        traceback.print_exception(error)
+    problem = EnvbuildError(
+        f"{type(error).__name__}: {error}",
+        hint="this is a defect of envbuild: run again with -v and report the traceback",
+    )
+    _fail(verb_name, arguments, problem)
+    return EXIT_INTERNAL
 
 
 def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int:
-    if "--json" in arguments:
-        click.echo(_envelope(verb_name, error.exit_code, {}, [error]))
-    else:
-        _print_error(error.message, error.hint, color=_color(no_color="--no-color" in arguments))
+    # Where even that cannot be written, the exit code is all there is to say it with.
+    with contextlib.suppress(OSError):
+        if "--json" in arguments:
+            click.echo(_envelope(verb_name, error.exit_code, {}, [error]))
+        else:
+            _print_error(error.message, error.hint, color=_color(no_color="--no-color" in arguments))
     return error.exit_code

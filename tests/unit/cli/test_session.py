@@ -218,6 +218,19 @@ def test_help_imports_almost_nothing() -> None:
     assert len(modules) - int(bare.stdout) <= _BUDGET, len(modules) - int(bare.stdout)
 
 
+@pytest.mark.parametrize("output", ["> /dev/full", ">&-", "2>&-"])
+@pytest.mark.parametrize("option", ["", "--json"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_cannot_be_written(output: str, option: str) -> None:
+    """A full disk is nobody's defect, and a stream that was closed on purpose no failure."""
+    shell = f"exec '{sys.executable}' -m builder list {option} {output}"
+    run = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S607
+    assert run.returncode == (errors.BuildError.exit_code if "full" in output else 0), run.stderr
+    assert "Traceback" not in run.stderr
+    if "full" in output and not option:
+        assert run.stderr.startswith("error: No space left on device")
+
+
 def test_broken_pipe() -> None:
     """`envbuild list | head -1` must not end in a traceback."""
     run = subprocess.run(
