@@ -84,8 +84,10 @@ def check(survey: Survey) -> Iterator[Finding]:
             continue
         names = [*(copy.rel for copy in loaded.copies), *loaded.unused]
         told.append(f"{family}: {', '.join(sorted(names)) or 'none'}")
-        if len(loaded.copies) > 1:
+        if len({copy.identity for copy in loaded.copies}) > 1:
             told.append(f"{family}: each is a wheel's private copy, which only its own package loads; no conflict")
+        elif len(loaded.copies) > 1:
+            told.append(f"{family}: all have the SONAME {loaded.copies[0].identity}, so that one process loads one")
     if hazards:
         yield from hazards
         return

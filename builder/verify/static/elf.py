@@ -87,7 +87,7 @@ def _dynamic(elf: ELFFile) -> dict[str, list[str]]:
     tags: dict[str, list[str]] = {}
     for number in range(elf.num_segments()):
         # The headers only: `iter_segments` makes a DynamicSegment, which parses every section to find its strings.
-        header = elf._get_segment_header(number)  # noqa: SLF001
+        header = elf._get_segment_header(number)
         if header["p_type"] != "PT_DYNAMIC" or not header["p_filesz"]:
             continue
         for tag in Dynamic(elf.stream, elf, None, header["p_offset"], False).iter_tags():
@@ -164,7 +164,7 @@ class ElfTree:
         for folder in (*binary.search, f"{self._root}/lib"):
             path = os.path.normpath(f"{folder}/{name}")
             found = self._by_path.get(path)
-            if found is None and os.path.lexists(path):  # noqa: PTH110 - a link, or in a linked folder; realpath is slow
+            if found is None and os.path.lexists(path):  # a link, or in a linked folder; realpath is slow
                 found = self._by_path.get(os.path.realpath(path))
             if found is not None and found.machine == binary.machine:
                 return found
