@@ -154,6 +154,24 @@ def test_damaged_conda_record(tmp_path: Path) -> None:
     assert "conda-meta/broken-1.0-0.json" in verified(tmp_path)["pkg.integrity"][0].title
 
 
+@pytest.mark.parametrize(
+    ("text", "readable"),
+    [
+        ("[" * 100_000, False),
+        ('{"name": "a", "version": "1", "paths_data": {"paths": [{"_path": "a\\u0000b", "sha256": "00"}]}}', True),
+        ('{"name": "a", "version": "1", "paths_data": {"paths": [{"_path": "/dev/zero", "sha256": "00"}]}}', True),
+        ('{"name": "a", "version": "1", "paths_data": {"paths": [{"_path": "../../x", "sha256": "00"}]}}', True),
+    ],
+    ids=["nested", "null-byte", "absolute", "outside"],
+)
+def test_hostile_conda_records(tmp_path: Path, text: str, readable: bool) -> None:
+    """Nested too deep for the parser, or naming what is no file of the prefix: a finding or nothing, never an error."""
+    interpreter(tmp_path)
+    (tmp_path / "conda-meta" / "hostile.json").write_text(text)
+    found = verified(tmp_path)["pkg.integrity"]
+    assert [finding.status for finding in found] == ([Status.PASS] if readable else [Status.FAIL, Status.PASS])
+
+
 def test_pip_over_conda(tmp_path: Path) -> None:
     interpreter(tmp_path)
     site = site_of(tmp_path)
