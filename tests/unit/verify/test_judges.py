@@ -220,7 +220,7 @@ def test_another_environments_packages_on_the_path_are_named(tree: Tree, tmp_pat
     sources.mkdir(parents=True)
     if by is not None:
         (tree.site / by).write_text(f"import sys\n{other}\n")
-    told = {
+    told: dict[str, Any] = {
         "executable": str(tree.path / "bin" / "python"),
         "prefix": str(tree.path),
         "base_prefix": str(tree.path),
