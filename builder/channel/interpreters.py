@@ -160,7 +160,8 @@ def find(wanted: SpecifierSet, *, environ: Mapping[str, str], home: Path, given:
     listed = "\n".join(f"  {found.describe()}" for found in sorted(seen, key=lambda one: one.version))
     raise UnsatisfiableError(
         f"no Python of this machine fits the recipe's range {wanted}; seen:\n{listed or '  none'}",
-        hint="install one (for instance `apt install python3.12-full`), or name one with --python PATH",
+        hint="install one (`uv python install 3.12`, or on Debian `apt install python3.12-full`), "
+        "or name one with --python PATH",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Final, NoReturn
 
 import click
@@ -72,6 +73,10 @@ def main() -> NoReturn:
     """Console entry point: the only place that catches errors, prints them and exits."""
     # Nobody extends our models, and looking for plug-ins opens the metadata of every installed distribution.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed by whoever started us (`>&-`): what would be said goes nowhere.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
     from builder.cli.session import run
 
     code = run(cli, sys.argv[1:])

@@ -10,6 +10,7 @@ import click
 
 from builder.cli.session import Outcome, verb
 from builder.errors import EnvbuildError, LockfileError, StaleLockError
+from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
@@ -28,15 +29,20 @@ def command(session: Session, names: tuple[str, ...]) -> Outcome:
       envbuild check ml-m1
     """
     project = session.project
-    chosen = names or tuple(name for name in project.recipe_files() if project.committed_lock(name))
+    chosen = names or tuple(
+        name for name in project.recipe_files() if (project.environment(name) / LOCK_NAME).is_file()
+    )
     results = []
     problems: list[EnvbuildError] = []
     for name in chosen:
         problem = _problem(session, name)
-        results.append({"name": name, "ok": problem is None, "message": problem.message if problem else None})
+        state = "up to date" if problem is None else "NOT up to date" if problem.exit_code == 1 else "NOT sound"
+        results.append(
+            {"name": name, "ok": problem is None, "state": state, "message": problem.message if problem else None}
+        )
         if problem is not None:
             problems.append(problem)
-    lines = [f"{entry['name']}: {'up to date' if entry['ok'] else 'NOT up to date'}" for entry in results]
+    lines = [f"{entry['name']}: {entry['state']}" for entry in results]
     return Outcome(
         result={"locks": results},
         text="\n".join(lines) or "no locks here; `envbuild lock RECIPE` makes one",

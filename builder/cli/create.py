@@ -70,7 +70,7 @@ def command(
     """
     from builder.install.create import CreateRequest, Result, is_current
     from builder.install.expect import expectations
-    from builder.install.transaction import finished
+    from builder.install.transaction import finished, require_replaceable
     from builder.lock.read import lock_digest
     from builder.platforms import host_subdir
 
@@ -80,11 +80,13 @@ def command(
     wanted = options.pipeline_options(source=source, channels=channels, platforms=(), python=python)
     if wanted.source is Source.PYPI and target is not host:
         raise UsageError("--source pypi packages this machine's own Python; leave --platform out")
+    place = _prefix(session, env_name or name, prefix)
+    require_replaceable(place)
     lock_file, ready = find_or_make_lock(session, recipe, wanted, solver=solver, mirror_pairs=mirror_pairs)
     request = CreateRequest(
         name=env_name or name,
         recipe=name,
-        prefix=_prefix(session, env_name or name, prefix),
+        prefix=place,
         subdir=target,
         host=host,
         lock_sha256=lock_digest(lock_file),
@@ -183,6 +185,8 @@ def _verified(session: Session, prefix: Path) -> Report:
     from builder.cli.verify import status_line
     from builder.verify import verify
 
+    if not session.live and not session.json:
+        session.note("verifying it")
     with status_line(session) as tell:
         return verify(prefix, progress=tell)
 

@@ -30,7 +30,7 @@ def command(
     """Solve all platforms of a recipe at once and write environments/RECIPE/conda-lock.yml.
 
     The rendered environment.yml and virtual-packages.yml are written beside it; commit all three. Stock
-    conda-lock, micromamba and pixi read the lock as their own.
+    conda-lock and micromamba read the lock as their own.
 
     \b
     Examples:

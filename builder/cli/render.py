@@ -8,6 +8,7 @@ import click
 
 from builder.cli import options
 from builder.cli.session import Outcome, verb
+from builder.errors import UsageError
 from builder.platforms import TARGETS
 
 if TYPE_CHECKING:
@@ -49,11 +50,18 @@ def command(
     from builder.platforms import Subdir
     from builder.render.environment import render_plain
 
+    if groups and platform is None:
+        raise UsageError(
+            "--group goes with --platform; without it the files of all groups are written", hint="leave --group out"
+        )
     chosen = (platform,) if platform else ()
     ready = options.prepared(
         session, name, options.pipeline_options(source=source, channels=channels, platforms=chosen, python=python)
     )
     if platform is not None:
+        if unknown := sorted(set(groups) - set(ready.recipe.groups)):
+            known = ", ".join(sorted(ready.recipe.groups)) or "none"
+            raise UsageError(f"{name} has no group {', '.join(unknown)}", hint=f"its groups are: {known}")
         text = render_plain(ready.plans[Subdir(platform)], groups=(MAIN_GROUP, *groups))
         return Outcome(result={"name": name, "platform": platform, "text": text}, text=text.rstrip("\n"))
     for file, text in ready.rendered.files.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import json
 import os
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from builder.errors import EnvbuildError, InterruptedByUserError, UsageError
+from builder.errors import BuildError, EnvbuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 JSON_FORMAT: Final = 1
 #: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented outcomes.
 EXIT_INTERNAL: Final = 70
+#: What the operating system says of a disk or a folder, and not of a mistake in here.
+_REFUSALS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +90,7 @@ class Session:
 
     def warn(self, message: str) -> None:
         """A line on stderr that `--quiet` does not hide."""
-        click.echo(click.style("warning: ", fg="yellow") + message, err=True)
+        click.echo(click.style("warning: ", fg="yellow") + message, err=True, color=self.color)
 
     def detail(self, message: str) -> None:
         """A line on stderr with `--verbose` only."""
@@ -126,7 +130,7 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], cli
                 json=as_json,
                 quiet=quiet,
                 verbose=verbose,
-                color=False if no_color or os.environ.get("NO_COLOR") else None,
+                color=_color(no_color=no_color),
                 project_dir=project_dir,
             )
             outcome = function(session, **options)
@@ -139,25 +143,34 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], cli
     return decorate
 
 
+def _color(*, no_color: bool) -> bool | None:
+    """False where colours are unwanted; None leaves it to the stream."""
+    return False if no_color or os.environ.get("NO_COLOR") else None
+
+
 def _show(session: Session, outcome: Outcome) -> None:
     if session.json:
-        status = "ok" if outcome.exit_code == 0 else "failed"
-        click.echo(_envelope(session.verb, status, outcome.result, outcome.errors))
+        click.echo(_envelope(session.verb, outcome.exit_code, outcome.result, outcome.errors))
         return
     if isinstance(outcome.text, str):
         click.echo(outcome.text)
-    elif outcome.text is not None:
+    elif outcome.text is not None and sys.stdout.isatty():
         session.out.print(outcome.text)
+    elif outcome.text is not None:
+        # rich fills the cells of a table up with spaces, which a pipe has no use for.
+        with session.out.capture() as drawn:
+            session.out.print(outcome.text)
+        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
     for error in outcome.errors:
-        _print_error(error.message, error.hint)
+        _print_error(error.message, error.hint, color=session.color)
 
 
-def _envelope(verb_name: str, status: str, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
+def _envelope(verb_name: str, exit_code: int, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
     return json.dumps(
         {
             "envbuild": JSON_FORMAT,
             "command": verb_name,
-            "status": status,
+            "status": {0: "ok", 1: "failed"}.get(exit_code, "error"),
             "result": result,
             "errors": [{"code": error.code, "message": error.message, "hint": error.hint} for error in errors],
         },
@@ -165,10 +178,10 @@ def _envelope(verb_name: str, status: str, result: dict[str, Any], errors: Seque
     )
 
 
-def _print_error(message: str, hint: str | None) -> None:
-    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
+def _print_error(message: str, hint: str | None, *, color: bool | None) -> None:
+    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True, color=color)
     if hint:
-        click.echo(click.style("  fix: ", fg="green") + hint, err=True)
+        click.echo(click.style("  fix: ", fg="green") + hint, err=True, color=color)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -199,22 +212,35 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         # The reader of a pipe has gone (`| head`); nobody is left to tell. Keep the exit from raising again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            return _defect(name, arguments, error)
+        # The system's refusal, wherever it was met: stdout on a full disk, a folder that is not ours.
+        about = f"{error.filename}: " if error.filename else ""
+        problem = BuildError(f"{about}{error.strerror}", hint="free space there, or make it writable")
+        return _fail(name, arguments, problem)
     except Exception as error:  # noqa: BLE001 - a traceback is a bug, so the last resort says so itself
-        if "-v" in arguments or "--verbose" in arguments:
-            import traceback
+        return _defect(name, arguments, error)
 
-            traceback.print_exc()
-        problem = EnvbuildError(
-            f"{type(error).__name__}: {error}",
-            hint="this is a defect of envbuild: run again with -v and report the traceback",
-        )
-        _fail(name, arguments, problem)
-        return EXIT_INTERNAL
+
+def _defect(verb_name: str, arguments: Sequence[str], error: Exception) -> int:
+    if "-v" in arguments or "--verbose" in arguments:
+        import traceback
+
+        traceback.print_exception(error)
+    problem = EnvbuildError(
+        f"{type(error).__name__}: {error}",
+        hint="this is a defect of envbuild: run again with -v and report the traceback",
+    )
+    _fail(verb_name, arguments, problem)
+    return EXIT_INTERNAL
 
 
 def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int:
-    if "--json" in arguments:
-        click.echo(_envelope(verb_name, "failed" if error.exit_code == 1 else "error", {}, [error]))
-    else:
-        _print_error(error.message, error.hint)
+    # Where even that cannot be written, the exit code is all there is to say it with.
+    with contextlib.suppress(OSError):
+        if "--json" in arguments:
+            click.echo(_envelope(verb_name, error.exit_code, {}, [error]))
+        else:
+            _print_error(error.message, error.hint, color=_color(no_color="--no-color" in arguments))
     return error.exit_code

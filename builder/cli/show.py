@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from builder.cli import options
 from builder.cli.session import Outcome, verb
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from builder.cli.session import Session
     from builder.plan.model import ChosenSpec, Plan
+
+
+#: How many facts behind one version are shown without --verbose: a range of releases has one for each.
+_FACTS: Final = 2
 
 
 @verb("show")
@@ -31,6 +35,8 @@ def command(
 ) -> Outcome:
     """Explain every version a recipe leads to: the reason, and the fact behind it with its source.
 
+    Of many facts behind one version the first are shown; -v shows all, as --json does.
+
     \b
     Examples:
       envbuild show ml-m1
@@ -44,7 +50,7 @@ def command(
     plans = [plan for subdir, plan in ready.plans.items() if not platforms or subdir in platforms]
     return Outcome(
         result={"name": name, "plans": [_json(plan) for plan in plans]},
-        text=Group(*(_drawn(plan) for plan in plans)),
+        text=Group(*(_drawn(plan, details=session.verbose) for plan in plans)),
     )
 
 
@@ -62,7 +68,7 @@ def _json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _drawn(plan: Plan) -> RenderableType:
+def _drawn(plan: Plan, *, details: bool) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
@@ -71,7 +77,7 @@ def _drawn(plan: Plan) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
     for spec in plan.specs:
-        table.add_row(Text(_line(spec), style="cyan"), _why(spec))
+        table.add_row(Text(_line(spec), style="cyan"), _why(spec, details=details))
     return table
 
 
@@ -79,8 +85,10 @@ def _line(spec: ChosenSpec) -> str:
     return f"{spec.name} {spec.spec}".strip() + (" (PyPI)" if spec.manager == "pip" else "")
 
 
-def _why(spec: ChosenSpec) -> RenderableType:
+def _why(spec: ChosenSpec, *, details: bool) -> RenderableType:
     from rich.text import Text
 
-    facts = [Text(f"{fact.established}: {fact.statement} [{fact.source}]", style="dim") for fact in spec.facts]
-    return Text("\n").join([Text(spec.reason), *facts])
+    lines = [f"{fact.established}: {fact.statement} [{fact.source}]" for fact in spec.facts]
+    if not details and len(lines) > _FACTS + 1:
+        lines[_FACTS:] = [f"… and {len(lines) - _FACTS} more facts (-v shows them)"]
+    return Text("\n").join([Text(spec.reason), *(Text(line, style="dim") for line in lines)])

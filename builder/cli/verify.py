@@ -12,6 +12,7 @@ from builder.errors import ChecksFailedError, UsageError
 from builder.files import write_atomically
 from builder.platforms import TARGETS, Subdir
 from builder.verify.progress import Level
+from builder.verify.static.text import plural
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
@@ -46,7 +47,7 @@ def command(
     """Prove that an environment works: read its binaries, then run it.
 
     ENVIRONMENT is the name of an environment or the path of a prefix (or of a folder of unpacked wheels).
-    Ends with 1 when a check fails.
+    Ends with 1 when a check fails, or when there is nothing to check.
 
     \b
     Examples:
@@ -123,7 +124,10 @@ def find_prefix(environment: str, *, home: Path, envs_dir: str | None) -> Path:
 def _errors(report: Report) -> tuple[ChecksFailedError, ...]:
     if report.ok:
         return ()
-    return (ChecksFailedError(f"{report.counts()['fail']} checks failed", hint="each finding names its remedy"),)
+    failed = report.counts()["fail"]
+    if not failed:
+        return (ChecksFailedError("nothing could be checked", hint="name an environment, or the folder of one"),)
+    return (ChecksFailedError(plural(failed, "check") + " failed", hint="each finding names its remedy"),)
 
 
 class status_line:  # noqa: N801 - used as a context manager function

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+#: A line of uv's list of installed packages (` + numpy==2.3.5`), and what may become one.
+_LISTED: Final = re.compile(r" \+ \S+==")
+_MAYBE_LISTED: Final = re.compile(r"(?: (?:\+(?: \S*)?)?)?")
 _CHUNK: Final = 4096
 
 
@@ -23,7 +26,8 @@ def run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool,
     """Run `command`; gives its exit code and its messages (stderr), without the drawing.
 
     With `draw` its stderr is a terminal of its own whose output goes to ours as it comes, so that its bars
-    move; else it is a pipe. stdout is thrown away. `held` is a descriptor it inherits. Killed on any exception.
+    move (uv's list of installed packages is left out); else it is a pipe. stdout is thrown away. `held` is a
+    descriptor it inherits. Killed on any exception.
     """
     if draw:
         ours, theirs = pty.openpty()
@@ -57,6 +61,7 @@ def run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool,
 
 def _drain(source: int, *, draw: bool) -> bytes:
     kept = bytearray()
+    held = b""
     while True:
         try:
             chunk = os.read(source, _CHUNK)
@@ -64,8 +69,24 @@ def _drain(source: int, *, draw: bool) -> bytes:
             # Linux says EIO instead of end-of-file once the other side of a terminal is closed.
             chunk = b""
         if not chunk:
+            sys.stderr.buffer.write(held)
             return bytes(kept)
         kept += chunk
         if draw:
-            sys.stderr.buffer.write(chunk)
-            sys.stderr.buffer.flush()
+            held = _draw(held + chunk)
+
+
+def _draw(chunk: bytes) -> bytes:
+    """Pass on what uv draws, without its list of what it installed, which would push everything else off the screen.
+
+    Gives back the beginning of a line that may belong to the list.
+    """
+    *lines, rest = chunk.split(b"\n")
+    shown = b"".join(
+        line + b"\n" for line in lines if not _LISTED.match(_ESCAPES.sub("", line.decode(errors="replace")))
+    )
+    if not _MAYBE_LISTED.fullmatch(_ESCAPES.sub("", rest.decode(errors="replace"))):
+        shown, rest = shown + rest, b""
+    sys.stderr.buffer.write(shown)
+    sys.stderr.buffer.flush()
+    return rest

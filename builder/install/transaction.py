@@ -36,6 +36,7 @@ _BUILDING: Final = Path("conda-meta") / "envbuild.building"
 _SETTLE: Final = 2.0
 #: How long nothing must have been written there before they are taken to have ended, in seconds.
 _QUIET: Final = 0.2
+_ELSEWHERE: Final = "choose another place with -p PREFIX"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def exclusive(prefix: Path, *, waiting: Callable[[], None]) -> Iterator[Place]:
     Also puts right what a killed process left. Raises BuildError when the folder cannot be written.
     """
     if not prefix.name:
-        raise UsageError(f"{prefix} cannot be an environment", hint="choose another place with -p PREFIX")
+        raise _nameless(prefix)
     try:
         prefix.parent.mkdir(parents=True, exist_ok=True)
         held = os.open(Place(prefix).lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
@@ -139,6 +140,27 @@ def finished(prefix: Path) -> Stamp | None:
     return read_stamp(prefix)
 
 
+def require_replaceable(prefix: Path) -> None:
+    """Raises UsageError where `current` would, but before anything is written beside the prefix or solved for it.
+
+    Takes no lock, so it decides nothing that could be another process's work in progress or its leftovers.
+    """
+    place = Place(prefix)
+    if not prefix.name:
+        raise _nameless(prefix)
+    try:
+        current(place)
+    except UsageError:
+        if not place.is_building and not place.old.exists():
+            raise
+    except OSError as error:
+        raise UsageError(f"{prefix} cannot be read: {error.strerror or error}", hint=_ELSEWHERE) from None
+
+
+def _nameless(prefix: Path) -> UsageError:
+    return UsageError(f"{prefix} cannot be an environment", hint=_ELSEWHERE)
+
+
 def current(place: Place) -> Stamp | None:
     """The stamp of the environment in place; None where there is nothing (or an empty folder).
 
@@ -146,7 +168,7 @@ def current(place: Place) -> Stamp | None:
     """
     prefix = place.prefix
     if prefix.is_symlink() or (prefix.exists() and not prefix.is_dir()):
-        raise UsageError(f"{prefix} is not a folder", hint="choose another place with -p PREFIX")
+        raise UsageError(f"{prefix} is not a folder", hint=_ELSEWHERE)
     if place.is_free:
         return None
     stamp = read_stamp(prefix)

@@ -6,6 +6,7 @@ name and URLs, so a lock made behind a mirror is the same as one made without.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -110,9 +111,9 @@ def _unpack(source: Path, target: Path) -> None:
 
     import zstandard
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as packed, temporary.open("wb") as plain:
             if source.suffix == ".zst":
                 zstandard.ZstdDecompressor().copy_stream(packed, plain)
@@ -121,6 +122,10 @@ def _unpack(source: Path, target: Path) -> None:
         _check_end(temporary, source)
         temporary.replace(target)
     except (OSError, zstandard.ZstdError) as error:
-        raise SourceUnreachableError(f"{source} cannot be unpacked: {error}") from None
+        raise SourceUnreachableError(
+            f"{source} cannot be unpacked to {target.parent}: {error}",
+            hint="free space there, or name another folder for envbuild's data with XDG_DATA_HOME",
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

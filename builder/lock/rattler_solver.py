@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,6 +38,8 @@ class RattlerSolver:
     def __init__(self, *, mirrors: Mirrors | None = None) -> None:
         self._mirrors = mirrors or Mirrors()
         self._gateway = rattler.Gateway(client=rattler.Client.default_client())
+        self._prefetching: threading.Thread | None = None
+        self._prefetch_failure = ""
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
         """Begin to fetch and index the metadata that a solve will need, in the background.
@@ -51,14 +52,17 @@ class RattlerSolver:
             await self._gateway.query(self._sources(channels), platforms, ["python"], recursive=False)
 
         def fetch() -> None:
-            with contextlib.suppress(Exception):
+            try:
                 asyncio.run(query())
+            except Exception as error:  # noqa: BLE001 - whatever it is, the solve meets it too and says so
+                self._prefetch_failure = str(error)
 
-        threading.Thread(target=fetch, name="prefetch metadata", daemon=True).start()
+        self._prefetching = threading.Thread(target=fetch, name="prefetch metadata", daemon=True)
+        self._prefetching.start()
 
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
         try:
-            records = await _reached(
+            records = await self._reached(
                 request,
                 rattler.solve(
                     sources=self._sources(request.channels),
@@ -79,13 +83,32 @@ class RattlerSolver:
         return [self._locked(record, request) for record in records]
 
     async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
-        found = await _reached(
+        found = await self._reached(
             request,
             self._gateway.query(
                 self._sources(request.channels), [request.subdir.value, "noarch"], [package], recursive=False
             ),
         )
         return frozenset(str(record.version) for records in found for record in records)
+
+    async def _reached(self, request: SolveRequest, work: Awaitable[T]) -> T:
+        """`work`, with failures to reach a channel said in the user's terms."""
+        try:
+            return await work
+        except (GatewayError, FetchRepoDataError) as error:
+            reason = await asyncio.to_thread(self._reason, str(error))
+            raise SourceUnreachableError(
+                f"packages of {', '.join(request.channels)} for {request.subdir} cannot be fetched: {_plain(reason)}",
+                hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL; "
+                "a machine that reaches only PyPI can use `envbuild create --source pypi`",
+            ) from None
+
+    def _reason(self, told: str) -> str:
+        """Why a request failed: the gateway tells the cause only to whoever asked first, which the prefetch may be."""
+        if "coalesced request failed" in told and self._prefetching is not None:
+            self._prefetching.join()
+            return self._prefetch_failure or told
+        return told
 
     def _sources(self, channels: Sequence[str]) -> list[rattler.Channel]:
         try:
@@ -112,18 +135,6 @@ class RattlerSolver:
         )
 
 
-async def _reached(request: SolveRequest, work: Awaitable[T]) -> T:
-    """`work`, with failures to reach a channel said in the user's terms."""
-    try:
-        return await work
-    except (GatewayError, FetchRepoDataError) as error:
-        raise SourceUnreachableError(
-            f"packages of {', '.join(request.channels)} for {request.subdir} cannot be fetched: {_plain(str(error))}",
-            hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL; "
-            "a machine that reaches only PyPI can use `envbuild create --source pypi`",
-        ) from None
-
-
 def version_ranges(depends: Iterable[str]) -> dict[str, str]:
     """`["python_abi 3.12.* *_cp312", "numpy >=2,<3"]` as name → version range, as conda-lock writes them.
 
@@ -148,5 +159,5 @@ def _virtual(name: str, text: str) -> rattler.GenericVirtualPackage:
 
 
 def _plain(reason: str) -> str:
-    """The library's message without its own error prefixes, which say nothing to a user."""
-    return reason.removeprefix("Cannot solve the request because of: ").strip()
+    """The library's message without its own error prefixes, which say nothing to a user; causes in one line."""
+    return reason.removeprefix("Cannot solve the request because of: ").replace("\nCaused by: ", ": ").strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -163,6 +164,9 @@ def _loaded(data: dict[str, Any] | str) -> Answer:
 
 def main() -> None:
     """Read jobs from stdin, write answers to stdout."""
+    # Ctrl-C reaches the whole process group, and whoever started us may be gone: end then, without a traceback.
+    for number in (signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
     jobs = [Job(kind=kind, path=path, size=size) for kind, path, size in json.load(sys.stdin.buffer)]
     sys.stdout.write(json.dumps([_dumped(answer(job)) for job in jobs]))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.compat.facts import Refusal
+    from builder.compat.model import Origin
     from builder.plan.pins import Pin
     from builder.plan.question import Question
 
@@ -53,7 +54,12 @@ def _refusal(question: Question, memo: Memo) -> UnsatisfiableError:
     search = Search(question=question, level=level, memo=memo)
     for _ in search.combinations():  # yields nothing here: it gathers the refusals
         break
+    everything = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
     reason = _most_telling(search.refusals, question)
+    beyond = tuple(pin for pin in everything if _beyond_facts(question, pin))
+    if beyond and not {pin.package for pin in beyond} & set(reason.packages if reason else ()):
+        # No release is there to be refused for the range, so what was refused on the way has nothing to do with it.
+        reason, everything = None, beyond
     pinned = question.pins_on(*(reason.packages if reason else ()))
     nearest = list(dict.fromkeys(_nearest(question, memo)))
     declared = reason is not None and not any(isinstance(fact, Relation) for fact in reason.facts)
@@ -61,7 +67,6 @@ def _refusal(question: Question, memo: Memo) -> UnsatisfiableError:
         nearest.insert(0, reason.remedy)
     hint = "; or ".join(nearest[:3]) or None
     if reason is None:
-        everything = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
         asked = ", ".join(map(str, everything)) or "the recipe"
         return UnsatisfiableError(
             f"no release that facts are about is within {asked}", hint=hint or "widen one of these ranges"
@@ -70,6 +75,13 @@ def _refusal(question: Question, memo: Memo) -> UnsatisfiableError:
     asked = f" (asked for: {', '.join(map(str, pinned))})" if pinned else ""
     source = f". Source: {sources}" if sources else ""
     return UnsatisfiableError(f"{reason.statement}{asked}{source}", hint=hint)
+
+
+def _beyond_facts(question: Question, pin: Pin) -> bool:
+    """Whether facts know releases of the package and the pin allows none of them."""
+    origins: set[Origin] = {"pypi", *(target.origin for target in question.targets)}
+    known = [release.version for origin in origins for release in question.facts.releases_of(pin.package, origin)]
+    return bool(known) and not any(map(pin.allows, known))
 
 
 def _most_telling(refusals: list[Refusal], question: Question) -> Refusal | None:

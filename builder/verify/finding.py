@@ -57,8 +57,9 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """True when no check failed; warnings and skipped checks do not fail a report."""
-        return all(finding.status is not Status.FAIL for finding in self.findings)
+        """True when something was checked and nothing failed; warnings and skipped checks do not fail a report."""
+        counts = self.counts()
+        return counts["fail"] == 0 and counts["pass"] + counts["warn"] > 0
 
     def counts(self) -> dict[str, int]:
         counted = Counter(finding.status for finding in self.findings)

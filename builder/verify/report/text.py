@@ -28,23 +28,28 @@ _STYLES: Final[dict[Status, str]] = {
 
 def render(report: Report, *, details: bool = False, comparison: Comparison | None = None) -> RenderableType:
     """The report as a rich renderable; with `details` also the evidence of what passed."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for area, findings in by_area(report).items():
-        table.add_row(Text(area, style="bold"))
-        for finding in findings if details else _condensed(findings):
-            style = _STYLES[finding.status]
-            table.add_row(
-                Text(f"  {SYMBOLS[finding.status]}", style=style), Text(finding.check), _body(finding, details)
-            )
     style = "bold green" if report.ok else "bold red"
     line = Text(f"{verdict(report)} ({report.seconds:.1f} s)", style=style)
-    parts: list[RenderableType] = [_identity(report), table, Text("")]
+    parts: list[RenderableType] = [_identity(report)]
+    # One table an area, so that the areas' names do not widen the column of the symbols; all equally wide.
+    width = max((len(finding.check) for finding in report.findings), default=0)
+    for area, findings in by_area(report).items():
+        parts += [Text(area, style="bold"), _table(findings if details else _condensed(findings), details, width)]
+    parts.append(Text(""))
     if comparison is not None:
         parts += [_comparison(comparison), Text("")]
     return Group(*parts, line)
+
+
+def _table(findings: list[Finding], details: bool, width: int) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=width)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        symbol = Text(f"  {SYMBOLS[finding.status]}", style=_STYLES[finding.status])
+        table.add_row(symbol, Text(finding.check), _body(finding, details))
+    return table
 
 
 def _comparison(comparison: Comparison) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -15,17 +16,6 @@ from builder.cli import VERBS, cli
 from builder.cli.session import EXIT_INTERNAL, Outcome, Session, run, verb
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(autouse=True)
-def _signals_as_they_were() -> object:
-    """`run` installs its own handlers."""
-    import signal
-
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def _verb(outcome: Outcome | BaseException) -> object:
@@ -107,6 +97,41 @@ def test_result_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_place_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     _run(errors.RecipeError("wrong", file="r.yaml", line=3, hint="write it"))
     assert capsys.readouterr().err == "error: r.yaml:3: wrong\n  fix: write it\n"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("arguments", [["--no-color"], []])
+def test_no_colours_on_a_terminal_that_wants_none(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    """click colours by itself; it knows neither our option nor NO_COLOR."""
+    coloured = _Terminal()
+    monkeypatch.setattr(sys, "stderr", coloured)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    error = errors.UsageError("m", hint="h")
+    _run(error)
+    assert "\x1b[" in coloured.getvalue()
+    plain = _Terminal()
+    monkeypatch.setattr(sys, "stderr", plain)
+    if not arguments:
+        monkeypatch.setenv("NO_COLOR", "1")
+    _run(error, *arguments)
+    _run(Outcome(result={}, exit_code=1, errors=(error,)), *arguments)
+    Session(verb="try", color=False).warn("w")
+    assert plain.getvalue() == "error: m\n  fix: h\n" * 2 + "warning: w\n"
+
+
+def test_tables_end_without_spaces_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    table = Table("a", "b", box=None)
+    table.add_row("1", "a longer cell")
+    _run(Outcome(result={}, text=table))
+    lines = capsys.readouterr().out.split("\n")
+    assert [line.split() for line in lines] == [["a", "b"], ["1", "a", "longer", "cell"], []]
+    assert lines == [line.rstrip() for line in lines]
 
 
 def test_defect_shows_its_traceback_with_verbose_only(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +216,19 @@ def test_help_imports_almost_nothing() -> None:
     modules = shown.stderr.split()
     assert not [name for name in modules if name.split(".")[0] in _HEAVY]
     assert len(modules) - int(bare.stdout) <= _BUDGET, len(modules) - int(bare.stdout)
+
+
+@pytest.mark.parametrize("output", ["> /dev/full", ">&-", "2>&-"])
+@pytest.mark.parametrize("option", ["", "--json"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_cannot_be_written(output: str, option: str) -> None:
+    """A full disk is nobody's defect, and a stream that was closed on purpose no failure."""
+    shell = f"exec '{sys.executable}' -m builder list {option} {output}"
+    run = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S607
+    assert run.returncode == (errors.BuildError.exit_code if "full" in output else 0), run.stderr
+    assert "Traceback" not in run.stderr
+    if "full" in output and not option:
+        assert run.stderr.startswith("error: No space left on device")
 
 
 def test_broken_pipe() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +38,18 @@ def test_leaving_early_ends_the_children() -> None:
     with Hasher([job], workers=1) as hasher:
         children = hasher.children
     assert all(child.poll() is not None for child in children)
+
+
+def test_a_worker_whose_parent_has_gone_ends_without_a_word(tmp_path: Path) -> None:
+    """Its traceback would appear on the user's prompt, after `envbuild` was interrupted."""
+    (tmp_path / "file").write_bytes(b"content")
+    command = [sys.executable, "-m", "builder.macho.hashing"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+        assert worker.stdin
+        assert worker.stdout
+        assert worker.stderr
+        worker.stdout.close()
+        worker.stdin.write(json.dumps([("digest", str(tmp_path / "file"), 7)] * 2000).encode())
+        worker.stdin.close()
+        assert worker.stderr.read() == b""
+    assert worker.returncode == -signal.SIGPIPE

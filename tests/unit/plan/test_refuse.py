@@ -161,3 +161,11 @@ def test_a_platform_no_fact_is_about_is_planned_with_a_warning(facts: Facts) -> 
 def test_a_python_envbuild_does_not_know_is_refused(facts: Facts, python: str) -> None:
     with pytest.raises(UnsatisfiableError, match="allows none of the Pythons"):
         make_plans(recipe(framework=framework(), python=python), facts=facts)
+
+
+def test_a_range_without_any_known_release_is_what_is_named(facts: Facts) -> None:
+    """Not whatever else was passed over on the way to finding nothing."""
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(framework=framework(), dependencies=["numpy >=99"]), source=Source.PYPI, facts=facts)
+    assert "numpy >=99" in caught.value.message
+    assert "use NumPy" in (caught.value.hint or "")

@@ -61,7 +61,7 @@ def test_text_groups_by_area_worst_first_with_remedies(report: Report) -> None:
 
 def test_a_report_without_a_single_pass_does_not_say_that_it_holds(report: Report) -> None:
     skipped = replace(report, findings=(finding("import.alone", Status.SKIP),))
-    assert skipped.ok
+    assert not skipped.ok
     assert "holds" not in verdict(skipped)
 
 

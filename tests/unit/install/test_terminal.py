@@ -1,0 +1,42 @@
+"""What uv draws on a terminal of its own, and what of it reaches ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from builder.install.terminal import run
+
+if TYPE_CHECKING:
+    import pytest
+
+_UV = r"""
+import sys, time
+assert sys.stderr.isatty()
+def say(text):
+    sys.stderr.write(text); sys.stderr.flush(); time.sleep(0.02)
+say("Resolved 2 packages\n")
+say("\x1b[2K[1/2] num"); say("py\r\x1b[2K[2/2] keras")
+say("\r\x1b[2KInstalled 2 packages\n")
+say(" \x1b[32m+\x1b[39m \x1b[1mnum"); say("py\x1b[0m==2.3.5\n "); say("+ keras==3.15.1"); say("\n")
+say("warning: "); say("seen\n")
+say(" + end")
+sys.exit(3)
+"""
+
+
+def test_bars_are_passed_on_and_the_list_is_not(capfd: pytest.CaptureFixture[str]) -> None:
+    """127 lines of `+ package` would push all that came before them off the screen; the error text keeps them."""
+    held = os.open(os.devnull, os.O_RDONLY)
+    try:
+        code, messages = run([sys.executable, "-c", _UV], cwd=".", env=dict(os.environ), draw=True, held=held)
+    finally:
+        os.close(held)
+    assert code == 3
+    assert "+ numpy==2.3.5" in messages
+    shown = capfd.readouterr().err.replace("\r\n", "\n")
+    assert shown == (
+        "Resolved 2 packages\n\x1b[2K[1/2] numpy\r\x1b[2K[2/2] keras\r\x1b[2KInstalled 2 packages\n"
+        "warning: seen\n + end"
+    )
