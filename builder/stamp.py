@@ -88,5 +88,5 @@ def read_stamp(prefix: Path) -> Stamp | None:
     """The stamp of `prefix`, or None where there is none or it is not readable as one."""
     try:
         return Stamp.loads((prefix / RELATIVE_PATH).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -79,7 +79,20 @@ def command(
     for name in names:
         if name not in facts.packages:
             raise UsageError(f"no fact is about {name!r}", hint=f"facts are about {', '.join(sorted(facts.packages))}")
+    if version is not None:
+        _check_version(version, names)
     return _tables(session, facts, names, version=version, platform=platform, html=html)
+
+
+def _check_version(text: str, names: Sequence[str]) -> None:
+    from packaging.version import InvalidVersion, Version
+
+    if not names:
+        raise UsageError("--version narrows the tables of a --package", hint="add for instance --package tensorflow")
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise UsageError(f"{text!r} is not a version", hint="write for instance 2.18 or 2.18.1") from None
 
 
 def _tables(
@@ -96,6 +109,10 @@ def _tables(
 
     found = grids(facts, packages=names, version=version)
     rows = releases(facts, packages=names or ("tensorflow",), version=version, platform=platform)
+    if not found and not rows:
+        asked = f"{names[0]} {version}" if version else names[0]
+        place = f" on {platform}" if platform else ""
+        raise UsageError(f"no fact is about {asked}{place}", hint=f"envbuild compat --package {names[0]}")
     if html is not None:
         _write(html, page(found))
         session.note(f"{len(found)} heat maps written to {html}")

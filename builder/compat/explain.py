@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from packaging.version import InvalidVersion, Version
 
 from builder.compat.facts import RANK
-from builder.compat.fit import Judgement, Setting, display, judge
+from builder.compat.fit import Judgement, Setting, connected, display, judge, older_patches
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from builder.compat.facts import Facts
     from builder.compat.model import Fact
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Answer = Literal["fits", "unsafe", "unproven", "refused"]
 
+#: What may be named beside packages: the interpreter, and the macOS that is to run it.
+SURROUNDINGS: Final = ("python", "macos")
 #: Names people use for what facts call otherwise.
 ALIASES: Final = {
     "tensorflow-macos": "tensorflow",
@@ -58,9 +60,10 @@ class Explanation:
 
 
 def parse(words: Sequence[str], facts: Facts) -> dict[str, str]:
-    """`tensorflow=2.18` (also `==`, `:` or a space-free `tensorflow2.18`) as package -> version text.
+    """`tensorflow=2.18` (also `tensorflow==2.18` and `tensorflow:2.18`) as package -> version text.
 
-    Raises `UsageError` for what is no pair of a known package and a version.
+    `python=3.12` and `macos=14.0` say where they are to run. Raises `UsageError` for what is no package and version,
+    and when no fact is about any of the packages.
     """
     found: dict[str, str] = {}
     for word in words:
@@ -68,9 +71,6 @@ def parse(words: Sequence[str], facts: Facts) -> dict[str, str]:
         if match is None:
             raise UsageError(f"{word!r} is not package=version", hint="write for instance tensorflow=2.18")
         name = ALIASES.get(match[1].lower(), match[1].lower())
-        if name != "python" and name not in facts.packages:
-            known = ", ".join(sorted(facts.packages | {"python"}))
-            raise UsageError(f"no fact is about {match[1]!r}", hint=f"facts are about {known}")
         try:
             Version(match[2])
         except InvalidVersion:
@@ -78,6 +78,10 @@ def parse(words: Sequence[str], facts: Facts) -> dict[str, str]:
         if name in found:
             raise UsageError(f"{name} is given twice", hint="give each package once")
         found[name] = match[2]
+    if not facts.packages & found.keys():
+        named = ", ".join(map(repr, found))
+        known = ", ".join((*sorted(facts.packages), *SURROUNDINGS))
+        raise UsageError(f"no fact is about {named}", hint=f"facts are about {known}")
     return found
 
 
@@ -86,6 +90,8 @@ def resolve(versions: Mapping[str, str], facts: Facts) -> dict[str, Version]:
     result = {}
     for package, text in versions.items():
         wanted = Version(text)
+        if package in SURROUNDINGS:
+            continue
         fitting = [
             version
             for release in (*facts.releases_of(package, "pypi"), *facts.releases_of(package, "conda-forge"))
@@ -97,10 +103,11 @@ def resolve(versions: Mapping[str, str], facts: Facts) -> dict[str, Version]:
 
 def explain(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts) -> Explanation:
     """Whether these versions fit, and why or why not."""
-    exact = resolve(versions, facts)
     python = ".".join(versions["python"].split(".")[:2]) if "python" in versions else None
-    judgement = judge(exact, setting=Setting(subdir=subdir, python=python), facts=facts)
-    reasons = tuple(dict.fromkeys(_reasons(judgement, exact)))
+    setting = Setting(subdir=subdir, python=python, macos=versions.get("macos"))
+    exact = _with_patches_that_fit(resolve(versions, facts), versions, setting=setting, facts=facts)
+    judgement = judge(exact, setting=setting, facts=facts)
+    judgement += Judgement(unproven=tuple(_lonely(exact, setting=setting, facts=facts)))
     answer: Answer = "fits"
     if judgement.refusals:
         answer = "refused"
@@ -108,29 +115,64 @@ def explain(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts)
         answer = "unsafe"
     elif judgement.unproven:
         answer = "unproven"
-    nearest = _nearest(exact, versions, python=python, subdir=subdir, facts=facts) if answer != "fits" else ()
+    nearest = _nearest(exact, setting=setting, facts=facts) if answer != "fits" else ()
+    named = {package: versions[package] for package in SURROUNDINGS if package in versions}
     return Explanation(
-        versions={package: str(version) for package, version in exact.items()},
+        versions={package: str(version) for package, version in exact.items()} | named,
         answer=answer,
-        reasons=reasons,
+        reasons=tuple(_reasons(judgement, exact)),
         nearest=nearest,
     )
 
 
-def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> list[Reason]:
+def _with_patches_that_fit(
+    exact: dict[str, Version], asked: Mapping[str, str], *, setting: Setting, facts: Facts
+) -> dict[str, Version]:
+    """`numpy=1.24` is any 1.24: where the newest patch is refused, an older one that fits all else stands for it."""
+    refusals = judge(exact, setting=setting, facts=facts).refusals
+    refusing = {getattr(fact, "package", None) for refusal in refusals for fact in refusal.facts}
+    for package, newest in exact.items():
+        bare = len(Version(asked[package]).release) <= 2 < len(newest.release)
+        # What an older patch declares is not known, so it cannot stand for one that refuses the others.
+        if not refusals or not bare or package in refusing:
+            continue
+        for patch in older_patches(package, newest):
+            older = exact | {package: patch}
+            if judge(older, setting=setting, facts=facts).fits:
+                return older
+    return exact
+
+
+def _lonely(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> Iterator[str]:
+    """Packages of which neither a fact nor anybody's metadata says a word about any of the others."""
+    for index, (package, version) in enumerate(exact.items()):
+        others = {name: other for name, other in exact.items() if name != package}
+        pairs = (((package, version), other) for other in others.items())
+        said = len(exact) == 2 and index == 1  # about two packages, once is enough
+        if others and not said and not any(connected(*pair, setting=setting, facts=facts) for pair in pairs):
+            yield f"nothing is known about {display(package, version)} beside {_listed(others, word='and')}"
+
+
+def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> Iterator[Reason]:
+    """What refuses first; of reasons that say the same, the one with the best evidence."""
     found = [
         _reason("refuses", refusal.statement, refusal.facts[0], remedy=refusal.remedy)
         for refusal in judgement.refusals
         if refusal.facts
     ]
     found += [_reason("unsafe", relation.cause, relation, remedy=relation.remedy) for relation in judgement.unsafe]
-    found += [Reason(kind="unproven", statement=text) for text in judgement.unproven]
+    if not judgement.refusals:  # what is known to fail needs no word about what nobody has shown
+        found += [Reason(kind="unproven", statement=text) for text in judgement.unproven]
     proofs = sorted(judgement.proofs, key=lambda fact: (not hasattr(fact, "verdict"), -RANK[fact.established]))
     for fact in proofs:
         package = getattr(fact, "package", None)
         text = getattr(fact, "cause", None) or f"{display(str(package), exact.get(str(package)))} exists"
         found.append(_reason("supports", text, fact))
-    return found
+    said: set[str] = set()
+    for reason in found:
+        if reason.statement not in said:
+            said.add(reason.statement)
+            yield reason
 
 
 def _reason(
@@ -148,29 +190,31 @@ def _reason(
     )
 
 
-def _nearest(
-    exact: Mapping[str, Version],
-    asked: Mapping[str, str],
-    *,
-    python: str | None,
-    subdir: Subdir | None,
-    facts: Facts,
-) -> tuple[str, ...]:
-    """For each package, the version nearest to the asked one that fits everything else as asked."""
-    setting = Setting(subdir=subdir, python=python)
+def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> tuple[str, ...]:
+    """For each package, the version nearest to the asked one that fits everything else as asked; then a Python."""
     offers = []
-    for package in asked:
-        if package == "python":
-            continue
+    for package in exact:
         others = {name: version for name, version in exact.items() if name != package}
         known = sorted((Version(release.version) for release in facts.releases_of(package, "pypi")), reverse=True)
         here = min(range(len(known)), key=lambda i: abs(_distance(known[i], exact[package])), default=0)
         for index in sorted(range(len(known)), key=lambda i: (abs(i - here), i)):
-            judged = judge({**others, package: known[index]}, setting=setting, facts=facts)
-            if judged.fits and not judged.unsafe and not judged.unproven:
-                offers.append(f"{display(package, known[index])} with " + _listed(others))
+            if _good({**others, package: known[index]}, setting=setting, facts=facts):
+                offers.append(_listed({package: known[index], **others}, python=setting.python))
+                break
+    if setting.python is not None:
+        minor = int(setting.python.split(".")[1])
+        for other in sorted(range(8, 16), key=lambda other: (abs(other - minor), -other)):
+            if _good(exact, setting=replace(setting, python=f"3.{other}"), facts=facts):
+                offers.append(_listed(exact, python=f"3.{other}"))
                 break
     return tuple(offers)
+
+
+def _good(versions: Mapping[str, Version], *, setting: Setting, facts: Facts) -> bool:
+    """Fits, is proven and computes rightly, for all that facts say."""
+    judged = judge(versions, setting=setting, facts=facts)
+    lonely = any(_lonely(versions, setting=setting, facts=facts))
+    return judged.fits and not judged.unsafe and not judged.unproven and not lonely
 
 
 def _distance(left: Version, right: Version) -> float:
@@ -181,5 +225,8 @@ def _distance(left: Version, right: Version) -> float:
     return number(left) - number(right)
 
 
-def _listed(versions: Mapping[str, Version]) -> str:
-    return " and ".join(display(package, version) for package, version in versions.items())
+def _listed(versions: Mapping[str, Version], *, python: str | None = None, word: str = "with") -> str:
+    """`TensorFlow 2.17.1 with tensorflow-metal 1.1.0 and Python 3.11`"""
+    first, *others = [display(package, version) for package, version in versions.items()]
+    others += [display("python", python)] if python else []
+    return first + (f" {word} {' and '.join(others)}" if others else "")

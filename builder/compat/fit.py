@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from builder.compat.facts import Refusal, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from builder.compat.facts import Facts
     from builder.compat.model import Build, Fact, Origin, Relation, Release
@@ -33,12 +35,17 @@ DISPLAY: Final = {
     "python": "Python",
     "scipy": "SciPy",
 }
+#: Packages of which facts know every release. Of the others they know the newest patch of each minor, which stands for
+#: its older patches.
+EVERY_PATCH: Final = frozenset(("tensorflow", "tensorflow-metal", "keras", "jax", "jaxlib", "jax-metal"))
+
 #: Pairs whose metadata says too little: without a fact that they work they are unproven.
 NEEDS_PROOF: Final = frozenset(
     (
         frozenset(("tensorflow", "keras")),
         frozenset(("tensorflow", "tensorflow-metal")),
         frozenset(("jaxlib", "jax-metal")),
+        frozenset(("jax", "jax-metal")),
     )
 )
 
@@ -99,7 +106,7 @@ def judge(versions: Mapping[str, Version], *, setting: Setting, facts: Facts) ->
 def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts) -> Judgement:
     """Whether the release exists for the target's platform, Python and macOS."""
     origin = setting.origin(package)
-    release = facts.release(package, version, origin)
+    release = facts.release(package, version, origin) or _newer_patch(package, version, origin, facts)
     name = display(package, version)
     if release is None:
         return Judgement(unproven=(_unknown(package, version, origin, facts),))
@@ -110,7 +117,9 @@ def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts)
         if not any(other.build(setting.subdir) for other in facts.releases_of(package, origin)):
             if origin == "conda-forge":
                 return Judgement(unproven=(f"no facts about {display(package)} on {setting.subdir} from {origin}",))
-            return _refused(f"{display(package)} has no {origin} build for {setting.subdir} at all", release, package)
+            return _refused(
+                f"{display(package)} has no build for {setting.subdir} on {_where(origin)} at all", release, package
+            )
         places = ", ".join(release.builds)
         return _refused(
             f"{name} has no known build for {setting.subdir} on {_where(origin)} (there is one for {places})",
@@ -161,6 +170,39 @@ def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting
         unproven = f"no fact says that {display(*left)} works with {display(*right)}"
         result += Judgement(unproven=(unproven,))
     return result
+
+
+def connected(left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts) -> bool:
+    """Whether a fact is about both, or the metadata of either names the other."""
+    if facts.related(left, right, python=setting.python):
+        return True
+    for (package, version), (other, _) in ((left, right), (right, left)):
+        release = facts.release(package, version, setting.origin(package))
+        if release is not None and any(_names(build, other) for build in release.builds.values()):
+            return True
+    return False
+
+
+def _names(build: Build, other: str) -> bool:
+    return any(canonicalize_name(Requirement(text).name) == canonicalize_name(other) for text in build.requires)
+
+
+def older_patches(package: str, version: Version) -> Iterator[Version]:
+    """The older patches that the newest of a minor stands for, newest first; none of a package facts know exactly."""
+    if package not in EVERY_PATCH:
+        for patch in range(version.micro - 1, -1, -1):
+            yield Version(f"{version.major}.{version.minor}.{patch}")
+
+
+def _newer_patch(package: str, version: Version, origin: Origin, facts: Facts) -> Release | None:
+    """The newest patch of the version's minor, where facts keep no older ones."""
+    if package in EVERY_PATCH:
+        return None
+    for release in facts.releases_of(package, origin):
+        known = Version(release.version)
+        if known.release[:2] == version.release[:2] and known > version:
+            return release
+    return None
 
 
 def _declared(release: Release, other: str, version: Version, *, setting: Setting, facts: Facts) -> Judgement:

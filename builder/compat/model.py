@@ -10,6 +10,7 @@ entry says where it is from, how that was established and when.
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache
 from typing import Annotated, Literal
 
@@ -53,10 +54,24 @@ def _range(text: str) -> str:
 
 
 def impossible(specifiers: SpecifierSet) -> bool:
-    """True when lower and upper bounds exclude each other, as in `>=3,<2`."""
-    lower = [Version(s.version) for s in specifiers if s.operator in (">=", ">")]
-    upper = [(Version(s.version), s.operator) for s in specifiers if s.operator in ("<", "<=")]
-    return any(low > high or (low == high and operator == "<") for low in lower for high, operator in upper)
+    """True when lower and upper bounds exclude each other, as in `>=3,<2` or `==2.18.*,<2`."""
+    lower, upper = [], []
+    for specifier in specifiers:
+        operator, text = specifier.operator, specifier.version
+        version = Version(text.removesuffix(".*"))
+        if operator in (">=", ">", "==", "===", "~="):
+            lower.append((version, operator == ">"))
+        if operator in ("<", "<="):
+            upper.append((version, operator == "<"))
+        elif operator == "~=" or text.endswith(".*"):
+            kept = version.release[:-1] if operator == "~=" else version.release
+            if operator != "!=":
+                upper.append((Version(".".join(map(str, (*kept[:-1], kept[-1] + 1)))), True))
+        elif operator in ("==", "==="):
+            upper.append((version, False))
+    return any(
+        low > high or (low == high and (low_open or high_open)) for low, low_open in lower for high, high_open in upper
+    )
 
 
 def _version(text: str) -> str:
@@ -64,6 +79,14 @@ def _version(text: str) -> str:
         Version(text)
     except InvalidVersion:
         raise ValueError(f"{text!r} is not a version") from None
+    return text
+
+
+def _date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no day of the calendar") from None
     return text
 
 
@@ -83,7 +106,7 @@ Range = Annotated[str, AfterValidator(_range)]
 VersionText = Annotated[str, AfterValidator(_version)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 Minor = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
-Date = Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
+Date = Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$"), AfterValidator(_date)]
 
 
 class FactModel(BaseModel):

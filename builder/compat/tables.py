@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.version import Version
 
 from builder.compat.facts import in_order
-from builder.compat.fit import Setting, display, judge_pair
+from builder.compat.fit import Setting, display, judge_pair, older_patches
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -137,6 +137,11 @@ def _cell(facts: Facts, left: tuple[str, Version], right: tuple[str, Version]) -
     judgement = judge_pair(left, right, setting=Setting(), facts=facts)
     known = [fact for refusal in judgement.refusals for fact in refusal.facts if hasattr(fact, "verdict")]
     relations = facts.related(left, right)
+    if judgement.refusals and not known:
+        # A column is a whole minor: where its newest patch is outside a range, an older one may be inside.
+        for patch in older_patches(*right):
+            if judge_pair(left, (right[0], patch), setting=Setting(), facts=facts).fits:
+                return _cell(facts, left, (right[0], patch))
     if known:
         refusal = next(r for r in judgement.refusals if known[0] in r.facts)
         return _made("fails", refusal.statement, known)

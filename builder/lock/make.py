@@ -13,7 +13,7 @@ from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.lock.names import conda_to_pypi
 from builder.lock.parity import Solutions, equalise, oldest_where_different
 from builder.lock.pypi import PypiRequest, provided_distributions, resolve
-from builder.lock.solver import SolveRequest
+from builder.lock.solver import SolveRequest, settled
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ async def _solve_all(
 
     solving = [asyncio.create_task(one(subdir, request)) for subdir, request in requests.items()]
     asyncio.get_running_loop().call_soon(meanwhile)
-    results = await asyncio.gather(*solving)
+    results = await settled(solving)
     return dict(zip(requests, results, strict=True))
 
 
@@ -103,8 +103,8 @@ async def _resolve_all(
     """The PyPI packages of all platforms, the parity packages among them at one version where that resolves."""
 
     async def every(exact: Mapping[str, str]) -> Solutions:
-        results = await asyncio.gather(
-            *(_resolve_pypi(specs, conda[specs.subdir], exact, progress) for specs in rendered.platforms)
+        results = await settled(
+            _resolve_pypi(specs, conda[specs.subdir], exact, progress) for specs in rendered.platforms
         )
         return {specs.subdir: result for specs, result in zip(rendered.platforms, results, strict=True)}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import InvalidVersion, Version
 
 from builder.errors import UnsatisfiableError
+from builder.lock.solver import settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +100,7 @@ async def _solve_with(
         return await solver.solve(replace(requests[subdir], exact=dict(exact)))
 
     try:
-        results = await asyncio.gather(*(one(subdir) for subdir in requests))
+        results = await settled(one(subdir) for subdir in requests)
     except UnsatisfiableError:
         return None
     return dict(zip(requests, results, strict=True))

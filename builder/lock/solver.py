@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
     from builder.lock.model import LockedPackage
     from builder.platforms import Subdir
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +41,15 @@ class Solver(Protocol):
     async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
         """All versions of `package` on the request's channels and platform; empty if the solver cannot tell."""
         ...
+
+
+async def settled(work: Iterable[Awaitable[T]]) -> list[T]:
+    """What all the work gives, in order; its first failure only once all of it has ended.
+
+    A solve still under way when the event loop closes reports to nobody, and says so with a traceback.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

@@ -170,7 +170,8 @@ class Search:
                 return None
             partners.append(run[0])
             judged.append(run[1])
-        numpy = self._run("numpy", [main], python, contiguous=False)
+        fixed += [(partner.package, partner.newest) for partner in partners]
+        numpy = self._run("numpy", [pair for pair in fixed if pair[0] != family.plugin], python, contiguous=False)
         if numpy is None and self.question.facts.releases_of("numpy", "pypi"):
             return None
         companions = self._companions(main, python)

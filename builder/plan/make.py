@@ -18,9 +18,10 @@ from builder.plan.refuse import choose
 from builder.plan.specs import assemble
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from builder.compat.facts import Facts
+    from builder.compat.model import Relation
     from builder.plan.question import Target
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
@@ -63,6 +64,8 @@ def make_plans(
         targets, combination, warnings = _choose(recipe, group, source=source, facts=facts, python=python)
         for target in targets:
             specs, more = assemble(recipe, target, combination, facts=facts)
+            unsafe = _beside_plugin(recipe, target, combination, facts=facts)
+            combination = replace(combination, unsafe=tuple(dict.fromkeys((*combination.unsafe, *unsafe))))
             plans[target.subdir] = Plan(
                 recipe=recipe,
                 subdir=target.subdir,
@@ -115,6 +118,22 @@ def _combination(recipe: Recipe, targets: tuple[Target, ...], *, facts: Facts, p
     if recipe.framework.keras is not None and "keras" not in family.partners:
         family = replace(family, partners=(*family.partners, "keras"))
     return choose(Question(family=family, targets=targets, minors=pythons, facts=facts))
+
+
+def _beside_plugin(recipe: Recipe, target: Target, combination: Combination, *, facts: Facts) -> Iterator[Relation]:
+    """What computes wrongly beside the plug-in among the recipe's further dependencies, whichever release is taken."""
+    if not target.plugin or combination.plugin is None:
+        return
+    plugin = (combination.plugin.package, combination.plugin.newest)
+    for dependency in wanted(recipe, subdir=target.subdir):
+        package = dependency.subject
+        if any(choice.package == package for choice in combination.partners):
+            continue
+        for release in facts.releases_of(package, "pypi"):
+            version = Version(release.version)
+            if target.allows(package, version):
+                related = facts.related(plugin, (package, version), python=combination.python)
+                yield from (relation for relation in related if relation.verdict == "unsafe")
 
 
 def _without_framework(

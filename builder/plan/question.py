@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from builder.compat.fit import Setting
+from builder.compat.fit import EVERY_PATCH, Setting
 from builder.errors import UnsatisfiableError
 from builder.plan.model import Source
 from builder.plan.pins import Pin, pins, touches_series
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 #: Python minors envbuild plans for, newest first.
 PYTHONS: Final = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9")
-
-#: Packages of which facts know every release, so that a pin on one of them is judged exactly.
-EVERY_PATCH: Final = frozenset(("tensorflow", "tensorflow-metal", "keras", "jax", "jaxlib", "jax-metal"))
 
 ProviderName = Literal["conda-forge", "metal", "pypi"]
 

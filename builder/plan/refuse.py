@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from builder.compat.fit import display
+from builder.compat.model import Relation
 from builder.errors import UnsatisfiableError
 from builder.plan.choose import Combination, Level, Memo, Search
 from builder.plan.pins import series
@@ -61,7 +62,10 @@ def _refusal(question: Question, memo: Memo) -> UnsatisfiableError:
         reason, everything = None, beyond
     pinned = question.pins_on(*(reason.packages if reason else ()))
     nearest = list(dict.fromkeys(_nearest(question, memo)))
-    hint = "; or ".join(nearest[:3]) or (reason.remedy if reason else None)
+    declared = reason is not None and not any(isinstance(fact, Relation) for fact in reason.facts)
+    if reason is not None and reason.remedy and (declared or not nearest):
+        nearest.insert(0, reason.remedy)
+    hint = "; or ".join(nearest[:3]) or None
     if reason is None:
         asked = ", ".join(map(str, everything)) or "the recipe"
         return UnsatisfiableError(

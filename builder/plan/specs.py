@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 #: Conda's name of what facts call by the PyPI name.
 _CONDA: Final = {"torch": "pytorch", "ml-dtypes": "ml_dtypes"}
 
+#: What requires the project called `tensorflow`, whose files are those of tensorflow-cpu: only one may be installed.
+_REQUIRES_TENSORFLOW: Final = frozenset(
+    ("tf-keras", "tensorflow-hub", "tensorflow-text", "tensorflow-decision-forests", "keras-hub", "keras-nlp")
+)
+
 
 def assemble(
     recipe: Recipe, target: Target, combination: Combination, *, facts: Facts
@@ -98,6 +103,10 @@ def _framework(
     release = facts.release(family.main, main.newest, target.origin)
     build = release.build(target.subdir) if release is not None else None
     name = family.conda if conda else (build.distribution if build is not None else None) or family.main
+    if name == "tensorflow-cpu" and any(
+        w.subject in _REQUIRES_TENSORFLOW for w in wanted(recipe, subdir=target.subdir)
+    ):
+        name = family.main
     glob = family.build.format(py=combination.python.replace(".", "")) if conda else ""
     label = display(main.package, series(main.newest))
     beside = "".join(f" and {display(c.package, c.newest)}" for c in (combination.plugin,) if c is not None)

@@ -126,7 +126,7 @@ class Prefix:
                         source=path,
                     )
                 )
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 damaged.append(path)
         return tuple(records), tuple(damaged)
 

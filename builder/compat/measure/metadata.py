@@ -76,6 +76,7 @@ PROJECTS: Final = (
     Project(package="jaxlib", since="0.4.20", distributions=("jaxlib",)),
     Project(package="jax-metal", since="0.0.4", distributions=("jax-metal",)),
     Project(package="mlx", since="0.20", distributions=("mlx",), every_patch=False),
+    Project(package="mlx-metal", since="0.20", distributions=("mlx-metal",), every_patch=False),
 )
 
 

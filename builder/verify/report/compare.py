@@ -91,7 +91,7 @@ def load(file: Path) -> Report:
         raise UsageError(
             f"{file}: {error.strerror}", hint="`envbuild verify NAME --json > report.json` makes one"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             "this is not a report of `envbuild verify --json`",
             file=file,

@@ -128,10 +128,28 @@ def _raised(step: Step, outcome: Outcome, context: Context, packages: Packages) 
     if match is not None:
         title, remedy = f"{_capital(_doing(step))} fails: {match.cause}", match.remedy
     else:
-        culprit = _culprit(step.error, context, packages)
         title = f"{_capital(_doing(step))} fails: {last}"
-        remedy = f"reinstall {culprit.name}: {packages.reinstall(culprit)}" if culprit else packages.rebuild()
+        remedy = _cure(step.error, context, packages)
     return Finding(check=step.check, status=Status.FAIL, title=title, evidence=tuple(_tail(step.error)), remedy=remedy)
+
+
+def _cure(text: str, context: Context, packages: Packages) -> str:
+    """Remove a file that is nobody's and hides a module, else reinstall the package the text points at."""
+    stranger = _stranger(text, context)
+    if stranger is not None:
+        return f"remove or rename {stranger}, or what puts its folder on Python's path: it is not the environment's"
+    culprit = _culprit(text, context, packages)
+    return f"reinstall {culprit.name}: {packages.reinstall(culprit)}" if culprit else packages.rebuild()
+
+
+def _stranger(text: str, context: Context) -> Path | None:
+    """The file that raised, where it is neither the environment's nor its base interpreter's (a venv's library)."""
+    frames = [match["file"] for match in _TRACEBACK_FILE.finditer(text)]
+    if not frames or not frames[-1].startswith("/") or _MACHINERY.match(f'  File "{frames[-1]}"'):
+        return None
+    file = Path(frames[-1])
+    homes = (context.prefix.path, context.python.resolve().parent.parent)
+    return None if any(file.is_relative_to(home) for home in homes) else file
 
 
 def known(text: str, context: Context, packages: Packages, *, survived: bool = False) -> Match | None:

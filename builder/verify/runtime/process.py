@@ -23,7 +23,7 @@ CHECKS: Final = (
     Check(
         id="process.prefix",
         area="process",
-        catches="An interpreter that takes its prefix, and so its packages, from somewhere else.",
+        catches="An interpreter that takes its prefix or packages from somewhere else, as a `.pth` file can make it.",
         otherwise="`ModuleNotFoundError` for packages that `conda list` shows.",
     ),
     Check(
@@ -82,7 +82,38 @@ def judge_prefix(case: Case) -> Finding:
             *evidence,
             remedy=case.packages.rebuild(),
         )
+    leaks = [folder for folder in facts["path"] if _is_foreign(folder, path)]
+    if leaks:
+        named = _named_by(leaks, case.context.prefix.site_packages)
+        return case.warned(
+            f"Python also looks for packages in another environment: {', '.join(leaks)}.",
+            *evidence,
+            *(f"named by {file}" for file in named),
+            remedy=f"remove {', '.join(map(str, named))}"
+            if named
+            else "build the environment without the other one's packages (no --system-site-packages)",
+        )
     return case.passed("The interpreter and its packages are the environment's own.", *evidence)
+
+
+def _is_foreign(folder: str, prefix: Path) -> bool:
+    """Whether a folder of `sys.path` holds another environment's packages; sources of an editable install do not."""
+    place = Path(folder)
+    packages = place.name in ("site-packages", "dist-packages")
+    return packages and place.is_dir() and not place.resolve().is_relative_to(prefix)
+
+
+def _named_by(folders: list[str], site: Path | None) -> list[Path]:
+    """The `.pth` files that put one of the folders on Python's path."""
+    found = []
+    for file in sorted(site.glob("*.pth")) if site is not None else ():
+        try:
+            lines = {line.strip().rstrip("/") for line in file.read_text("utf-8", errors="replace").splitlines()}
+        except OSError:
+            continue
+        if lines & set(folders):
+            found.append(file)
+    return found
 
 
 def judge_shadow(case: Case) -> Finding:

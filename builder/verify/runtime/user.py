@@ -292,6 +292,6 @@ def _read_keras_json(file: Path) -> tuple[dict[str, Any], str | None]:
         settings = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}, None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return {}, str(error)
     return (settings, None) if isinstance(settings, dict) else ({}, "not a JSON object")

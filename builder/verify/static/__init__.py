@@ -11,6 +11,7 @@ from builder.macho.hashing import Hasher, Job
 from builder.verify.static import (
     check_arch,
     check_blas,
+    check_duplicates,
     check_elf,
     check_frameworks,
     check_linking,
@@ -35,6 +36,7 @@ __all__ = ["CHECKS", "Scope", "drawing", "findings"]
 CHECKS: Final[tuple[Check, ...]] = (
     *check_arch.CHECKS,
     *check_linking.CHECKS,
+    *check_duplicates.CHECKS,
     *check_targets.CHECKS,
     *check_blas.CHECKS,
     *check_signature.CHECKS,
@@ -63,6 +65,7 @@ def findings(
             *check_linking.check(survey),
             *check_targets.check(survey),
             *check_elf.check(survey),
+            *check_duplicates.check(survey),
             *check_blas.check(survey),
             *check_frameworks.check(survey),
         ]

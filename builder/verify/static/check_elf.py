@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from builder.verify.finding import Finding, Status
-from builder.verify.static.check_linking import FAMILIES
 from builder.verify.static.survey import Scope, optional_reason
 from builder.verify.static.text import listed, plural
 
@@ -38,7 +37,6 @@ def check(survey: Survey) -> Iterator[Finding]:
     yield from _interpreter(survey, tree, machine)
     yield from _missing(survey, tree)
     if survey.scope is Scope.FULL:
-        yield from _duplicates(survey, tree)
         yield from _blas(tree)
 
 
@@ -118,29 +116,6 @@ def _missing(survey: Survey, tree: ElfTree) -> Iterator[Finding]:
                 f"{needed:,} NEEDED entries resolved; glibc and what manylinux leaves to the system taken as present",
                 *listed([f"left out: {item.binary.rel} lacks {item.name}" for item in harmless], most=5),
             ),
-        )
-
-
-def _duplicates(survey: Survey, tree: ElfTree) -> Iterator[Finding]:
-    repeated = False
-    for family, pattern in FAMILIES.items():
-        users: dict[str, set[str]] = {}
-        for binary in tree.binaries:
-            for linked in tree.links[binary.rel].values():
-                if linked is not None and pattern.fullmatch(linked.name):
-                    users.setdefault(linked.rel, set()).add(survey.packages.owner(binary.rel))
-        if len(users) > 1:
-            repeated = True
-            yield Finding(
-                check="link.duplicate",
-                status=Status.WARN,
-                title=f"{len(users)} copies of {family} can end up in one process",
-                evidence=tuple(f"{rel}, loaded by {', '.join(sorted(names))}" for rel, names in sorted(users.items())),
-                remedy="Take these packages from one source (all from conda-forge), so that they share one runtime.",
-            )
-    if not repeated:
-        yield Finding(
-            check="link.duplicate", status=Status.PASS, title="No OpenMP or BLAS runtime is loaded from two places"
         )
 
 

@@ -1,4 +1,4 @@
-"""Frameworks: do Keras and the GPU plug-ins fit their host? By symbols and by metadata; nothing is imported."""
+"""Frameworks: do Keras and the GPU plug-ins fit their host? By facts, symbols and metadata; nothing is imported."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from builder.verify.finding import Finding, Status
 from builder.verify.registry import Check
 from builder.verify.static.demangle import shown
+from builder.verify.static.facts import Verdict, verdict
 from builder.verify.static.survey import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.verify.prefix import Dist
+    from builder.verify.prefix import Dist, Prefix
     from builder.verify.static.dyld import Process
     from builder.verify.static.survey import Survey
 
@@ -31,7 +33,8 @@ CHECKS: Final = (
     Check(
         id="metal.match",
         area="frameworks",
-        catches="A GPU plug-in (tensorflow-metal, jax-metal) that cannot load into the installed framework.",
+        catches="A GPU plug-in (tensorflow-metal, jax-metal) that cannot load into the installed framework, or that "
+        "is known to compute wrongly with it or its Keras.",
         otherwise="`import tensorflow` fails: NotFoundError: dlopen(…/libmetal_plugin.dylib): Symbol not found: …",
     ),
 )
@@ -49,10 +52,7 @@ def check(survey: Survey) -> Iterator[Finding]:
 
 def _keras(survey: Survey) -> Iterator[Finding]:
     prefix = survey.prefix
-    host = next(
-        (dist for name in _TENSORFLOW if (dist := prefix.dist(name)) and (dist.path.parent / "tensorflow").is_dir()),
-        None,
-    )
+    host = _tensorflow(prefix)
     keras, legacy = prefix.dist("keras"), prefix.dist("tf-keras")
     if host is None:
         yield Finding(check="keras.match", status=Status.SKIP, title="TensorFlow is not installed from a wheel here")
@@ -78,14 +78,19 @@ def _keras(survey: Survey) -> Iterator[Finding]:
             else [f"tf-keras {legacy.version} is for TensorFlow {'.'.join(legacy.version.split('.')[:2])}, not {minor}"]
         ),
     ]
+    facts = verdict(prefix, [(host, dist) for dist in (keras, legacy) if dist is not None])
+    # The requirement as TensorFlow words it and the fact made of the same metadata are one reason.
+    told = [sentence for sentence, _, _ in facts.refused]
+    reasons = [*reasons, *(told if not reasons else [])]
+    lines = [line for _, line, _ in (*facts.refused, *facts.unsafe)]
     if reasons:
-        wanted = "keras>=3" if version >= Version("2.16") else f"keras=={minor}.*"
         yield Finding(
             check="keras.match",
             status=Status.FAIL,
             title=f"Keras does not fit {host.name} {host.version}: {reasons[0]}",
-            evidence=(*evidence, *reasons[1:]),
-            remedy=f"Install the Keras of this TensorFlow: python -m pip install '{wanted}'",
+            evidence=(*evidence, *reasons[1:], *lines),
+            remedy=next((remedy for _, _, remedy in facts.refused if remedy), None)
+            or _keras_remedy(host, version, reasons),
         )
     elif keras is None:
         alone = prefix.python is None
@@ -98,13 +103,50 @@ def _keras(survey: Survey) -> Iterator[Finding]:
             evidence=tuple(evidence),
             remedy=None if alone else "Install keras: tf.keras is a separate package.",
         )
+    elif facts.unsafe:
+        cause, _, remedy = facts.unsafe[0]
+        yield Finding(
+            check="keras.match",
+            status=Status.WARN,
+            title=f"Keras {keras.version} is known to compute wrongly with {host.name} {host.version}",
+            evidence=(*evidence, cause, *lines),
+            remedy=remedy,
+        )
     else:
         yield Finding(
             check="keras.match",
             status=Status.PASS,
             title=f"Keras {keras.version} is one that {host.name} {host.version} accepts",
-            evidence=tuple(evidence),
+            evidence=(*evidence, *facts.lines),
         )
+
+
+def _tensorflow(prefix: Prefix) -> Dist | None:
+    found = (prefix.dist(name) for name in _TENSORFLOW)
+    return next((dist for dist in found if dist is not None and (dist.path.parent / "tensorflow").is_dir()), None)
+
+
+def _keras_remedy(host: Dist, version: Version, reasons: list[str]) -> str:
+    """A command that changes what is installed: `keras>=3` alone leaves a Keras 3 that is too old where it is."""
+    minor = f"{version.major}.{version.minor}"
+    if all(reason.startswith("tf-keras") for reason in reasons):
+        return f"Install the tf-keras of this TensorFlow: python -m pip install 'tf-keras=={minor}.*'"
+    declared = [str(specifier) for specifier in _required(host)]
+    bounds = ",".join(declared) if declared else ">=3" if version >= Version("2.16") else f"=={minor}.*"
+    return f"Install the Keras of this TensorFlow: python -m pip install --upgrade 'keras{bounds}'"
+
+
+def _required(host: Dist) -> SpecifierSet:
+    """What TensorFlow's own metadata says about Keras; empty where it says nothing."""
+    found = SpecifierSet()
+    for line in (host.read("METADATA") or "").split("\n\n", 1)[0].splitlines():
+        if re.match(r"Requires-Dist:\s*keras\b(?!-)", line):
+            try:
+                requirement = Requirement(line.partition(":")[2].strip())
+            except InvalidRequirement:
+                continue
+            found &= requirement.specifier
+    return found
 
 
 def _keras_reasons(host: Dist, version: Version, keras: Dist) -> list[str]:
@@ -113,14 +155,9 @@ def _keras_reasons(host: Dist, version: Version, keras: Dist) -> list[str]:
     Up to 2.15 TensorFlow and Keras were released together, minor by minor; 2.16 moved to Keras 3 (release notes).
     """
     reasons = []
-    for line in (host.read("METADATA") or "").split("\n\n", 1)[0].splitlines():
-        if re.match(r"Requires-Dist:\s*keras\b(?!-)", line):
-            try:
-                requirement = Requirement(line.partition(":")[2].strip())
-            except InvalidRequirement:
-                continue
-            if not requirement.specifier.contains(keras.version, prereleases=True):
-                reasons.append(f"it requires keras{requirement.specifier}, and {keras.version} is installed")
+    required = _required(host)
+    if not required.contains(keras.version, prereleases=True):
+        reasons.append(f"it requires keras{required}, and {keras.version} is installed")
     major, _, rest = keras.version.partition(".")
     if version >= Version("2.16") and major == "2" and not reasons:
         reasons.append(f"TensorFlow 2.16 and newer need Keras 3, and {keras.version} is installed")
@@ -153,39 +190,73 @@ def _metal(survey: Survey) -> Iterator[Finding]:
 
 
 def _plugin(survey: Survey, process: Process) -> Finding:
+    """By symbols whether it loads, by facts whether it works: each can refuse, neither overrules the other."""
     entry = process.entry
     package = survey.packages.described(entry.rel)
+    unbound = _unbound(survey, process)
+    facts = _plugin_facts(survey.prefix, survey.packages.owner(entry.rel))
+    hosts = [survey.packages.described(binary.rel) for binary, _ in process.images.values() if binary is not entry]
+    host = next(iter(dict.fromkeys(hosts)), None) or _host(survey)
+    told = tuple(line for _, line, _ in (*facts.refused, *facts.unsafe))
+    known = next((remedy for _, _, remedy in (*facts.refused, *facts.unsafe) if remedy), None)
+    if unbound or facts.refused:
+        title = f"{package} cannot load into {host}" if unbound else f"{package} does not work: {facts.refused[0][0]}"
+        out = f"python -m pip uninstall {survey.packages.owner(entry.rel)}"
+        return Finding(
+            check="metal.match",
+            status=Status.FAIL,
+            title=title,
+            evidence=(entry.rel, *unbound, *(sentence for sentence, _, _ in facts.refused if unbound), *told),
+            remedy=f"{known[:1].upper()}{known[1:]}, or remove the plug-in: {out}"
+            if known
+            else f"Take the pair that fits (`envbuild compat` lists them), or remove the plug-in: {out}",
+        )
+    what = f"{len(entry.imports):,} symbols" if survey.scope is Scope.FULL else "its libraries"
+    loads = f"{package} loads into {host}: {what} found"
+    if facts.unsafe:
+        return Finding(
+            check="metal.match",
+            status=Status.WARN,
+            title=f"{package} is known to compute wrongly, without a word, beside the Keras or host that is installed",
+            evidence=(entry.rel, loads, facts.unsafe[0][0], *told),
+            remedy=f"{known[:1].upper()}{known[1:]}; until then, run `envbuild verify --full` on the Mac"
+            if known
+            else "Run `envbuild verify --full` on the Mac.",
+        )
+    return Finding(
+        check="metal.match",
+        status=Status.PASS,
+        title=loads,
+        evidence=(entry.rel, "whether its results are right only a run on a Mac can tell", *facts.lines),
+    )
+
+
+def _plugin_facts(prefix: Prefix, owner: str) -> Verdict:
+    """The plug-in with its framework and, as it takes part in what the GPU computes, with Keras."""
+    plugin = prefix.dist(owner)
+    host = prefix.dist("jaxlib") if owner.startswith("jax") else _tensorflow(prefix)
+    keras = None if owner.startswith("jax") else prefix.dist("keras")
+    return verdict(prefix, [(plugin, dist) for dist in (host, keras) if plugin is not None and dist is not None])
+
+
+def _unbound(survey: Survey, process: Process) -> list[str]:
+    """What dyld would miss."""
+    entry = process.entry
     lines = [
         f"Library not loaded: {item.resolution.name}"
         for item in survey.missing_libraries
         if item.process is process or item.image is entry
     ]
-    if not lines and survey.scope is Scope.FULL:
-        missing = [item for other, items in survey.missing_symbols if other is process for item in items]
-        for item in sorted(missing, key=lambda item: item.position)[:10]:
-            place = f"expected in {item.expected.rel}" if item.expected else "looked up in every loaded library"
-            kind = "symbol not found in flat namespace" if item.how == "flat" else "Symbol not found"
-            lines.append(f"{kind}: {shown(item.symbol)}, {place}")
-        if entry.rel in survey.binder.damaged:
-            lines.append(f"its symbols cannot be read: {survey.binder.damaged[entry.rel]}")
-    hosts = [survey.packages.described(binary.rel) for binary, _ in process.images.values() if binary is not entry]
-    host = next(iter(dict.fromkeys(hosts)), None) or _host(survey)
-    if lines:
-        return Finding(
-            check="metal.match",
-            status=Status.FAIL,
-            title=f"{package} cannot load into {host}",
-            evidence=(f"{entry.rel}", *lines),
-            remedy="Take the pair that fits (`envbuild compat` lists them), or remove the plug-in: "
-            f"python -m pip uninstall {survey.packages.owner(entry.rel)}",
-        )
-    what = f"{len(entry.imports):,} symbols" if survey.scope is Scope.FULL else "its libraries"
-    return Finding(
-        check="metal.match",
-        status=Status.PASS,
-        title=f"{package} loads into {host}: {what} found",
-        evidence=(entry.rel, "by symbols; whether its results are right only a run on a Mac can tell"),
-    )
+    if lines or survey.scope is not Scope.FULL:
+        return lines
+    missing = [item for other, items in survey.missing_symbols if other is process for item in items]
+    for item in sorted(missing, key=lambda item: item.position)[:10]:
+        place = f"expected in {item.expected.rel}" if item.expected else "looked up in every loaded library"
+        kind = "symbol not found in flat namespace" if item.how == "flat" else "Symbol not found"
+        lines.append(f"{kind}: {shown(item.symbol)}, {place}")
+    if entry.rel in survey.binder.damaged:
+        lines.append(f"its symbols cannot be read: {survey.binder.damaged[entry.rel]}")
+    return lines
 
 
 def _host(survey: Survey) -> str:

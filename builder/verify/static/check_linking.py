@@ -1,8 +1,7 @@
-"""Linking: will dyld find every library and every symbol, and one of each?"""
+"""Linking: will dyld find every library and every symbol?"""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from builder.verify.finding import Finding, Status
@@ -33,19 +32,7 @@ CHECKS: Final = (
         catches="A symbol that the library it must come from does not export: packages that were not built together.",
         otherwise="ImportError: dlopen(…): Symbol not found: __ZN3tsl8internal10LogMessageC1EPKcii … Expected in: …",
     ),
-    Check(
-        id="link.duplicate",
-        area="linking",
-        catches="One runtime from two places: OpenMP (libomp, libiomp5, libgomp) or OpenBLAS, with who loads each.",
-        otherwise="OMP: Error #15: Initializing libomp.dylib, but found libomp.dylib already initialized.",
-    ),
 )
-
-#: Runtimes of which a process should have one: family → file names.
-FAMILIES: Final = {
-    "OpenMP": re.compile(r"lib(i?omp5?|gomp)([.-].*)?\.(dylib|so)(\..*)?|lib(i?omp5?|gomp)(-[0-9a-f]+)?\.so[.\d]*"),
-    "OpenBLAS": re.compile(r"lib(scipy_)?openblas\w*([.-].*)?\.(dylib|so)(\..*)?"),
-}
 
 
 def check(survey: Survey) -> Iterator[Finding]:
@@ -60,7 +47,6 @@ def check(survey: Survey) -> Iterator[Finding]:
     yield from _missing_libraries(survey)
     if survey.scope is Scope.FULL:
         yield from _symbols(survey)
-        yield from _duplicates(survey)
 
 
 def _missing_libraries(survey: Survey) -> Iterator[Finding]:
@@ -246,66 +232,3 @@ def _told_by_dyld(survey: Survey, item: Missing) -> tuple[str, ...]:
     if item.how == "flat":
         return f"symbol not found in flat namespace '{raw}'" + (f"  {plain}" if plain else ""), referenced
     return f"Symbol not found: {name}", referenced, "Expected as weak-def export from some loaded dylib"
-
-
-def loaders_of(survey: Survey, family: re.Pattern[str]) -> dict[str, tuple[str, ...]]:
-    """Every file of a family that is in the prefix → the packages whose binaries load it (maybe none)."""
-    copies = {binary.path: binary for binary in survey.inventory.binaries if family.fullmatch(binary.name)}
-    users: dict[str, set[str]] = {path: set() for path in copies}
-    for process in survey.processes:
-        for path in process.images:
-            if path in users and path != process.entry.path:
-                users[path].add(survey.packages.owner(process.entry.rel))
-    return {copies[path].rel: tuple(sorted(names)) for path, names in users.items()}
-
-
-def _duplicates(survey: Survey) -> Iterator[Finding]:
-    counted: list[str] = []
-    repeated = False
-    for family, pattern in FAMILIES.items():
-        found = loaders_of(survey, pattern)
-        used = {rel: users for rel, users in found.items() if users}
-        counted.append(f"{family}: {', '.join(sorted(found)) or 'none'}")
-        if len(used) > 1:
-            repeated = True
-            yield _duplicate(survey, family, pattern, used)
-    counted.append(f"libc++ beside macOS's own (harmless): {', '.join(_cxx_runtimes(survey)) or 'none'}")
-    if not repeated:
-        yield Finding(
-            check="link.duplicate",
-            status=Status.PASS,
-            title="No OpenMP or BLAS runtime is loaded from two places",
-            evidence=tuple(counted),
-        )
-
-
-def _cxx_runtimes(survey: Survey) -> list[str]:
-    """Copies of libc++ in the prefix. Two-level binding keeps each to the binaries that link it."""
-    return [binary.rel for binary in survey.inventory.binaries if re.match(r"libc\+\+(abi)?[.-]", binary.name)]
-
-
-def _duplicate(survey: Survey, family: str, pattern: re.Pattern[str], used: dict[str, tuple[str, ...]]) -> Finding:
-    together = next(
-        (
-            process.entry.rel
-            for process in survey.processes
-            if sum(bool(pattern.fullmatch(binary.name)) for binary, _ in process.images.values()) > 1
-        ),
-        None,
-    )
-    lines = [f"{rel}, loaded by {', '.join(users)}" for rel, users in sorted(used.items())]
-    if together is not None:
-        lines.append(f"both in one process as soon as this is imported: {together}")
-    openmp = family == "OpenMP"
-    return Finding(
-        check="link.duplicate",
-        status=Status.FAIL if together is not None and openmp else Status.WARN,
-        title=f"{len(used)} copies of {family} can end up in one process",
-        evidence=(
-            *lines,
-            "Two OpenMP runtimes abort the process or hang it (OMP: Error #15)."
-            if openmp
-            else "Each keeps its own threads: more threads than cores, no wrong results.",
-        ),
-        remedy="Take these packages from one source (all from conda-forge), so that they share one runtime.",
-    )

@@ -65,14 +65,14 @@ class Owned:
         for record in prefix.conda_records:
             for item in record.paths:
                 path = item.get("_path")
-                if isinstance(path, str) and item.get("path_type") != "softlink":
+                if isinstance(path, str) and item.get("path_type") != "softlink" and _inside(os.path.normpath(path)):
                     in_prefix = item.get("sha256_in_prefix")
                     plain = None if item.get("prefix_placeholder") else item.get("sha256")
                     self._own(path, in_prefix or plain, f"conda {record.name} {record.version}")
         for dist in prefix.dists:
             for path, digest, _ in record_entries(dist):
                 rel = os.path.normpath(inside + path)
-                if not rel.startswith(("..", "/")):
+                if _inside(rel):
                     self._own(rel, _sha256(digest), f"{dist.name} {dist.version}")
 
     def _own(self, path: str, digest: object, owner: str) -> None:
@@ -80,6 +80,11 @@ class Owned:
         self.by[path].append((owner, known))
         # The last writer wins, as on disk: wheels are installed over what conda linked.
         self.files[path] = known or self.files.get(path)
+
+
+def _inside(rel: str) -> bool:
+    """Whether a recorded path can be one of the prefix's files; damaged records name anything."""
+    return not rel.startswith(("..", "/")) and "\0" not in rel
 
 
 def _sha256(field: str) -> str | None:

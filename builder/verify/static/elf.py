@@ -82,16 +82,19 @@ def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:
 
 
 def _dynamic(elf: ELFFile) -> dict[str, list[str]]:
-    from elftools.elf.dynamic import DynamicSegment
+    from elftools.elf.dynamic import Dynamic
 
     tags: dict[str, list[str]] = {}
-    for segment in elf.iter_segments("PT_DYNAMIC"):
-        if isinstance(segment, DynamicSegment):
-            for tag in segment.iter_tags():
-                kind = tag.entry.d_tag
-                if kind in ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH"):
-                    value = getattr(tag, {"DT_NEEDED": "needed", "DT_SONAME": "soname"}.get(kind, kind[3:].lower()))
-                    tags.setdefault(kind, []).append(str(value))
+    for number in range(elf.num_segments()):
+        # The headers only: `iter_segments` makes a DynamicSegment, which parses every section to find its strings.
+        header = elf._get_segment_header(number)
+        if header["p_type"] != "PT_DYNAMIC" or not header["p_filesz"]:
+            continue
+        for tag in Dynamic(elf.stream, elf, None, header["p_offset"], False).iter_tags():
+            kind = tag.entry.d_tag
+            if kind in ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH"):
+                value = getattr(tag, {"DT_NEEDED": "needed", "DT_SONAME": "soname"}.get(kind, kind[3:].lower()))
+                tags.setdefault(kind, []).append(str(value))
     return tags
 
 
@@ -160,7 +163,9 @@ class ElfTree:
     def _resolve(self, binary: ElfBinary, name: str) -> ElfBinary | None:
         for folder in (*binary.search, f"{self._root}/lib"):
             path = os.path.normpath(f"{folder}/{name}")
-            found = self._by_path.get(path) or self._by_path.get(os.path.realpath(path))
+            found = self._by_path.get(path)
+            if found is None and os.path.lexists(path):  # a link, or in a linked folder; realpath is slow
+                found = self._by_path.get(os.path.realpath(path))
             if found is not None and found.machine == binary.machine:
                 return found
         # glibc takes a library that is loaded already under the same SONAME, wherever it came from.

@@ -79,6 +79,14 @@ class Packages:
         """The distribution or conda package that `rel` belongs to, or the folder it lies in where none claims it."""
         return self._owners.get(rel) or normalized(self.top_level(rel))
 
+    def from_wheel(self, rel: str) -> bool:
+        """Whether pip or uv brought the file: a wheel's RECORD names it, and no conda package does."""
+        return rel not in self._of_conda and self._owners.get(rel) in self._dists
+
+    @cached_property
+    def _of_conda(self) -> frozenset[str]:
+        return frozenset(rel for record in self._prefix.conda_records for rel in record.files)
+
     def described(self, rel: str) -> str:
         """`torchvision 0.20.1`, for messages."""
         name = self.owner(rel)

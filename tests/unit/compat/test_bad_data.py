@@ -50,6 +50,11 @@ def write(folder: Path, text: str, name: str = "facts.yaml") -> Path:
         (("established: published", "established: rumoured"), 8, "established"),
         (("established: published", "established: measured"), 2, "measured_on"),
         (('">=3.5"', '">=3.5,<3"'), 4, "no version can be in the range"),
+        (('">=3.5"', '"==3.5.*,<3"'), 4, "no version can be in the range"),
+        (('">=3.5"', '"~=3.5,<3"'), 4, "no version can be in the range"),
+        (('">=3.5"', '"==3.5.0,==3.6.0"'), 4, "no version can be in the range"),
+        (('">=3.5"', '">3.5,<=3.5"'), 4, "no version can be in the range"),
+        (('"2026-01-01"', '"2026-02-31"'), 9, "no day of the calendar"),
         (('">=3.5"', '"three"'), 4, "not a version range"),
         (("verdict: works", "verdict: unsafe"), 2, "check"),
         (("package: keras", "package: tensorflow"), 2, "two different packages"),
@@ -68,6 +73,12 @@ def test_a_malformed_fact_is_refused_with_its_line(
     assert caught.value.file == str(file)
     assert caught.value.line == line, caught.value.message
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize("text", [">=3.5,!=3.5.*,<4", "~=3.5", "==3.5.*,>=3.5.1", ">=3.5,<=3.5", "==3.5.1,>=3.5"])
+def test_a_possible_range_is_taken(tmp_path: Path, text: str) -> None:
+    write(tmp_path, GOOD.replace('">=3.5"', f'"{text}"'))
+    assert load_facts(tmp_path).relations
 
 
 def test_an_id_used_twice_is_refused_naming_both_places(tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ WORKS = [
     "jax=0.4.34 jaxlib=0.4.34 jax-metal=0.1.1",
     "tf-keras=2.16 tensorflow=2.16",
     "torch=2.6 numpy=2.1 python=3.13",
+    "tensorflow=2.13 numpy=1.24",  # the newest 1.24 is outside, 1.24.3 is what it declares
+    "jax=0.4.26 numpy=2.0",
+    "h5py=3.11 numpy=2.0",
+    "ml-dtypes=0.4 numpy=2.2",
+    "mlx=0.28 mlx-metal=0.28 macos=14.0",
 ]
 
 
@@ -91,6 +96,7 @@ def test_a_combination_that_is_known_to_work_is_accepted(facts: Facts, words: st
         "tensorflow-metal=1.0.0 keras=2.13",
         "tensorflow-metal=0.8.0 keras=2.12 python=3.11",
         "tensorflow=2.16 tensorflow-metal=1.2.0 keras=3.8",
+        "tensorflow=2.19 tensorflow-metal=1.2.0 tf-keras=2.19",
     ],
 )
 def test_pairs_that_load_and_compute_wrongly_are_called_unsafe(facts: Facts, words: str) -> None:
@@ -106,7 +112,16 @@ def test_the_cp310_wheel_of_metal_0_8_is_not_called_unsafe(facts: Facts) -> None
 
 
 @pytest.mark.parametrize(
-    "words", ["tensorflow=2.30 keras=3.12", "tensorflow=2.19 keras=3.40", "tensorflow=2.17 tensorflow-metal=1.2.0"]
+    "words",
+    [
+        "tensorflow=2.30 keras=3.12",
+        "tensorflow=2.19 keras=3.40",
+        "tensorflow=2.17 tensorflow-metal=1.2.0",
+        "jax=0.5.0 jax-metal=0.1.1",
+        "tensorflow=2.18 pandas=2.2",  # no fact is about pandas
+        "tensorflow=2.18 torch=2.8",  # neither says a word about the other
+        "tensorflow=2.18 keras=3.5 torch=2.8",
+    ],
 )
 def test_what_no_fact_covers_is_unproven_and_neither_refused_nor_accepted(facts: Facts, words: str) -> None:
     explanation = explain(parse(words.split(), facts), subdir=None, facts=facts)
@@ -117,6 +132,54 @@ def test_a_refusal_offers_the_nearest_versions_that_fit(facts: Facts) -> None:
     explanation = explain({"tensorflow": "2.18", "tensorflow-metal": "1.1.0"}, subdir=None, facts=facts)
     assert any(offer.startswith("TensorFlow 2.17") for offer in explanation.nearest)
     assert any(offer.startswith("tensorflow-metal 1.2.0") for offer in explanation.nearest)
+
+
+def test_a_python_that_the_packages_lack_gets_the_nearest_python_they_have(facts: Facts) -> None:
+    explanation = explain({"tensorflow-metal": "1.2.0", "python": "3.13"}, subdir=Subdir.OSX_ARM64, facts=facts)
+    assert explanation.nearest == ("tensorflow-metal 1.2.0 with Python 3.12",)
+
+
+def test_an_offer_about_one_package_names_no_others(facts: Facts) -> None:
+    explanation = explain({"torch": "2.8"}, subdir=Subdir.OSX_64, facts=facts)
+    assert explanation.nearest == ("PyTorch 2.2.2",)
+
+
+def test_the_macos_that_is_to_run_it_can_be_named(facts: Facts) -> None:
+    explanation = explain(parse(["torch=2.12", "macos=12.0"], facts), subdir=Subdir.OSX_ARM64, facts=facts)
+    assert explanation.answer == "refused"
+    assert "needs macOS 14.0" in explanation.reasons[0].statement
+
+
+def test_no_reason_is_given_twice(facts: Facts) -> None:
+    """NumPy 2.0 was run beside TensorFlow 2.18 once for each Keras; one line says so."""
+    statements = [
+        r.statement for r in explain({"tensorflow": "2.18", "numpy": "2.0"}, subdir=None, facts=facts).reasons
+    ]
+    assert len(statements) == len(set(statements))
+
+
+def test_packages_of_which_no_fact_knows_any_are_refused_with_those_it_knows(facts: Facts) -> None:
+    with pytest.raises(UsageError, match="no fact is about 'nosuch'") as caught:
+        parse(["nosuch=1.0", "python=3.12"], facts)
+    assert "tensorflow" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("h5py=3.10 numpy=2.0", "numpy.dtype size changed"),
+        ("ml-dtypes=0.3 numpy=2.2", "numpy.core.umath failed to import"),
+        ("jaxlib=0.4.25 numpy=2.0", "_ARRAY_API not found"),
+        ("jax=0.4.20 numpy=2.0", "_ARRAY_API not found"),
+        ("jax=0.6.0 jax-metal=0.1.1", "UNIMPLEMENTED"),
+        ("mlx=0.29 mlx-metal=0.28", "mlx-metal"),
+    ],
+)
+def test_what_metadata_admits_and_breaks_is_refused(facts: Facts, words: str, cause: str) -> None:
+    explanation = explain(parse(words.split(), facts), subdir=Subdir.OSX_ARM64, facts=facts)
+    assert explanation.answer == "refused"
+    assert any(cause in reason.statement for reason in explanation.reasons if reason.kind == "refuses")
+    assert explanation.nearest
 
 
 def test_a_macos_floor_below_the_wheels_is_refused(facts: Facts) -> None:
@@ -140,9 +203,7 @@ def test_the_two_wheels_of_one_release_may_declare_different_things(facts: Facts
     assert linux.distribution == "tensorflow-cpu"
 
 
-@pytest.mark.parametrize(
-    "word", ["tensorflow", "=2.18", "tensorflow=", "tensorflow=two", "nosuch=1.0", "tf=2.1", "x;y=1"]
-)
+@pytest.mark.parametrize("word", ["tensorflow", "=2.18", "tensorflow=", "tensorflow=two", "tf=2.1", "x;y=1"])
 def test_words_that_name_no_version_are_refused_with_what_to_write(facts: Facts, word: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse([word, "tensorflow=2.18"], facts)

@@ -97,6 +97,9 @@ def test_the_tables_are_shown_as_text(capsys: pytest.CaptureFixture[str]) -> Non
         (["explain", "keras=3.5", "keras=3.6"], "given twice"),
         (["tables"], "no table is called"),
         (["--package", "nosuch"], "no fact is about"),
+        (["--package", "keras", "--version", "9.9"], "no fact is about keras 9.9"),
+        (["--package", "keras", "--version", "abc"], "is not a version"),
+        (["--version", "2.18"], "narrows the tables of a --package"),
         (["--html", "/proc/none/x.html"], "cannot be written"),
     ],
 )

@@ -11,7 +11,7 @@ from builder.errors import SourceUnreachableError, UnsatisfiableError
 from builder.lock.groups import assign_groups
 from builder.lock.model import LockedPackage
 from builder.lock.parity import equalise
-from builder.lock.solver import SolveRequest
+from builder.lock.solver import SolveRequest, settled
 from builder.platforms import Subdir
 from builder.render.model import SpecLine
 
@@ -147,3 +147,23 @@ def test_lost_network_is_not_taken_for_no_solution() -> None:
     solver.solve = failing  # type: ignore[method-assign]
     with pytest.raises(SourceUnreachableError):
         _equal(solver)
+
+
+def test_a_failure_is_raised_only_after_the_other_platforms_have_ended() -> None:
+    """Work left behind reports to a closed event loop: a traceback in the middle of the error."""
+    ended: list[str] = []
+
+    async def slow() -> str:
+        await asyncio.sleep(0.01)
+        ended.append("slow")
+        return "slow"
+
+    async def failing() -> str:
+        raise UnsatisfiableError("no set of packages")
+
+    async def run() -> None:
+        await settled([failing(), slow()])
+
+    with pytest.raises(UnsatisfiableError):
+        asyncio.run(run())
+    assert ended == ["slow"]

@@ -222,7 +222,34 @@ def test_a_restriction_that_cannot_be_said_for_pypi_is_refused_and_not_dropped(f
 def test_tf_keras_gets_tensorflows_own_minor(facts: Facts) -> None:
     plans = make_plans(recipe(framework=framework(), dependencies=["tf-keras"]), source=Source.PYPI, facts=facts)
     pip = lines(plans[LINUX], "pip")
-    assert pip["tf-keras"] == pip["tensorflow-cpu"]
+    assert pip["tf-keras"] == pip["tensorflow"]
+
+
+@pytest.mark.parametrize("asked", ["tf-keras", "tensorflow-hub"])
+def test_what_requires_the_project_tensorflow_gets_no_tensorflow_cpu_beside_it(facts: Facts, asked: str) -> None:
+    """tensorflow and tensorflow-cpu are the same files: installed both, they overwrite each other."""
+    plans = make_plans(recipe(framework=framework("metal", gpu=True), pypi=[asked]), facts=facts)
+    assert "tensorflow-cpu" not in lines(plans[LINUX], "pip")
+    assert lines(plans[LINUX], "pip")["tensorflow"] == lines(plans[MAC], "pip")["tensorflow"]
+
+
+def test_tf_keras_beside_the_plugin_is_loudly_unsafe_with_a_mandatory_check(facts: Facts) -> None:
+    """tf-keras is Keras 2, whose Dense layers the plug-in computes wrongly."""
+    plans = make_plans(recipe(framework=METAL, pypi=["tf-keras"]), facts=facts)
+    assert plans[MAC].mandatory_checks == ("numerics.device",)
+    assert any(warning.startswith("UNSAFE") and "tf-keras" in warning for warning in plans[MAC].warnings)
+    assert not plans[LINUX].warnings
+    assert not plans[LINUX].mandatory_checks
+
+
+def test_numpy_also_fits_what_the_frameworks_partners_declare(facts: Facts) -> None:
+    """conda-forge's jaxlib takes NumPy 1, the jax of its version does not: chosen together they cannot be solved."""
+    plans = make_plans(
+        recipe(framework={"name": "jax", "provider": "conda-forge"}, dependencies=["numpy <2"]), facts=facts
+    )
+    jax = lines(plans[MAC], "conda")["jax"]
+    release = next(r for r in facts.releases_of("jax", "pypi") if r.version == jax.split(",")[0].removeprefix(">="))
+    assert not any(text.startswith("numpy>=2.0") and ";" not in text for text in release.builds["any"].requires)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,13 @@ CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
         "use TensorFlow 2.19",
     ),
     (
+        "a macOS floor below what the wheels are tagged for",
+        {"framework": METAL, "macos": "11.0"},
+        Source.CONDA_FORGE,
+        "needs macOS 12.0",
+        'raise `macos:` to "12.0"',
+    ),
+    (
         "plug-in without a wheel for the Python",
         {"framework": METAL, "python": "3.13"},
         Source.CONDA_FORGE,

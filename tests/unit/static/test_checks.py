@@ -154,6 +154,24 @@ def test_damaged_conda_record(tmp_path: Path) -> None:
     assert "conda-meta/broken-1.0-0.json" in verified(tmp_path)["pkg.integrity"][0].title
 
 
+@pytest.mark.parametrize(
+    ("text", "readable"),
+    [
+        ("[" * 100_000, False),
+        ('{"name": "a", "version": "1", "paths_data": {"paths": [{"_path": "a\\u0000b", "sha256": "00"}]}}', True),
+        ('{"name": "a", "version": "1", "paths_data": {"paths": [{"_path": "/dev/zero", "sha256": "00"}]}}', True),
+        ('{"name": "a", "version": "1", "paths_data": {"paths": [{"_path": "../../x", "sha256": "00"}]}}', True),
+    ],
+    ids=["nested", "null-byte", "absolute", "outside"],
+)
+def test_hostile_conda_records(tmp_path: Path, text: str, readable: bool) -> None:
+    """Nested too deep for the parser, or naming what is no file of the prefix: a finding or nothing, never an error."""
+    interpreter(tmp_path)
+    (tmp_path / "conda-meta" / "hostile.json").write_text(text)
+    found = verified(tmp_path)["pkg.integrity"]
+    assert [finding.status for finding in found] == ([Status.PASS] if readable else [Status.FAIL, Status.PASS])
+
+
 def test_pip_over_conda(tmp_path: Path) -> None:
     interpreter(tmp_path)
     site = site_of(tmp_path)
@@ -221,13 +239,81 @@ def test_metal_match_by_symbols(tmp_path: Path, host: str, status: Status) -> No
     """A plug-in is looked at as TensorFlow loads it, whatever the versions are called."""
     put(host, tmp_path / "tensorflow" / "libhost.dylib")
     put("module.so", tmp_path / "tensorflow-plugins" / "libmetal_plugin.dylib")
-    dist(tmp_path, "tensorflow", "9.0", ["tensorflow/libhost.dylib"])
-    dist(tmp_path, "tensorflow-metal", "8.0", ["tensorflow-plugins/libmetal_plugin.dylib"])
+    dist(tmp_path, "tensorflow", "2.18.1", ["tensorflow/libhost.dylib"])
+    dist(tmp_path, "tensorflow-metal", "1.2.0", ["tensorflow-plugins/libmetal_plugin.dylib"])
     (finding,) = verified(tmp_path)["metal.match"]
     assert finding.status is status
-    assert "tensorflow-metal 8.0" in finding.title
-    assert "tensorflow 9.0" in finding.title
+    assert "tensorflow-metal 1.2.0" in finding.title
+    assert "tensorflow 2.18.1" in finding.title
     assert any("_host_mul" in line for line in finding.evidence) == (status is Status.FAIL)
+
+
+def plugin(site: Path, *, name: str, version: str, host: str, host_version: str) -> None:
+    """A plug-in all of whose symbols are in its host, so that only facts can speak against the pair."""
+    top, folder = {"tensorflow": ("tensorflow", "tensorflow-plugins"), "jaxlib": ("jaxlib", "jax_plugins/metal")}[host]
+    put("libhost.dylib", site / top / "libhost.dylib")
+    module = put("module.so", site / folder / "libplugin.dylib")
+    module.write_bytes(module.read_bytes().replace(b"@loader_path/../host\0", b"@rpath/\0".ljust(21, b"\0")))
+    dist(site, host, host_version, [f"{top}/libhost.dylib"])
+    dist(site, name, version, [f"{folder}/libplugin.dylib"], requires=[host])
+
+
+@pytest.mark.parametrize(
+    ("versions", "status", "source"),
+    [
+        (("tensorflow-metal", "1.2.0", "tensorflow", "2.19.1"), Status.PASS, "made for TensorFlow 2.18"),
+        (("tensorflow-metal", "1.2.0", "tensorflow", "2.21.0"), Status.FAIL, "pull requests 126360"),
+        (("jax-metal", "0.1.1", "jaxlib", "0.4.34"), Status.PASS, "was made for jaxlib 0.4.34"),
+        (("jax-metal", "0.1.1", "jaxlib", "0.4.36"), Status.PASS, "unproven: no fact says"),
+        (("jax-metal", "0.1.1", "jaxlib", "0.7.2"), Status.FAIL, "jax-ml/jax#27146"),
+        (("jax-metal", "0.1.1", "jaxlib", "not a version"), Status.PASS, "only a run on a Mac"),
+    ],
+)
+def test_metal_match_by_facts(tmp_path: Path, versions: tuple[str, str, str, str], status: Status, source: str) -> None:
+    """jax-metal 0.1.1 binds every symbol it needs in any jaxlib and works with few: only facts know."""
+    name, version, host, host_version = versions
+    plugin(tmp_path, name=name, version=version, host=host, host_version=host_version)
+    (finding,) = verified(tmp_path)["metal.match"]
+    assert finding.status is status
+    assert any(source in line for line in finding.evidence), finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("keras", "tensorflow", "metal", "status"),
+    [
+        ("3.6.0", "2.18.1", "1.2.0", Status.PASS),
+        ("3.7.0", "2.18.1", "1.2.0", Status.WARN),
+        ("2.15.0", "2.15.1", "1.1.0", Status.WARN),
+    ],
+)
+def test_metal_that_computes_wrongly_with_this_keras(
+    tmp_path: Path, keras: str, tensorflow: str, metal: str, status: Status
+) -> None:
+    """The pair loads and passes every symbol; on the Mac a Dense layer with relu is then wrong without a word."""
+    plugin(tmp_path, name="tensorflow-metal", version=metal, host="tensorflow", host_version=tensorflow)
+    dist(tmp_path, "keras", keras)
+    (finding,) = verified(tmp_path)["metal.match"]
+    assert finding.status is status
+    assert any("tensorflow#92686" in line for line in finding.evidence) == (status is Status.WARN)
+    assert bool(finding.remedy) == (status is Status.WARN)
+
+
+def test_a_keras_that_facts_refuse_fails_with_its_source(tmp_path: Path) -> None:
+    """The installed metadata is silent here, as it is for what was forced or rebuilt."""
+    (tmp_path / "tensorflow").mkdir()
+    dist(tmp_path, "tensorflow-cpu", "2.21.0")
+    dist(tmp_path, "keras", "3.5.0")
+    (finding,) = verified(tmp_path)["keras.match"]
+    assert finding.status is Status.FAIL
+    assert any(line.startswith("fact ") and "source: " in line for line in finding.evidence)
+
+
+def test_the_remedy_for_an_old_keras_changes_it(tmp_path: Path) -> None:
+    """`pip install 'keras>=3'` would leave the Keras 3.5.0 that is too old in place."""
+    (tmp_path / "tensorflow").mkdir()
+    dist(tmp_path, "tensorflow", "2.20.0", requires=["keras>=3.10.0"])
+    dist(tmp_path, "keras", "3.5.0")
+    assert "--upgrade 'keras>=3.10.0'" in str(verified(tmp_path)["keras.match"][0].remedy)
 
 
 def test_recipe_with_gpu_but_no_plugin(tmp_path: Path) -> None:

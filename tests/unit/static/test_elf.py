@@ -75,6 +75,53 @@ def test_a_macs_binary_does_not_belong(tmp_path: Path) -> None:
     assert linux(tmp_path)["arch.binary"][0].evidence == ("slipped/libhost.dylib: a macOS binary (arm64)",)
 
 
+def users_of_openmp(site: Path, *runtimes: tuple[str, str], owned: bool = True) -> None:
+    """A wheel per (file name, SONAME), each with a private copy; not `owned`: the first copy is nobody's."""
+
+    def renamed(fixture: str, name: str) -> bytes:
+        return (DATA / fixture).read_bytes().replace(b"libhost.so\0", name.encode().ljust(11, b"\0"))
+
+    for number, (name, soname) in enumerate(runtimes):
+        top = site / f"user{number}"
+        library = (top / "host" if owned or number else site / "host") / name
+        for folder in (top / "guest", library.parent):
+            folder.mkdir(parents=True)
+        library.write_bytes(renamed("libhost-x86_64.so", soname))
+        module = top / "guest" / "module.so"
+        if library.is_relative_to(top):
+            module.write_bytes(renamed("module-x86_64.so", name))
+        else:
+            (top / "module.so").write_bytes(renamed("module-x86_64.so", name))
+            module = top / "module.so"
+        files = [str(path.relative_to(site)) for path in (module, library) if path.is_relative_to(top)]
+        dist(site, top.name, "1.0", files, tag="cp311-cp311-manylinux_2_28_x86_64")
+
+
+GNU, GNU2, LLVM = ("libgomp.so", "libgomp.so"), ("libgomp.so", "gomp2.so"), ("libomp.so", "libomp.so")
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "owned", "status", "words"),
+    [
+        ((GNU,), True, Status.PASS, "OpenMP: user0/host/libgomp.so"),
+        ((GNU, GNU2), True, Status.PASS, "OpenMP: each is a wheel's private copy"),
+        ((GNU, GNU2), False, Status.WARN, "host/libgomp.so, loaded by user0"),
+        ((GNU, GNU), False, Status.PASS, "OpenMP: host/libgomp.so, user1/host/libgomp.so"),
+        ((GNU, LLVM), True, Status.WARN, "Error #15"),
+    ],
+    ids=["one", "private", "mixed", "one-soname", "two-makers"],
+)
+def test_copies_of_openmp(
+    tmp_path: Path, runtimes: tuple[tuple[str, str], ...], owned: bool, status: Status, words: str
+) -> None:
+    """Wheels' own copies of GNU's are how PyPI works, and glibc loads one SONAME once; two makers' are a hazard."""
+    users_of_openmp(tmp_path, *runtimes, owned=owned)
+    (finding,) = linux(tmp_path)["link.duplicate"]
+    assert finding.status is status
+    assert any(words in line for line in finding.evidence), finding.evidence
+    assert bool(finding.remedy) == (status is Status.WARN)
+
+
 @pytest.mark.parametrize("cut", [5, 20, 64, 200, 1000])
 def test_truncated_file(tmp_path: Path, cut: int) -> None:
     """A damaged ELF file is a finding, and the others are still looked at."""

@@ -10,8 +10,13 @@ import pytest
 from builder.platforms import Subdir
 from builder.verify.finding import Status
 from builder.verify.runtime import frameworks, numerics, others, process
+from builder.verify.runtime.explain import failure
+from builder.verify.runtime.harness import Outcome, Step
+from builder.verify.runtime.remedy import Packages
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.verify.support import Tree
 
 NATIVE: dict[str, Any] = {
@@ -204,3 +209,53 @@ def test_mps_is_required_where_the_recipe_wants_a_gpu(tree: Tree) -> None:
     with_it = others.judge_devices(tree.case("torch.devices", context=context, mps=True, cuda=False))
     jax = others.judge_devices(tree.case("jax.devices", context=context, devices=["METAL:0"]))
     assert (without.status, with_it.status, jax.status) == (Status.FAIL, Status.PASS, Status.PASS)
+
+
+@pytest.mark.parametrize("by", ["zz-leak.pth", None])
+def test_another_environments_packages_on_the_path_are_named(tree: Tree, tmp_path: Path, by: str | None) -> None:
+    """A `.pth` file, or `--system-site-packages`: imports succeed with packages that no lock names."""
+    other = tmp_path / "other" / "lib" / "python3.11" / "site-packages"
+    sources = tmp_path / "project" / "src"
+    other.mkdir(parents=True)
+    sources.mkdir(parents=True)
+    if by is not None:
+        (tree.site / by).write_text(f"import sys\n{other}\n")
+    told: dict[str, Any] = {
+        "executable": str(tree.path / "bin" / "python"),
+        "prefix": str(tree.path),
+        "base_prefix": str(tree.path),
+    }
+    sound = tree.case("process.prefix", path=[str(tree.site), str(sources)], **told)
+    assert process.judge_prefix(sound).status is Status.PASS
+    finding = process.judge_prefix(tree.case("process.prefix", path=[str(tree.site), str(other)], **told))
+    assert finding.status is Status.WARN
+    assert str(other) in finding.title
+    assert (by or "--system-site-packages") in str(finding.remedy)
+
+
+def test_a_file_that_is_nobodys_is_removed_and_no_package_reinstalled(tree: Tree, tmp_path: Path) -> None:
+    """Reinstalling the package that imports a strange h5py.py would heal nothing."""
+    tree.dist("keras", "3.5.0", "keras/__init__.py")
+    stranger = tmp_path / "elsewhere" / "h5py.py"
+    frame = f'  File "{tree.site}/keras/__init__.py", line 1, in <module>\n    import h5py\n'
+
+    def remedy(*files: Path) -> str:
+        text = "Traceback (most recent call last):\n" + frame
+        text += "".join(f'  File "{file}", line 1, in <module>\n' for file in files) + "RuntimeError: no\n"
+        step = Step(check="import.alone", subject="keras", how="raised", facts={}, error=text, message="no")
+        outcome = Outcome(
+            probe="imports",
+            steps=(step,),
+            finished=True,
+            returncode=0,
+            timed_out=False,
+            limit=9.0,
+            seconds=1.0,
+            peak_mib=1.0,
+            stdout="",
+            stderr="",
+        )
+        return str(failure(step, outcome, tree.context(), Packages(tree.prefix)).remedy)
+
+    assert remedy(stranger).startswith(f"remove or rename {stranger}")
+    assert remedy().startswith("reinstall keras")
