@@ -107,7 +107,7 @@ def default_cache(environ: Mapping[str, str]) -> Path:
 
 def _check_local(package: LockedPackage, mirrors: Mirrors) -> None:
     """py-rattler checks the hash of what it downloads, but not of a package that already lies on this machine."""
-    url = mirrors.fetch_url(package.url)
+    url = mirrors.package_url(package.url)
     if not url.startswith("file://"):
         return
     path = Path(unquote(urlsplit(url).path))
@@ -119,7 +119,9 @@ def _check_local(package: LockedPackage, mirrors: Mirrors) -> None:
     except OSError as error:
         raise SourceUnreachableError(
             f"{package.name}: {path} cannot be read: {error.strerror}",
-            hint="the lock was made on another machine, or its channel was deleted: run `envbuild lock` again",
+            hint="the lock was made on another machine, or its channel was deleted: run `envbuild lock` again"
+            if url == package.url
+            else "the mirror does not hold this package; complete it, or leave the mirror out",
         ) from None
     if digest.hexdigest() != package.sha256:
         raise BuildError(
@@ -129,7 +131,7 @@ def _check_local(package: LockedPackage, mirrors: Mirrors) -> None:
 
 
 def _record(package: LockedPackage, mirrors: Mirrors) -> rattler.RepoDataRecord:
-    url = mirrors.fetch_url(package.url)
+    url = mirrors.package_url(package.url)
     build = package.build
     number = build.rpartition("_")[2]
     record = rattler.PackageRecord(

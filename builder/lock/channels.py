@@ -27,6 +27,8 @@ class Mirrors:
     """Canonical channel URL → where to fetch it instead. URLs end without a slash."""
 
     urls: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """The same for packages, where they are not beside the metadata (which had to be unpacked elsewhere)."""
 
     @classmethod
     def parse(cls, pairs: Mapping[str, str], *, unpack_dir: Path) -> Mirrors:
@@ -36,20 +38,24 @@ class Mirrors:
         given an unpacked twin under `unpack_dir`, since a `file://` channel is read uncompressed.
         """
         urls: dict[str, str] = {}
+        packages: dict[str, str] = {}
         for channel, place in pairs.items():
             folder = _local_folder(place)
             if folder is None and "://" not in place:
                 raise UsageError(f"the mirror {place!r} of {channel} is neither a URL nor an existing folder")
             where = place if folder is None else _readable(folder, channel, unpack_dir).as_uri()
             urls[canonical_url(channel)] = where.rstrip("/")
-        return cls(urls)
+            if folder is not None:
+                packages[canonical_url(channel)] = folder.as_uri()
+        return cls(urls, packages)
 
     def fetch_url(self, url: str) -> str:
-        """Where to fetch what the canonical `url` names."""
-        for canonical, mirror in self.urls.items():
-            if url == canonical or url.startswith(f"{canonical}/"):
-                return mirror + url[len(canonical) :]
-        return url
+        """Where to fetch the channel or metadata that the canonical `url` names."""
+        return _moved(url, self.urls)
+
+    def package_url(self, url: str) -> str:
+        """Where to fetch the package that the canonical `url` names."""
+        return _moved(url, {**self.urls, **self.packages})
 
     def canonical(self, url: str) -> str:
         """The canonical URL of something fetched from `url`."""
@@ -57,6 +63,13 @@ class Mirrors:
             if url == mirror or url.startswith(f"{mirror}/"):
                 return canonical + url[len(mirror) :]
         return url
+
+
+def _moved(url: str, mirrors: Mapping[str, str]) -> str:
+    for canonical, mirror in mirrors.items():
+        if url == canonical or url.startswith(f"{canonical}/"):
+            return mirror + url[len(canonical) :]
+    return url
 
 
 def canonical_url(channel: str) -> str:

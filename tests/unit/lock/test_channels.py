@@ -65,6 +65,16 @@ def test_packed_metadata_is_unpacked_once(tmp_path: Path) -> None:
     assert not (mirror / "linux-64" / "repodata.json").exists(), "the mirror itself is not written to"
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_packages_are_taken_from_the_mirror_itself(tmp_path: Path, packed: bool) -> None:
+    """The unpacked twin of a mirror holds metadata only; packages looked for there would never be found."""
+    mirror = _channel(tmp_path / "mirror", packed=packed)
+    mirrors = Mirrors.parse({"conda-forge": str(mirror)}, unpack_dir=tmp_path / "unpacked")
+    assert mirrors.package_url(f"{FORGE}/linux-64/a-1-0.conda") == f"{mirror.as_uri()}/linux-64/a-1-0.conda"
+    remote = Mirrors.parse({"conda-forge": "https://one.example/c/"}, unpack_dir=tmp_path / "unpacked")
+    assert remote.package_url(f"{FORGE}/linux-64/a-1-0.conda") == "https://one.example/c/linux-64/a-1-0.conda"
+
+
 def test_changed_metadata_is_unpacked_again(tmp_path: Path) -> None:
     mirror = _channel(tmp_path / "mirror", packed=True)
     first = Mirrors.parse({"c": str(mirror)}, unpack_dir=tmp_path / "unpacked")
