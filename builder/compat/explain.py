@@ -154,10 +154,10 @@ def _lonely(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> 
 
 
 def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> Iterator[Reason]:
-    """What refuses first; of reasons that say the same, the one with the best evidence."""
+    """What refuses first, above all what says what to do; of reasons that say the same, the best established one."""
     found = [
         _reason("refuses", refusal.statement, refusal.facts[0], remedy=refusal.remedy)
-        for refusal in judgement.refusals
+        for refusal in sorted(judgement.refusals, key=lambda refusal: refusal.remedy is None)
         if refusal.facts
     ]
     found += [_reason("unsafe", relation.cause, relation, remedy=relation.remedy) for relation in judgement.unsafe]

@@ -167,6 +167,8 @@ def test_packages_of_which_no_fact_knows_any_are_refused_with_those_it_knows(fac
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
+        ("tensorflow=2.16 keras=2.15", "register_load_context_function"),
+        ("tensorflow=2.20 keras=2.15", "register_load_context_function"),
         ("h5py=3.10 numpy=2.0", "numpy.dtype size changed"),
         ("ml-dtypes=0.3 numpy=2.2", "numpy.core.umath failed to import"),
         ("jaxlib=0.4.25 numpy=2.0", "_ARRAY_API not found"),
