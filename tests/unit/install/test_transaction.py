@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,8 +188,10 @@ def test_threads_that_still_write(tmp_path: Path) -> None:
 
     def link_on() -> None:
         for number in range(8):
-            (prefix / "lib" / "late").mkdir(parents=True, exist_ok=True)
-            (prefix / "lib" / "late" / str(number)).write_text("late")
+            # The folder may be moved away between the two.
+            with suppress(OSError):
+                (prefix / "lib" / "late").mkdir(parents=True, exist_ok=True)
+                (prefix / "lib" / "late" / str(number)).write_text("late")
             if stop.wait(0.05):
                 return
 

@@ -27,7 +27,7 @@ def test_another_platforms_environment_is_not_run(tree: Tree) -> None:
     report = verify(tree.path, static=False, subdir=Subdir.OSX_ARM64, host=Subdir.LINUX_64)
     assert [finding.status for finding in report.findings] == [Status.SKIP]
     assert "osx-arm64" in report.findings[0].title
-    assert report.ok
+    assert report.counts()["fail"] == 0
 
 
 def test_a_mandatory_check_that_did_not_run_fails(tree: Tree) -> None:
