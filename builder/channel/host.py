@@ -83,6 +83,11 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
                 made = Path(scratch) / "channel"
                 _make(interpreter, subdir=subdir, key=key, channel=made, scratch=Path(scratch))
                 _settle(made, folder)
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(
+                f"Python {interpreter.version} at {interpreter.path} does not answer: {error}",
+                hint="try again on a less busy machine, or name another interpreter with --python PATH",
+            ) from None
         except OSError as error:
             raise BuildError(
                 f"Python {interpreter.version} cannot be packaged in {cache}: {error.strerror or error}",
