@@ -104,12 +104,8 @@ def lock_recipe(
 
     `folder` is where to; by default the project's `environments/NAME`.
     """
-    from builder.lock.rattler_solver import RattlerSolver
-
     where = options.mirrors(session, mirror_pairs)
-    built_in = RattlerSolver(mirrors=where) if solver == "rattler" else None
-    if built_in is not None and wanted.source is Source.CONDA_FORGE:
-        built_in.prefetch(wanted.channels or recipe.channels, recipe.subdirs)
+    built_in = _built_in(recipe, wanted, where) if solver == "rattler" else None
     ready = options.prepared(session, recipe.name, wanted)
 
     from builder.cli.progress import reporter
@@ -134,6 +130,16 @@ def lock_recipe(
     for file, content in (*ready.rendered.files.items(), (LOCK_NAME, text)):
         write_atomically(target / file, content)
     return Made(lock=lock, file=target / LOCK_NAME, ready=ready)
+
+
+def _built_in(recipe: Recipe, wanted: Options, where: Mirrors) -> Solver:
+    """py-rattler, already fetching the metadata where it is known which channels the versions come from."""
+    from builder.lock.rattler_solver import RattlerSolver
+
+    solver = RattlerSolver(mirrors=where)
+    if wanted.source is Source.CONDA_FORGE:
+        solver.prefetch(wanted.channels or recipe.channels, recipe.subdirs)
+    return solver
 
 
 def _own_solver(executable: str, ready: Prepared, where: Mirrors) -> Solver:

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from builder.render.model import Rendered
 
 
-FOREIGN_SOLVERS: Final = ("conda", "mamba", "micromamba")
-
 _HEADER: Final = """\
 # The lock of {name}, in conda-lock's format: made by `envbuild lock {name}`, checked by `envbuild check {name}`.
 # Install it with `envbuild create {name}`, or with conda-lock or micromamba:
@@ -232,7 +230,7 @@ class CondaLockSolver:
     """A user's own conda, mamba or micromamba, driven by conda-lock's `solve_conda`."""
 
     def __init__(self, executable: str, *, rendered: Rendered, fetch_channels: Sequence[str]) -> None:
-        """`executable` is one of FOREIGN_SOLVERS or a path; `fetch_channels` are URLs, in order of priority."""
+        """`executable` is conda, mamba or micromamba, or a path; `fetch_channels` are URLs, in order of priority."""
         found = shutil.which(executable)
         if found is None:
             raise UsageError(
