@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.errors import TemplateError
+from builder.lock import condalock
 from builder.lock.make import make_lock
 from builder.lock.model import LockedPackage
 from builder.plan.model import Source
@@ -45,13 +46,16 @@ class OnePackage:
 
 
 def test_a_template_that_fails_while_solvers_work_is_one_error_and_no_traceback(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The text is rendered ahead of its use, beside the solvers; a failure there must not be logged by the loop."""
 
     def write(_rendered: Rendered) -> Mapping[str, str]:
         raise TemplateError("the template is broken")
 
+    # conda-lock is left out: imported in part, it would stay so for every other test of this process.
+    monkeypatch.setattr(condalock, "preload", lambda *, lean: None)
+    monkeypatch.setattr(condalock, "content_hashes", lambda rendered: rendered.files)
     tool = SpecLine(manager="conda", name="tool", text="tool", group="main")
     rendered = Rendered(
         name="x",
