@@ -54,7 +54,7 @@ def test_a_template_that_fails_while_solvers_work_is_one_error_and_no_traceback(
         raise TemplateError("the template is broken")
 
     # conda-lock is left out: imported in part, it would stay so for every other test of this process.
-    monkeypatch.setattr(condalock, "preload", lambda *, lean: None)
+    monkeypatch.setattr(condalock, "preload", lambda **_options: None)
     monkeypatch.setattr(condalock, "content_hashes", lambda rendered: rendered.files)
     tool = SpecLine(manager="conda", name="tool", text="tool", group="main")
     rendered = Rendered(
