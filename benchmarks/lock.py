@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from builder.lock.channels import Mirrors
-from builder.pipeline import Options, prepare
+from builder.operations.prepare import Options, prepare
 from builder.project import Project
 
 ROOT = Path(__file__).parent.parent

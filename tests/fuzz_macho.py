@@ -12,8 +12,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["builder.macho"]):
-    from tests.unit.static.test_malformed import read_everything
+with atheris.instrument_imports(include=["builder.binaries.macho"]):
+    from tests.unit.checks.test_malformed import read_everything
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from typing import TYPE_CHECKING
 
 from builder.compat.load import DATA, load_facts, read_sources, refuse_contradictions, write_compiled
-from builder.compat.measure import conda_forge, keras_runs, metadata, symbols
 from builder.platforms import Subdir
+from tools.measuring import conda_forge, keras_runs, metadata, symbols
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts

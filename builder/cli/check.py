@@ -55,7 +55,7 @@ def _problem(session: Session, name: str) -> EnvbuildError | None:
     from builder.lock.audit import require_sound
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
-    from builder.pipeline import Options, prepare
+    from builder.operations.prepare import Options, prepare
 
     project = session.project
     file = project.committed_lock(name)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from builder.cli.session import Session
+    from builder.finding import Report
     from builder.install.create import CreateRequest, Result
-    from builder.pipeline import Prepared
+    from builder.operations.prepare import Prepared
     from builder.platforms import Subdir
-    from builder.verify.finding import Report
 
 
 @verb("create")
@@ -69,9 +69,9 @@ def command(
       envbuild create ml-m1 -p ./env --platform osx-arm64
     """
     from builder.install.create import CreateRequest, Result, is_current
-    from builder.install.expect import expectations
     from builder.install.transaction import finished, require_replaceable
     from builder.lock.read import lock_digest
+    from builder.operations.expectations import expectations
     from builder.platforms import host_subdir
 
     host = host_subdir()
@@ -135,7 +135,7 @@ def _target(platform: str | None, host: Subdir | None) -> Subdir:
 
 def _prefix(session: Session, name: str, given: Path | None) -> Path:
     from builder.config import load_config
-    from builder.install.places import environment_prefix
+    from builder.environment.places import environment_prefix
 
     if given is not None:
         return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - `a/..` is no name for an environment
@@ -183,7 +183,7 @@ def _create(
 
 def _verified(session: Session, prefix: Path) -> Report:
     from builder.cli.verify import status_line
-    from builder.verify import verify
+    from builder.operations.verify import verify
 
     if not session.live and not session.json:
         session.note("verifying it")
@@ -194,8 +194,8 @@ def _verified(session: Session, prefix: Path) -> Report:
 def _outcome(
     session: Session, request: CreateRequest, result: Result, *, lock_file: Path, report: Report | None
 ) -> Outcome:
+    from builder.environment.register import register
     from builder.install.create import Result
-    from builder.install.register import register
 
     ready = result in (Result.BUILT, Result.PRESENT, Result.UNPROVEN)
     if ready and request.subdir is request.host and (warning := register(request.prefix, home=Path.home())):
@@ -251,6 +251,6 @@ def _text(request: CreateRequest, result: Result, report: Report | None) -> str 
     from rich.console import Group
     from rich.text import Text
 
-    from builder.verify.report.text import render
+    from builder.report.text import render
 
     return Group(render(report), Text(), *(Text(line) for line in lines))

@@ -25,8 +25,8 @@ def command(session: Session) -> Outcome:
     from rich.text import Text
 
     from builder.config import load_config
-    from builder.install.places import environment_prefix
-    from builder.stamp import read_stamp
+    from builder.environment.places import environment_prefix
+    from builder.environment.stamp import read_stamp
 
     table = Table(box=None, pad_edge=False)
     for title in ("recipe", "platforms", "lock", "environment", "description"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from builder.lock.channels import Mirrors
     from builder.lock.model import Lock
     from builder.lock.solver import Solver
-    from builder.pipeline import Options, Prepared
+    from builder.operations.prepare import Options, Prepared
     from builder.recipe.model import Recipe
 
 #: Key in conda-lock's free metadata of locks that are not committed: what they were made from.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from builder.cli.session import Session
     from builder.lock.channels import Mirrors
-    from builder.pipeline import Options, Prepared
+    from builder.operations.prepare import Options, Prepared
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -77,7 +77,7 @@ solver_option = click.option(
 def pipeline_options(
     *, source: str, channels: tuple[str, ...], platforms: tuple[str, ...], python: Path | None
 ) -> Options:
-    from builder.pipeline import Options
+    from builder.operations.prepare import Options
 
     return Options(
         source=Source(source),
@@ -89,7 +89,7 @@ def pipeline_options(
 
 def prepared(session: Session, name: str, options: Options) -> Prepared:
     """The recipe up to its rendered files; warnings of the choice go to stderr."""
-    from builder.pipeline import prepare
+    from builder.operations.prepare import prepare
 
     result = prepare(session.project, name, options, environ=os.environ, home=Path.home())
     for warning in result.warnings:
@@ -99,7 +99,7 @@ def prepared(session: Session, name: str, options: Options) -> Prepared:
 
 def mirrors(session: Session, pairs: tuple[str, ...]) -> Mirrors:
     from builder.config import load_config
-    from builder.pipeline import mirrors as from_pairs
+    from builder.operations.prepare import mirrors as from_pairs
 
     configured = load_config(session.environ).mirrors
     return from_pairs(pairs, configured, unpack_dir=session.project.state / "mirrors")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from builder.checks.level import Level
 from builder.cli.session import Outcome, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.files import write_atomically
 from builder.platforms import TARGETS, Subdir
-from builder.verify.progress import Level
-from builder.verify.static.text import plural
+from builder.wording import plural
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
-    from builder.verify.finding import Report
+    from builder.finding import Report
 
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -58,9 +58,9 @@ def command(
       envbuild verify ml-m1 --against report.json --html report.html
     """
     from builder.config import load_config
-    from builder.verify import verify
-    from builder.verify.report.compare import compare, load
-    from builder.verify.report.text import render
+    from builder.operations.verify import verify
+    from builder.report.compare import compare, load
+    from builder.report.text import render
 
     prefix = find_prefix(environment, home=Path.home(), envs_dir=load_config(session.environ).envs_dir)
     earlier = load(against) if against is not None else None
@@ -77,13 +77,13 @@ def command(
         )
     comparison = compare(earlier, report) if earlier is not None else None
     if html_file is not None:
-        from builder.verify.prefix import Prefix
-        from builder.verify.report.html import render as render_html
-        from builder.verify.static import drawing
+        from builder.environment.prefix import Prefix
+        from builder.report.drawing import drawing
+        from builder.report.html import render as render_html
 
         _write(html_file, render_html(report, drawing=drawing(Prefix(prefix, subdir=subdir)), comparison=comparison))
     if junit_file is not None:
-        from builder.verify.report.junit import render as render_junit
+        from builder.report.junit import render as render_junit
 
         _write(junit_file, render_junit(report))
     return Outcome(
@@ -103,7 +103,7 @@ def _write(file: Path, text: str) -> None:
 
 def find_prefix(environment: str, *, home: Path, envs_dir: str | None) -> Path:
     """The folder meant: an environment of that name, else a folder of that name or path. Raises UsageError."""
-    from builder.install.places import environment_prefix
+    from builder.environment.places import environment_prefix
 
     path = Path(environment).expanduser()
     if "/" in environment or environment.startswith((".", "~")):

@@ -212,7 +212,7 @@ _NAMES = {"keras": "Keras", "numpy": "NumPy", "tf-keras": "tf-keras"}
 
 
 class KerasRun(FactModel):
-    """One run of the functional suite (`builder.compat.measure.keras_suite`) with exact versions."""
+    """One run of the functional suite (`tools.measuring.keras_suite`) with exact versions."""
 
     tensorflow: VersionText
     keras: VersionText

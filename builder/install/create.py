@@ -7,10 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from builder import __version__
+from builder.environment.stamp import Expectations, Stamp, StampedPackage
 from builder.errors import LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
-from builder.stamp import Expectations, Stamp, StampedPackage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,9 +130,9 @@ class _NotProvenError(Exception):
 
 
 def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int) -> None:
+    from builder.environment.register import remember_subdir
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
-    from builder.install.register import remember_subdir
 
     conda = [package for package in packages if package.manager == "conda"]
     install_conda(

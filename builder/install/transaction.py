@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from builder.environment.stamp import RELATIVE_PATH as STAMP
+from builder.environment.stamp import Stamp, read_stamp
 from builder.errors import BuildError, UsageError
-from builder.stamp import RELATIVE_PATH as STAMP
-from builder.stamp import Stamp, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

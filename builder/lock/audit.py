@@ -17,9 +17,9 @@ from packaging.version import InvalidVersion
 
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
-from builder.lock.names import conda_to_pypi
 from builder.lock.pypi import provided_distributions
 from builder.lock.read import line_of
+from builder.names import conda_to_pypi
 from builder.plan.model import MAIN_GROUP
 
 if TYPE_CHECKING:

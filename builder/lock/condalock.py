@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from builder.errors import LockfileError, UnsatisfiableError, UsageError
 from builder.lock.model import Lock, LockedPackage
-from builder.lock.names import MAPPING_FILE
+from builder.names import MAPPING_FILE
 from builder.plan.model import MAIN_GROUP
 from builder.platforms import Subdir
 from builder.render.model import VIRTUAL_PACKAGES_FILE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from builder.lock.names import conda_to_pypi
+from builder.names import conda_to_pypi
 from builder.plan.model import MAIN_GROUP
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from builder.errors import TemplateError, UnsatisfiableError
 from builder.lock import condalock
 from builder.lock.groups import assign_groups
 from builder.lock.model import InputHash, Lock, LockedPackage
-from builder.lock.names import conda_to_pypi
 from builder.lock.parity import Solutions, equalise, oldest_where_different
 from builder.lock.pypi import PypiRequest, provided_distributions, resolve
 from builder.lock.solver import SolveRequest, settled
+from builder.names import conda_to_pypi
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:

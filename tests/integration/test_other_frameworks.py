@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 import uv
 
-from builder.verify.finding import Status
-from builder.verify.run import Surroundings, verify_prefix
+from builder.finding import Status
+from builder.operations.verify import Surroundings, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from builder.verify.finding import Report
+    from builder.finding import Report
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -37,7 +37,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def verified(prefix: Path, home: Path) -> Report:
     around = Surroundings(environ={"HOME": str(home)}, home=home, cwd=home)
-    return verify_prefix(prefix, static=False, surroundings=around)
+    return verify(prefix, static=False, surroundings=around)
 
 
 def test_jax_and_mlx_compute_learn_and_raise_no_alarm(prefix: Path, tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 import uv
 
-from builder.verify.finding import Finding, Report, Status
-from builder.verify.progress import Level
-from builder.verify.run import Surroundings, verify_prefix
+from builder.checks.level import Level
+from builder.finding import Finding, Report, Status
+from builder.operations.verify import Surroundings, verify
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -65,7 +65,7 @@ class User:
 
     def verify(self, prefix: Path, level: Level = Level.QUICK, limit: float | None = None) -> Report:
         around = Surroundings(environ=self.environ, home=self.home, cwd=self.work)
-        return verify_prefix(prefix, level=level, static=False, limit=limit, surroundings=around)
+        return verify(prefix, level=level, static=False, limit=limit, surroundings=around)
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from builder.macho import resign_adhoc, verify_signature
+from builder.binaries.macho import resign_adhoc, verify_signature
+from builder.checks.reading import findings
+from builder.environment.prefix import Prefix
+from builder.finding import Finding, Status
 from builder.platforms import Subdir
-from builder.verify.finding import Finding, Status
-from builder.verify.prefix import Prefix
-from builder.verify.static import findings
 
 pytestmark = pytest.mark.network
 

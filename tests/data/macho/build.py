@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from builder.macho import resign_adhoc
+from builder.binaries.macho import resign_adhoc
 
 HERE = Path(__file__).parent
 TARGETS = {"arm64": "aarch64-macos.12.0", "x86_64": "x86_64-macos.10.13"}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.lock.names import MAPPING_FILE
 from builder.lock.read import read_lock
+from builder.names import MAPPING_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.channel.archive import PackageSpec, write_package
+from builder.environment.stamp import Stamp, read_stamp
 from builder.platforms import Subdir
-from builder.stamp import Stamp, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

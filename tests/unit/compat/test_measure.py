@@ -10,10 +10,10 @@ import pytest
 import yaml
 from packaging.tags import Tag
 
-from builder.compat.measure import conda_forge, keras_suite, metadata, symbols
-from builder.compat.measure.keras_runs import Pair, Run, interpret
 from builder.compat.model import FactFile, KerasRun, SymbolRun
 from builder.errors import SourceUnreachableError
+from tools.measuring import conda_forge, keras_suite, metadata, symbols
+from tools.measuring.keras_runs import Pair, Run, interpret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.environment.stamp import Stamp, StampedPackage, read_stamp
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
 from builder.platforms import Subdir
-from builder.stamp import Stamp, StampedPackage, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import zstandard
 
 from builder.errors import SourceUnreachableError, UsageError
 from builder.lock.channels import Mirrors, canonical_url
-from builder.pipeline import mirrors as from_pairs
+from builder.operations.prepare import mirrors as from_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from builder.errors import TemplateError, UnsatisfiableError
-from builder.lock.names import MAPPING_FILE
+from builder.names import MAPPING_FILE
 from builder.plan.make import make_plans
 from builder.plan.model import ChosenSpec, Plan, Source
 from builder.platforms import Subdir

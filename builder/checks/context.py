@@ -1,0 +1,97 @@
+"""What a probe's result is judged against: the prefix and what is expected of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from builder.environment.stamp import Expectations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from builder.checks.level import Level
+    from builder.environment.prefix import Prefix
+    from builder.platforms import Subdir
+
+#: Importable names of a framework, and of what nearly every machine-learning environment is made of.
+FRAMEWORK_MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "tensorflow": ("tensorflow", "keras"),
+    "pytorch": ("torch",),
+    "jax": ("jax",),
+    "mlx": ("mlx.core",),
+    "none": (),
+}
+_COMMON_MODULES: Final = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "xgboost",
+    "lightgbm",
+    "matplotlib",
+    "h5py",
+    "ipykernel",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """One verification: which environment, what is expected, and the user's own settings around it."""
+
+    prefix: Prefix
+    python: Path
+    expectations: Expectations
+    subdir: Subdir
+    level: Level
+    environ: Mapping[str, str]
+    home: Path
+    cwd: Path
+
+    @cached_property
+    def modules(self) -> tuple[str, ...]:
+        """Every module whose import is checked."""
+        framework = FRAMEWORK_MODULES.get(self.expectations.framework or "none", ())
+        return tuple(dict.fromkeys((*self.expectations.imports, *framework)))
+
+    def has(self, module: str) -> bool:
+        """Whether a top-level module of this name is installed (as a folder or file in site-packages)."""
+        return module_exists(self.prefix, module)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What remedies may name."""
+        return {"prefix": str(self.prefix.path), "python": str(self.python)}
+
+
+def module_exists(prefix: Prefix, module: str) -> bool:
+    folder = prefix.site_packages
+    if folder is None:
+        return False
+    place = folder.joinpath(*module.split("."))
+    return place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
+
+
+def expectations_of(prefix: Prefix) -> Expectations:
+    """What the stamp expects; for an environment that is not ours, that what is in it works.
+
+    The common modules are looked for in both cases, because an environment is used through them whether or
+    not the recipe names them.
+    """
+    found = tuple(module for module in _COMMON_MODULES if module_exists(prefix, module))
+    if prefix.stamp is not None:
+        stamped = prefix.stamp.expectations
+        return replace(stamped, imports=tuple(dict.fromkeys((*stamped.imports, *found))))
+    framework = next(
+        (name for name, modules in FRAMEWORK_MODULES.items() if modules and module_exists(prefix, modules[0])), None
+    )
+    also = tuple(
+        module
+        for modules in FRAMEWORK_MODULES.values()
+        for module in modules
+        if module_exists(prefix, module.partition(".")[0])
+    )
+    return Expectations(framework=framework, imports=tuple(dict.fromkeys((*found, *also))))

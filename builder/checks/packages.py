@@ -1,0 +1,341 @@
+"""Packages: are the files those that were installed, owned once, with everything they require?"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
+
+from builder.binaries.hashing import Job
+from builder.checks.architecture import usual_python
+from builder.checks.registry import Check
+from builder.environment.packages import normalized, record_entries
+from builder.finding import Finding, Status
+from builder.platforms import Subdir
+from builder.wording import listed, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.binaries.hashing import Answer
+    from builder.checks.survey import Survey
+    from builder.environment.prefix import Dist, Prefix
+
+CHECKS: Final = (
+    Check(
+        id="pkg.integrity",
+        area="packages",
+        catches="Files changed, missing or added since their package was installed, by conda-meta's hashes and RECORD.",
+        otherwise="Whatever the damaged file does: half an upgrade shows as an AttributeError deep inside a package.",
+    ),
+    Check(
+        id="pkg.clobber",
+        area="packages",
+        catches="pip and conda (or two wheels) owning the same module, so that one has overwritten the other.",
+        otherwise="`conda list` says one version, the program imports another; removing either breaks both.",
+    ),
+    Check(
+        id="pkg.metadata",
+        area="packages",
+        catches="Requirements of installed distributions (Requires-Dist) that are absent or of a wrong version.",
+        otherwise="pip's warning that scrolled by, then an ImportError or AttributeError on first use.",
+    ),
+)
+
+_GENERATED: Final = re.compile(
+    r"(^|/)__pycache__/|\.pyc$|(^|/)(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json)$"
+)
+
+
+class Owned:
+    """What the installers recorded: for each file (relative to the prefix) the SHA-256 it should have, and by whom."""
+
+    def __init__(self, prefix: Prefix) -> None:
+        self.files: dict[str, str | None] = {}
+        self.by: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
+        site = prefix.site_packages
+        inside = f"{os.path.relpath(site, prefix.path)}/" if site is not None and site != prefix.path else ""
+        for record in prefix.conda_records:
+            for item in record.paths:
+                path = item.get("_path")
+                if isinstance(path, str) and item.get("path_type") != "softlink" and _inside(os.path.normpath(path)):
+                    in_prefix = item.get("sha256_in_prefix")
+                    plain = None if item.get("prefix_placeholder") else item.get("sha256")
+                    self._own(path, in_prefix or plain, f"conda {record.name} {record.version}")
+        for dist in prefix.dists:
+            for path, digest, _ in record_entries(dist):
+                rel = os.path.normpath(inside + path)
+                if _inside(rel):
+                    self._own(rel, _sha256(digest), f"{dist.name} {dist.version}")
+
+    def _own(self, path: str, digest: object, owner: str) -> None:
+        known = digest if isinstance(digest, str) else None
+        self.by[path].append((owner, known))
+        # The last writer wins, as on disk: wheels are installed over what conda linked.
+        self.files[path] = known or self.files.get(path)
+
+
+def _inside(rel: str) -> bool:
+    """Whether a recorded path can be one of the prefix's files; damaged records name anything."""
+    return not rel.startswith(("..", "/")) and "\0" not in rel
+
+
+def _sha256(field: str) -> str | None:
+    """The hex digest of a RECORD hash field, or None for another algorithm, an empty or a malformed one."""
+    kind, _, value = field.partition("=")
+    if kind != "sha256":
+        return None
+    try:
+        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
+    except (binascii.Error, ValueError):
+        return None
+
+
+def jobs(survey: Survey, owned: Owned) -> list[Job]:
+    """The files to hash for `pkg.integrity`."""
+    root = survey.prefix.path
+    found = []
+    for rel, digest in owned.files.items():
+        if digest is not None and not _GENERATED.search(rel):
+            path = f"{root}/{rel}"
+            try:
+                size = os.stat(path).st_size  # noqa: PTH116 - tens of thousands of files
+            except OSError:
+                size = 0
+            found.append(Job(kind="digest", path=path, size=size))
+    return found
+
+
+def check(survey: Survey, owned: Owned, answers: dict[tuple[str, str], Answer]) -> Iterator[Finding]:
+    yield from _integrity(survey, owned, answers)
+    yield from _clobber(survey.prefix, owned)
+    yield from _metadata(survey)
+
+
+def _integrity(survey: Survey, owned: Owned, answers: dict[tuple[str, str], Answer]) -> Iterator[Finding]:
+    for record in survey.prefix.unreadable_records:
+        yield Finding(
+            check="pkg.integrity",
+            status=Status.FAIL,
+            title=f"conda-meta/{record.name} is not a readable package record",
+            remedy="Create the environment again; conda can no longer manage it.",
+        )
+    if not owned.files:
+        yield Finding(check="pkg.integrity", status=Status.SKIP, title="No package recorded its files here")
+        return
+    lines: list[str] = []
+    counted = 0
+    for rel, digest in owned.files.items():
+        answer = answers.get(("digest", f"{survey.prefix.path}/{rel}"))
+        if answer is None:
+            continue
+        counted += 1
+        owner = owned.by[rel][-1][0]
+        if answer.missing:
+            lines.append(f"missing: {rel} ({owner})")
+        elif answer.error is not None:
+            lines.append(f"unreadable: {rel} ({owner}): {answer.error}")
+        elif answer.digest not in {known for _, known in owned.by[rel]} and answer.digest != digest:
+            lines.append(f"changed: {rel} ({owner})")
+    added = _added(survey, owned)
+    if lines:
+        lines.sort(key=lambda line: (not line.endswith((".so", ".dylib")), line))
+        yield Finding(
+            check="pkg.integrity",
+            status=Status.FAIL,
+            title=f"{plural(len(lines), 'file is', 'files are')} not as installed",
+            evidence=listed(lines),
+            remedy="Install these packages again, or create the environment again from its lock.",
+        )
+    if added:
+        yield Finding(
+            check="pkg.integrity",
+            status=Status.WARN,
+            title=f"{plural(len(added), 'file')} in package folders belong to no package",
+            evidence=listed([f"added: {rel}" for rel in added]),
+            remedy="Leftovers of an earlier version are imported too: remove the folder, install the package again.",
+        )
+    if not lines and not added:
+        yield Finding(
+            check="pkg.integrity",
+            status=Status.PASS,
+            title=f"All {plural(counted, 'recorded file is', 'recorded files are')} as installed",
+            evidence=(f"{len(survey.prefix.conda_records)} conda packages, {len(survey.prefix.dists)} wheels",),
+        )
+
+
+def _added(survey: Survey, owned: Owned) -> list[str]:
+    """Code in folders of installed distributions that no record names."""
+    site = survey.prefix.site_packages
+    if site is None:
+        return []
+    root = f"{survey.prefix.path}/"
+    recorded: set[str] = set()
+    for dist in survey.prefix.dists:
+        tops = {path.partition("/")[0] for path, _, _ in record_entries(dist) if "/" in path}
+        recorded.update(top for top in tops if top.isidentifier())
+    found = [
+        binary.rel
+        for binary in survey.inventory.binaries
+        if binary.rel not in owned.files
+        and binary.path.startswith(f"{site}/")
+        and survey.packages.top_level(binary.rel) in recorded
+    ]
+    for folder in sorted(recorded):
+        for top, folders, names in os.walk(site / folder):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            for name in names:
+                rel = f"{top}/{name}".removeprefix(root)
+                if name.endswith(".py") and rel not in owned.files:
+                    found.append(rel)
+    return found
+
+
+def _clobber(prefix: Prefix, owned: Owned) -> Iterator[Finding]:
+    pairs: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for rel, claims in owned.by.items():
+        if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")):
+            owners = tuple(dict.fromkeys(owner for owner, _ in claims))
+            digests = {digest for _, digest in claims if digest is not None}
+            if len(owners) > 1 and len(digests) > 1 and not _same_package(owners):
+                pairs[owners].append(rel)
+    lines = [
+        f"{' and '.join(owners)}: {plural(len(files), 'file')}, e.g. {files[0]}" for owners, files in pairs.items()
+    ]
+    versions: dict[str, list[str]] = defaultdict(list)
+    for dist in prefix.dists:
+        versions[dist.name].append(dist.version)
+    lines += [
+        f"{name} has several dist-info folders: {', '.join(found)}"
+        for name, found in versions.items()
+        if len(found) > 1
+    ]
+    installed = {dist.name: dist for dist in prefix.dists}
+    for record in prefix.conda_records:
+        other = installed.get(normalized(record.name))
+        if other is not None and other.installer not in ("", "conda") and other.version != record.version:
+            lines.append(
+                f"{record.name}: conda says {record.version}, {other.installer} installed {other.version} over it"
+            )
+    if lines:
+        yield Finding(
+            check="pkg.clobber",
+            status=Status.FAIL,
+            title=f"{plural(len(lines), 'module is', 'modules are')} owned twice",
+            evidence=listed(lines),
+            remedy="Keep one of the two: remove both, then install the one you want.",
+        )
+    else:
+        yield Finding(
+            check="pkg.clobber",
+            status=Status.PASS if owned.files else Status.SKIP,
+            title="No module is owned by two packages" if owned.files else "No package recorded its files here",
+            evidence=(f"{len(owned.files):,} files",) if owned.files else (),
+        )
+
+
+def _same_package(owners: tuple[str, ...]) -> bool:
+    """A conda package and the dist-info it brought along are one package."""
+    return len({tuple(map(normalized, owner.removeprefix("conda ").split(" "))) for owner in owners}) == 1
+
+
+def _metadata(survey: Survey) -> Iterator[Finding]:
+    prefix = survey.prefix
+    if not prefix.dists:
+        yield Finding(check="pkg.metadata", status=Status.SKIP, title="No Python distribution is installed here")
+        return
+    environment = marker_environment(survey)
+    versions = {dist.name: dist.version for dist in prefix.dists}
+    conda = {normalized(record.name): record.version for record in prefix.conda_records}
+    wrong: list[str] = []
+    absent: list[str] = []
+    counted = 0
+    for dist in prefix.dists:
+        for requirement in _requirements(dist, environment):
+            counted += 1
+            name = normalized(requirement.name)
+            found = versions.get(name) or conda.get(name)
+            if found is None:
+                absent.append(f"{dist.name} {dist.version} requires {requirement}: not installed")
+            elif not _satisfied(requirement, found):
+                needed = f"{requirement.name}{requirement.specifier}"
+                wrong.append(f"{dist.name} {dist.version} requires {needed}: {found} is installed")
+    whole = prefix.python is not None
+    if wrong or (absent and whole):
+        lines = [*wrong, *(absent if whole else ())]
+        yield Finding(
+            check="pkg.metadata",
+            status=Status.FAIL,
+            title=f"{plural(len(lines), 'requirement is', 'requirements are')} not met",
+            evidence=listed(lines),
+            remedy="Resolve the environment again: these packages were installed without regard to each other.",
+        )
+    elif absent:
+        yield Finding(
+            check="pkg.metadata",
+            status=Status.SKIP,
+            title=f"{plural(len(absent), 'requirement is', 'requirements are')} not in this folder, "
+            "which is no whole environment",
+            evidence=listed(absent, most=5),
+        )
+    else:
+        yield Finding(
+            check="pkg.metadata",
+            status=Status.PASS,
+            title=f"All {plural(counted, 'requirement')} of {plural(len(prefix.dists), 'distribution')} are met",
+        )
+
+
+def _satisfied(requirement: Requirement, version: str) -> bool:
+    try:
+        return requirement.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True  # a version that is none cannot be judged
+
+
+def _requirements(dist: Dist, environment: dict[str, str]) -> Iterator[Requirement]:
+    for line in (dist.read("METADATA") or "").split("\n\n", 1)[0].splitlines():
+        if line.startswith("Requires-Dist:"):
+            try:
+                requirement = Requirement(line[14:].strip())
+            except InvalidRequirement:
+                continue
+            if _applies(requirement, environment):
+                yield requirement
+
+
+def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
+    """Whether the requirement's marker holds; one that compares what cannot be compared does not."""
+    try:
+        return requirement.marker is None or requirement.marker.evaluate(environment)
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion, ValueError):
+        return False
+
+
+def marker_environment(survey: Survey) -> dict[str, str]:
+    """The environment markers of the target, which need not be this machine."""
+    subdir = survey.prefix.subdir
+    machine = subdir.machine if subdir not in (None, Subdir.NOARCH) and subdir is not None else survey.arch
+    version = survey.prefix.python_version or usual_python(survey.prefix.dists) or (3, 11)
+    python = f"{version[0]}.{version[1]}"
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": f"{python}.0",
+        "os_name": "posix",
+        "platform_machine": machine,
+        "platform_release": "",
+        "platform_system": "Darwin" if survey.is_mac else "Linux",
+        "platform_version": "",
+        "platform_python_implementation": "CPython",
+        "python_full_version": f"{python}.0",
+        "python_version": python,
+        "sys_platform": "darwin" if survey.is_mac else "linux",
+        "extra": "",
+    }

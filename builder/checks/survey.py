@@ -1,0 +1,187 @@
+"""What all static checks look at: read once, when the first check asks."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from builder.binaries.dyld import Linker, Place, Process
+from builder.binaries.elf import ElfTree, host_folders, usual_machine
+from builder.binaries.inventory import Inventory, outside_binary, take_inventory
+from builder.binaries.symbols import Binder, Missing
+from builder.environment.packages import Packages
+from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from builder.binaries.dyld import Resolution
+    from builder.binaries.inventory import Binary
+    from builder.environment.prefix import Prefix
+
+
+class Scope(StrEnum):
+    """How much to look at: QUICK is architectures and libraries, FULL every file and every symbol."""
+
+    QUICK = "quick"
+    FULL = "full"
+
+
+#: Parts that a package loads only if the machine has something they need, and does without otherwise: (path, why).
+_OPTIONAL: Final = (
+    (re.compile(r"(^|/)Qt\d?/(plugins|qml)/|(^|/)qt\d?/(plugins|qml)/"), "a Qt plug-in, loaded on demand"),
+    (
+        re.compile(r"(^|/)numba/np/ufunc/(omppool|tbbpool)\."),
+        "a threading layer of numba, which falls back to workqueue",
+    ),
+    (
+        re.compile(r"(^|/)(torchaudio|torio)/lib/.*(sox|ffmpeg\d*)\.so$"),
+        "a torchaudio back-end, tried and left out where its library is absent",
+    ),
+    (
+        re.compile(r"(^|/)torchcodec/.*(core|custom_ops|pybind_ops)\d+\.(so|dylib)$"),
+        "torchcodec for one FFmpeg version; the one that fits the machine is taken",
+    ),
+    (re.compile(r"(^|/)lib/python[\d.]+t?/lib-dynload/"), "a module of the standard library"),
+)
+
+
+def optional_reason(rel: str) -> str | None:
+    """Why a binary may fail to load without harm, or None where it must load."""
+    return next((why for pattern, why in _OPTIONAL if pattern.search(rel)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingLibrary:
+    """A dependency that nothing provides, in the process of `entry`."""
+
+    image: Binary
+    resolution: Resolution
+    process: Process
+
+
+class Survey:
+    """A prefix under examination. Nothing in it is run; every attribute is computed once, on demand."""
+
+    def __init__(self, prefix: Prefix, *, scope: Scope, progress: Callable[[str], None] | None = None) -> None:
+        self.prefix = prefix
+        self.scope = scope
+        self._progress = progress
+
+    def tell(self, phase: str) -> None:
+        if self._progress is not None:
+            self._progress(phase)
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        self.tell("reading the binaries")
+        return take_inventory(self.prefix.path, subdir=self.prefix.subdir)
+
+    @cached_property
+    def packages(self) -> Packages:
+        return Packages(self.prefix)
+
+    @cached_property
+    def arch(self) -> str:
+        """The target's architecture, as Mach-O names it."""
+        if self.inventory.binaries:
+            return self.inventory.binaries[0].arch
+        return self.prefix.subdir.machine if self.prefix.subdir is not None else "arm64"
+
+    @property
+    def is_mac(self) -> bool:
+        """Whether the prefix is one for macOS: by the platform it is for, or else by the binaries in it."""
+        if self.prefix.subdir is not None and self.prefix.subdir is not Subdir.NOARCH:
+            return self.prefix.subdir.is_osx
+        return bool(self.inventory.binaries) or not self.inventory.elf
+
+    @cached_property
+    def elf_machine(self) -> str:
+        """The target's machine in a Linux prefix: asked for, or that of most binaries."""
+        if self.prefix.subdir is not None and self.prefix.subdir.is_linux:
+            return self.prefix.subdir.machine
+        return usual_machine(self.inventory.root, self.inventory.elf) or "x86_64"
+
+    @cached_property
+    def elf(self) -> ElfTree:
+        """The ELF binaries of a Linux prefix."""
+        self.tell("resolving libraries")
+        folders = host_folders(self.elf_machine)
+        return ElfTree(self.inventory.root, self.inventory.elf, self.packages, host_folders=folders)
+
+    @cached_property
+    def interpreter(self) -> Binary | None:
+        """The Mach-O interpreter, or None: a folder of wheels, or one that is no Mach-O file."""
+        if self.prefix.python is None:
+            return None
+        real = os.path.realpath(self.prefix.python)
+        return self.inventory.by_path.get(real) or outside_binary(real, arch=self.arch)
+
+    @cached_property
+    def linker(self) -> Linker:
+        main = self.interpreter if self.interpreter is not None and self.interpreter.serves else None
+        return Linker(self.inventory, self.packages, main=main)
+
+    @cached_property
+    def processes(self) -> tuple[Process, ...]:
+        """One for each entry: the programs, the modules that Python opens, and the libraries that nothing links.
+
+        A library that some entry links is looked at there, where the rpaths of its loaders count.
+        """
+        self.tell("resolving libraries")
+        serving = [binary for binary in self.inventory.binaries if binary.serves]
+        first = [binary for binary in serving if binary.is_program or _is_module(binary)]
+        found = [self.linker.process(binary) for binary in first]
+        reached = {path for process in found for path in process.images}
+        for binary in serving:
+            if binary.path not in reached:
+                process = self.linker.process(binary)
+                reached.update(process.images)
+                found.append(process)
+        return tuple(found)
+
+    @cached_property
+    def _lacking(self) -> tuple[tuple[Process, Binary, Resolution], ...]:
+        """Every dependency that is missing in some process, weak ones left out."""
+        return tuple(
+            (process, image, resolution)
+            for process in self.processes
+            for image, resolutions in process.images.values()
+            for resolution in resolutions
+            if resolution.place is Place.MISSING and not resolution.weak
+        )
+
+    @cached_property
+    def stopped(self) -> frozenset[str]:
+        """Paths of the entries that dyld gives up on, because a library is missing."""
+        return frozenset(process.entry.path for process, _, _ in self._lacking)
+
+    @cached_property
+    def missing_libraries(self) -> tuple[MissingLibrary, ...]:
+        """Each (image, library) once; in the process of an entry that must load, where there is one."""
+        found: dict[tuple[str, str], MissingLibrary] = {}
+        for process, image, resolution in self._lacking:
+            key = (image.path, resolution.name)
+            known = found.get(key)
+            if known is None or (optional_reason(known.process.entry.rel) and not optional_reason(process.entry.rel)):
+                found[key] = MissingLibrary(image=image, resolution=resolution, process=process)
+        return tuple(found.values())
+
+    @cached_property
+    def binder(self) -> Binder:
+        return Binder(self.inventory, self.packages, self.linker)
+
+    @cached_property
+    def missing_symbols(self) -> tuple[tuple[Process, tuple[Missing, ...]], ...]:
+        """Per process and image the symbols dyld will not find; processes that lack a library stop before that."""
+        self.tell("looking up symbols")
+        return tuple(self.binder.check(process for process in self.processes if process.entry.path not in self.stopped))
+
+
+def _is_module(binary: Binary) -> bool:
+    """Whether something opens the file by its name: an extension module, an op library, a bundle."""
+    return binary.name.endswith(".so") or binary.commands.install_name is None

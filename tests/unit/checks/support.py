@@ -1,0 +1,83 @@
+"""A small prefix on disk, and cases for judges."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from builder.checks.context import Context
+from builder.checks.judge import Case
+from builder.checks.level import Level
+from builder.checks.remedy import Packages
+from builder.environment.prefix import Prefix
+from builder.environment.stamp import RELATIVE_PATH, Expectations, Stamp, StampedPackage
+from builder.platforms import Subdir
+from builder.probes.harness import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Tree:
+    """Builds a prefix of conda-meta records, dist-info folders and a stamp below `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.site = path / "lib" / "python3.12" / "site-packages"
+        self.site.mkdir(parents=True)
+        (path / "bin").mkdir()
+        (path / "conda-meta").mkdir()
+        (path / "bin" / "python").write_text("")
+
+    def dist(self, name: str, version: str, *files: str, installer: str = "uv") -> None:
+        folder = self.site / f"{name.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n")
+        (folder / "INSTALLER").write_text(f"{installer}\n")
+        (folder / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+        for file in files:
+            place = self.site / file
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text("")
+
+    def conda(self, name: str, version: str, build: str, *files: str) -> None:
+        record = {"name": name, "version": version, "build": build, "subdir": "linux-64", "files": list(files)}
+        (self.path / "conda-meta" / f"{name}-{version}-{build}.json").write_text(json.dumps(record))
+
+    def stamp(self, *packages: StampedPackage, **expectations: Any) -> None:
+        stamp = Stamp(
+            name="ml-m1",
+            subdir=Subdir.LINUX_64,
+            lock_sha256="a" * 64,
+            envbuild_version="0",
+            packages=packages,
+            expectations=Expectations(**expectations),
+        )
+        (self.path / RELATIVE_PATH).write_text(stamp.dumps())
+
+    @property
+    def prefix(self) -> Prefix:
+        return Prefix(self.path)
+
+    def context(
+        self,
+        *,
+        subdir: Subdir = Subdir.LINUX_64,
+        environ: dict[str, str] | None = None,
+        home: Path | None = None,
+        **expectations: Any,
+    ) -> Context:
+        return Context(
+            prefix=self.prefix,
+            python=self.path / "bin" / "python",
+            expectations=Expectations(**expectations),
+            subdir=subdir,
+            level=Level.DEFAULT,
+            environ=environ or {},
+            home=home or self.path,
+            cwd=self.path / "work",
+        )
+
+    def case(self, check: str, subject: str = "", *, context: Context | None = None, **facts: Any) -> Case:
+        step = Step(check=check, subject=subject, how="done", facts=facts, seconds=1.0)
+        return Case(step=step, context=context or self.context(), packages=Packages(self.prefix))
