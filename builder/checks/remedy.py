@@ -1,113 +1,144 @@
-"""Commands that put an environment right again, and whose package a file is."""
+"""Remedies that put an environment right again: each a sentence, and commands that run literally in a shell.
+
+What restores packages is composed in one place, `Repair.restore`. It never reaches outside the environment: what lies
+in another environment or in a system's Python is left alone, and the remedy says how to stop using it.
+"""
 
 from __future__ import annotations
 
-import os
-import posixpath
 import shlex
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
+
+from packaging.utils import canonicalize_name
+
+from builder.environment.model import Kind
+from builder.finding import Remedy
+from builder.wording import listing
 
 if TYPE_CHECKING:
-    from builder.environment.prefix import Dist, Prefix
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
+    from builder.environment.ownership import Owner
+    from builder.environment.stamp import StampedPackage
+
+_MANAGED_ELSEWHERE: Final = "The packages of a system Python are its package manager's: use an environment of your own."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Owner:
-    """The package that installed a file."""
+class Repair:
+    """What to do about the packages and files of one environment."""
 
-    name: str
-    version: str
-    manager: Literal["conda", "pip"]
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
 
-
-class Packages:
-    """Who owns which module and file of a prefix, and what the lock said about them."""
-
-    def __init__(self, prefix: Prefix) -> None:
-        self._prefix = prefix
-
-    @cached_property
-    def _conda_files(self) -> dict[str, Owner]:
-        return {
-            file: Owner(name=record.name, version=record.version, manager="conda")
-            for record in self._prefix.conda_records
-            for file in record.files
-        }
-
-    @cached_property
-    def _pip_files(self) -> dict[str, Dist]:
-        """Path relative to site-packages (with `..` for what lies beside it) → its distribution."""
-        return {
-            posixpath.normpath(line.partition(",")[0]): dist
-            for dist in self._prefix.dists
-            for line in (dist.read("RECORD") or "").splitlines()
-            if line
-        }
-
-    @cached_property
-    def modules(self) -> dict[str, Dist]:
-        """Top-level module → the distribution that installed it; a module of several distributions is left out."""
-        owners: dict[str, Dist | None] = {}
-        for path, dist in self._pip_files.items():
-            top, _, rest = path.partition("/")
-            if top.startswith("..") or top.endswith((".dist-info", ".data", ".libs", ".dylibs")):
-                continue
-            if not rest and not top.endswith((".py", ".so")):
-                continue
-            module = top.partition(".")[0]
-            if module.isidentifier() and module != "__pycache__":
-                owners[module] = dist if owners.get(module, dist) is dist else None
-        return {module: dist for module, dist in owners.items() if dist is not None}
+    @property
+    def modules(self) -> Mapping[str, Distribution]:
+        return self._environment.owners.modules
 
     def owner(self, file: Path) -> Owner | None:
-        """The package that installed `file`, by conda-meta, then by RECORD."""
-        prefix, site = self._prefix.path, self._prefix.site_packages
-        if file.is_relative_to(prefix):
-            found = self._conda_files.get(file.relative_to(prefix).as_posix())
-            if found is not None:
-                return found
-        if site is not None and file.is_relative_to(prefix):
-            dist = self._pip_files.get(Path(os.path.relpath(file, site)).as_posix())
-            if dist is not None:
-                return Owner(name=dist.name, version=dist.version, manager="pip")
-        return None
+        """The package that installed `file`."""
+        return self._environment.owners.package_of(file)
 
     def module_owner(self, module: str) -> Owner | None:
         """The package that installed a top-level module."""
-        dist = self.modules.get(module.partition(".")[0])
-        if dist is None:
-            return None
-        relative = (dist.path / "METADATA").relative_to(self._prefix.path).as_posix()
-        return self._conda_files.get(relative) or Owner(name=dist.name, version=dist.version, manager="pip")
+        return self._environment.owners.module_owner(module)
+
+    @cached_property
+    def _locked(self) -> dict[str, StampedPackage]:
+        stamp = self._environment.stamp
+        return {canonicalize_name(package.name): package for package in stamp.packages} if stamp else {}
 
     def locked_version(self, name: str) -> str | None:
         """The version that the lock has for a package."""
-        stamp = self._prefix.stamp
-        return next((package.version for package in stamp.packages if package.name == name), None) if stamp else None
+        package = self._locked.get(canonicalize_name(name))
+        return package.version if package is not None else None
 
-    def reinstall(self, owner: Owner) -> str:
-        """The command that installs the package again as it should be: in its locked version where there is one."""
-        if owner.manager == "conda":
-            return self.rebuild()
-        version = self.locked_version(owner.name) or owner.version
-        return self.install(f"{owner.name}=={version}", "--reinstall", "--no-deps")
+    def restore(self, owners: Iterable[Owner | None], *, why: str = "") -> Remedy:
+        """Install exactly these packages again, in their locked versions where there is a lock.
 
-    def install(self, *arguments: str) -> str:
-        python = self._prefix.python or self._prefix.path / "bin" / "python"
-        return shlex.join(("uv", "pip", "install", "--python", str(python), *arguments))
+        The one place where that command is composed. Conda packages, and files of no package (None), can only be
+        restored with the environment as a whole.
+        """
+        named = list(dict.fromkeys(owners))
+        wheels = [owner for owner in named if owner is not None and owner.manager == "pip"]
+        if not wheels or len(wheels) < len(named) or self._python is None:
+            return self.rebuild(why=why)
+        if self._environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        say = why or f"Reinstall {listing([owner.name for owner in wheels])}."
+        lines = [self._requirement(owner) for owner in wheels]
+        return Remedy(say, (self._pip_install(lines, "--reinstall", "--no-deps"),))
 
-    def uninstall(self, name: str) -> str:
-        python = self._prefix.python or self._prefix.path / "bin" / "python"
-        return shlex.join(("uv", "pip", "uninstall", "--python", str(python), name))
+    def _requirement(self, owner: Owner) -> str:
+        """A requirement line: the locked version with its hash, else the one that is installed."""
+        package = self._locked.get(canonicalize_name(owner.name))
+        if package is None:
+            return f"{owner.name}=={owner.version}"
+        digest = f" --hash=sha256:{package.sha256}" if package.sha256 else ""
+        return f"{canonicalize_name(package.name)}=={package.version}{digest}"
 
-    def rebuild(self) -> str:
-        """The command that builds the whole environment again from its lock."""
-        stamp = self._prefix.stamp
-        if stamp is None:
-            return f"build {self._prefix.path} anew with the tool that made it"
-        source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
-        recipe = stamp.recipe or stamp.name
-        return shlex.join(("envbuild", "create", recipe, *source, "-p", str(self._prefix.path), "--force"))
+    def restore_module(self, module: str) -> Remedy:
+        """The same for the package of a top-level module; the whole environment where nobody owns it."""
+        return self.restore([self.module_owner(module)])
+
+    def install(self, *specs: str, say: str = "") -> Remedy:
+        """Install other versions of packages than those that are there."""
+        if self._environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        return Remedy(say or f"Install {listing(specs)}.", (self._pip_install(list(specs), "--upgrade"),))
+
+    def uninstall(self, name: str, *, say: str = "") -> Remedy:
+        if self._environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        command = shlex.join((_uv(), "pip", "uninstall", "--python", str(self._interpreter), name))
+        return Remedy(say or f"Remove {name}, which does not belong here.", (command,))
+
+    def _pip_install(self, lines: list[str], *options: str) -> str:
+        into = ("pip", "install", "--python", str(self._interpreter), "--link-mode", "copy", *options)
+        if all("--hash" not in line for line in lines):
+            return shlex.join((_uv(), *into, *lines))
+        # Hashes have no place on the command line: uv reads them from a requirements file only.
+        told = " ".join(shlex.quote(line) for line in lines)
+        return f"printf '%s\\n' {told} | {shlex.join((_uv(), *into, '--require-hashes', '-r', '-'))}"
+
+    @property
+    def _python(self) -> Path | None:
+        return self._environment.python
+
+    @property
+    def _interpreter(self) -> Path:
+        return self._python or self._environment.path / "bin" / "python"
+
+    def rebuild(self, *, why: str = "") -> Remedy:
+        """Build the whole environment again as it was meant to be."""
+        environment = self._environment
+        stamp = environment.stamp
+        if stamp is not None:
+            say = why or "Build the environment again from its lock."
+            source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
+            groups = [word for group in stamp.groups if group != "main" for word in ("--group", group)]
+            recipe = stamp.recipe or stamp.name
+            name = ("-n", stamp.name) if stamp.name != recipe else ()
+            place = ("-p", str(environment.path))
+            return Remedy(say, (shlex.join(("envbuild", "create", recipe, *name, *source, *groups, *place, "--force")),))
+        if environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        maker = environment.made_by if environment.kind is Kind.CONDA else None
+        tool = f"with {maker}" if maker else "with the tool that made it"
+        return Remedy(f"{why} Recreate {environment.path} {tool}.".strip())
+
+    def set_aside(self, file: Path, *, say: str) -> Remedy:
+        """Move a file of the environment that is no package's out of the way; elsewhere only say what to do."""
+        if not file.is_relative_to(self._environment.path) or self._environment.kind is Kind.SYSTEM:
+            return Remedy(say)
+        return Remedy(say, (shlex.join(("mv", "--", str(file), f"{file}.set-aside")),))
+
+
+def _uv() -> str:
+    """envbuild's own uv: a bare `uv` need not be on the user's PATH."""
+    from uv import find_uv_bin
+
+    return find_uv_bin()
