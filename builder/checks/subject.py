@@ -167,3 +167,19 @@ class Subject:
     def environ(self) -> Mapping[str, str]:
         """The variables of the user's shell."""
         return self.user.environ if self.user is not None else {}
+
+    @property
+    def home(self) -> Path:
+        """The user's home; only where `offers` has more than files."""
+        return self._user.home
+
+    @property
+    def cwd(self) -> Path:
+        """The user's working directory; only where `offers` has more than files."""
+        return self._user.cwd
+
+    @property
+    def _user(self) -> User:
+        if self.user is None:
+            raise ValueError("this verification has no user's side")
+        return self.user
