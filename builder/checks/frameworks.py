@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 
     from builder.binaries.dyld import Process
     from builder.checks.survey import Survey
-    from builder.environment.prefix import Dist, Prefix
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
 
 CHECKS: Final = (
     Check(
@@ -53,7 +53,7 @@ def check(survey: Survey) -> Iterator[Finding]:
 def _keras(survey: Survey) -> Iterator[Finding]:
     prefix = survey.prefix
     host = _tensorflow(prefix)
-    keras, legacy = prefix.dist("keras"), prefix.dist("tf-keras")
+    keras, legacy = prefix.distribution("keras"), prefix.distribution("tf-keras")
     if host is None:
         yield Finding(check="keras.match", status=Status.SKIP, title="TensorFlow is not installed from a wheel here")
         return
@@ -121,12 +121,12 @@ def _keras(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def _tensorflow(prefix: Prefix) -> Dist | None:
-    found = (prefix.dist(name) for name in _TENSORFLOW)
+def _tensorflow(prefix: Environment) -> Distribution | None:
+    found = (prefix.distribution(name) for name in _TENSORFLOW)
     return next((dist for dist in found if dist is not None and (dist.path.parent / "tensorflow").is_dir()), None)
 
 
-def _keras_remedy(host: Dist, version: Version, reasons: list[str]) -> str:
+def _keras_remedy(host: Distribution, version: Version, reasons: list[str]) -> str:
     """A command that changes what is installed: `keras>=3` alone leaves a Keras 3 that is too old where it is."""
     minor = f"{version.major}.{version.minor}"
     if all(reason.startswith("tf-keras") for reason in reasons):
@@ -136,20 +136,16 @@ def _keras_remedy(host: Dist, version: Version, reasons: list[str]) -> str:
     return f"Install the Keras of this TensorFlow: python -m pip install --upgrade 'keras{bounds}'"
 
 
-def _required(host: Dist) -> SpecifierSet:
+def _required(host: Distribution) -> SpecifierSet:
     """What TensorFlow's own metadata says about Keras; empty where it says nothing."""
     found = SpecifierSet()
-    for line in (host.read("METADATA") or "").split("\n\n", 1)[0].splitlines():
-        if re.match(r"Requires-Dist:\s*keras\b(?!-)", line):
-            try:
-                requirement = Requirement(line.partition(":")[2].strip())
-            except InvalidRequirement:
-                continue
+    for requirement in host.requirements():
+        if requirement.name == "keras":
             found &= requirement.specifier
     return found
 
 
-def _keras_reasons(host: Dist, version: Version, keras: Dist) -> list[str]:
+def _keras_reasons(host: Distribution, version: Version, keras: Distribution) -> list[str]:
     """Why this Keras does not fit: by TensorFlow's own metadata, and by the rule that holds where it says too little.
 
     Up to 2.15 TensorFlow and Keras were released together, minor by minor; 2.16 moved to Keras 3 (release notes).
@@ -231,11 +227,11 @@ def _plugin(survey: Survey, process: Process) -> Finding:
     )
 
 
-def _plugin_facts(prefix: Prefix, owner: str) -> Verdict:
+def _plugin_facts(prefix: Environment, owner: str) -> Verdict:
     """The plug-in with its framework and, as it takes part in what the GPU computes, with Keras."""
-    plugin = prefix.dist(owner)
-    host = prefix.dist("jaxlib") if owner.startswith("jax") else _tensorflow(prefix)
-    keras = None if owner.startswith("jax") else prefix.dist("keras")
+    plugin = prefix.distribution(owner)
+    host = prefix.distribution("jaxlib") if owner.startswith("jax") else _tensorflow(prefix)
+    keras = None if owner.startswith("jax") else prefix.distribution("keras")
     return verdict(prefix, [(plugin, dist) for dist in (host, keras) if plugin is not None and dist is not None])
 
 
@@ -261,7 +257,7 @@ def _unbound(survey: Survey, process: Process) -> list[str]:
 
 def _host(survey: Survey) -> str:
     for name in (*_TENSORFLOW, "jaxlib"):
-        dist = survey.prefix.dist(name)
+        dist = survey.prefix.distribution(name)
         if dist is not None:
             return f"{name} {dist.version}"
     return "the framework, which is not installed here"

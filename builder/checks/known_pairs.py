@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from builder.compat.fit import Judgement
     from builder.compat.model import Fact
-    from builder.environment.prefix import Dist, Prefix
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
 
 #: Distributions that facts know by another name.
 _NAMES: Final = {
@@ -38,7 +39,7 @@ class Verdict:
     lines: tuple[str, ...] = ()
 
 
-def verdict(prefix: Prefix, pairs: Iterable[tuple[Dist, Dist]]) -> Verdict:
+def verdict(prefix: Environment, pairs: Iterable[tuple[Distribution, Distribution]]) -> Verdict:
     """What is known about each pair of installed distributions together, on the prefix's platform and Python.
 
     Only about the pairs: that a version exists for the platform, its being installed shows better than a fact. A
@@ -51,7 +52,7 @@ def verdict(prefix: Prefix, pairs: Iterable[tuple[Dist, Dist]]) -> Verdict:
     if not pairs:
         return Verdict()
     facts = load_facts()
-    python = prefix.python_version or usual_python(prefix.dists)
+    python = prefix.python_version or usual_python(prefix.distributions)
     of_conda = {record.name for record in prefix.conda_records}
     setting = Setting(
         subdir=prefix.subdir,
@@ -87,7 +88,7 @@ def _sourced(fact: Fact, said: str) -> str:
     return f"fact {fact.id}: {said}{fact.established}{on}, {fact.date}; source: {fact.source}"
 
 
-def _known(dist: Dist) -> tuple[str, Version] | None:
+def _known(dist: Distribution) -> tuple[str, Version] | None:
     """Name and version as facts have them: without a local part, which `+cpu` builds carry."""
     try:
         return _name(dist), Version(Version(dist.version).public)
@@ -95,9 +96,9 @@ def _known(dist: Dist) -> tuple[str, Version] | None:
         return None
 
 
-def _name(dist: Dist) -> str:
+def _name(dist: Distribution) -> str:
     return _NAMES.get(dist.name, dist.name)
 
 
-def _is_conda(dist: Dist, of_conda: set[str]) -> bool:
+def _is_conda(dist: Distribution, of_conda: set[str]) -> bool:
     return dist.installer == "conda" or (dist.name in of_conda and not re.fullmatch("uv|pip", dist.installer))

@@ -283,7 +283,7 @@ def _wanted(context: Context) -> str:
 
 
 def _is_keras_3(context: Context) -> bool:
-    dist = context.prefix.dist("keras")
+    dist = context.prefix.distribution("keras")
     return dist is None or not dist.version.startswith(("0.", "1.", "2."))
 
 
