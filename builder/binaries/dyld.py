@@ -18,7 +18,7 @@ from builder.binaries.system import is_public_leaf, is_system
 if TYPE_CHECKING:
     from builder.binaries.inventory import Binary, Inventory
     from builder.binaries.macho import Dylib
-    from builder.environment.packages import Packages
+    from builder.binaries.owners import Owners
 
 #: The SDK from which dyld no longer falls back to /usr/local/lib and /usr/lib (`sdkOnOrAfter2022`; the fallback is
 #: `DyldProcessConfig::forEachDylibFallback`, and holds for `@rpath` names, too).
@@ -71,7 +71,7 @@ class Process:
 class Linker:
     """Resolves dependencies inside one prefix; `main` is the interpreter, where there is one."""
 
-    def __init__(self, inventory: Inventory, packages: Packages, *, main: Binary | None) -> None:
+    def __init__(self, inventory: Inventory, packages: Owners, *, main: Binary | None) -> None:
         self._inventory = inventory
         self._packages = packages
         self.main = main

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from elftools.elf.elffile import ELFFile
 
-    from builder.environment.packages import Packages
+    from builder.binaries.owners import Owners
 
 _MACHINES: Final = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64", "EM_386": "i686", "EM_ARM": "arm"}
 
@@ -130,9 +130,7 @@ class ElfMissing:
 class ElfTree:
     """The ELF binaries of a prefix and how their NEEDED entries resolve."""
 
-    def __init__(
-        self, root: str, rels: Iterable[str], packages: Packages, *, host_folders: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, root: str, rels: Iterable[str], packages: Owners, *, host_folders: tuple[str, ...] = ()) -> None:
         """`host_folders`: where the running system keeps its libraries, when it is the one the prefix is for."""
         read = [read_elf(root, rel) for rel in rels]
         self.binaries = tuple(item for item in read if isinstance(item, ElfBinary))

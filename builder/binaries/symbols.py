@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.binaries.dyld import Linker, Process, Resolution
     from builder.binaries.inventory import Binary, Inventory
     from builder.binaries.macho import Import
-    from builder.environment.packages import Packages
+    from builder.binaries.owners import Owners
 
 #: Modules that are opened with RTLD_LOCAL on macOS, so that flat lookup does not see them (only their dependencies):
 #: tensorflow/python/pywrap_tensorflow.py sets the flag around the import of these.
@@ -51,7 +51,7 @@ class Tally:
 class Binder:
     """Checks the symbols of every image of every process; each image once for each way its dependencies resolve."""
 
-    def __init__(self, inventory: Inventory, packages: Packages, linker: Linker) -> None:
+    def __init__(self, inventory: Inventory, packages: Owners, linker: Linker) -> None:
         self._inventory = inventory
         self._packages = packages
         self._linker = linker
