@@ -13,13 +13,14 @@ from builder.checks import (
     blas,
     duplicates,
     elf_linking,
-    frameworks,
     linking,
     packages,
     signature,
     targets,
 )
+from builder.checks.registry import claimed
 from builder.checks.survey import Scope, Survey
+from builder.frameworks import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *targets.CHECKS,
     *blas.CHECKS,
     *signature.CHECKS,
-    *frameworks.CHECKS,
+    *(claimed(claim) for claim in registry.claims() if claim.match is not None),
     *packages.CHECKS,
 )
 
@@ -62,7 +63,7 @@ def findings(
             *elf_linking.check(survey),
             *duplicates.check(survey),
             *blas.check(survey),
-            *frameworks.check(survey),
+            *(finding for claim in registry.claims() if claim.match is not None for finding in claim.match(survey)),
         ]
         survey.tell("hashing files")
         answers = hasher.answers()

@@ -95,6 +95,11 @@ class Packages:
         version = self.locked_version(owner.name) or owner.version
         return self.install(f"{owner.name}=={version}", "--reinstall", "--no-deps")
 
+    def reinstall_module(self, module: str) -> str:
+        """The command that installs a module's package again; the whole environment where nobody owns it."""
+        owner = self.module_owner(module)
+        return self.reinstall(owner) if owner else self.rebuild()
+
     def install(self, *arguments: str) -> str:
         python = self._prefix.python or self._prefix.path / "bin" / "python"
         return shlex.join(("uv", "pip", "install", "--python", str(python), *arguments))
