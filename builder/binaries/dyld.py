@@ -71,9 +71,9 @@ class Process:
 class Linker:
     """Resolves dependencies inside one prefix; `main` is the interpreter, where there is one."""
 
-    def __init__(self, inventory: Inventory, packages: Owners, *, main: Binary | None) -> None:
+    def __init__(self, inventory: Inventory, owners: Owners, *, main: Binary | None) -> None:
         self._inventory = inventory
-        self._packages = packages
+        self._owners = owners
         self.main = main
         self._by_install_name: dict[str, list[Binary]] = {}
         for binary in inventory.binaries:
@@ -216,11 +216,11 @@ class Linker:
 
     def _preloaded(self, name: str, entry: Binary) -> Binary | None:
         """An image of that install name, loaded by a package that is imported before `entry`."""
-        key = (name, self._packages.owner(entry.rel))
+        key = (name, self._owners.owner(entry.rel))
         if key not in self._preloads:
             named = self._by_install_name.get(name, ())
             self._preloads[key] = next(
-                (binary for binary in named if self._packages.loads_first(entry.rel, binary.rel)), None
+                (binary for binary in named if self._owners.loads_first(entry.rel, binary.rel)), None
             )
         return self._preloads[key]
 

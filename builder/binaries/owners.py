@@ -1,4 +1,9 @@
-"""What the loader's rules need to know of packages: whose a file is, and which package is imported before which."""
+"""Who owns which file: the little that linking must know about packages, told by whoever read them.
+
+A package's binaries find another's only where that other is loaded first (a plug-in and its host), so that the linking
+model asks for owners and for the order of imports. The table itself is read elsewhere, from RECORD and conda-meta; this
+room knows it by this protocol alone.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,19 @@ from typing import Protocol
 
 
 class Owners(Protocol):
-    """The owners of a prefix's files. Paths (`rel`) are relative to the prefix."""
+    """The packages of an environment and the files they own. Paths (`rel`) are relative to the environment's root."""
 
     def owner(self, rel: str) -> str:
-        """The name of the package that the file belongs to, or of the folder it lies in."""
+        """The normalized name of the package `rel` belongs to, or of the folder it lies in where none claims it."""
 
     def described(self, rel: str) -> str:
-        """The package and its version, for messages."""
+        """The owner with its version, as messages name it: `torchvision 0.20.1`."""
 
     def top_level(self, rel: str) -> str:
-        """The import package the file lies in."""
-
-    def requirements(self, name: str) -> frozenset[str]:
-        """Everything that the package requires, directly or through others, as far as it is installed."""
+        """The import package (or folder) that `rel` lies in."""
 
     def loads_first(self, rel: str, host_rel: str) -> bool:
         """Whether the package of `host_rel` is imported before the binary `rel` is loaded."""
+
+    def requirements(self, name: str) -> frozenset[str]:
+        """The normalized names of everything installed that `name` requires, directly or through others."""
