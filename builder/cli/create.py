@@ -135,11 +135,12 @@ def _target(platform: str | None, host: Subdir | None) -> Subdir:
 
 def _prefix(session: Session, name: str, given: Path | None) -> Path:
     from builder.config import load_config
-    from builder.environment.places import environment_prefix
+    from builder.environment.store import store
 
     if given is not None:
         return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - `a/..` is no name for an environment
-    return environment_prefix(name, home=Path.home(), envs_dir=load_config(session.environ).envs_dir)
+    envs_dir = load_config(session.environ).envs_dir
+    return store(home=Path.home(), environ=session.environ, cwd=Path.cwd(), envs_dir=envs_dir).prefix_for(name)
 
 
 def _create(
@@ -194,12 +195,14 @@ def _verified(session: Session, prefix: Path) -> Report:
 def _outcome(
     session: Session, request: CreateRequest, result: Result, *, lock_file: Path, report: Report | None
 ) -> Outcome:
-    from builder.environment.register import register
+    from builder.environment.store import store
     from builder.install.create import Result
 
     ready = result in (Result.BUILT, Result.PRESENT, Result.UNPROVEN)
-    if ready and request.subdir is request.host and (warning := register(request.prefix, home=Path.home())):
-        session.warn(warning)
+    if ready and request.subdir is request.host:
+        known = store(home=Path.home(), environ=session.environ, cwd=Path.cwd())
+        if warning := known.register(request.prefix):
+            session.warn(warning)
     python = request.prefix / "bin" / "python"
     error = None if result in (Result.BUILT, Result.PRESENT) else _not_proven(request, result)
     return Outcome(

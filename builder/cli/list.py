@@ -25,17 +25,18 @@ def command(session: Session) -> Outcome:
     from rich.text import Text
 
     from builder.config import load_config
-    from builder.environment.places import environment_prefix
     from builder.environment.stamp import read_stamp
+    from builder.environment.store import store
 
     table = Table(box=None, pad_edge=False)
     for title in ("recipe", "platforms", "lock", "environment", "description"):
         table.add_column(title)
     envs_dir = load_config(session.environ).envs_dir
+    known = store(home=Path.home(), environ=session.environ, cwd=Path.cwd(), envs_dir=envs_dir)
     entries = []
     for name, file in session.project.recipe_files().items():
         lock = session.project.committed_lock(name)
-        prefix = environment_prefix(name, home=Path.home(), envs_dir=envs_dir)
+        prefix = known.prefix_for(name)
         built = str(prefix) if read_stamp(prefix) else None
         entry: dict[str, object] = {
             "name": name,

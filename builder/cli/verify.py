@@ -58,11 +58,13 @@ def command(
       envbuild verify ml-m1 --against report.json --html report.html
     """
     from builder.config import load_config
+    from builder.environment.store import store
     from builder.operations.verify import verify
     from builder.report.compare import compare, load
     from builder.report.text import render
 
-    prefix = find_prefix(environment, home=Path.home(), envs_dir=load_config(session.environ).envs_dir)
+    envs_dir = load_config(session.environ).envs_dir
+    prefix = store(home=Path.home(), environ=session.environ, cwd=Path.cwd(), envs_dir=envs_dir).find(environment)
     earlier = load(against) if against is not None else None
     chosen = Level(level or "default")
     subdir = Subdir(platform) if platform else None
@@ -77,11 +79,13 @@ def command(
         )
     comparison = compare(earlier, report) if earlier is not None else None
     if html_file is not None:
-        from builder.environment.prefix import Prefix
+        from builder.environment.environment import Environment
         from builder.report.drawing import drawing
         from builder.report.html import render as render_html
 
-        _write(html_file, render_html(report, drawing=drawing(Prefix(prefix, subdir=subdir)), comparison=comparison))
+        _write(
+            html_file, render_html(report, drawing=drawing(Environment(prefix, subdir=subdir)), comparison=comparison)
+        )
     if junit_file is not None:
         from builder.report.junit import render as render_junit
 
@@ -99,26 +103,6 @@ def _write(file: Path, text: str) -> None:
         write_atomically(file, text)
     except OSError as error:
         raise UsageError(f"{file}: cannot be written ({error.strerror or error})") from error
-
-
-def find_prefix(environment: str, *, home: Path, envs_dir: str | None) -> Path:
-    """The folder meant: an environment of that name, else a folder of that name or path. Raises UsageError."""
-    from builder.environment.places import environment_prefix
-
-    path = Path(environment).expanduser()
-    if "/" in environment or environment.startswith((".", "~")):
-        if not path.is_dir():
-            raise UsageError(f"{environment}: no such folder")
-        return path.resolve()
-    named = environment_prefix(environment, home=home, envs_dir=envs_dir)
-    if named.is_dir():
-        return named
-    if path.is_dir():
-        return path.resolve()
-    raise UsageError(
-        f"there is no environment {environment!r} in {named.parent}, and no folder of that name here",
-        hint=f"`envbuild create {environment}` builds it; `envbuild list` shows the recipes",
-    )
 
 
 def _errors(report: Report) -> tuple[ChecksFailedError, ...]:

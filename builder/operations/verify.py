@@ -15,7 +15,7 @@ from builder.checks.level import Level
 from builder.checks.reading import findings as static_findings
 from builder.checks.running import findings as runtime_findings
 from builder.checks.survey import Scope
-from builder.environment.prefix import Prefix
+from builder.environment.environment import Environment
 from builder.errors import UsageError
 from builder.finding import Finding, Identity, Report, Status
 from builder.platforms import Subdir, host_subdir
@@ -72,14 +72,13 @@ def verify(
     if not path.is_dir():
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
     begun = time.monotonic()
-    prefix = Prefix(path, subdir=subdir)
+    prefix = Environment(path, subdir=subdir)
     host = host or host_subdir()
     tell: Progress = progress or (lambda _phrase: None)
     reading: Future[tuple[Finding, ...]] = Future()
     if static:
         scope = Scope.QUICK if level is Level.QUICK else Scope.FULL
-        own = Prefix(path, subdir=subdir)  # its caches are not made for two threads
-        _in_background(reading, lambda: static_findings(own, scope=scope, progress=tell))
+        _in_background(reading, lambda: static_findings(prefix, scope=scope, progress=tell))
     else:
         reading.set_result(())
     found = _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings()) if runtime else []
@@ -105,7 +104,13 @@ def _in_background(future: Future[tuple[Finding, ...]], work: Callable[[], tuple
 
 
 def _runtime(
-    prefix: Prefix, level: Level, host: Subdir | None, progress: Progress, *, limit: float | None, around: Surroundings
+    prefix: Environment,
+    level: Level,
+    host: Subdir | None,
+    progress: Progress,
+    *,
+    limit: float | None,
+    around: Surroundings,
 ) -> list[Finding]:
     """The probes' findings, or one `skip` saying why nothing of this prefix can be run here."""
     subdir = prefix.subdir or host
@@ -131,7 +136,7 @@ def _runtime(
     return runtime_findings(context, progress=progress, limit=limit)
 
 
-def _cannot_run(prefix: Prefix, subdir: Subdir | None, host: Subdir | None) -> str | None:
+def _cannot_run(prefix: Environment, subdir: Subdir | None, host: Subdir | None) -> str | None:
     if host is None:
         return "envbuild does not know this machine's platform"
     # On Apple silicon an osx-64 environment runs, through Rosetta; the interpreter check says so.
@@ -147,7 +152,7 @@ def _sentence(finding: Finding) -> Finding:
     return finding if finding.title.endswith((".", "!", "?")) else replace(finding, title=f"{finding.title}.")
 
 
-def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
+def _demand(found: list[Finding], prefix: Environment) -> list[Finding]:
     """Checks that the plan made mandatory: one that did not run, or was skipped, counts as failed."""
     mandatory = prefix.stamp.expectations.mandatory if prefix.stamp else ()
     present = {finding.check for finding in found}
@@ -175,9 +180,9 @@ def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
     ]
 
 
-def identity_of(prefix: Prefix, *, host: Subdir | None) -> Identity:
+def identity_of(prefix: Environment, *, host: Subdir | None) -> Identity:
     """Name, platform, lock and main versions of a prefix, from its files; `host` where they do not say a platform."""
-    versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.dist(name)) is not None}
+    versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.distribution(name)) is not None}
     if prefix.python_version is not None:
         conda = next((record.version for record in prefix.conda_records if record.name == "python"), None)
         versions = {"python": conda or ".".join(map(str, prefix.python_version))} | versions

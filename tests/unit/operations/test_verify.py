@@ -11,7 +11,6 @@ import pytest
 
 from builder.checks.catalogue import page
 from builder.cli.session import run as run_command
-from builder.cli.verify import find_prefix
 from builder.errors import UsageError
 from builder.finding import Status
 from builder.operations.verify import Surroundings, verify
@@ -57,17 +56,6 @@ def test_an_interpreter_that_cannot_start_is_one_failure(tree: Tree, tmp_path: P
     assert [finding.check for finding in failures] == ["process.interpreter"]
     assert "cannot be started" in failures[0].title
     assert any(finding.check == "import.alone" for finding in report.findings if finding.status is Status.SKIP)
-
-
-def test_a_name_is_an_environment_and_a_path_is_a_folder(tmp_path: Path) -> None:
-    named = tmp_path / ".conda" / "envs" / "ml-m1"
-    named.mkdir(parents=True)
-    assert find_prefix("ml-m1", home=tmp_path, envs_dir=None) == named
-    assert find_prefix(str(tmp_path), home=tmp_path, envs_dir=None) == tmp_path.resolve()
-    with pytest.raises(UsageError, match="no environment 'other'"):
-        find_prefix("other", home=tmp_path, envs_dir=None)
-    with pytest.raises(UsageError, match="no such folder"):
-        find_prefix("./other", home=tmp_path, envs_dir=None)
 
 
 def test_json_on_failure_is_one_object_with_the_report(
