@@ -69,6 +69,8 @@ class Identity:
 
     prefix: str
     name: str | None = None
+    kind: str | None = None
+    """Who made it: `envbuild`, `conda`, `venv`, `system Python`, …"""
     subdir: str | None = None
     lock_sha256: str | None = None
     versions: dict[str, str] = field(default_factory=dict)

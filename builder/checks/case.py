@@ -60,17 +60,14 @@ class Case:
     def passed(self, title: str, *evidence: str) -> Finding:
         return self._finding(Status.PASS, title, evidence, None)
 
-    def warned(self, title: str, *evidence: str, remedy: Remedy | str) -> Finding:
+    def warned(self, title: str, *evidence: str, remedy: Remedy) -> Finding:
         return self._finding(Status.WARN, title, evidence, remedy)
 
-    def failed(self, title: str, *evidence: str, remedy: Remedy | str) -> Finding:
+    def failed(self, title: str, *evidence: str, remedy: Remedy) -> Finding:
         return self._finding(Status.FAIL, title, evidence, remedy)
 
     def skipped(self, title: str, *evidence: str) -> Finding:
         return self._finding(Status.SKIP, title, evidence, None)
 
-    def _finding(
-        self, status: Status, title: str, evidence: tuple[str, ...], remedy: Remedy | str | None
-    ) -> Finding:
-        told = Remedy(remedy) if isinstance(remedy, str) else remedy
-        return Finding(check=self.check, status=status, title=title, evidence=evidence, remedy=told)
+    def _finding(self, status: Status, title: str, evidence: tuple[str, ...], remedy: Remedy | None) -> Finding:
+        return Finding(check=self.check, status=status, title=title, evidence=evidence, remedy=remedy)

@@ -99,12 +99,8 @@ def _claimed(claim: Claim) -> Check:
     elif claim.settings is not None:
         needs, run = Needs.MACHINE, partial(_set, claim.settings)
     else:
-        return probed(
-            id=claim.id, area=claim.area, catches=claim.catches, otherwise=claim.otherwise, judge=claim.judge
-        )
-    return Check(
-        id=claim.id, area=claim.area, needs=needs, catches=claim.catches, otherwise=claim.otherwise, run=run
-    )
+        return probed(id=claim.id, area=claim.area, catches=claim.catches, otherwise=claim.otherwise, judge=claim.judge)
+    return Check(id=claim.id, area=claim.area, needs=needs, catches=claim.catches, otherwise=claim.otherwise, run=run)
 
 
 def _matched(match: Match, subject: Subject) -> Iterable[Finding]:

@@ -53,9 +53,7 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         else:
             consequences.setdefault(leader, []).append(one)
     gone = {id(one) for follow in consequences.values() for one in follow}
-    return tuple(
-        _with(one, consequences.get(place, [])) for place, one in enumerate(found) if id(one) not in gone
-    )
+    return tuple(_with(one, consequences.get(place, [])) for place, one in enumerate(found) if id(one) not in gone)
 
 
 def _rank(finding: Finding) -> int:

@@ -148,9 +148,7 @@ def _raised(step: Step, outcome: Outcome, subject: Subject) -> Finding:
         subject,
         title=f"{capital(doing(step))} fails: {match.cause if match is not None else last}",
         evidence=_tail(step.error),
-        remedy=remedy_of(match, subject, _culprit(text, subject))
-        if match is not None
-        else _cure(step.error, subject),
+        remedy=remedy_of(match, subject, _culprit(text, subject)) if match is not None else _cure(step.error, subject),
         text=step.error,
     )
 

@@ -35,7 +35,13 @@ def probed(
 ) -> Check:
     """A check of what probes report as steps called `id`. Without a judge only their failures count."""
     return Check(
-        id=id, area=area, needs=Needs.PROCESS, level=Level.QUICK, catches=catches, otherwise=otherwise, run=partial(_judged, id, judge)
+        id=id,
+        area=area,
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches=catches,
+        otherwise=otherwise,
+        run=partial(_judged, id, judge),
     )
 
 

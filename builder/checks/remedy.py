@@ -10,9 +10,11 @@ import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.environment.model import Kind
+from builder.environment.ownership import Owner
 from builder.finding import Remedy
 from builder.wording import listing
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from builder.environment.distributions import Distribution
     from builder.environment.environment import Environment
-    from builder.environment.ownership import Owner
     from builder.environment.stamp import StampedPackage
 
 _MANAGED_ELSEWHERE: Final = "The packages of a system Python are its package manager's: use an environment of your own."
@@ -90,6 +91,13 @@ class Repair:
             return Remedy(_MANAGED_ELSEWHERE)
         return Remedy(say or f"Install {listing(specs)}.", (self._pip_install(list(specs), "--upgrade"),))
 
+    def fitting(self, name: str, specifier: str) -> Remedy:
+        """Install a version of a package that `specifier` allows: the locked one, where it is among them."""
+        locked = self._locked.get(canonicalize_name(name))
+        if locked is not None and SpecifierSet(specifier).contains(locked.version, prereleases=True):
+            return self.restore([Owner(name=locked.name, version=locked.version, manager=locked.manager)])
+        return self.install(f"{name}{specifier}")
+
     def uninstall(self, name: str, *, say: str = "") -> Remedy:
         if self._environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
@@ -123,7 +131,9 @@ class Repair:
             recipe = stamp.recipe or stamp.name
             name = ("-n", stamp.name) if stamp.name != recipe else ()
             place = ("-p", str(environment.path))
-            return Remedy(say, (shlex.join(("envbuild", "create", recipe, *name, *source, *groups, *place, "--force")),))
+            return Remedy(
+                say, (shlex.join(("envbuild", "create", recipe, *name, *source, *groups, *place, "--force")),)
+            )
         if environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
         maker = environment.made_by if environment.kind is Kind.CONDA else None

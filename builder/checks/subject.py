@@ -79,10 +79,10 @@ class Subject:
         """What its installers recorded of each file, and what each file is now."""
         return Files(self.environment, survey=self.survey)
 
-    @cached_property
+    @property
     def repair(self) -> Repair:
         """Whose a file is, and the commands that put it right."""
-        return Repair(self.environment)
+        return self.survey.repair
 
     @cached_property
     def expectations(self) -> Expectations:

@@ -14,6 +14,7 @@ from builder.binaries.elf import ElfTree, host_folders, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
 from builder.environment.ownership import Ownership
+from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
 from builder.platforms import Subdir
 
@@ -69,6 +70,11 @@ class Survey:
     @cached_property
     def inventory(self) -> Inventory:
         return take_inventory(self.environment.path, subdir=self.environment.subdir)
+
+    @cached_property
+    def repair(self) -> Repair:
+        """Whose a file is, and the commands that put it right."""
+        return Repair(self.environment)
 
     @property
     def packages(self) -> Ownership:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.checks.level import Level
+from builder.probes.level import Level
 from builder.cli.session import Outcome, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.files import write_atomically
