@@ -50,8 +50,12 @@ class Case:
         return self.whole.expectations
 
     @property
-    def subdir(self) -> Subdir | None:
-        return self.whole.subdir
+    def subdir(self) -> Subdir:
+        """The platform of the environment; nothing runs where that is not known."""
+        subdir = self.whole.subdir
+        if subdir is None:
+            raise ValueError("the environment's platform is not known")
+        return subdir
 
     @property
     def repair(self) -> Repair:

@@ -50,8 +50,8 @@ _OWN: Final = (
 _HEAD: Final = """\
 # Checks
 
-Every check of `envbuild verify`, by area. A finding names its check by this id, and is one of `pass`, `warn`, `fail`, or
-`skip` with the reason why nothing could be said. What a check needs decides where it runs:
+Every check of `envbuild verify`, by area. A finding names its check by this id, and is one of `pass`, `warn`, `fail`,
+or `skip` with the reason why nothing could be said. What a check needs decides where it runs:
 
 * **files**: the files of the environment alone, on any machine and for any platform. `verify --static` is these.
 * **process**: the environment's own Python, on a machine that can run it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from builder.checks.check import Needs
 from builder.finding import Finding, Remedy, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from builder.checks.check import Check
     from builder.checks.subject import Subject

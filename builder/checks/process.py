@@ -62,8 +62,6 @@ def _also(check: str, judge: Judge, subject: Subject) -> Iterator[Finding]:
 def judge_interpreter(case: Case) -> Finding:
     """Native, of the platform's machine, and of its own opinion about the platform."""
     facts, want = case.facts, case.subdir
-    if want is None:
-        return case.skipped("The platform of the environment is not known.")
     evidence = (
         f"{facts['executable']}: {facts['implementation']} {facts['version']}, machine {facts['machine']}",
         f"sysconfig.get_platform(): {facts['platform']}",
@@ -77,8 +75,8 @@ def judge_interpreter(case: Case) -> Finding:
             *evidence,
             "sysctl.proc_translated: 1",
             remedy=case.repair.rebuild(
-                why="Start the terminal or IDE natively (Finder, Get Info, untick “Open using Rosetta”), then build the "
-                "environment again for osx-arm64."
+                why="Start the terminal or IDE natively (Finder, Get Info, untick “Open using Rosetta”), then build "
+                "the environment again for osx-arm64."
             ),
         )
     # Python of conda-forge and python.org says `macosx-14.0-arm64`, `macosx-10.9-universal2`, `linux-x86_64`.
@@ -242,8 +240,8 @@ def _died_at_exit(ran: Ran, outcome: Outcome) -> Finding:
         title=f"All went well while {ran.task.doing}, but then the process {how} instead of exiting",
         evidence=tuple(outcome.stderr.splitlines()[-8:]),
         remedy=Remedy(
-            "Scripts will seem to fail although their work is done: update the package named in the evidence, and until "
-            "then end them with os._exit(0)."
+            "Scripts will seem to fail although their work is done: update the package named in the evidence, and "
+            "until then end them with os._exit(0)."
         ),
     )
 

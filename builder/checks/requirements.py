@@ -32,7 +32,7 @@ class Unmet:
 def unmet(environment: Environment, *, survey: Survey) -> Unmet:
     """Every requirement of an installed distribution that the environment does not meet."""
     markers = marker_environment(environment, survey=survey)
-    versions = {canonicalize_name(record.name): record.version for record in environment.conda_records}
+    versions: dict[str, str] = {canonicalize_name(record.name): record.version for record in environment.conda_records}
     versions |= {dist.name: dist.version for dist in environment.distributions}
     wrong: list[str] = []
     absent: list[str] = []

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from builder.checks.check import Needs
 from builder.checks.files import Files
-from builder.checks.remedy import Repair
 from builder.checks.runs import Runs
 from builder.checks.survey import Survey
 from builder.environment.stamp import Expectations
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from builder.checks.remedy import Repair
     from builder.environment.environment import Environment
     from builder.platforms import Subdir
 

@@ -13,7 +13,6 @@ from builder.binaries.dyld import Linker, Place, Process
 from builder.binaries.elf import ElfTree, host_folders, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
-from builder.environment.ownership import Ownership
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
 from builder.platforms import Subdir
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from builder.binaries.dyld import Resolution
     from builder.binaries.inventory import Binary
     from builder.environment.environment import Environment
+    from builder.environment.ownership import Ownership
 
 
 #: Parts that a package loads only if the machine has something they need, and does without otherwise: (path, why).

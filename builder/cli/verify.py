@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.probes.level import Level
 from builder.cli.session import Outcome, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.files import write_atomically
 from builder.platforms import TARGETS, Subdir
+from builder.probes.level import Level
 from builder.wording import plural
 
 if TYPE_CHECKING:

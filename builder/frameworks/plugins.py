@@ -61,8 +61,8 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
             title=title,
             evidence=(entry.rel, *unbound, *(sentence for sentence, _, _ in facts.refused if unbound), *told),
             remedy=Remedy(
-                f"{capital(known or 'take a compatible pair (`envbuild compat` lists them)')}, or remove the plug-in and "
-                "compute on the CPU.",
+                f"{capital(known or 'take a compatible pair (`envbuild compat` lists them)')}, or remove the plug-in "
+                "and compute on the CPU.",
                 out.commands,
             ),
         )

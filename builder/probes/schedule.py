@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from builder.frameworks import registry
 from builder.probes.level import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 #: Seconds a probe may take. A first import without bytecode caches took 20 s for TensorFlow on a loaded machine
 #: of 2 cores; the limits leave room for slower ones.
