@@ -161,8 +161,11 @@ def _elf_interpreter(survey: Survey) -> Finding:
 
 def _universal(subject: Subject) -> Iterator[Finding]:
     survey = subject.survey
-    found = survey.interpreter if survey.is_mac else None
+    if not survey.is_mac:
+        return
+    found = survey.interpreter
     if found is None:
+        yield Finding(check="arch.universal", status=Status.SKIP, title="There is no Mach-O interpreter here")
         return
     shown = f"{found.rel}: {', '.join(found.archs)}"
     if len(found.archs) > 1:

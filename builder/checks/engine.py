@@ -40,11 +40,25 @@ def examine(
     needs: frozenset[Needs] = _EVERYTHING,
     progress: Progress = lambda _phrase: None,
 ) -> tuple[Finding, ...]:
+    """Every finding of the checks that the subject can be asked (`observed`), a defect and its consequences as one.
+
+    What the plan made mandatory and did not pass counts as failed.
+    """
+    return gathered(_demanded(observed(subject, checks=checks, needs=needs, progress=progress), subject))
+
+
+def observed(
+    subject: Subject,
+    *,
+    checks: Sequence[Check],
+    needs: frozenset[Needs] = _EVERYTHING,
+    progress: Progress = lambda _phrase: None,
+) -> tuple[Finding, ...]:
     """Run every one of `checks` that needs no more than `needs` and than the subject offers, at the subject's level.
 
-    Findings come in the order of `checks`; a defect and its consequences are one. Where nothing of the environment
-    could be run although it was asked for, one finding says so. Raises UnknownCheckError for a finding whose check is
-    not registered; whatever else a check raises is a finding about that check.
+    Findings come in the order of `checks`. Where nothing of the environment could be run although it was asked for,
+    one finding says so. Raises UnknownCheckError for a finding whose check is not registered; whatever else a check
+    raises is a finding about that check.
     """
     offered = subject.offers & needs
     chosen = [check for check in checks if check.needs in offered and subject.level.includes(check.level)]
@@ -65,8 +79,7 @@ def examine(
     known = {check.id: place for place, check in enumerate(checks)}
     if strange := {finding.check for finding in found} - set(known):
         raise UnknownCheckError(f"no check is called {', '.join(sorted(strange))}")
-    ordered = sorted(_each_once(found), key=lambda finding: known[finding.check])
-    return _demanded(gathered(ordered), subject)
+    return tuple(sorted(_each_once(found), key=lambda finding: known[finding.check]))
 
 
 class _Counter:

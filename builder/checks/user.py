@@ -146,28 +146,35 @@ def _harmless(check: str, case: Case) -> Finding:
 
 
 def _variables(subject: Subject) -> Iterator[Finding]:
-    """Variables of the user's shell that change how libraries are loaded, or keep Python from starting."""
-    environ = subject.environ
+    """Variables of the user's shell that keep Python from starting, or change which libraries it loads."""
     outcome = subject.runs.results.as_user
     if outcome is not None and not outcome.steps:
-        # Isolated the interpreter runs; with the user's own variables it does not get as far as running code.
-        names = [name for name in _CAN_KILL if environ.get(name)]
-        yield Finding(
-            check="process.variables",
-            status=Status.FAIL,
-            title="Python does not start with your own settings, although the environment is sound"
-            + (f": {listing([f'{name}={environ[name]}' for name in names])}" if names else ""),
-            evidence=tuple(outcome.stderr.splitlines()[-8:]),
-            remedy=_unset(names) if names else Remedy("Find what your shell sets that an empty one does not: `env`."),
-        )
-        return
+        yield _killed(subject.environ, outcome.stderr)
+    else:
+        yield risky_variables(subject.environ)
+
+
+def _killed(environ: Mapping[str, str], stderr: str) -> Finding:
+    """Isolated the interpreter runs; with the user's own variables it does not get as far as running code."""
+    names = [name for name in _CAN_KILL if environ.get(name)]
+    return Finding(
+        check="process.variables",
+        status=Status.FAIL,
+        title="Python does not start with your own settings, although the environment is sound"
+        + (f": {listing([f'{name}={environ[name]}' for name in names])}" if names else ""),
+        evidence=tuple(stderr.splitlines()[-8:]),
+        remedy=_unset(names) if names else Remedy("Find what your shell sets that an empty one does not: `env`."),
+    )
+
+
+def risky_variables(environ: Mapping[str, str]) -> Finding:
+    """Variables that change which code is loaded, or hide that it clashes."""
     found = {name: environ[name] for name in _RISKY_VARIABLES if environ.get(name)}
     if not found:
-        yield Finding(
+        return Finding(
             check="process.variables", status=Status.PASS, title="No variable changes which libraries are loaded"
         )
-        return
-    yield Finding(
+    return Finding(
         check="process.variables",
         status=Status.WARN,
         title=f"Your shell changes how programs are loaded: {', '.join(found)}",
