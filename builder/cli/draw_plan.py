@@ -15,7 +15,7 @@ _FACTS: Final = 2
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
-    """The plan as `envbuild show --json` gives it (docs/reference/json-output.md)."""
+    """The plan as `envbuild show RECIPE --json` gives it (docs/reference/json-output.md)."""
     return {
         "platform": plan.subdir.value,
         "source": plan.source.value,

@@ -164,7 +164,7 @@ def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | Sou
         return SourceUnreachableError(
             f"packages cannot be fetched from {', '.join(hosts)}: {reason}",
             hint="check the network; behind a mirror use --mirror CHANNEL=URL; "
-            "a machine that reaches only PyPI can use `envbuild create --source pypi`",
+            "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
         )
     return BuildError(f"the packages could not be installed: {reason}")
 

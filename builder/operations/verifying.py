@@ -245,7 +245,7 @@ def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
             status=Status.FAIL,
             title="A check that the recipe's versions make mandatory did not run.",
             evidence=("they were chosen although a published defect concerns them",),
-            remedy="run `envbuild verify --full` on a machine of the environment's platform",
+            remedy="run `envbuild verify NAME --full` on a machine of the environment's platform",
         )
         for check in mandatory
         if check not in present

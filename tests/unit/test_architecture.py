@@ -114,9 +114,9 @@ def _readings(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute | ast.Call):
             owner = ast.unparse(node.value)
-            if owner in ("os", "os.path") and node.attr in _FORBIDDEN_ATTRIBUTES:
-                yield node.lineno, f"{owner}.{node.attr}"
-            elif owner in ("Path", "pathlib.Path") and node.attr in ("home", "cwd"):
+            if (owner in ("os", "os.path") and node.attr in _FORBIDDEN_ATTRIBUTES) or (
+                owner in ("Path", "pathlib.Path") and node.attr in ("home", "cwd")
+            ):
                 yield node.lineno, f"{owner}.{node.attr}"
             elif node.attr == "expanduser":
                 yield node.lineno, ".expanduser"
@@ -142,7 +142,7 @@ def _readings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def test_the_machine_is_asked_in_one_place() -> None:
-    """Everything below the workspace is given the environment, the home and the working directory that it works with."""
+    """Everything below the workspace is given the environment, home and working directory that it works with."""
     found = {module: list(_readings(tree)) for module, tree in _modules()}
     reading = {module for module, readings in found.items() if readings}
     told = {module: found[module] for module in sorted(reading - READERS - KNOWN_READERS.keys())}
