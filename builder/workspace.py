@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.config import Config, load_config
-from builder.environment.places import environment_prefix
+from builder.environment.store import EnvironmentStore, store
 from builder.errors import UsageError
 from builder.platforms import Subdir, host_subdir
 from builder.progress import NoProgress, Progress
@@ -104,14 +104,10 @@ class Workspace:
         start = self.home.joinpath(*parts[1:]) if parts[:1] == ("~",) else self.cwd / written
         return Path(os.path.normpath(start))
 
-    @property
-    def envs_dir(self) -> str | None:
-        """The configured folder of environments as an absolute path; None for the usual place."""
-        return None if self.config.envs_dir is None else str(self.path(self.config.envs_dir))
-
-    def environment(self, name: str) -> Path:
-        """The prefix of the environment called `name`, whether or not it exists. Raises UsageError for no name."""
-        return environment_prefix(name, home=self.home, envs_dir=self.envs_dir)
+    @cached_property
+    def store(self) -> EnvironmentStore:
+        """The user's environments, wherever conda, mamba, pixi and envbuild keep them."""
+        return store(home=self.home, environ=self.environ, cwd=self.cwd, envs_dir=self.config.envs_dir)
 
 
 def _working_directory() -> Path:

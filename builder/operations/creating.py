@@ -89,7 +89,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     target = _target(workspace, request)
     recipe = workspace.project.recipe(request.recipe)
     name = request.name or request.recipe
-    prefix = workspace.environment(name) if request.prefix is None else workspace.path(request.prefix)
+    prefix = workspace.store.prefix_for(name) if request.prefix is None else workspace.path(request.prefix)
     require_replaceable(prefix)
     lock = find_or_make(workspace, recipe, request.options, solver=request.solver)
     build = Build(
@@ -175,11 +175,10 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
 def _result(
     workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, report: Report | None, warn: Warnings
 ) -> CreateResult:
-    from builder.environment.register import register
     from builder.install.create import Result
 
     runs_here = build.subdir is build.host
-    if ending is not Result.RESTORED and runs_here and (warning := register(build.prefix, home=workspace.home)):
+    if ending is not Result.RESTORED and runs_here and (warning := workspace.store.register(build.prefix)):
         warn(warning)
     return CreateResult(
         name=build.name,

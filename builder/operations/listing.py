@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder.environment.stamp import read_stamp
-from builder.errors import RecipeError
+from builder.errors import RecipeError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,15 +43,23 @@ def list_recipes(workspace: Workspace) -> ListResult:
 
 
 def _listed(workspace: Workspace, name: str, file: Path) -> ListedRecipe:
-    prefix = workspace.environment(name)
+    prefix = _prefix(workspace, name)
     listed = ListedRecipe(
         name=name,
         file=file,
         lock=workspace.project.committed_lock(name),
-        environment=prefix if read_stamp(prefix) else None,
+        environment=prefix if prefix and read_stamp(prefix) else None,
     )
     try:
         recipe = workspace.project.recipe(name)
     except RecipeError as error:
         return replace(listed, error=error.message)
     return replace(listed, platforms=tuple(recipe.platforms), description=recipe.description)
+
+
+def _prefix(workspace: Workspace, name: str) -> Path | None:
+    """Where the environment of this name is; None for a recipe whose name no environment may have (`base`)."""
+    try:
+        return workspace.store.prefix_for(name)
+    except UsageError:
+        return None

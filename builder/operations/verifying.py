@@ -13,7 +13,7 @@ from builder.checks.level import Level
 from builder.checks.reading import findings as static_findings
 from builder.checks.running import findings as runtime_findings
 from builder.checks.survey import Scope
-from builder.environment.prefix import Prefix
+from builder.environment.environment import Environment
 from builder.errors import UsageError
 from builder.finding import Finding, Identity, Report, Status
 from builder.operations.outputs import require_writable, write_output
@@ -80,7 +80,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     """
     from builder.report.compare import compare, load
 
-    prefix = find_prefix(workspace, request.environment)
+    prefix = workspace.store.find(request.environment)
     html, junit, against = (
         None if file is None else workspace.path(file) for file in (request.html, request.junit, request.against)
     )
@@ -99,31 +99,13 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.drawing import drawing
         from builder.report.html import render as render_html
 
-        drawn = drawing(Prefix(prefix, subdir=request.platform))
+        drawn = drawing(Environment(prefix, subdir=request.platform))
         write_output(html, render_html(report, drawing=drawn, comparison=comparison))
     if junit is not None:
         from builder.report.junit import render as render_junit
 
         write_output(junit, render_junit(report))
     return VerifyResult(prefix=prefix, report=report, comparison=comparison)
-
-
-def find_prefix(workspace: Workspace, environment: str) -> Path:
-    """The folder meant: an environment of that name, else a folder of that name or path. Raises UsageError."""
-    path = workspace.path(environment)
-    if "/" in environment or environment.startswith((".", "~")):
-        if not path.is_dir():
-            raise UsageError(f"{environment}: no such folder")
-        return path.resolve()
-    named = workspace.environment(environment)
-    if named.is_dir():
-        return named
-    if path.is_dir():
-        return path.resolve()
-    raise UsageError(
-        f"there is no environment {environment!r} in {named.parent}, and no folder of that name here",
-        hint=f"`envbuild create {environment}` builds it; `envbuild list` shows the recipes",
-    )
 
 
 def verify_prefix(
@@ -145,7 +127,7 @@ def verify_prefix(
     if not path.is_dir():
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
     begun = time.monotonic()
-    prefix = Prefix(path, subdir=subdir)
+    prefix = Environment(path, subdir=subdir)
 
     def tell(phrase: str) -> None:
         workspace.progress.update(_TASK, phrase)
@@ -154,8 +136,7 @@ def verify_prefix(
     reading: Future[tuple[Finding, ...]] = Future()
     if static:
         scope = Scope.QUICK if level is Level.QUICK else Scope.FULL
-        own = Prefix(path, subdir=subdir)  # its caches are not made for two threads
-        _in_background(reading, lambda: static_findings(own, scope=scope, progress=tell))
+        _in_background(reading, lambda: static_findings(prefix, scope=scope, progress=tell))
     else:
         reading.set_result(())
     found = _runtime(workspace, prefix, level, tell, limit=limit) if runtime else []
@@ -182,7 +163,9 @@ def _in_background(future: Future[tuple[Finding, ...]], work: Callable[[], tuple
     threading.Thread(target=settle, daemon=True).start()
 
 
-def _runtime(workspace: Workspace, prefix: Prefix, level: Level, tell: Tell, *, limit: float | None) -> list[Finding]:
+def _runtime(
+    workspace: Workspace, prefix: Environment, level: Level, tell: Tell, *, limit: float | None
+) -> list[Finding]:
     """The probes' findings, or one `skip` saying why nothing of this prefix can be run here."""
     host = workspace.host
     subdir = prefix.subdir or host
@@ -208,7 +191,7 @@ def _runtime(workspace: Workspace, prefix: Prefix, level: Level, tell: Tell, *, 
     return runtime_findings(context, progress=tell, limit=limit)
 
 
-def _cannot_run(prefix: Prefix, subdir: Subdir | None, host: Subdir | None) -> str | None:
+def _cannot_run(prefix: Environment, subdir: Subdir | None, host: Subdir | None) -> str | None:
     if host is None:
         return "envbuild does not know this machine's platform"
     # On Apple silicon an osx-64 environment runs, through Rosetta; the interpreter check says so.
@@ -224,7 +207,7 @@ def _sentence(finding: Finding) -> Finding:
     return finding if finding.title.endswith((".", "!", "?")) else replace(finding, title=f"{finding.title}.")
 
 
-def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
+def _demand(found: list[Finding], prefix: Environment) -> list[Finding]:
     """Checks that the plan made mandatory: one that did not run, or was skipped, counts as failed."""
     mandatory = prefix.stamp.expectations.mandatory if prefix.stamp else ()
     present = {finding.check for finding in found}
@@ -252,9 +235,9 @@ def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
     ]
 
 
-def identity_of(prefix: Prefix, *, host: Subdir | None) -> Identity:
+def identity_of(prefix: Environment, *, host: Subdir | None) -> Identity:
     """Name, platform, lock and main versions of a prefix, from its files; `host` where they do not say a platform."""
-    versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.dist(name)) is not None}
+    versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.distribution(name)) is not None}
     if prefix.python_version is not None:
         conda = next((record.version for record in prefix.conda_records if record.name == "python"), None)
         versions = {"python": conda or ".".join(map(str, prefix.python_version))} | versions

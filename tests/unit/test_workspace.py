@@ -45,9 +45,9 @@ def test_paths_are_the_users(tmp_path: Path) -> None:
 
 
 def test_environments_by_name(tmp_path: Path) -> None:
-    assert workspace(tmp_path).environment("a") == tmp_path / ".conda" / "envs" / "a"
+    assert workspace(tmp_path).store.prefix_for("a") == tmp_path / ".conda" / "envs" / "a"
     configured = workspace(tmp_path, config=Config(envs_dir="~/mine"))
-    assert configured.environment("a") == tmp_path / "mine" / "a"
+    assert configured.store.prefix_for("a") == tmp_path / "mine" / "a"
 
 
 @pytest.mark.parametrize("pair", ["", "conda-forge", "conda-forge=", "=https://example.org", "="])

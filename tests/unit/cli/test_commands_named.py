@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[3]
-_QUOTED: Final = re.compile(r"`(envbuild\b[^`]*)`")
+_QUOTED: Final = re.compile(r"`(envbuild(?:\s[^`]*)?)`")
 #: A command without backticks: alone on its line, after a colon, or wherever a verb of ours follows.
 _BARE: Final = re.compile(rf"(?:^|[\s:(])(envbuild (?:(?:{'|'.join(VERBS)})\b|--)[^`,;()\n]*)", re.MULTILINE)
 #: Where a command ends in a shell, or in a sentence.

@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 #: Operations that change something, and so leave another state behind when the process dies after them.
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "shutil.rmtree")
@@ -210,6 +210,33 @@ def test_threads_that_still_write(tmp_path: Path) -> None:
     assert transaction.finished(prefix) == _stamp("1")
 
 
+def test_a_folder_that_comes_back_while_the_old_one_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker makes its folder again in the moment after the half-built prefix was moved away: that goes, too."""
+    prefix = tmp_path / "env"
+    _create(prefix, "1")
+    rename = Path.rename
+
+    def rename_and_link_on(self: Path, target: Path) -> Path:
+        moved = rename(self, target)
+        if self == prefix and not (tmp_path / "linked").exists() and transaction.finished(prefix) is None:
+            (tmp_path / "linked").touch()
+            (prefix / "lib").mkdir(parents=True)
+            (prefix / "lib" / "late").write_text("late")
+        return moved
+
+    with (  # noqa: PT012 - it is what is built before the error that matters
+        pytest.raises(BuildError),
+        transaction.exclusive(prefix, waiting=_never_waiting) as place,
+        transaction.replacing(place),
+    ):
+        monkeypatch.setattr(Path, "rename", rename_and_link_on)
+        raise BuildError("no")
+    assert (tmp_path / "linked").exists()
+    assert transaction.finished(prefix) == _stamp("1")
+
+
 @pytest.mark.parametrize("kind", ["file", "symlink", "dangling", "conda", "folder"])
 def test_what_is_not_ours_stays(tmp_path: Path, kind: str) -> None:
     prefix = tmp_path / "env"
@@ -317,7 +344,6 @@ def test_child_that_outlives_us_holds_the_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["/proc/nowhere/env", "/dev/null/env", "/"])
 def test_unwritable_place(place: str) -> None:
-    from pathlib import Path
 
     with pytest.raises((BuildError, UsageError), match=r"cannot") as caught:
         _create(Path(place), "1")

@@ -13,7 +13,7 @@ from builder.checks.catalogue import page
 from builder.cli.session import run as run_command
 from builder.errors import UsageError
 from builder.finding import Status
-from builder.operations.verifying import find_prefix, verify_prefix
+from builder.operations.verifying import verify_prefix
 from builder.platforms import Subdir
 from tests.workspaces import workspace
 
@@ -61,19 +61,6 @@ def test_an_interpreter_that_cannot_start_is_one_failure(tree: Tree, tmp_path: P
     assert [finding.check for finding in failures] == ["process.interpreter"]
     assert "cannot be started" in failures[0].title
     assert any(finding.check == "import.alone" for finding in report.findings if finding.status is Status.SKIP)
-
-
-def test_a_name_is_an_environment_and_a_path_is_a_folder(tmp_path: Path) -> None:
-    named = tmp_path / ".conda" / "envs" / "ml-m1"
-    named.mkdir(parents=True)
-    here = workspace(tmp_path)
-    assert find_prefix(here, "ml-m1") == named
-    assert find_prefix(here, str(tmp_path)) == tmp_path.resolve()
-    assert find_prefix(here, "~/.conda") == tmp_path / ".conda"
-    with pytest.raises(UsageError, match="no environment 'other'"):
-        find_prefix(here, "other")
-    with pytest.raises(UsageError, match="no such folder"):
-        find_prefix(here, "./other")
 
 
 def test_json_on_failure_is_one_object_with_the_report(

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from builder.checks.architecture import usual_python
+from builder.compat.fit import Judgement, Setting, judge_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from builder.compat.fit import Judgement
+    from builder.compat.facts import Facts
     from builder.compat.model import Fact
-    from builder.environment.prefix import Dist, Prefix
-
-#: Distributions that facts know by another name.
-_NAMES: Final = {
-    "tensorflow-macos": "tensorflow",
-    "tensorflow-cpu": "tensorflow",
-    "tensorflow-intel": "tensorflow",
-}
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Known:
     """What facts say about pairs, as lines for a finding; each names its source.
 
     `refused` and `unsafe` are (sentence, line with the source, remedy or None); `lines` what supports the pair, or says
@@ -38,37 +32,44 @@ class Verdict:
     lines: tuple[str, ...] = ()
 
 
-def verdict(prefix: Prefix, pairs: Iterable[tuple[Dist, Dist]]) -> Verdict:
-    """What is known about each pair of installed distributions together, on the prefix's platform and Python.
+def known_about(
+    prefix: Environment,
+    pairs: Iterable[tuple[Distribution, Distribution]],
+    *,
+    python: str | None,
+    facts: Facts | None = None,
+) -> Known:
+    """What is known about each pair of installed distributions together, on the prefix's platform and `python` minor.
 
     Only about the pairs: that a version exists for the platform, its being installed shows better than a fact. A
     distribution whose version cannot be read is left out.
     """
-    from builder.compat.fit import Judgement, Setting, judge_pair  # here, for its time: few prefixes hold such pairs
-    from builder.compat.load import load_facts
-
     pairs = tuple(pairs)
     if not pairs:
-        return Verdict()
-    facts = load_facts()
-    python = prefix.python_version or usual_python(prefix.dists)
+        return Known()
+    if facts is None:
+        from builder.compat.load import load_facts  # here, for its time: few prefixes hold such pairs
+
+        facts = load_facts()
     of_conda = {record.name for record in prefix.conda_records}
     setting = Setting(
         subdir=prefix.subdir,
-        python=f"{python[0]}.{python[1]}" if python else None,
-        origins={_name(dist): "conda-forge" for pair in pairs for dist in pair if _is_conda(dist, of_conda)},
+        python=python,
+        origins={
+            facts.subject(dist.name): "conda-forge" for pair in pairs for dist in pair if _is_conda(dist, of_conda)
+        },
     )
     found = Judgement()
     for left, right in pairs:
-        known = _known(left), _known(right)
+        known = _named(left, facts), _named(right, facts)
         if known[0] is not None and known[1] is not None:
             found += judge_pair(known[0], known[1], setting=setting, facts=facts)
     return _told(found)
 
 
-def _told(found: Judgement) -> Verdict:
+def _told(found: Judgement) -> Known:
     proofs = dict.fromkeys(fact for fact in found.proofs if hasattr(fact, "cause"))
-    return Verdict(
+    return Known(
         refused=tuple(
             (refusal.statement, _sourced(refusal.facts[0], ""), refusal.remedy)
             for refusal in found.refusals
@@ -87,17 +88,13 @@ def _sourced(fact: Fact, said: str) -> str:
     return f"fact {fact.id}: {said}{fact.established}{on}, {fact.date}; source: {fact.source}"
 
 
-def _known(dist: Dist) -> tuple[str, Version] | None:
+def _named(dist: Distribution, facts: Facts) -> tuple[str, Version] | None:
     """Name and version as facts have them: without a local part, which `+cpu` builds carry."""
     try:
-        return _name(dist), Version(Version(dist.version).public)
+        return facts.subject(dist.name), Version(Version(dist.version).public)
     except InvalidVersion:
         return None
 
 
-def _name(dist: Dist) -> str:
-    return _NAMES.get(dist.name, dist.name)
-
-
-def _is_conda(dist: Dist, of_conda: set[str]) -> bool:
+def _is_conda(dist: Distribution, of_conda: set[str]) -> bool:
     return dist.installer == "conda" or (dist.name in of_conda and not re.fullmatch("uv|pip", dist.installer))
