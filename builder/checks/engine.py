@@ -170,7 +170,7 @@ def _demanded(found: Iterable[Finding], subject: Subject) -> tuple[Finding, ...]
     found = tuple(found)
     mandatory = subject.expectations.mandatory
     present = {finding.check for finding in found}
-    elsewhere = Remedy("Run `envbuild verify --full` on a machine of the environment's platform.")
+    elsewhere = Remedy("Run `envbuild verify NAME --full` on a machine of the environment's platform.")
     demanded = tuple(
         replace(
             finding,

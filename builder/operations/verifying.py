@@ -1,0 +1,124 @@
+"""Verify an environment: from its name or path to the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from builder.checks.subject import User
+from builder.checks.verification import EVERYTHING, STATIC, verified
+from builder.environment.environment import Environment
+from builder.errors import UsageError
+from builder.operations.outputs import require_writable, write_output
+from builder.probes.level import Level
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.finding import Report
+    from builder.platforms import Subdir
+    from builder.report.compare import Comparison
+    from builder.workspace import Workspace
+
+#: The task of the progress that says what is being checked.
+_TASK: Final = "verify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest:
+    """Which environment to verify (a name or a path), how thoroughly, and which reports to write."""
+
+    environment: str
+    level: Level = Level.DEFAULT
+    only_static: bool = False
+    """Read the files, run nothing."""
+    platform: Subdir | None = None
+    """Judge it for this platform; default: what its stamp or its packages say."""
+    limit: float | None = None
+    """Seconds that each probe may take; default: each probe's own limit."""
+    against: Path | None = None
+    """An earlier report (the JSON of `verify`) to compare with."""
+    html: Path | None = None
+    junit: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyResult:
+    """The report, and the comparison with an earlier one if that was asked for."""
+
+    prefix: Path
+    report: Report
+    comparison: Comparison | None = None
+
+
+def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
+    """Check an environment and say everything that is wrong with it; write the reports that were asked for.
+
+    Raises UsageError when there is no such environment, or a report cannot be read or written.
+    """
+    from builder.report.compare import compare, load
+
+    prefix = workspace.store.find(request.environment)
+    html, junit, against = (
+        None if file is None else workspace.path(file) for file in (request.html, request.junit, request.against)
+    )
+    require_writable(html, junit)
+    earlier = None if against is None else load(against)
+    report = verify_prefix(
+        workspace,
+        prefix,
+        level=request.level,
+        runtime=not request.only_static,
+        subdir=request.platform,
+        limit=request.limit,
+    )
+    comparison = compare(earlier, report) if earlier is not None else None
+    if html is not None:
+        from builder.report.drawing import drawing
+        from builder.report.html import render as render_html
+
+        drawn = drawing(Environment(prefix, subdir=request.platform))
+        write_output(html, render_html(report, drawing=drawn, comparison=comparison))
+    if junit is not None:
+        from builder.report.junit import render as render_junit
+
+        write_output(junit, render_junit(report))
+    return VerifyResult(prefix=prefix, report=report, comparison=comparison)
+
+
+def verify_prefix(
+    workspace: Workspace,
+    path: Path,
+    *,
+    level: Level = Level.DEFAULT,
+    static: bool = True,
+    runtime: bool = True,
+    subdir: Subdir | None = None,
+    limit: float | None = None,
+) -> Report:
+    """Check the environment at `path` and say everything that is wrong with it.
+
+    `subdir` is the platform to judge it for (default: what its stamp or packages say). Probes run only where the
+    environment can run on the workspace's host; elsewhere they are `skip`. `limit` replaces the seconds each probe may
+    take. Raises UsageError when `path` is no folder.
+    """
+    if not path.is_dir():
+        raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
+    environment = Environment(path, subdir=subdir)
+
+    def tell(phrase: str) -> None:
+        workspace.progress.update(_TASK, phrase)
+
+    tell("reading the environment")
+    needs = (STATIC if static else frozenset()) | (EVERYTHING - STATIC if runtime else frozenset())
+    report = verified(
+        environment,
+        host=workspace.host,
+        user=User(environ=workspace.environ, home=workspace.home, cwd=workspace.cwd),
+        level=level,
+        needs=needs,
+        limit=limit,
+        progress=tell,
+    )
+    workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
+    return report
