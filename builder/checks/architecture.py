@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from builder.binaries.elf import usual_machine
 from builder.checks.check import Check, Needs
 from builder.checks.tags import tags_of, why_unfit
 from builder.environment.ownership import Owner
@@ -114,7 +115,7 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
         yield Finding(check="arch.interpreter", status=Status.SKIP, title="There is no Python interpreter here")
         return
     if not survey.is_mac:
-        yield _elf_interpreter(survey)
+        yield _elf_interpreter(subject)
         return
     found = survey.interpreter
     if found is None:
@@ -141,21 +142,24 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _elf_interpreter(survey: Survey) -> Finding:
-    real = os.path.realpath(survey.environment.python or "")
-    found = next((binary for binary in survey.elf.binaries if binary.path == real), None)
-    if found is None:
+def _elf_interpreter(subject: Subject) -> Finding:
+    """A virtual environment's interpreter is a link to that of another installation, which is read there."""
+    folder, name = os.path.split(os.path.realpath(subject.environment.python or ""))
+    machine = usual_machine(folder, (name,))
+    if machine is None:
         return Finding(
             check="arch.interpreter",
             status=Status.SKIP,
-            title="The interpreter is that of another installation",
-            evidence=(real,),
+            title="The interpreter is not an ELF program",
+            evidence=(f"{folder}/{name}",),
         )
+    fits = machine == subject.survey.elf_machine
     return Finding(
         check="arch.interpreter",
-        status=Status.PASS if found.machine == survey.elf_machine else Status.FAIL,
-        title=f"The interpreter is built for {found.machine}",
-        evidence=(found.rel,),
+        status=Status.PASS if fits else Status.FAIL,
+        title=f"The interpreter is built for {machine}" + ("" if fits else f", not for {subject.survey.elf_machine}"),
+        evidence=(f"{folder}/{name}".removeprefix(f"{subject.environment.path}/"),),
+        remedy=None if fits else subject.repair.rebuild(),
     )
 
 
