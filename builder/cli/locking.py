@@ -113,11 +113,14 @@ def lock_recipe(
     from builder.lock import condalock
     from builder.lock.audit import audit, describe
     from builder.lock.make import make_lock
+    from builder.uv import Uv
 
     engine = built_in or _own_solver(solver, ready, where)
+    uv = Uv(environ=session.environ, project=session.project.root)
     with reporter(session) as progress:
-        lock, warnings = asyncio.run(make_lock(ready.rendered, solver=engine, notes=notes or {}, progress=progress))
-    for warning in warnings:
+        made = asyncio.run(make_lock(ready.rendered, solver=engine, uv=uv, notes=notes or {}, progress=progress))
+    lock = made.lock
+    for warning in made.warnings:
         session.warn(warning)
     defects = audit(lock)
     if defects:

@@ -8,6 +8,8 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from packaging.utils import canonicalize_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -23,7 +25,7 @@ _MOST_SOURCES: Final = 400
 
 def normalized(name: str) -> str:
     """PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return canonicalize_name(name)
 
 
 def record_entries(dist: Dist) -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from builder.environment.stamp import Stamp, read_stamp
 from builder.platforms import Subdir
 
@@ -142,7 +144,7 @@ class Prefix:
                 installer = path / "INSTALLER"
                 found.append(
                     Dist(
-                        name=re.sub(r"[-_.]+", "-", head["name"]).lower(),
+                        name=canonicalize_name(head["name"]),
                         version=head["version"],
                         path=path,
                         installer=installer.read_text(errors="replace").strip() if installer.is_file() else "",

@@ -31,7 +31,7 @@ def register(prefix: Path, *, home: Path) -> str | None:
         with filelock.FileLock(path.with_name(".environments.txt.envbuild-lock"), timeout=10):
             lines = _listed(path)
             if str(prefix) not in lines:
-                write_atomically(path, "\n".join([*lines, str(prefix)]) + "\n")
+                write_atomically(path, "\n".join([*lines, str(prefix)]) + "\n", follow_links=True)
     except (OSError, filelock.Timeout, BuildError, NotImplementedError) as error:
         return _not_listed(path, error)
     return None

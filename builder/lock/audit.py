@@ -19,7 +19,6 @@ from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
 from builder.lock.pypi import provided_distributions
 from builder.lock.read import line_of
-from builder.names import conda_to_pypi
 from builder.plan.model import MAIN_GROUP
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def _runs_on(platform_tag: str, subdir: Subdir) -> bool:
 
 
 def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
-    packages, names = lock.on(subdir), conda_to_pypi()
+    packages = lock.on(subdir)
     conda = [package for package in packages if package.manager == "conda"]
     if not conda:
         yield Defect(package=None, message=f"no packages for {subdir}, which the lock declares")
@@ -143,7 +142,7 @@ def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
         yield from _open_ends(package, [name for name in package.dependencies if not name.startswith("__")], groups)
     groups = {canonicalize_name(package.name): set(package.groups) for package in packages if package.manager == "pip"}
     for package in conda:
-        for name in provided_distributions([package], names):
+        for name in provided_distributions([package]):
             groups.setdefault(canonicalize_name(name), set()).update(package.groups)
     for package in packages:
         if package.manager == "pip":

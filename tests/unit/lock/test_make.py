@@ -15,6 +15,7 @@ from builder.lock.model import LockedPackage
 from builder.plan.model import Source
 from builder.platforms import Subdir
 from builder.render.model import PlatformSpecs, Rendered, SpecLine
+from builder.uv import Uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,5 +67,5 @@ def test_a_template_that_fails_while_solvers_work_is_one_error_and_no_traceback(
         write=write,
     )
     with caplog.at_level(logging.ERROR), pytest.raises(TemplateError, match="broken"):
-        asyncio.run(make_lock(rendered, solver=OnePackage(), notes={}))
+        asyncio.run(make_lock(rendered, solver=OnePackage(), uv=Uv(environ={}), notes={}))
     assert caplog.records == []
