@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import tempfile
 import tomllib
 from dataclasses import dataclass
@@ -114,14 +115,16 @@ class Uv:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            process_group=0,
         )
         try:
             output, messages = await process.communicate()
         except BaseException:
-            # It may have ended by itself just now: then there is nothing left to kill.
+            # With the programs it has started. They may all have ended just now: then nothing is left to kill.
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+                os.killpg(process.pid, signal.SIGKILL)
+            # To the end of its pipes, or the loop would close over them.
+            await process.communicate()
             raise
         if process.returncode:
             raise UvFailure(

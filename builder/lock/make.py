@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -266,7 +265,7 @@ class _Work:
                 exact=exact,
                 macos=specs.macos,
                 glibc=specs.virtual_packages.get("__glibc"),
-                free_threaded=re.search(r"_cp3\d+t$", python.build) is not None,
+                free_threaded=python.free_threaded,
                 preferred={
                     canonicalize_name(package.name): package.version for package in self._preferred(specs.subdir, "pip")
                 },
