@@ -100,7 +100,7 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: 
     if package.sha256 is None:
         yield "has no sha256"
     if has_credentials(package.url):
-        yield "its URL holds credentials"
+        yield "its URL contains credentials"
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         yield "its URL is plain http, which anyone on the way can read and answer"
     elif url.scheme not in ("https", "http", "file"):
@@ -168,10 +168,8 @@ def _open_ends(package: LockedPackage, needs: list[str], groups: Mapping[str, se
     """What `package` needs and does not get: absent, or installed only together with a group that it is not in."""
     missing = [name for name in needs if name not in groups]
     if missing:
-        yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold")
+        yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which is not in the lock")
     for group in package.groups:
         elsewhere = sorted(name for name in needs if name in groups and not groups[name] & {group, MAIN_GROUP})
         if elsewhere:
-            yield Defect(
-                package=package, message=f"needs {', '.join(elsewhere)}, which its group {group} does not hold"
-            )
+            yield Defect(package=package, message=f"needs {', '.join(elsewhere)}, which is not in its group {group}")

@@ -139,7 +139,7 @@ def _local_folder(place: str) -> Path | None:
 def _readable(folder: Path, channel: str, unpack_dir: Path) -> Path:
     packed = [path for path in folder.glob("*/repodata.json.zst") if not path.with_suffix("").exists()]
     if not packed and not any(folder.glob("*/repodata.json")):
-        raise UsageError(f"the mirror {folder} of {channel} holds no SUBDIR/repodata.json")
+        raise UsageError(f"the mirror {folder} of {channel} has no SUBDIR/repodata.json")
     if not packed:
         return folder
     digest = hashlib.sha256()

@@ -128,7 +128,7 @@ def _pylock(versions: Mapping[str, str]) -> str:
         f"[[packages]]\nname = {json.dumps(name)}\nversion = {json.dumps(version)}\n"
         for name, version in sorted(versions.items())
     )
-    return f'lock-version = "1.0"\ncreated-by = "envbuild"\n{packages}'
+    return f'lock-version = "1.0"\ncreated-by = "envbuild"\n{packages or "packages = []"}'
 
 
 async def _compile(request: PypiRequest, runner: Uv, *, folder: Path, cwd: Path, output: str) -> None:
