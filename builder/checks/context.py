@@ -7,23 +7,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from builder.environment.stamp import Expectations
+from builder.frameworks import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from builder.checks.level import Level
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
     from builder.platforms import Subdir
 
-#: Importable names of a framework, and of what nearly every machine-learning environment is made of.
-FRAMEWORK_MODULES: Final[dict[str, tuple[str, ...]]] = {
-    "tensorflow": ("tensorflow", "keras"),
-    "pytorch": ("torch",),
-    "jax": ("jax",),
-    "mlx": ("mlx.core",),
-    "none": (),
-}
+#: What nearly every machine-learning environment is made of.
 _COMMON_MODULES: Final = (
     "numpy",
     "scipy",
@@ -42,7 +36,7 @@ _COMMON_MODULES: Final = (
 class Context:
     """One verification: which environment, what is expected, and the user's own settings around it."""
 
-    prefix: Prefix
+    prefix: Environment
     python: Path
     expectations: Expectations
     subdir: Subdir
@@ -54,8 +48,8 @@ class Context:
     @cached_property
     def modules(self) -> tuple[str, ...]:
         """Every module whose import is checked."""
-        framework = FRAMEWORK_MODULES.get(self.expectations.framework or "none", ())
-        return tuple(dict.fromkeys((*self.expectations.imports, *framework)))
+        framework = registry.known_framework(self.expectations.framework)
+        return tuple(dict.fromkeys((*self.expectations.imports, *framework.imports)))
 
     def has(self, module: str) -> bool:
         """Whether a top-level module of this name is installed (as a folder or file in site-packages)."""
@@ -67,7 +61,7 @@ class Context:
         return {"prefix": str(self.prefix.path), "python": str(self.python)}
 
 
-def module_exists(prefix: Prefix, module: str) -> bool:
+def module_exists(prefix: Environment, module: str) -> bool:
     folder = prefix.site_packages
     if folder is None:
         return False
@@ -75,7 +69,7 @@ def module_exists(prefix: Prefix, module: str) -> bool:
     return place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
 
 
-def expectations_of(prefix: Prefix) -> Expectations:
+def expectations_of(prefix: Environment) -> Expectations:
     """What the stamp expects; for an environment that is not ours, that what is in it works.
 
     The common modules are looked for in both cases, because an environment is used through them whether or
@@ -85,13 +79,17 @@ def expectations_of(prefix: Prefix) -> Expectations:
     if prefix.stamp is not None:
         stamped = prefix.stamp.expectations
         return replace(stamped, imports=tuple(dict.fromkeys((*stamped.imports, *found))))
-    framework = next(
-        (name for name, modules in FRAMEWORK_MODULES.items() if modules and module_exists(prefix, modules[0])), None
-    )
+    present = [
+        framework
+        for framework in registry.all_frameworks()
+        if framework.modules and module_exists(prefix, framework.modules[0])
+    ]
     also = tuple(
         module
-        for modules in FRAMEWORK_MODULES.values()
-        for module in modules
+        for library in registry.libraries()
+        for module in library.modules
         if module_exists(prefix, module.partition(".")[0])
     )
+    # Of several the first is what the environment is taken to be made for.
+    framework = present[0].name if present else None
     return Expectations(framework=framework, imports=tuple(dict.fromkeys((*found, *also))))

@@ -11,6 +11,8 @@ from builder.finding import Finding, Status
 if TYPE_CHECKING:
     from builder.checks.context import Context
     from builder.checks.remedy import Packages
+    from builder.environment.stamp import Expectations
+    from builder.platforms import Subdir
     from builder.probes.harness import Step
 
 
@@ -21,6 +23,26 @@ class Case:
     step: Step
     context: Context
     packages: Packages
+
+    @property
+    def check(self) -> str:
+        return self.step.check
+
+    @property
+    def subject(self) -> str:
+        return self.step.subject
+
+    @property
+    def expectations(self) -> Expectations:
+        return self.context.expectations
+
+    @property
+    def subdir(self) -> Subdir:
+        return self.context.subdir
+
+    @property
+    def repair(self) -> Packages:
+        return self.packages
 
     @property
     def facts(self) -> dict[str, Any]:

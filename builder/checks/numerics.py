@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.checks.registry import Check
+from builder.frameworks.judging import judge_workers, known_answer
 
 if TYPE_CHECKING:
     from builder.checks.judge import Case, Judge
@@ -24,30 +26,6 @@ CHECKS: Final = (
         area="numerics",
         catches="Wrong or failing decompositions of SciPy's LAPACK.",
         otherwise="`LinAlgError` or wrong eigenvalues (scipy#21862: Accelerate of macOS 15.1).",
-    ),
-    Check(
-        id="numerics.tensorflow",
-        area="numerics",
-        catches="Wrong results of TensorFlow's operations on any device against known answers.",
-        otherwise="Silence: wrong numbers (tensorflow-metal: #92686, #57204, #51499, #71577 of tensorflow/tensorflow).",
-    ),
-    Check(
-        id="numerics.device",
-        area="numerics",
-        catches="An operation whose result on the GPU is another than on the CPU.",
-        otherwise="Silence: models that train on one machine and not on another.",
-    ),
-    Check(
-        id="numerics.random",
-        area="numerics",
-        catches="Random numbers or dropout masks that are the same at every call, or seeds that do not repeat.",
-        otherwise="Silence: dropout that always drops the same units (tensorflow#53505, tf-keras#541).",
-    ),
-    Check(
-        id="numerics.training",
-        area="numerics",
-        catches="Training whose losses differ between CPU and GPU, or do not fall.",
-        otherwise="Silence: a lower accuracy on the GPU, or a loss that explodes (keras#21668).",
     ),
     Check(
         id="blas.loaded",
@@ -75,17 +53,10 @@ CHECKS: Final = (
     ),
 )
 
-#: Operation by operation the two devices may round differently; after 20 steps of training by this much.
-_SAME_LOSSES: Final = 0.02
-
 #: Part of the machine's peak (or of Accelerate's own rate) below which NumPy's products are called slow. A
 #: reference BLAS without blocking reaches about a fiftieth; OpenBLAS on a shared virtual machine more than half.
 _SLOW_RATE: Final = 0.08
 _SLOW_BESIDE_ACCELERATE: Final = 0.4
-
-#: Relative errors accepted, several times what correct libraries reach on the sizes used (measured: OpenBLAS
-#: on linux-64 stays below 3e-6, 2e-14), and orders of magnitude below what the published bugs give.
-TOLERANCES: Final[dict[str, float]] = {"float16": 5e-2, "bfloat16": 2e-1, "float32": 2e-4, "float64": 1e-10}
 
 #: Path of an image (lower case) → kind of BLAS. Accelerate itself lives in the system's shared cache; conda-forge
 #: reaches it through its own shims (build_pkg.sh of blas-feedstock).
@@ -100,86 +71,6 @@ _OPENMP_KINDS: Final = (
     (re.compile(r"/libomp(?![a-z])[^/]*$"), "LLVM"),
     (re.compile(r"/libgomp[^/]*$"), "GNU"),
 )
-
-
-def tolerance(case: Case, dtype: str) -> float:
-    """The recipe's tolerance for a dtype, else the default."""
-    return case.context.expectations.tolerances.get(dtype, TOLERANCES[dtype])
-
-
-def judge_known_answer(case: Case) -> Finding | None:
-    """Only wrong numbers are findings of their own; `summary` says what was right."""
-    error, allowed = case.facts["error"], tolerance(case, case.facts["dtype"])
-    if error <= allowed:
-        return None
-    evidence = f"relative error {error:.3g}, allowed {allowed:.3g} ({case.facts['dtype']})"
-    if case.step.check == "numerics.device":
-        return case.failed(
-            f"CPU and GPU disagree on {case.step.subject}.", evidence, remedy=wrong_numbers(case, "tensorflow")
-        )
-    library = case.step.check.rpartition(".")[2]
-    return case.failed(
-        f"{library} computes {case.step.subject} wrongly.", evidence, remedy=wrong_numbers(case, library)
-    )
-
-
-def wrong_numbers(case: Case, library: str) -> str:
-    """What to do about a library that computes wrongly: another pair with a GPU plug-in, else sound files."""
-    if case.context.expectations.provider == "metal":
-        return (
-            "the GPU plug-in computes wrongly with these versions: take a safe pair (`envbuild compat metal`), or hide "
-            "the GPU with tf.config.set_visible_devices([], 'GPU')"
-        )
-    owner = case.packages.module_owner(library)
-    return "install it again, or another build: " + (
-        case.packages.reinstall(owner) if owner else case.packages.rebuild()
-    )
-
-
-def judge_random(case: Case) -> Finding:
-    """Draws and dropout masks differ, seeds repeat, and the rates are near what was asked for."""
-    facts = case.facts
-    wrong = [
-        text
-        for holds, text in (
-            (facts["draws_differ"], "tf.random.uniform gives the same numbers at every call"),
-            (facts["dropouts_differ"], "Dropout drops the same units at every call"),
-            (facts["seeds_repeat"], "the same seed gives different numbers"),
-            (facts["scaled"], "Dropout does not scale what it keeps"),
-            (abs(facts["mean"] - 0.5) < 0.1, f"the mean of uniform numbers is {facts['mean']:.3f}"),
-            (abs(facts["kept"] - 0.5) < 0.1, f"Dropout(0.5) keeps {facts['kept']:.0%}"),
-        )
-        if not holds
-    ]
-    if wrong:
-        return case.failed(
-            f"Random numbers on the {case.step.subject} are wrong.", *wrong, remedy=wrong_numbers(case, "tensorflow")
-        )
-    return case.passed(f"Random numbers and dropout on the {case.step.subject} are as they should be.")
-
-
-def judge_training(case: Case) -> Finding:
-    """The same training on each device: the loss falls, and stays beside the CPU's."""
-    evidence = tuple(
-        f"{device}: " + " ".join(f"{loss:.4g}" for loss in losses[::4]) for device, losses in case.facts.items()
-    )
-    cpu = case.facts["CPU"]
-    for device, losses in case.facts.items():
-        if not losses[-1] < 0.95 * losses[0]:  # NaN, too, has not fallen
-            return case.failed(
-                f"Training on the {device} does not lower the loss.",
-                *evidence,
-                remedy=wrong_numbers(case, "tensorflow"),
-            )
-        if abs(losses[-1] - cpu[-1]) > _SAME_LOSSES * abs(cpu[0]):
-            return case.failed(
-                f"Training on the {device} and on the CPU drift apart.",
-                *evidence,
-                remedy=wrong_numbers(case, "tensorflow"),
-            )
-    return case.passed(
-        "A convolutional network learns" + (", the same on all devices." if len(evidence) > 1 else "."), *evidence
-    )
 
 
 def judge_rate(case: Case) -> Finding:
@@ -202,20 +93,6 @@ def judge_rate(case: Case) -> Finding:
     if slow:
         return case.warned("NumPy multiplies matrices far slower than this machine can.", *evidence, remedy=cure)
     return case.passed(f"NumPy multiplies at {rate:.0f} GFLOP/s.", *evidence)
-
-
-def _default_method(case: Case) -> tuple[str, ...]:
-    return (f"default here: {case.facts['default']}",) if "default" in case.facts else ()
-
-
-def judge_workers(case: Case) -> Finding:
-    method = case.step.subject
-    if not case.facts["equal"]:
-        return case.failed(
-            f"Worker processes started by {method} compute something else than their parent.",
-            remedy=wrong_numbers(case, "numpy"),
-        )
-    return case.passed(f"Worker processes can be started by {method}.", *_default_method(case))
 
 
 def judge_blas(case: Case) -> Finding:
@@ -329,12 +206,8 @@ def summaries(steps: list[Any]) -> dict[str, tuple[int, float]]:
 
 
 JUDGES: Final[dict[str, Judge]] = {
-    "numerics.numpy": judge_known_answer,
-    "numerics.scipy": judge_known_answer,
-    "numerics.tensorflow": judge_known_answer,
-    "numerics.device": judge_known_answer,
-    "numerics.random": judge_random,
-    "numerics.training": judge_training,
+    "numerics.numpy": partial(known_answer, module="numpy"),
+    "numerics.scipy": partial(known_answer, module="scipy"),
     "blas.rate": judge_rate,
     "workers.start": judge_workers,
     "blas.loaded": judge_blas,

@@ -13,19 +13,20 @@ from builder.checks import (
     blas,
     duplicates,
     elf_linking,
-    frameworks,
     linking,
     packages,
     signature,
     targets,
 )
+from builder.checks.registry import claimed
 from builder.checks.survey import Scope, Survey
+from builder.frameworks import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from builder.checks.registry import Check
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
     from builder.finding import Finding
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -35,13 +36,13 @@ CHECKS: Final[tuple[Check, ...]] = (
     *targets.CHECKS,
     *blas.CHECKS,
     *signature.CHECKS,
-    *frameworks.CHECKS,
+    *(claimed(claim) for claim in registry.claims() if claim.match is not None),
     *packages.CHECKS,
 )
 
 
 def findings(
-    prefix: Prefix, *, scope: Scope = Scope.FULL, progress: Callable[[str], None] | None = None
+    prefix: Environment, *, scope: Scope = Scope.FULL, progress: Callable[[str], None] | None = None
 ) -> tuple[Finding, ...]:
     """Every static finding about `prefix`, in the order of `CHECKS`.
 
@@ -53,7 +54,7 @@ def findings(
     if scope is Scope.QUICK:
         found = [*architecture.check(survey), *linking.check(survey), *elf_linking.check(survey)]
         return _ordered(found)
-    owned = packages.Owned(prefix)
+    owned = prefix.owners
     with Hasher([*_page_jobs(survey), *packages.jobs(survey, owned)]) as hasher:
         found = [
             *architecture.check(survey),
@@ -62,7 +63,7 @@ def findings(
             *elf_linking.check(survey),
             *duplicates.check(survey),
             *blas.check(survey),
-            *frameworks.check(survey),
+            *(finding for claim in registry.claims() if claim.match is not None for finding in claim.match(survey)),
         ]
         survey.tell("hashing files")
         answers = hasher.answers()

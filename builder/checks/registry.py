@@ -7,7 +7,10 @@ documentation, `--json` consumers and tests see one table.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from builder.frameworks.model import Claim
 
 Area = Literal["process", "architecture", "linking", "signature", "packages", "frameworks", "numerics", "user"]
 
@@ -24,3 +27,8 @@ class Check:
     area: Area
     catches: str
     otherwise: str
+
+
+def claimed(claim: Claim) -> Check:
+    """A check that a framework's file brings."""
+    return Check(id=claim.id, area=claim.area, catches=claim.catches, otherwise=claim.otherwise)

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builder.checks import conda_tools, failures, keras, locked, numerics, other_frameworks, process, user
+from builder.checks import conda_tools, failures, imports, locked, numerics, process, user
 from builder.checks.judge import Case
 from builder.checks.level import Level
-from builder.checks.registry import Check
+from builder.checks.registry import Check, claimed
 from builder.checks.remedy import Packages
 from builder.finding import Finding, Status
+from builder.frameworks import registry
 from builder.probes import harness
 from builder.probes.schedule import Task, tasks
 
@@ -31,9 +32,9 @@ CHECKS: Final = (
     *user.CHECKS,
     *locked.CHECKS,
     *conda_tools.CHECKS,
-    *keras.CHECKS,
+    *imports.CHECKS,
     *numerics.CHECKS,
-    *other_frameworks.CHECKS,
+    *(claimed(claim) for claim in registry.claims() if claim.match is None),
     Check(
         id="runtime.messages",
         area="process",
@@ -47,7 +48,12 @@ CHECKS: Final = (
         otherwise="`Segmentation fault` after the last line of a script; CI jobs that fail although all is done.",
     ),
 )
-JUDGES: Final[dict[str, Judge]] = process.JUDGES | keras.JUDGES | numerics.JUDGES | other_frameworks.JUDGES
+JUDGES: Final[dict[str, Judge]] = (
+    process.JUDGES
+    | imports.JUDGES
+    | numerics.JUDGES
+    | {claim.id: claim.judge for claim in registry.claims() if claim.judge is not None}
+)
 
 #: Probes that run at once: each keeps about one core busy while it imports.
 _AT_ONCE: Final = 2
@@ -65,7 +71,7 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
         progress("starting the interpreter")
         alive, first = _interpreter(context, owned, environ=environ, scratch=scratch, limit=min(limit or 30, 30))
         found += first
-        found += [user.variables(context), *user.keras_settings(context)]
+        found += [user.variables(context), *_settings(context)]
         if not alive:
             return found + [_not_run(task) for task in tasks(context, scratch=scratch)]
 
@@ -80,6 +86,7 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
                 cwd=scratch,
                 limit=task.limit,
                 arguments=task.arguments,
+                folder=task.folder or harness.PROBES,
                 cancelled=cancelled,
             )
 
@@ -97,6 +104,12 @@ def findings(context: Context, *, progress: Progress, limit: float | None = None
     found += _ended_well(outcomes)
     # Two probes may say the same of the same module; evidence (times, paths) may differ.
     return list({(finding.check, finding.status, finding.title): finding for finding in found}.values())
+
+
+def _settings(context: Context) -> list[Finding]:
+    """What the user's own settings do to the libraries of the environment."""
+    claims = (claim.settings for claim in registry.claims() if claim.settings is not None)
+    return [finding for settings in claims for finding in settings(context)]
 
 
 def _ended_well(outcomes: list[tuple[Task, Outcome]]) -> list[Finding]:

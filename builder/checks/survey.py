@@ -9,11 +9,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from builder.binaries.demangle import shown
 from builder.binaries.dyld import Linker, Place, Process
 from builder.binaries.elf import ElfTree, host_folders, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
-from builder.environment.packages import Packages
+from builder.checks.architecture import usual_python
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from builder.binaries.dyld import Resolution
     from builder.binaries.inventory import Binary
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
+    from builder.environment.ownership import Ownership
 
 
 class Scope(StrEnum):
@@ -67,7 +69,7 @@ class MissingLibrary:
 class Survey:
     """A prefix under examination. Nothing in it is run; every attribute is computed once, on demand."""
 
-    def __init__(self, prefix: Prefix, *, scope: Scope, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(self, prefix: Environment, *, scope: Scope, progress: Callable[[str], None] | None = None) -> None:
         self.prefix = prefix
         self.scope = scope
         self._progress = progress
@@ -81,9 +83,9 @@ class Survey:
         self.tell("reading the binaries")
         return take_inventory(self.prefix.path, subdir=self.prefix.subdir)
 
-    @cached_property
-    def packages(self) -> Packages:
-        return Packages(self.prefix)
+    @property
+    def packages(self) -> Ownership:
+        return self.prefix.owners
 
     @cached_property
     def arch(self) -> str:
@@ -180,6 +182,35 @@ class Survey:
         """Per process and image the symbols dyld will not find; processes that lack a library stop before that."""
         self.tell("looking up symbols")
         return tuple(self.binder.check(process for process in self.processes if process.entry.path not in self.stopped))
+
+    @property
+    def looks_up_symbols(self) -> bool:
+        return self.scope is Scope.FULL
+
+    @property
+    def python_minor(self) -> str | None:
+        """`3.12`: the interpreter's, or that of most wheels in a folder without one."""
+        version = self.prefix.python_version or usual_python(self.prefix.distributions)
+        return f"{version[0]}.{version[1]}" if version else None
+
+    def unbound(self, process: Process) -> list[str]:
+        """What dyld would miss when it loads the process, one line each."""
+        entry = process.entry
+        lines = [
+            f"Library not loaded: {item.resolution.name}"
+            for item in self.missing_libraries
+            if item.process is process or item.image is entry
+        ]
+        if lines or self.scope is not Scope.FULL:
+            return lines
+        missing = [item for other, items in self.missing_symbols if other is process for item in items]
+        for item in sorted(missing, key=lambda item: item.position)[:10]:
+            place = f"expected in {item.expected.rel}" if item.expected else "looked up in every loaded library"
+            kind = "symbol not found in flat namespace" if item.how == "flat" else "Symbol not found"
+            lines.append(f"{kind}: {shown(item.symbol)}, {place}")
+        if entry.rel in self.binder.damaged:
+            lines.append(f"its symbols cannot be read: {self.binder.damaged[entry.rel]}")
+        return lines
 
 
 def _is_module(binary: Binary) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -44,12 +43,6 @@ CHECKS: Final = (
         catches="Variables that change which libraries are loaded or hide errors (DYLD_*, LD_PRELOAD, PYTHONHOME, "
         "KMP_DUPLICATE_LIB_OK, …).",
         otherwise="Crashes and `Symbol not found` in one terminal and not in another; wrong results.",
-    ),
-    Check(
-        id="keras.settings",
-        area="user",
-        catches="KERAS_BACKEND, TF_USE_LEGACY_KERAS or keras.json making Keras another one than the recipe's.",
-        otherwise="`No module named 'jax'` from `import keras`, an unused GPU, or models that mix two frameworks.",
     ),
 )
 
@@ -168,130 +161,3 @@ def variables(context: Context) -> Finding:
         evidence=tuple(f"{name}={value}: {_RISKY_VARIABLES[name]}" for name, value in found.items()),
         remedy="unset " + " ".join(found) + " (and remove it from the shell's start-up files)",
     )
-
-
-def keras_json(context: Context) -> Path:
-    """The file Keras reads its settings from: `$KERAS_HOME/keras.json`, else `~/.keras/keras.json`."""
-    home = context.environ.get("KERAS_HOME")
-    return (Path(home) if home else context.home / ".keras") / "keras.json"
-
-
-def keras_settings(context: Context) -> list[Finding]:
-    """Which Keras and which backend the user's own settings lead to, and by which of them.
-
-    Order as in Keras 3 (keras/src/backend/config.py): KERAS_BACKEND, then keras.json, then `tensorflow`.
-    """
-    if not context.has("keras"):
-        return []
-    findings = _backend_setting(context)
-    legacy = context.environ.get("TF_USE_LEGACY_KERAS", "").lower()
-    if legacy in ("1", "true") and context.has("tensorflow"):
-        missing = not context.has("tf_keras")
-        findings.append(
-            Finding(
-                check="keras.settings",
-                status=Status.FAIL if missing else Status.WARN,
-                title="TF_USE_LEGACY_KERAS makes tf.keras the old tf-keras"
-                + (", which is not installed." if missing else ", so tf.keras and keras do not mix."),
-                evidence=(f"TF_USE_LEGACY_KERAS={context.environ['TF_USE_LEGACY_KERAS']}",),
-                remedy="unset TF_USE_LEGACY_KERAS",
-            )
-        )
-    if not findings:
-        findings.append(
-            Finding(
-                check="keras.settings",
-                status=Status.PASS,
-                title="Your settings leave Keras as the recipe has it.",
-                evidence=(_why(context),),
-            )
-        )
-    return findings
-
-
-def _why(context: Context) -> str:
-    """Where Keras takes its backend from."""
-    if variable := context.environ.get("KERAS_BACKEND"):
-        return f"backend {variable}, from KERAS_BACKEND"
-    file = keras_json(context)
-    backend = _read_keras_json(file)[0].get("backend")
-    return f"backend {backend}, from {file}" if backend else "backend tensorflow, Keras' own default"
-
-
-_BACKEND_MODULES: Final[dict[str, str]] = {
-    "tensorflow": "tensorflow",
-    "jax": "jax",
-    "torch": "torch",
-    "numpy": "jax",  # Keras' numpy backend imports jax too (measured, Keras 3.15 on linux-64)
-    "openvino": "openvino",
-}
-_FRAMEWORK_BACKENDS: Final[dict[str, str]] = {"tensorflow": "tensorflow", "jax": "jax", "pytorch": "torch"}
-
-
-def _backend_setting(context: Context) -> list[Finding]:
-    file = keras_json(context)
-    settings, problem = _read_keras_json(file)
-    if problem is not None:
-        return [
-            Finding(
-                check="keras.settings",
-                status=Status.WARN,
-                title="keras.json cannot be read, and Keras then ignores or dies of it.",
-                evidence=(f"{file}: {problem}",),
-                remedy=f"remove {file}; Keras writes a new one",
-            )
-        ]
-    findings: list[Finding] = []
-    variable = context.environ.get("KERAS_BACKEND")
-    backend = variable or settings.get("backend")
-    if isinstance(backend, str) and _is_keras_3(context):
-        source = f"KERAS_BACKEND={variable}" if variable else f'{file}: "backend": "{backend}"'
-        cure = "unset KERAS_BACKEND" if variable else f'set "backend" to "{_wanted(context)}" in {file}'
-        findings.extend(_judge_backend(backend, source=source, cure=cure, context=context))
-    for key, usual in (("floatx", "float32"), ("image_data_format", "channels_last")):
-        if settings.get(key, usual) != usual:
-            findings.append(
-                Finding(
-                    check="keras.settings",
-                    status=Status.WARN,
-                    title=f"keras.json changes {key} to {settings[key]!r} for every program.",
-                    evidence=(f'{file}: "{key}": "{settings[key]}"',),
-                    remedy=f'set "{key}" to "{usual}" in {file}, unless you mean it',
-                )
-            )
-    return findings
-
-
-def _judge_backend(backend: str, *, source: str, cure: str, context: Context) -> list[Finding]:
-    module = _BACKEND_MODULES.get(backend)
-    framework = context.expectations.framework or "none"
-    if module is None:
-        title, status = f"Keras is told to use the backend {backend!r}, which does not exist.", Status.FAIL
-    elif not context.has(module):
-        title, status = f"Keras is told to use the backend {backend!r}, but {module} is not installed.", Status.FAIL
-    elif backend != _FRAMEWORK_BACKENDS.get(framework, backend):
-        # Without a stamp nobody has said which backend is meant, and another one may be on purpose.
-        status = Status.FAIL if context.prefix.stamp is not None else Status.WARN
-        title = f"Keras uses the backend {backend!r}, but the environment is made for {framework}."
-    else:
-        return []
-    return [Finding(check="keras.settings", status=status, title=title, evidence=(source,), remedy=cure)]
-
-
-def _wanted(context: Context) -> str:
-    return _FRAMEWORK_BACKENDS.get(context.expectations.framework or "none", "tensorflow")
-
-
-def _is_keras_3(context: Context) -> bool:
-    dist = context.prefix.dist("keras")
-    return dist is None or not dist.version.startswith(("0.", "1.", "2."))
-
-
-def _read_keras_json(file: Path) -> tuple[dict[str, Any], str | None]:
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}, None
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, str(error)
-    return (settings, None) if isinstance(settings, dict) else ({}, "not a JSON object")

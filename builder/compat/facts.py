@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from builder.compat.model import BlasVariant, Build, Fact, Origin, PackageNames, Relation, Release
+    from builder.compat.model import BlasVariant, Build, Fact, Origin, PackageNames, PackageTraits, Relation, Release
     from builder.platforms import Subdir
 
 #: Better evidence overrules weaker evidence about the same versions.
@@ -57,6 +57,7 @@ class Facts:
     relations: tuple[Relation, ...] = ()
     blas: tuple[BlasVariant, ...] = ()
     names: tuple[PackageNames, ...] = ()
+    traits: tuple[PackageTraits, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     """Fact id -> `file:line`."""
 
@@ -142,6 +143,40 @@ class Facts:
             if declared is not None and declared[0] == wanted:
                 found = declared[1] if found is None else found & declared[1]
         return found
+
+    @cached_property
+    def _aliases(self) -> dict[str, str]:
+        return {alias: entry.package for entry in self.traits for alias in entry.aliases}
+
+    @cached_property
+    def _titles(self) -> dict[str, str]:
+        return {entry.package: entry.title for entry in self.traits if entry.title is not None}
+
+    @cached_property
+    def _every_patch(self) -> frozenset[str]:
+        return frozenset(entry.package for entry in self.traits if entry.every_patch)
+
+    @cached_property
+    def _needs_proof(self) -> frozenset[frozenset[str]]:
+        return frozenset(frozenset((entry.package, other)) for entry in self.traits for other in entry.needs_proof)
+
+    def subject(self, name: str) -> str:
+        """What facts call a package that goes by `name` on conda-forge or PyPI (`pytorch` is `torch`)."""
+        return self._aliases.get(name, name)
+
+    def display(self, package: str, version: Version | str | None = None) -> str:
+        """`tensorflow`, 2.19.1 as people write it: `TensorFlow 2.19.1`."""
+        name = self._titles.get(package, package)
+        return name if version is None else f"{name} {version}"
+
+    def knows_every_patch(self, package: str) -> bool:
+        """Whether facts know every release. Of others they know the newest patch of each minor, which stands for its
+        older patches."""
+        return package in self._every_patch
+
+    def needs_proof(self, left: str, right: str) -> bool:
+        """Whether the pair's metadata says too little, so that without a fact that it works it is unproven."""
+        return frozenset((left, right)) in self._needs_proof
 
     def names_of(self, conda: str) -> PackageNames | None:
         return next((names for names in self.names if names.conda == conda), None)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import TypeAdapter, ValidationError
 
 from builder.compat.facts import Facts
-from builder.compat.model import BlasVariant, Fact, FactFile, PackageNames, Relation, Release
+from builder.compat.model import BlasVariant, Fact, FactFile, PackageNames, PackageTraits, Relation, Release
 from builder.errors import FactsError
 from builder.files import write_atomically
 
@@ -60,6 +60,7 @@ def read_sources(directory: Path = DATA) -> Facts:
         relations=(*(relation for part in parts for relation in part.relations), *measured),
         blas=tuple(variant for part in parts for variant in part.blas),
         names=tuple(name for part in parts for name in part.names),
+        traits=tuple(entry for part in parts for entry in part.packages),
         places=seen,
     )
 
@@ -92,6 +93,7 @@ def compile_facts(directory: Path = DATA) -> str:
         "relations": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.relations],
         "blas": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.blas],
         "names": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.names],
+        "packages": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.traits],
     }
     return json.dumps(document, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -111,6 +113,7 @@ def _read_compiled(directory: Path) -> Facts | None:
             relations=TypeAdapter(tuple[Relation, ...]).validate_python(document["relations"], strict=False),
             blas=TypeAdapter(tuple[BlasVariant, ...]).validate_python(document["blas"], strict=False),
             names=TypeAdapter(tuple[PackageNames, ...]).validate_python(document["names"], strict=False),
+            traits=TypeAdapter(tuple[PackageTraits, ...]).validate_python(document["packages"], strict=False),
             places=document["places"],
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError):

@@ -200,6 +200,23 @@ class BlasVariant(Fact):
     statement: Text
 
 
+class PackageTraits(FactModel):
+    """What facts must know of a package to speak of it; called by its name on PyPI."""
+
+    package: PackageName
+    title: str | None = Field(default=None, description="How people write it, where that is not its name.")
+    aliases: tuple[PackageName, ...] = Field(default=(), strict=False, description="Other names of the same files.")
+    every_patch: bool = Field(
+        default=False,
+        description="Whether facts know every release; else the newest patch of a minor stands for the older ones.",
+    )
+    needs_proof: tuple[PackageName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Packages whose metadata says too little: without a fact that the pair works it is unproven.",
+    )
+
+
 class PackageNames(FactModel):
     """A conda package, and whether it brings conda's NumPy."""
 
@@ -317,6 +334,7 @@ class FactFile(FactModel):
     relations: tuple[Relation, ...] = Field(default=(), strict=False)
     blas: tuple[BlasVariant, ...] = Field(default=(), strict=False)
     names: tuple[PackageNames, ...] = Field(default=(), strict=False)
+    packages: tuple[PackageTraits, ...] = Field(default=(), strict=False)
     measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")
     runs: tuple[KerasRun, ...] = Field(default=(), strict=False)
     symbols: tuple[SymbolRun, ...] = Field(default=(), strict=False)

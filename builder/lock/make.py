@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from packaging.utils import canonicalize_name
 
-from builder.errors import LockfileError, TemplateError, UnsatisfiableError
+from builder.errors import LockfileError, UnsatisfiableError
 from builder.lock import condalock
 from builder.lock.groups import assign_groups
 from builder.lock.model import InputHash, Lock, LockedPackage
@@ -278,9 +277,5 @@ class _Work:
 
 
 def _prepare(rendered: Rendered, solver: Solver) -> None:
-    """What can be done while solvers work outside the interpreter's lock: import conda-lock, write the text."""
-    lean = solver.name == "rattler" and condalock.is_lean(rendered)
-    condalock.preload(lean=lean)
-    # A template that fails is met again, and then reported, where its text is needed.
-    with contextlib.suppress(TemplateError):
-        _ = rendered.files
+    """What can be done while solvers work outside the interpreter's lock: import conda-lock."""
+    condalock.preload(lean=solver.name == "rattler" and condalock.is_lean(rendered))

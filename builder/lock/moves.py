@@ -102,6 +102,24 @@ def moves(
     return tuple(found)
 
 
+def told(found: Iterable[Move]) -> list[str]:
+    """One line for each change, platforms that agree together: `numpy 2.1.0 → 2.2.0 (osx-arm64): the recipe …`."""
+    lines: dict[tuple[str, str], list[Subdir]] = {}
+    for move in found:
+        before, after = (_version(move, side) for side in (move.before, move.after))
+        change = {"added": f"+ {move.name} {after}", "removed": f"- {move.name} {before}"}.get(
+            move.kind, f"{move.name} {before} → {after}"
+        )
+        lines.setdefault((change, move.why), []).append(move.subdir)
+    return [f"{change} ({', '.join(subdirs)}): {why}" for (change, why), subdirs in lines.items()]
+
+
+def _version(move: Move, package: LockedPackage | None) -> str:
+    if package is None:
+        return ""
+    return f"{package.version} {package.build}" if move.kind == "rebuilt" else package.version
+
+
 def _by_name(packages: Iterable[LockedPackage]) -> dict[tuple[str, str], LockedPackage]:
     return {(package.manager, package.name): package for package in packages}
 

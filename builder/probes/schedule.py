@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.checks.level import Level
+from builder.frameworks import registry
+from builder.frameworks.model import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,8 @@ class Task:
     limit: float
     arguments: dict[str, Any] = field(default_factory=dict)
     doing: str = ""
+    folder: Path | None = None
+    """Where the probe lies, for one that is not among ours."""
     exclusive: bool = False
     """It measures time, so nothing of ours may run beside it."""
 
@@ -37,23 +41,13 @@ class Task:
 def tasks(context: Context, *, scratch: Path, limit: float | None = None) -> list[Task]:
     """All probes but the first (which settles whether the interpreter runs at all), the longest first."""
     limit = limit or _LIMITS[context.level]
-    found: list[Task] = []
-    if context.has("keras"):
-        found.append(_keras(context, scratch=scratch, limit=limit))
-    if context.level is Level.QUICK:
-        light = tuple(module for module in context.modules if module.partition(".")[0] not in ("keras", "tensorflow"))
+    quick = context.level is Level.QUICK
+    present = [probe for probe in _probes() if context.has(probe.module) and (probe.quick or not quick)]
+    found = [_library(probe, context, scratch=scratch, limit=limit) for probe in present]
+    if quick:
+        settled = {module for probe in present for module in (probe.module, *probe.settles)}
+        light = tuple(module for module in context.modules if module.partition(".")[0] not in settled)
         return [*found, _imports(light, limit=limit, check="import.together")]
-    for module, probe, doing in _LIBRARIES:
-        if context.has(module):
-            found.append(
-                Task(
-                    probe=probe,
-                    answers=(("import.alone", module),),
-                    arguments={"level": context.level.value, "scratch": str(scratch), "scipy": context.has("scipy")},
-                    limit=limit,
-                    doing=doing,
-                )
-            )
     found.append(_imports(context.modules, limit=limit, check="import.together"))
     if context.level is Level.FULL or _may_clash(context.modules):
         found.append(_imports(context.modules[::-1], limit=limit, check="import.reversed"))
@@ -75,32 +69,31 @@ def tasks(context: Context, *, scratch: Path, limit: float | None = None) -> lis
     return found + _snippets(context, limit=limit)
 
 
-#: Module, the probe that exercises it, and what it does. Each imports its module first, so that the import
-#: alone is settled there too.
-_LIBRARIES: Final = (
-    ("torch", "torch_ops", "PyTorch: known answers, training, worker processes"),
-    ("tensorflow", "tensorflow_ops", "TensorFlow's operations against known answers"),
-    ("jax", "jax_ops", "JAX: known answers, training"),
-    ("mlx.core", "mlx_ops", "MLX: known answers, training"),
-    ("numpy", "arrays", "NumPy and SciPy against known answers"),
-)
+def _probes() -> tuple[Probe, ...]:
+    """The libraries' own probes, the longest first, and NumPy's. Each imports its module first, which settles that."""
+    arrays = Probe(script="arrays", module="numpy", doing="NumPy and SciPy against known answers")
+    return (*sorted(registry.probes(), key=lambda probe: not probe.quick), arrays)
 
-#: Pairs that are known to clash in one order of import and not in the other: two OpenMP runtimes
-#: (pytorch#78490, xgboost#1715), or two copies of the same C++ symbols (protobuf, absl, libstdc++).
-_CLASHING_PAIRS: Final = (
-    ("tensorflow", "torch"),
-    ("tensorflow", "pyarrow"),
-    ("torch", "sklearn"),
-    ("torch", "xgboost"),
-    ("torch", "lightgbm"),
-    ("torch", "pyarrow"),
-    ("sklearn", "xgboost"),
-    ("sklearn", "lightgbm"),
-)
+
+#: Pairs beside the frameworks that are known to clash in one order of import and not in the other: two OpenMP runtimes.
+_CLASHING_PAIRS: Final = (("sklearn", "xgboost"), ("sklearn", "lightgbm"))
 
 
 def _may_clash(modules: tuple[str, ...]) -> bool:
-    return any(set(pair) <= set(modules) for pair in _CLASHING_PAIRS)
+    return registry.clash(modules) or any(set(pair) <= set(modules) for pair in _CLASHING_PAIRS)
+
+
+def _library(probe: Probe, context: Context, *, scratch: Path, limit: float) -> Task:
+    folder = scratch / f"{probe.script}-files"
+    folder.mkdir(exist_ok=True)
+    return Task(
+        probe=probe.script,
+        folder=probe.folder,
+        answers=probe.expected(context.has, quick=context.level is Level.QUICK),
+        arguments={"level": context.level.value, "scratch": str(folder), "scipy": context.has("scipy")},
+        limit=limit,
+        doing=probe.doing,
+    )
 
 
 def _imports(modules: tuple[str, ...], *, limit: float, check: str) -> Task:
@@ -137,25 +130,3 @@ def _snippets(context: Context, *, limit: float) -> list[Task]:
         )
         for number, code in enumerate(context.expectations.snippets, start=1)
     ]
-
-
-def _keras(context: Context, *, scratch: Path, limit: float) -> Task:
-    level = context.level
-    folder = scratch / "keras-models"
-    folder.mkdir(exist_ok=True)
-    answers = [("keras.versions", ""), ("import.alone", "keras"), ("keras.backend", "")]
-    if context.has("tensorflow"):
-        answers.append(("tensorflow.devices", ""))
-    answers += [("keras.build", "sequential"), ("keras.summary", ""), ("keras.fit", "sequential")]
-    answers.append(("keras.save", "sequential.keras"))
-    if level is not Level.QUICK:
-        for kind in ("functional", "custom"):
-            answers += [("keras.build", kind), ("keras.fit", kind), ("keras.save", f"{kind}.keras")]
-        answers += [("keras.save", "sequential.h5"), ("keras.mixed-precision", "")]
-    return Task(
-        probe="keras_model",
-        answers=tuple(answers),
-        arguments={"level": level.value, "scratch": str(folder)},
-        limit=limit,
-        doing="Keras: build, train, save, load",
-    )

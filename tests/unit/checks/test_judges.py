@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from builder.checks import keras, numerics, other_frameworks, process
+from builder.checks import imports, numerics, process
 from builder.checks.failures import failure
-from builder.checks.keras import judge_versions
 from builder.checks.remedy import Packages
 from builder.finding import Status
+from builder.frameworks import keras, registry, tensorflow
+from builder.frameworks.keras import judge_versions
 from builder.platforms import Subdir
 from builder.probes.harness import Outcome, Step
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.checks.support import Tree
+
+JUDGES = {claim.id: claim.judge for claim in registry.claims() if claim.judge is not None}
 
 NATIVE: dict[str, Any] = {
     "executable": "/env/bin/python",
@@ -52,11 +55,11 @@ def test_interpreter_on_a_mac(tree: Tree, changed: dict[str, Any], status: Statu
 def test_gpu_is_required_only_where_it_is_asked_for(tree: Tree) -> None:
     facts: dict[str, Any] = {"devices": ["/physical_device:CPU:0"], "kinds": ["CPU"], "build": {}}
     mac = tree.context(subdir=Subdir.OSX_ARM64, gpu=True)
-    assert keras.judge_devices(tree.case("tensorflow.devices", context=mac, **facts)).status is Status.FAIL
+    assert tensorflow.judge_devices(tree.case("tensorflow.devices", context=mac, **facts)).status is Status.FAIL
     linux = tree.context(gpu=True)  # tensorflow-metal is a matter of macOS alone
-    assert keras.judge_devices(tree.case("tensorflow.devices", context=linux, **facts)).status is Status.PASS
+    assert tensorflow.judge_devices(tree.case("tensorflow.devices", context=linux, **facts)).status is Status.PASS
     two = tree.context(devices={"CPU": 2})
-    assert keras.judge_devices(tree.case("tensorflow.devices", context=two, **facts)).status is Status.FAIL
+    assert tensorflow.judge_devices(tree.case("tensorflow.devices", context=two, **facts)).status is Status.FAIL
 
 
 @pytest.mark.parametrize(
@@ -81,27 +84,27 @@ def test_wrong_numbers_on_metal_point_at_the_plugin(tree: Tree) -> None:
     """relu(bias_add(matmul)) wrong by tens of units is no damaged file: reinstalling would heal nothing."""
     context = tree.context(subdir=Subdir.OSX_ARM64, provider="metal")
     case = tree.case("numerics.device", "Dense", context=context, error=12.0, dtype="float32")
-    finding = numerics.judge_known_answer(case)
+    finding = tensorflow.judge_device(case)
     assert finding is not None
     assert finding.status is Status.FAIL
-    assert "CPU and GPU disagree" in finding.title
-    assert "envbuild compat metal" in (finding.remedy or "")
+    assert "different results on GPU and CPU" in finding.title
+    assert "envbuild compat" in (finding.remedy or "")
 
 
 def test_tolerances_of_the_recipe_count(tree: Tree) -> None:
     facts: dict[str, Any] = {"error": 1e-3, "dtype": "float32"}
-    assert numerics.judge_known_answer(tree.case("numerics.numpy", "svd", **facts)) is not None
+    assert numerics.JUDGES["numerics.numpy"](tree.case("numerics.numpy", "svd", **facts)) is not None
     loose = tree.context(tolerances={"float32": 1e-2})
-    assert numerics.judge_known_answer(tree.case("numerics.numpy", "svd", context=loose, **facts)) is None
+    assert numerics.JUDGES["numerics.numpy"](tree.case("numerics.numpy", "svd", context=loose, **facts)) is None
 
 
 def test_devices_that_drift_apart_in_training_fail(tree: Tree) -> None:
     good = [1.0 - 0.04 * step for step in range(20)]
     apart = [1.0 - 0.02 * step for step in range(20)]
-    assert numerics.judge_training(tree.case("numerics.training", CPU=good, GPU=good)).status is Status.PASS
-    assert numerics.judge_training(tree.case("numerics.training", CPU=good, GPU=apart)).status is Status.FAIL
+    assert tensorflow.judge_training(tree.case("numerics.training", CPU=good, GPU=good)).status is Status.PASS
+    assert tensorflow.judge_training(tree.case("numerics.training", CPU=good, GPU=apart)).status is Status.FAIL
     exploding = [1.0, *([math.nan] * 19)]
-    assert numerics.judge_training(tree.case("numerics.training", CPU=good, GPU=exploding)).status is Status.FAIL
+    assert tensorflow.judge_training(tree.case("numerics.training", CPU=good, GPU=exploding)).status is Status.FAIL
 
 
 @pytest.mark.parametrize(
@@ -117,8 +120,8 @@ def test_random_numbers_that_repeat_fail(tree: Tree, wrong: dict[str, Any]) -> N
         "mean": 0.5,
         "kept": 0.5,
     }
-    assert numerics.judge_random(tree.case("numerics.random", "GPU", **right)).status is Status.PASS
-    assert numerics.judge_random(tree.case("numerics.random", "GPU", **(right | wrong))).status is Status.FAIL
+    assert tensorflow.judge_random(tree.case("numerics.random", "GPU", **right)).status is Status.PASS
+    assert tensorflow.judge_random(tree.case("numerics.random", "GPU", **(right | wrong))).status is Status.FAIL
 
 
 def test_openmp_mixtures(tree: Tree) -> None:
@@ -193,23 +196,24 @@ def test_keras_must_be_one_that_tensorflow_takes(tree: Tree, requires: list[str]
 
 
 def test_a_module_from_outside_the_environment_fails(tree: Tree) -> None:
-    outside = keras.judge_import(tree.case("import.alone", "numpy", file="/opt/x/numpy/__init__.py", version="1"))
+    outside = imports.judge_import(tree.case("import.alone", "numpy", file="/opt/x/numpy/__init__.py", version="1"))
     assert outside.status is Status.FAIL
     tree.dist("numpy", "2.1.0", "numpy/__init__.py")
     file = str(tree.site / "numpy/__init__.py")
-    other = keras.judge_import(tree.case("import.alone", "numpy", file=file, version="1.26.4"))
+    other = imports.judge_import(tree.case("import.alone", "numpy", file=file, version="1.26.4"))
     assert other.status is Status.FAIL
     assert "2.1.0" in other.title
-    local = keras.judge_import(tree.case("import.alone", "numpy", file=file, version="2.1.0+cpu"))
+    local = imports.judge_import(tree.case("import.alone", "numpy", file=file, version="2.1.0+cpu"))
     assert local.status is Status.PASS
 
 
 def test_mps_is_required_where_the_recipe_wants_a_gpu(tree: Tree) -> None:
     context = tree.context(subdir=Subdir.OSX_ARM64, gpu=True)
-    without = other_frameworks.judge_devices(tree.case("torch.devices", context=context, mps=False, cuda=False))
-    with_it = other_frameworks.judge_devices(tree.case("torch.devices", context=context, mps=True, cuda=False))
-    jax = other_frameworks.judge_devices(tree.case("jax.devices", context=context, devices=["METAL:0"]))
-    assert (without.status, with_it.status, jax.status) == (Status.FAIL, Status.PASS, Status.PASS)
+    without = JUDGES["torch.devices"](tree.case("torch.devices", context=context, mps=False, cuda=False))
+    with_it = JUDGES["torch.devices"](tree.case("torch.devices", context=context, mps=True, cuda=False))
+    jax = JUDGES["jax.devices"](tree.case("jax.devices", context=context, devices=["METAL:0"]))
+    found = [finding and finding.status for finding in (without, with_it, jax)]
+    assert found == [Status.FAIL, Status.PASS, Status.PASS]
 
 
 @pytest.mark.parametrize("by", ["zz-leak.pth", None])

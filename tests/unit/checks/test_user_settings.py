@@ -9,6 +9,7 @@ import pytest
 
 from builder.checks import user
 from builder.finding import Status
+from builder.frameworks import keras_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def keras_tree(tree: Tree) -> Tree:
 
 def settings(tree: Tree, **context: Any) -> Finding:
     chosen = tree.context(**context)
-    return user.keras_settings(chosen)[0]
+    return keras_settings.settings(chosen)[0]
 
 
 def write_keras_json(folder: Path, **content: Any) -> None:
