@@ -68,7 +68,7 @@ def command(
       envbuild create ml-m1 --source pypi
       envbuild create ml-m1 -p ./env --platform osx-arm64
     """
-    from builder.install.create import CreateRequest, Result, is_current
+    from builder.install.create import CreateRequest, Result, is_built, is_current
     from builder.install.transaction import finished, require_replaceable
     from builder.lock.read import lock_digest
     from builder.operations.expectations import expectations
@@ -93,9 +93,6 @@ def command(
         groups=("main", *sorted(set(groups) - {"main"})),
         force=force,
     )
-    # Before anything slow is imported or read: the usual second run has nothing to do.
-    if is_current(request, finished(request.prefix)):
-        return _outcome(session, request, Result.PRESENT, lock_file=lock_file, report=None)
     ready = ready or options.prepared(session, name, wanted)
     plan = ready.plans.get(target)
     request = replace(
@@ -105,6 +102,9 @@ def command(
         if plan
         else (),
     )
+    # Before anything slow is imported or read: the usual second run has nothing to do.
+    if (is_current if prove else is_built)(request, finished(request.prefix)):
+        return _outcome(session, request, Result.PRESENT, lock_file=lock_file, report=None)
     if lock_file == session.project.committed_lock(name):
         _warn_if_stale(session, lock_file, ready)
     return _create(session, lock_file=lock_file, request=request, mirror_pairs=mirror_pairs, prove=prove)
@@ -153,7 +153,7 @@ def _create(
 ) -> Outcome:
     from builder.cli.progress import reporter
     from builder.install.conda import default_cache
-    from builder.install.create import Surroundings, create
+    from builder.install.create import Proof, Surroundings, create
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
 
@@ -161,9 +161,9 @@ def _create(
     require_sound(lock, lock_file)
     reports: list[Report] = []
 
-    def proof(prefix: Path) -> bool:
+    def proof(prefix: Path) -> Proof:
         reports.append(_verified(session, prefix))
-        return reports[-1].ok
+        return Proof(level="default", passed=reports[-1].ok)
 
     with reporter(session) as progress:
         around = Surroundings(
@@ -198,13 +198,12 @@ def _outcome(
     from builder.environment.store import store
     from builder.install.create import Result
 
-    ready = result in (Result.BUILT, Result.PRESENT, Result.UNPROVEN)
-    if ready and request.subdir is request.host:
+    if result is not Result.RESTORED and request.subdir is request.host:
         known = store(home=Path.home(), environ=session.environ, cwd=Path.cwd())
         if warning := known.register(request.prefix):
             session.warn(warning)
     python = request.prefix / "bin" / "python"
-    error = None if result in (Result.BUILT, Result.PRESENT) else _not_proven(request, result)
+    error = _not_proven(request, result) if result in (Result.FAILING, Result.UNPROVEN, Result.RESTORED) else None
     return Outcome(
         result={
             "name": request.name,
@@ -239,7 +238,7 @@ def _text(request: CreateRequest, result: Result, report: Report | None) -> str 
     from builder.install.create import Result
 
     lines = []
-    if result is Result.PRESENT:
+    if result in (Result.PRESENT, Result.PROVEN):
         lines.append(f"{request.name} is up to date with its lock; nothing to do")
     elif result is Result.BUILT:
         lines.append(f"created {request.name}")
