@@ -147,7 +147,7 @@ class Places:
         expanded = _VARIABLE.sub(lambda named: self.environ.get(named[1] or named[2], named[0]), text)
         if expanded == "~" or expanded.startswith("~/"):
             expanded = str(self.home) + expanded[1:]
-        return Path(os.path.abspath(self.cwd / expanded))  # noqa: PTH100 - without following links
+        return Path(os.path.normpath(self.cwd / expanded))
 
 
 def _each_once(paths: list[Path]) -> tuple[Path, ...]:

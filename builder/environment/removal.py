@@ -33,7 +33,7 @@ def remove(
     folder, a conda installation (`roots`), what is no environment at all, and, unless forced, for what envbuild did
     not make. Raises BuildError where the operating system does not allow it.
     """
-    prefix = Path(os.path.abspath(prefix))  # noqa: PTH100 - a link is to be seen, not followed
+    prefix = Path(os.path.normpath(prefix))  # a link is to be seen, not followed
     _require_removable(prefix, force=force, home=home, roots=roots, system=system)
     place = Place(prefix)
     try:

@@ -56,7 +56,7 @@ class EnvironmentStore:
 
         A name is looked for in all places of conda, mamba, pixi and ours, then as a folder of the working directory.
         """
-        path = Path(os.path.abspath(self.places.cwd / self._expanded(environment)))  # noqa: PTH100
+        path = Path(os.path.normpath(self.places.cwd / self._expanded(environment)))
         if "/" in environment or environment.startswith((".", "~")):
             if not path.is_dir():
                 raise UsageError(f"{environment}: no such folder")

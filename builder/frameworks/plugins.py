@@ -71,9 +71,9 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
             status=Status.WARN,
             title=f"{package} is known to give wrong results, silently, with the Keras or host that is installed",
             evidence=(entry.rel, loads, facts.unsafe[0][0], *told),
-            remedy=f"{known[:1].upper()}{known[1:]}; until then, run `envbuild verify --full` on the Mac"
+            remedy=f"{known[:1].upper()}{known[1:]}; until then, run `envbuild verify NAME --full` on the Mac"
             if known
-            else "Run `envbuild verify --full` on the Mac.",
+            else "Run `envbuild verify NAME --full` on the Mac.",
         )
     return Finding(
         check="metal.match",

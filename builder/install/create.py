@@ -139,7 +139,7 @@ def create(
     with transaction.exclusive(request.prefix, waiting=waiting) as place:
         previous = transaction.current(place)
         if previous is not None and is_built(request, previous):
-            return _present(place, previous, request, around, proof=proof)
+            return _present(place, previous, request, proof=proof)
         stamp = _stamp(lock, packages, request)
         try:
             with transaction.replacing(place):
@@ -148,7 +148,7 @@ def create(
                 transaction.write_stamp(place, stamp)
                 if previous is not None and proof is not None:
                     # Whoever is killed here gets the previous environment back.
-                    told = _proven(place, stamp, around, proof)
+                    told = _proven(place, stamp, proof)
                     if not told.passed and not told.blameless:
                         raise _NotProvenError
                     return Result.BUILT if told.passed else Result.UNPROVEN
@@ -157,14 +157,13 @@ def create(
         if proof is None:
             return Result.BUILT
         # A new environment is whole by now. Whoever is killed here finds it unproven, and the next `create` proves it.
-        return Result.BUILT if _proven(place, stamp, around, proof).passed else Result.UNPROVEN
+        return Result.BUILT if _proven(place, stamp, proof).passed else Result.UNPROVEN
 
 
 def _present(
     place: Place,
     previous: Stamp,
     request: CreateRequest,
-    around: Surroundings,
     *,
     proof: Callable[[Path], Proof] | None,
 ) -> Result:
@@ -174,14 +173,13 @@ def _present(
         if stamp != previous:
             transaction.write_stamp(place, stamp)
         return Result.PRESENT
-    return Result.PROVEN if _proven(place, stamp, around, proof).passed else Result.FAILING
+    return Result.PROVEN if _proven(place, stamp, proof).passed else Result.FAILING
 
 
-def _proven(place: Place, stamp: Stamp, around: Surroundings, proof: Callable[[Path], Proof]) -> Proof:
+def _proven(place: Place, stamp: Stamp, proof: Callable[[Path], Proof]) -> Proof:
     # While it is at work, what a former proof said no longer counts.
     transaction.write_stamp(place, replace(stamp, proof=None))
-    with around.progress.handed_over():
-        told = proof(place.prefix)
+    told = proof(place.prefix)
     transaction.write_stamp(place, stamp.proven(level=told.level, verdict=told.verdict))
     return told
 
