@@ -75,7 +75,7 @@ def symbol_wheels(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def write_docs(facts: Facts) -> None:
-    from builder.compat.document import documents
+    from tools.measuring.document import documents
 
     for name, text in documents(facts).items():
         file = DOCS / name

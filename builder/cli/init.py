@@ -35,6 +35,7 @@ def command(session: Session, name: str, base: str) -> Outcome:
     """
     from builder.files import write_atomically
     from builder.recipe.model import NAME_PATTERN
+    from builder.frameworks.registry import all_frameworks
     from builder.recipe.schema import SCHEMA_FILE, schema_text
 
     project = session.project
@@ -45,7 +46,8 @@ def command(session: Session, name: str, base: str) -> Outcome:
     file = folder / f"{name}.yaml"
     if file.exists():
         raise UsageError(f"{file} exists already", hint="edit it, or choose another name")
-    write_atomically(folder / SCHEMA_FILE, schema_text())
+    frameworks = [name for entry in all_frameworks() for name in (entry.name, *entry.aliases)]
+    write_atomically(folder / SCHEMA_FILE, schema_text(frameworks))
     write_atomically(file, _RECIPE.format(name=name, base=base, schema=SCHEMA_FILE))
     text = f"wrote {file}\nadd what you need under `dependencies:`, then run `envbuild create {name}`"
     return Outcome(result={"name": name, "file": str(file)}, text=text)

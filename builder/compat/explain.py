@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.version import InvalidVersion, Version
 
 from builder.compat.facts import RANK
-from builder.compat.fit import Judgement, Setting, connected, display, judge, older_patches
+from builder.compat.fit import Judgement, Setting, connected, judge, older_patches
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ Answer = Literal["fits", "unsafe", "unproven", "refused"]
 
 #: What may be named beside packages: the interpreter, and the macOS that is to run it.
 SURROUNDINGS: Final = ("python", "macos")
-#: Names people use for what facts call otherwise.
-ALIASES: Final = {
-    "tensorflow-macos": "tensorflow",
-    "tensorflow-cpu": "tensorflow",
-    "tf": "tensorflow",
-    "pytorch": "torch",
-    "metal": "tensorflow-metal",
-    "ml_dtypes": "ml-dtypes",
-    "tf_keras": "tf-keras",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +60,7 @@ def parse(words: Sequence[str], facts: Facts) -> dict[str, str]:
         match = re.fullmatch(r"([A-Za-z][\w.-]*?)\s*(?:==?|:)\s*v?(\d[\w.]*)(?:\.\*)?", word.strip())
         if match is None:
             raise UsageError(f"{word!r} is not package=version", hint="write for instance tensorflow=2.18")
-        name = ALIASES.get(match[1].lower(), match[1].lower())
+        name = facts.subject(match[1].lower())
         try:
             Version(match[2])
         except InvalidVersion:
@@ -120,7 +110,7 @@ def explain(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts)
     return Explanation(
         versions={package: str(version) for package, version in exact.items()} | named,
         answer=answer,
-        reasons=tuple(_reasons(judgement, exact)),
+        reasons=tuple(_reasons(judgement, exact, facts)),
         nearest=nearest,
     )
 
@@ -136,7 +126,7 @@ def _with_patches_that_fit(
         # What an older patch declares is not known, so it cannot stand for one that refuses the others.
         if not refusals or not bare or package in refusing:
             continue
-        for patch in older_patches(package, newest):
+        for patch in older_patches(package, newest, facts=facts):
             older = exact | {package: patch}
             if judge(older, setting=setting, facts=facts).fits:
                 return older
@@ -150,10 +140,10 @@ def _lonely(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> 
         pairs = (((package, version), other) for other in others.items())
         said = len(exact) == 2 and index == 1  # about two packages, once is enough
         if others and not said and not any(connected(*pair, setting=setting, facts=facts) for pair in pairs):
-            yield f"nothing is known about {display(package, version)} beside {_listed(others, word='and')}"
+            yield f"nothing is known about {facts.display(package, version)} beside {_listed(others, facts, word='and')}"
 
 
-def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> Iterator[Reason]:
+def _reasons(judgement: Judgement, exact: Mapping[str, Version], facts: Facts) -> Iterator[Reason]:
     """What refuses first, above all what says what to do; of reasons that say the same, the best established one."""
     found = [
         _reason("refuses", refusal.statement, refusal.facts[0], remedy=refusal.remedy)
@@ -166,7 +156,7 @@ def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> Iterator[Rea
     proofs = sorted(judgement.proofs, key=lambda fact: (not hasattr(fact, "verdict"), -RANK[fact.established]))
     for fact in proofs:
         package = getattr(fact, "package", None)
-        text = getattr(fact, "cause", None) or f"{display(str(package), exact.get(str(package)))} exists"
+        text = getattr(fact, "cause", None) or f"{facts.display(str(package), exact.get(str(package)))} exists"
         found.append(_reason("supports", text, fact))
     said: set[str] = set()
     for reason in found:
@@ -199,13 +189,13 @@ def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) ->
         here = min(range(len(known)), key=lambda i: abs(_distance(known[i], exact[package])), default=0)
         for index in sorted(range(len(known)), key=lambda i: (abs(i - here), i)):
             if _good({**others, package: known[index]}, setting=setting, facts=facts):
-                offers.append(_listed({package: known[index], **others}, python=setting.python))
+                offers.append(_listed({package: known[index], **others}, facts, python=setting.python))
                 break
     if setting.python is not None:
         minor = int(setting.python.split(".")[1])
         for other in sorted(range(8, 16), key=lambda other: (abs(other - minor), -other)):
             if _good(exact, setting=replace(setting, python=f"3.{other}"), facts=facts):
-                offers.append(_listed(exact, python=f"3.{other}"))
+                offers.append(_listed(exact, facts, python=f"3.{other}"))
                 break
     return tuple(offers)
 
@@ -225,8 +215,8 @@ def _distance(left: Version, right: Version) -> float:
     return number(left) - number(right)
 
 
-def _listed(versions: Mapping[str, Version], *, python: str | None = None, word: str = "with") -> str:
+def _listed(versions: Mapping[str, Version], facts: Facts, *, python: str | None = None, word: str = "with") -> str:
     """`TensorFlow 2.17.1 with tensorflow-metal 1.1.0 and Python 3.11`"""
-    first, *others = [display(package, version) for package, version in versions.items()]
-    others += [display("python", python)] if python else []
+    first, *others = [facts.display(package, version) for package, version in versions.items()]
+    others += [facts.display("python", python)] if python else []
     return first + (f" {word} {' and '.join(others)}" if others else "")

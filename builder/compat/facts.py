@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from builder.compat.model import BlasVariant, Build, Fact, Origin, PackageNames, PackageTraits, Relation, Release
+    from builder.compat.model import (
+        BlasVariant,
+        Build,
+        Fact,
+        GridSpec,
+        Origin,
+        PackageNames,
+        PackageTraits,
+        Relation,
+        Release,
+    )
     from builder.platforms import Subdir
 
 #: Better evidence overrules weaker evidence about the same versions.
@@ -74,6 +84,7 @@ class Facts:
     blas: tuple[BlasVariant, ...] = ()
     names: tuple[PackageNames, ...] = ()
     traits: tuple[PackageTraits, ...] = ()
+    grids: tuple[GridSpec, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     """Fact id -> `file:line`."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from builder.compat.fit import Setting, display, judge_one
+from builder.compat.fit import Setting, judge_one
 from builder.compat.load import load_facts
 from builder.errors import UnsatisfiableError, UsageError
 from builder.plan.choose import Combination

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from builder.recipe.model import Recipe
 
 MAIN_GROUP = "main"
+ProviderName = Literal["conda-forge", "metal", "pypi"]
 
 
 class Source(StrEnum):
@@ -56,7 +57,7 @@ class Plan:
     recipe: Recipe
     subdir: Subdir
     source: Source
-    provider: Literal["conda-forge", "metal", "pypi"]
+    provider: ProviderName
     specs: tuple[ChosenSpec, ...]
     warnings: tuple[str, ...] = ()
     mandatory_checks: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from builder.compat.fit import display
 from builder.compat.model import Relation
 from builder.errors import UnsatisfiableError
 from builder.plan.choose import Combination, Level, Memo, Search

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.utils import canonicalize_name
 
 from builder.compat.facts import in_order
-from builder.compat.fit import display
 from builder.plan.blas import blas_spec, numpy_blas
 from builder.plan.choose import Combination, bounds, why_not
 from builder.plan.model import ChosenSpec

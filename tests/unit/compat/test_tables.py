@@ -11,7 +11,7 @@ import pytest
 
 from builder.cli import cli
 from builder.cli.session import run
-from builder.compat.document import documents
+from tools.measuring.document import documents
 from builder.compat.draw import COLOURS, page, svg
 from builder.compat.load import load_facts
 from builder.compat.tables import GRIDS, LEGEND, grids, releases
