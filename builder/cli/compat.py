@@ -59,10 +59,11 @@ def command(
       envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0
       envbuild compat --html compatibility.html
     """
-    from builder.compat.explain import ALIASES, explain, parse
+    from builder.compat.explain import explain, parse
     from builder.compat.load import load_facts
+    from builder.frameworks import registry
 
-    facts = load_facts()
+    facts = load_facts(also=registry.fact_folders())
     if words:
         if words[0] != "explain":
             raise UsageError(
@@ -75,7 +76,7 @@ def command(
         subdir = Subdir(platform) if platform else None
         explanation = explain(parse(words[1:], facts), subdir=subdir, facts=facts)
         return Outcome(result=asdict(explanation), text=_explained(explanation))
-    names = tuple(ALIASES.get(name, name) for name in packages)
+    names = tuple(map(facts.subject, packages))
     for name in names:
         if name not in facts.packages:
             raise UsageError(f"no fact is about {name!r}", hint=f"facts are about {', '.join(sorted(facts.packages))}")
@@ -106,9 +107,11 @@ def _tables(
 ) -> Outcome:
     from builder.compat.draw import page
     from builder.compat.tables import grids, releases
+    from builder.frameworks.registry import all_frameworks
 
     found = grids(facts, packages=names, version=version)
-    rows = releases(facts, packages=names or ("tensorflow",), version=version, platform=platform)
+    mains = [entry.main for entry in all_frameworks() if entry.main]
+    rows = releases(facts, packages=names or mains, version=version, platform=platform)
     if not found and not rows:
         asked = f"{names[0]} {version}" if version else names[0]
         place = f" on {platform}" if platform else ""
@@ -151,7 +154,6 @@ def _shown(found: Sequence[Grid], rows: Sequence[ReleaseRow], names: Sequence[st
     from rich.table import Table
     from rich.text import Text
 
-    from builder.compat.fit import display
     from builder.compat.tables import LEGEND
 
     parts: list[RenderableType] = []
@@ -159,7 +161,7 @@ def _shown(found: Sequence[Grid], rows: Sequence[ReleaseRow], names: Sequence[st
         table = Table(
             title=grid.title, title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False
         )
-        table.add_column(f"{display(grid.row)} \\ {display(grid.column)}")
+        table.add_column(f"{grid.row} \\ {grid.column}")
         for column in grid.columns:
             table.add_column(column, justify="center")
         for row in grid.rows:

@@ -34,8 +34,8 @@ def command(session: Session, name: str, base: str) -> Outcome:
       envbuild init our-gpu --extends ml-m1-metal
     """
     from builder.files import write_atomically
-    from builder.recipe.model import NAME_PATTERN
     from builder.frameworks.registry import all_frameworks
+    from builder.recipe.model import NAME_PATTERN
     from builder.recipe.schema import SCHEMA_FILE, schema_text
 
     project = session.project

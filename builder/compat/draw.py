@@ -54,7 +54,7 @@ def svg(grid: Grid) -> str:
             fill, ink = COLOURS[cell.state]
             x = left + _CELL * index
             parts.append(
-                f"<g><title>{escape(f'{grid.row + " " + row} × {grid.column + " " + column}: {cell.statement}')}"
+                f"<g><title>{escape(f'{_pair(grid, row, column)}: {cell.statement}')}"
                 f"</title><rect x='{x + 1}' y='{y + 1}' width='{_CELL - 2}' height='{_HEIGHT - 2}' rx='3' "
                 f"fill='{fill}'/><text x='{x + _CELL // 2}' y='{y + 17}' text-anchor='middle' fill='{ink}'>"
                 f"{cell.sign}</text></g>"
@@ -69,6 +69,10 @@ def svg(grid: Grid) -> str:
             f"<text x='44' y='{y + 12}' fill='#1c2126'>{escape(meaning)}</text>"
         )
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _pair(grid: Grid, row: str, column: str) -> str:
+    return f"{grid.row} {row} × {grid.column} {column}"
 
 
 def markdown(grid: Grid) -> str:

@@ -140,7 +140,8 @@ def _lonely(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> 
         pairs = (((package, version), other) for other in others.items())
         said = len(exact) == 2 and index == 1  # about two packages, once is enough
         if others and not said and not any(connected(*pair, setting=setting, facts=facts) for pair in pairs):
-            yield f"nothing is known about {facts.display(package, version)} beside {_listed(others, facts, word='and')}"
+            beside = _listed(others, facts, word="and")
+            yield f"nothing is known about {facts.display(package, version)} beside {beside}"
 
 
 def _reasons(judgement: Judgement, exact: Mapping[str, Version], facts: Facts) -> Iterator[Reason]:

@@ -85,6 +85,8 @@ class Facts:
     names: tuple[PackageNames, ...] = ()
     traits: tuple[PackageTraits, ...] = ()
     grids: tuple[GridSpec, ...] = ()
+    asked: frozenset[str] = frozenset()
+    """Packages whose conda-forge releases are those that the channel itself names, so that there are no others."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Fact id -> `file:line`."""
 
@@ -97,6 +99,32 @@ class Facts:
             key: tuple(sorted(found, key=lambda release: Version(release.version), reverse=True))
             for key, found in index.items()
         }
+
+    def with_more(self, other: Facts) -> Facts:
+        """These facts and others; of two with the same id the other's counts."""
+        replaced = other.places.keys()
+        return Facts(
+            releases=(*(fact for fact in self.releases if fact.id not in replaced), *other.releases),
+            relations=(*(fact for fact in self.relations if fact.id not in replaced), *other.relations),
+            blas=(*(fact for fact in self.blas if fact.id not in replaced), *other.blas),
+            names=(*self.names, *other.names),
+            traits=(*self.traits, *other.traits),
+            grids=(*self.grids, *other.grids),
+            places={**self.places, **other.places},
+        )
+
+    @cached_property
+    def newest_date(self) -> str:
+        """The day on which the newest fact was established: how old the facts are."""
+        return max((fact.date for fact in (*self.releases, *self.relations, *self.blas)), default="2000-01-01")
+
+    def exhaustive(self, package: str, origin: Origin) -> bool:
+        """Whether what is not among a package's releases and builds does not exist.
+
+        The wheels of a release are all known when it is; builds of a channel may be added at any time, and facts about
+        them come from whatever copy of its metadata was at hand.
+        """
+        return origin == "pypi" or package in self.asked
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[Relation, ...]]:
@@ -209,6 +237,14 @@ class Facts:
         """The PyPI name of a conda package: from the table, else the same."""
         entry = next((names for names in self.names if names.conda == conda), None)
         return entry.pypi if entry is not None and entry.pypi is not None else conda
+
+    def conda_name(self, pypi: str) -> str:
+        """The conda name of a PyPI package: from the table, else the same, `-` written as its aliases say."""
+        entry = next((names for names in self.names if names.pypi == pypi), None)
+        if entry is not None:
+            return entry.conda
+        traits = next((traits for traits in self.traits if traits.package == pypi), None)
+        return (traits.conda if traits is not None else None) or pypi
 
     def names_of(self, conda: str) -> PackageNames | None:
         return next((names for names in self.names if names.conda == conda), None)

@@ -80,25 +80,10 @@ def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts)
     if release is None:
         return Judgement(unproven=(_unknown(package, version, origin, facts),))
     if setting.subdir is None:
-        return _python_fits(release, next(iter(release.builds.values())), name, setting)
+        return _python_fits(release, next(iter(release.builds.values())), name, setting, facts)
     build = release.build(setting.subdir)
     if build is None:
-        if not any(other.build(setting.subdir) for other in facts.releases_of(package, origin)):
-            if origin == "conda-forge":
-                return Judgement(
-                    unproven=(f"no facts about {facts.display(package)} on {setting.subdir} from {origin}",)
-                )
-            return _refused(
-                f"{facts.display(package)} has no build for {setting.subdir} on {_where(origin)} at all",
-                release,
-                package,
-            )
-        places = ", ".join(release.builds)
-        return _refused(
-            f"{name} has no known build for {setting.subdir} on {_where(origin)} (there is one for {places})",
-            release,
-            package,
-        )
+        return _no_build(release, name, setting, facts)
     if setting.subdir.is_osx and setting.macos and build.macos and Version(build.macos) > Version(setting.macos):
         return _refused(
             f"{name} needs macOS {build.macos} and the floor is macOS {setting.macos}",
@@ -106,14 +91,35 @@ def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts)
             package,
             remedy=f'raise `macos:` to "{build.macos}"',
         )
-    return _python_fits(release, build, name, setting)
+    return _python_fits(release, build, name, setting, facts)
 
 
-def _python_fits(release: Release, build: Build, name: str, setting: Setting) -> Judgement:
+def _no_build(release: Release, name: str, setting: Setting, facts: Facts) -> Judgement:
+    """The platform is not among the release's builds: refused where those are all there are."""
+    package, origin = release.package, release.origin
+    places = ", ".join(release.builds)
+    if not facts.exhaustive(package, origin):
+        return Judgement(
+            unproven=(
+                f"as of {release.date} no build of {name} for {setting.subdir} was seen on {_where(origin)} "
+                f"(only for {places})",
+            )
+        )
+    if not any(other.build(setting.subdir or "") for other in facts.releases_of(package, origin)):
+        text = f"{facts.display(package)} has no build for {setting.subdir} on {_where(origin)} at all"
+        return _refused(text, release, package)
+    text = f"{name} has no build for {setting.subdir} on {_where(origin)} (there is one for {places})"
+    return _refused(text, release, package)
+
+
+def _python_fits(release: Release, build: Build, name: str, setting: Setting, facts: Facts) -> Judgement:
     python = setting.python
     place = f" on {setting.subdir}" if setting.subdir else ""
     if python is not None and build.pythons and python not in build.pythons:
         known = ", ".join(build.pythons)
+        if not facts.exhaustive(release.package, release.origin):
+            text = f"as of {release.date} {name} had {_where(release.origin)} builds for Python {known}{place}"
+            return Judgement(unproven=(f"{text}; whether there is one for {python} was not seen",))
         text = f"{name} has {_where(release.origin)} builds for Python {known}{place}, not for {python}"
         return _refused(text, release, release.package, "python")
     declared = build.requires_python

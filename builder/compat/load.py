@@ -19,18 +19,23 @@ from builder.compat.model import BlasVariant, Fact, FactFile, GridSpec, PackageN
 from builder.errors import FactsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = "compiled.json"
 
 
-def load_facts(directory: Path = DATA) -> Facts:
-    """All facts of `directory`. Raises `FactsError` with file and line for the first one that is malformed.
+def load_facts(directory: Path = DATA, *, also: Sequence[Path] = ()) -> Facts:
+    """All facts of `directory` and of the folders `also` (a framework's from outside, the user's own).
 
-    Whether facts contradict each other is asked by the tests (`refuse_contradictions`), not on every run.
+    Raises `FactsError` with file and line for the first one that is malformed. Whether facts contradict each other is
+    asked by the tests (`refuse_contradictions`), not on every run.
     """
-    return _read_compiled(directory) or read_sources(directory)
+    facts = _read_compiled(directory) or read_sources(directory)
+    for folder in also:
+        if any(folder.glob("*.yaml")):
+            facts = facts.with_more(read_sources(folder))
+    return facts
 
 
 def read_sources(directory: Path = DATA) -> Facts:

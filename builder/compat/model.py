@@ -207,6 +207,7 @@ class PackageTraits(FactModel):
     package: PackageName
     title: str | None = Field(default=None, description="How people write it, where that is not its name.")
     aliases: tuple[PackageName, ...] = Field(default=(), strict=False, description="Other names of the same files.")
+    conda: PackageName | None = Field(default=None, description="Its conda name, where that is another.")
     every_patch: bool = Field(
         default=False,
         description="Whether facts know every release; else the newest patch of a minor stands for the older ones.",
@@ -241,7 +242,9 @@ class SuiteRun(FactModel):
     partner: VersionText
     python: VersionText
     date: Date
-    overrides: tuple[RequirementText, ...] = Field(default=(), description="What replaced declared requirements.")
+    overrides: tuple[RequirementText, ...] = Field(
+        default=(), strict=False, description="What replaced declared requirements."
+    )
     legacy: VersionText | None = Field(default=None, description="The version of what stood in for `partner`.")
     subject: PackageName | None = Field(
         default=None,

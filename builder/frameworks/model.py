@@ -100,14 +100,20 @@ class Framework(Library):
     """Other names that a recipe may use."""
     main: str = ""
     """The package whose builds decide, on PyPI."""
+    version_of: str = ""
+    """The package that `framework.version` of a recipe is about, where that is not `main`."""
     conda: str = ""
     """Its name on conda-forge."""
+    conda_base: str = ""
+    """The conda package that holds its requirements, where `conda` is a mere name for it."""
     conda_build: str = ""
     """Glob of its CPU builds there; `{py}` stands for `312`."""
     distributions: tuple[str, ...] = ()
     """All names that its files go by on PyPI."""
     partners: tuple[str, ...] = ()
     """Packages that must fit it, chosen together with it."""
+    companions: tuple[str, ...] = ()
+    """Packages whose wheels are bound to a release of it: chosen with it where a recipe asks for them."""
     plugin: Plugin | None = None
     parity: tuple[str, ...] = ()
     """Packages (names of conda and of PyPI) that are kept at one version on all platforms."""
@@ -128,3 +134,13 @@ class Framework(Library):
     """Conda name -> PyPI name, where they differ among the packages above."""
     facts: Path | None = None
     """A folder of fact files, for a framework from outside."""
+
+    @property
+    def versioned(self) -> str:
+        """The package that `framework.version` of a recipe is about."""
+        return self.version_of or self.main
+
+    def names_on_conda(self) -> dict[str, str]:
+        """What facts call a package -> its conda name, for all that is chosen with the framework."""
+        other = {pypi: conda for conda, pypi in self.pulls.items()}
+        return {name: other.get(name, name) for name in (self.main, *self.partners, "numpy") if name}

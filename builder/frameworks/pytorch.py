@@ -36,6 +36,7 @@ FRAMEWORK: Final = Framework(
     conda_build="cpu_*",
     distributions=("torch",),
     parity=("pytorch", "torch"),
+    companions=("torchvision", "torchaudio", "lightning", "pytorch-lightning", "torchmetrics"),
     gpu="PyTorch reaches the Mac's GPU by itself (MPS)",
     keras_backend="torch",
     pulls={"pytorch": "torch"},

@@ -38,5 +38,7 @@ def objections(recipe: Recipe) -> Iterator[Objection]:
             ("framework", "provider"), "`provider: metal` needs osx-arm64 among the platforms", "add osx-arm64"
         )
     if not framework.main and (asked.version or asked.keras or asked.plugin or asked.gpu):
-        names = ", ".join(entry.name for entry in registry.all_frameworks() if entry.main)
-        yield Objection(("framework",), "a version or GPU is asked for, but no framework", f"add `name:` ({names})")
+        first = registry.all_frameworks()[0].name
+        yield Objection(
+            ("framework",), "a version or GPU is asked for, but no framework", f"add for instance `name: {first}`"
+        )

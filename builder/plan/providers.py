@@ -53,10 +53,10 @@ class CondaForge:
     plugin: bool = False
     local: bool = False
 
-    def pypi_reason(self, *, links_numpy: bool) -> str | None:  # noqa: ARG002
+    def pypi_reason(self, *, links_numpy: bool) -> str | None:
         return None
 
-    def note(self, subdir: Subdir) -> str:  # noqa: ARG002
+    def note(self, subdir: Subdir) -> str:
         return ""
 
 
@@ -78,7 +78,7 @@ class Pypi:
             return ""
         return "; from PyPI, because conda's build would bring a second NumPy and BLAS" if links_numpy else None
 
-    def note(self, subdir: Subdir) -> str:  # noqa: ARG002
+    def note(self, subdir: Subdir) -> str:
         return ""
 
 

@@ -214,7 +214,7 @@ def test_alternatives_of_a_pin_are_each_joined_with_what_is_chosen(facts: Facts)
 
 def test_a_restriction_that_cannot_be_said_for_pypi_is_refused_and_not_dropped(facts: Facts) -> None:
     asked = recipe(framework=framework(), dependencies=["pandas 2.1.*|2.3.*"])
-    with pytest.raises(RecipeError, match="cannot be said for PyPI") as caught:
+    with pytest.raises(RecipeError, match="cannot be expressed as a PyPI requirement") as caught:
         make_plans(asked, source=Source.PYPI, facts=facts)
     assert "pypi:" in (caught.value.hint or "")
 
