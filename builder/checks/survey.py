@@ -16,6 +16,7 @@ from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
 from builder.checks.architecture import usual_python
 from builder.environment.packages import Packages
+from builder.frameworks import registry
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Survey:
 
     @cached_property
     def packages(self) -> Packages:
-        return Packages(self.prefix)
+        return Packages(self.prefix, plugin_hosts={plugin.folder: plugin.host for plugin in registry.gpu_plugins()})
 
     @cached_property
     def arch(self) -> str:

@@ -27,11 +27,12 @@ _STYLES: Final = {
     "fails": "bold red",
 }  # fmt: skip
 _ANSWERS: Final = {
-    "fits": ("These fit each other.", "bold green"),
-    "unsafe": ("These load, and can compute wrongly.", "bold yellow"),
-    "unproven": ("Unproven: no fact says that these work together, and none refuses them.", "bold yellow"),
-    "refused": ("These do not fit.", "bold red"),
+    "fits": ("compatible", "bold green"),
+    "unsafe": ("these load, and can give wrong results", "bold yellow"),
+    "unproven": ("unproven: no fact says that these work together, and none says that they do not", "bold yellow"),
+    "refused": ("not compatible", "bold red"),
 }
+_ORIGINS: Final = {"pypi": "PyPI", "conda-forge": "conda-forge"}
 
 
 @verb("compat")
@@ -59,7 +60,9 @@ def command(
       envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0
       envbuild compat --html compatibility.html
     """
-    from builder.compat.explain import explain, parse
+    from rich.console import Group
+
+    from builder.compat.explain import explain_by_origin, parse
     from builder.compat.load import load_facts
     from builder.frameworks import registry
 
@@ -74,8 +77,10 @@ def command(
                 "nothing to explain", hint="envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0"
             )
         subdir = Subdir(platform) if platform else None
-        explanation = explain(parse(words[1:], facts), subdir=subdir, facts=facts)
-        return Outcome(result=asdict(explanation), text=_explained(explanation))
+        found = explain_by_origin(parse(words[1:], facts), subdir=subdir, facts=facts)
+        best = min(found, key=lambda explanation: list(_ANSWERS).index(explanation.answer))
+        text = Group(*(_explained(explanation) for explanation in found))
+        return Outcome(result=asdict(best) | {"origins": [asdict(explanation) for explanation in found]}, text=text)
     names = tuple(map(facts.subject, packages))
     for name in names:
         if name not in facts.packages:
@@ -189,7 +194,7 @@ def _explained(explanation: Explanation) -> RenderableType:
 
     sentence, style = _ANSWERS[explanation.answer]
     versions = ", ".join(f"{package} {version}" for package, version in explanation.versions.items())
-    lines = [Text.assemble((sentence, style), f"  ({versions})"), Text("")]
+    lines = [Text.assemble(f"From {_ORIGINS[explanation.origin]}: ", (sentence, style), f"  ({versions})")]
     signs = {
         "refuses": ("✗", "red"),
         "unsafe": ("!", "yellow"),
@@ -205,6 +210,7 @@ def _explained(explanation: Explanation) -> RenderableType:
         if reason.remedy is not None:
             lines.append(Text(f"    {reason.remedy}"))
     if explanation.nearest:
-        lines += [Text(""), Text("Nearest that fit:", style="bold")]
+        lines += [Text("Nearest that fit:", style="bold")]
         lines += [Text(f"  {offer}") for offer in explanation.nearest]
+    lines.append(Text(""))
     return Group(*lines)

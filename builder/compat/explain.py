@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from builder.compat.facts import Facts
-    from builder.compat.model import Fact
+    from builder.compat.model import Fact, Origin
     from builder.platforms import Subdir
 
 Answer = Literal["fits", "unsafe", "unproven", "refused"]
@@ -41,8 +41,12 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """The answer about exact versions, with every reason, what refuses first; `nearest` works in place of it."""
+    """The answer about exact versions, with every reason, what refuses first; `nearest` works in place of it.
 
+    It holds for packages of `origin`: a channel builds its packages with other bounds than PyPI's wheels declare.
+    """
+
+    origin: Origin
     versions: dict[str, str]
     answer: Answer
     reasons: tuple[Reason, ...]
@@ -75,7 +79,7 @@ def parse(words: Sequence[str], facts: Facts) -> dict[str, str]:
     return found
 
 
-def resolve(versions: Mapping[str, str], facts: Facts) -> dict[str, Version]:
+def resolve(versions: Mapping[str, str], facts: Facts, *, setting: Setting) -> dict[str, Version]:
     """A minor stands for its newest known patch (2.18 for 2.18.1); what is unknown stands for itself."""
     result = {}
     for package, text in versions.items():
@@ -84,18 +88,32 @@ def resolve(versions: Mapping[str, str], facts: Facts) -> dict[str, Version]:
             continue
         fitting = [
             version
-            for release in (*facts.releases_of(package, "pypi"), *facts.releases_of(package, "conda-forge"))
+            for release in facts.releases_of(package, setting.origin(package))
             if (version := Version(release.version)).release[: len(wanted.release)] == wanted.release
         ]
         result[package] = max(fitting, default=wanted)
     return result
 
 
-def explain(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts) -> Explanation:
-    """Whether these versions fit, and why or why not."""
+def explain_by_origin(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts) -> tuple[Explanation, ...]:
+    """An answer for each origin that facts know the packages from, PyPI first."""
+    origins: list[Origin] = ["pypi"]
+    if any(facts.releases_of(package, "conda-forge") for package in versions):
+        origins.append("conda-forge")
+    return tuple(explain(versions, subdir=subdir, facts=facts, origin=origin) for origin in origins)
+
+
+def explain(
+    versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts, origin: Origin = "pypi"
+) -> Explanation:
+    """Whether these versions fit when they come from `origin`, and why or why not.
+
+    A package that facts know from PyPI alone is judged by what it declares there.
+    """
     python = ".".join(versions["python"].split(".")[:2]) if "python" in versions else None
-    setting = Setting(subdir=subdir, python=python, macos=versions.get("macos"))
-    exact = _with_patches_that_fit(resolve(versions, facts), versions, setting=setting, facts=facts)
+    of_channel = {package: origin for package in versions if facts.releases_of(package, origin)}
+    setting = Setting(subdir=subdir, python=python, macos=versions.get("macos"), origins=of_channel)
+    exact = _with_patches_that_fit(resolve(versions, facts, setting=setting), versions, setting=setting, facts=facts)
     judgement = judge(exact, setting=setting, facts=facts)
     judgement += Judgement(unproven=tuple(_lonely(exact, setting=setting, facts=facts)))
     answer: Answer = "fits"
@@ -108,6 +126,7 @@ def explain(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts)
     nearest = _nearest(exact, setting=setting, facts=facts) if answer != "fits" else ()
     named = {package: versions[package] for package in SURROUNDINGS if package in versions}
     return Explanation(
+        origin=origin,
         versions={package: str(version) for package, version in exact.items()} | named,
         answer=answer,
         reasons=tuple(_reasons(judgement, exact, facts)),
@@ -186,7 +205,9 @@ def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) ->
     offers = []
     for package in exact:
         others = {name: version for name, version in exact.items() if name != package}
-        known = sorted((Version(release.version) for release in facts.releases_of(package, "pypi")), reverse=True)
+        known = sorted(
+            (Version(release.version) for release in facts.releases_of(package, setting.origin(package))), reverse=True
+        )
         here = min(range(len(known)), key=lambda i: abs(_distance(known[i], exact[package])), default=0)
         for index in sorted(range(len(known)), key=lambda i: (abs(i - here), i)):
             if _good({**others, package: known[index]}, setting=setting, facts=facts):

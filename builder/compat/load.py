@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from packaging.version import Version
 from pydantic import TypeAdapter, ValidationError
 
 from builder.compat.facts import Facts
@@ -19,7 +20,7 @@ from builder.compat.model import BlasVariant, Fact, FactFile, GridSpec, PackageN
 from builder.errors import FactsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = "compiled.json"
@@ -59,7 +60,7 @@ def read_sources(directory: Path = DATA) -> Facts:
             if isinstance(fact, Relation) and path[0] != "relations":
                 measured.append(fact)
     return Facts(
-        releases=tuple(release for part in parts for release in part.releases),
+        releases=_merged(release for part in parts for release in part.releases),
         relations=(*(relation for part in parts for relation in part.relations), *measured),
         blas=tuple(variant for part in parts for variant in part.blas),
         names=tuple(name for part in parts for name in part.names),
@@ -67,6 +68,27 @@ def read_sources(directory: Path = DATA) -> Facts:
         grids=tuple(grid for part in parts for grid in part.grids),
         places=seen,
     )
+
+
+def _merged(releases: Iterable[Release]) -> tuple[Release, ...]:
+    """Each release once: what two sources saw of its builds, together."""
+    found: dict[tuple[str, str, str], Release] = {}
+    for release in releases:
+        key = (release.package, release.version, release.origin)
+        known = found.get(key)
+        if known is None:
+            found[key] = release
+            continue
+        builds = dict(known.builds)
+        for place, build in release.builds.items():
+            first = builds.get(place, build)
+            pythons = sorted({*first.pythons, *build.pythons}, key=Version)
+            builds[place] = first.model_copy(
+                update={"pythons": tuple(pythons), "requires": first.requires or build.requires}
+            )
+        source = f"{known.source}; {release.source}"
+        found[key] = known.model_copy(update={"builds": builds, "source": source})
+    return tuple(found.values())
 
 
 def _facts(part: FactFile, titles: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], Fact]]:

@@ -9,14 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from builder.environment.prefix import Dist, Prefix
 
 _REQUIRED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-#: Folders whose binaries another package loads by name: (folder, the host's import package).
-_PLUGIN_FOLDERS: Final = {"tensorflow-plugins": "tensorflow", "jax_plugins": "jaxlib"}
 #: How much Python of a package is searched for `import HOST`; packages that need a host say so near the top.
 _MOST_SOURCES: Final = 400
 
@@ -51,8 +49,10 @@ def required_names(dist: Dist) -> tuple[str, ...]:
 class Packages:
     """Owners of files, from RECORD and conda-meta, or else the top-level folder's name."""
 
-    def __init__(self, prefix: Prefix) -> None:
+    def __init__(self, prefix: Prefix, *, plugin_hosts: Mapping[str, str]) -> None:
+        """`plugin_hosts` maps a folder whose binaries another package loads by name to that package's module."""
         self._prefix = prefix
+        self._plugin_hosts = plugin_hosts
         site = prefix.site_packages
         self._site = f"{os.path.relpath(site, prefix.path)}/" if site and site != prefix.path else ""
         self._requirements: dict[str, frozenset[str]] = {}
@@ -124,7 +124,7 @@ class Packages:
         if owner == host or host in self.requirements(owner):
             return True
         top, host_top = self.top_level(rel), self.top_level(host_rel)
-        return top == host_top or _PLUGIN_FOLDERS.get(top) == host_top or self._source_imports(top, host_top)
+        return top == host_top or self._plugin_hosts.get(top) == host_top or self._source_imports(top, host_top)
 
     def _source_imports(self, top: str, host_top: str) -> bool:
         key = (top, host_top)

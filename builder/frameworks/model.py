@@ -140,6 +140,10 @@ class Framework(Library):
         """The package that `framework.version` of a recipe is about."""
         return self.version_of or self.main
 
+    @property
+    def gpu_names(self) -> tuple[str, ...]:
+        return (self.plugin.name,) if self.plugin is not None else ()
+
     def names_on_conda(self) -> dict[str, str]:
         """What facts call a package -> its conda name, for all that is chosen with the framework."""
         other = {pypi: conda for conda, pypi in self.pulls.items()}

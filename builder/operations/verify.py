@@ -8,7 +8,7 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from builder.checks.context import Context, expectations_of
 from builder.checks.level import Level
@@ -18,28 +18,13 @@ from builder.checks.survey import Scope
 from builder.environment.prefix import Prefix
 from builder.errors import UsageError
 from builder.finding import Finding, Identity, Report, Status
+from builder.frameworks import registry
 from builder.platforms import Subdir, host_subdir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from builder.checks.level import Progress
-
-#: Distributions whose versions identify an environment in a report.
-_NAMED_VERSIONS: Final = (
-    "tensorflow",
-    "tensorflow-cpu",
-    "tensorflow-macos",
-    "tensorflow-metal",
-    "keras",
-    "tf-keras",
-    "torch",
-    "jax",
-    "jaxlib",
-    "mlx",
-    "numpy",
-    "scipy",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +162,7 @@ def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
 
 def identity_of(prefix: Prefix, *, host: Subdir | None) -> Identity:
     """Name, platform, lock and main versions of a prefix, from its files; `host` where they do not say a platform."""
-    versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.dist(name)) is not None}
+    versions = {name: dist.version for name in registry.telling_packages() if (dist := prefix.dist(name)) is not None}
     if prefix.python_version is not None:
         conda = next((record.version for record in prefix.conda_records if record.name == "python"), None)
         versions = {"python": conda or ".".join(map(str, prefix.python_version))} | versions

@@ -194,6 +194,8 @@ class Search:
         )
         if numpy is None and self.facts.releases_of("numpy", "pypi"):
             return None
+        if numpy is not None:
+            judged.append(numpy[1])
         companions = self._companions(main, python)
         if companions is None:
             return None

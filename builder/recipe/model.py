@@ -112,7 +112,8 @@ class Framework(Model):
         default="auto",
         description=(
             "conda-forge: everything from conda-forge. pypi: the framework and what links NumPy from PyPI over a "
-            "conda Python, for releases and Pythons that conda-forge does not have. metal: the same with Apple's GPU plug-in. "
+            "conda Python, for releases and Pythons that conda-forge does not have. metal: the same with Apple's GPU "
+            "plug-in. "
             "auto: metal where `gpu` is asked for and the plug-in fits, else conda-forge, else pypi."
         ),
     )

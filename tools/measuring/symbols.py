@@ -227,9 +227,7 @@ def measure(
                     records.append(_record(plugin, version, wheel, outcome, today))
                     count += 1
                 libraries.close()
-            records.sort(
-                key=lambda record: (_number(record["host"]), _number(record["plugin"]), record["pythons"])
-            )
+            records.sort(key=lambda record: (_number(record["host"]), _number(record["plugin"]), record["pythons"]))
             write_facts(file, HEADER | {"symbols": records})
             loading = sum(record["host"] == version and not record["missing"] for record in records)
             tell(f"{distribution} {version}: {loading} plug-ins load")
