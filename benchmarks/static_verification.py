@@ -42,9 +42,10 @@ def binaries(tree: Path) -> list[Path]:
 def work(name: str, tree: Path) -> int:
     """Do one contender's work; the number of binaries it looked at."""
     if name.startswith("envbuild"):
+        from builder.environment.prefix import Prefix
+
         from builder.checks.reading import findings
         from builder.checks.survey import Scope
-        from builder.environment.prefix import Prefix
         from builder.platforms import Subdir
 
         scope = Scope.QUICK if name.endswith("quick") else Scope.FULL

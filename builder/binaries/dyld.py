@@ -18,7 +18,7 @@ from builder.binaries.system import is_public_leaf, is_system
 if TYPE_CHECKING:
     from builder.binaries.inventory import Binary, Inventory
     from builder.binaries.macho import Dylib
-    from builder.environment.packages import Packages
+    from builder.binaries.owners import Owners
 
 #: The SDK from which dyld no longer falls back to /usr/local/lib and /usr/lib (`sdkOnOrAfter2022`; the fallback is
 #: `DyldProcessConfig::forEachDylibFallback`, and holds for `@rpath` names, too).
@@ -71,9 +71,9 @@ class Process:
 class Linker:
     """Resolves dependencies inside one prefix; `main` is the interpreter, where there is one."""
 
-    def __init__(self, inventory: Inventory, packages: Packages, *, main: Binary | None) -> None:
+    def __init__(self, inventory: Inventory, owners: Owners, *, main: Binary | None) -> None:
         self._inventory = inventory
-        self._packages = packages
+        self._owners = owners
         self.main = main
         self._by_install_name: dict[str, list[Binary]] = {}
         for binary in inventory.binaries:
@@ -216,11 +216,11 @@ class Linker:
 
     def _preloaded(self, name: str, entry: Binary) -> Binary | None:
         """An image of that install name, loaded by a package that is imported before `entry`."""
-        key = (name, self._packages.owner(entry.rel))
+        key = (name, self._owners.owner(entry.rel))
         if key not in self._preloads:
             named = self._by_install_name.get(name, ())
             self._preloads[key] = next(
-                (binary for binary in named if self._packages.loads_first(entry.rel, binary.rel)), None
+                (binary for binary in named if self._owners.loads_first(entry.rel, binary.rel)), None
             )
         return self._preloads[key]
 

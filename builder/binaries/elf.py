@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from elftools.elf.elffile import ELFFile
 
-    from builder.environment.packages import Packages
+    from builder.binaries.owners import Owners
+
 
 _MACHINES: Final = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64", "EM_386": "i686", "EM_ARM": "arm"}
 
@@ -130,15 +131,13 @@ class ElfMissing:
 class ElfTree:
     """The ELF binaries of a prefix and how their NEEDED entries resolve."""
 
-    def __init__(
-        self, root: str, rels: Iterable[str], packages: Packages, *, host_folders: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, root: str, rels: Iterable[str], owners: Owners, *, host_folders: tuple[str, ...] = ()) -> None:
         """`host_folders`: where the running system keeps its libraries, when it is the one the prefix is for."""
         read = [read_elf(root, rel) for rel in rels]
         self.binaries = tuple(item for item in read if isinstance(item, ElfBinary))
         self.unreadable = tuple(item for item in read if isinstance(item, Unreadable))
         self._root = root
-        self._packages = packages
+        self._owners = owners
         self._host_folders = host_folders
         self._by_path = {binary.path: binary for binary in self.binaries}
         self._by_soname: dict[str, list[ElfBinary]] = {}
@@ -170,7 +169,7 @@ class ElfTree:
                 return found
         # glibc takes a library that is loaded already under the same SONAME, wherever it came from.
         for found in self._by_soname.get(name, ()):
-            if found.machine == binary.machine and self._packages.loads_first(binary.rel, found.rel):
+            if found.machine == binary.machine and self._owners.loads_first(binary.rel, found.rel):
                 return found
         return None
 

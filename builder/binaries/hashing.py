@@ -27,7 +27,7 @@ _MOST_WORKERS: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """`digest`: SHA-256 of the file at `path`. `pages`: whether its code signatures hold."""
+    """`digest`: SHA-256 of the file at `path`. `pages`: whether its code signatures are right."""
 
     kind: Literal["digest", "pages"]
     path: str

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.binaries.dyld import Linker, Process, Resolution
     from builder.binaries.inventory import Binary, Inventory
     from builder.binaries.macho import Import
-    from builder.environment.packages import Packages
+    from builder.binaries.owners import Owners
 
 #: Modules that are opened with RTLD_LOCAL on macOS, so that flat lookup does not see them (only their dependencies):
 #: tensorflow/python/pywrap_tensorflow.py sets the flag around the import of these.
@@ -51,9 +51,9 @@ class Tally:
 class Binder:
     """Checks the symbols of every image of every process; each image once for each way its dependencies resolve."""
 
-    def __init__(self, inventory: Inventory, packages: Packages, linker: Linker) -> None:
+    def __init__(self, inventory: Inventory, owners: Owners, linker: Linker) -> None:
         self._inventory = inventory
-        self._packages = packages
+        self._owners = owners
         self._linker = linker
         self.tally = Tally()
         self.damaged: dict[str, str] = {}
@@ -150,7 +150,7 @@ class Binder:
 
     def _note_flat(self, process: Process, image: Binary) -> None:
         """Keep the flat and coalesced imports for the end, when every image is known."""
-        key = (self._packages.owner(process.entry.rel), image.path)
+        key = (self._owners.owner(process.entry.rel), image.path)
         if key in self._flat_seen:
             return
         self._flat_seen.add(key)
@@ -235,7 +235,7 @@ class Binder:
             return True
         if exporter.name.startswith(_HIDDEN_PREFIX):
             return False
-        return exporter.path in process.images or self._packages.loads_first(process.entry.rel, exporter.rel)
+        return exporter.path in process.images or self._owners.loads_first(process.entry.rel, exporter.rel)
 
 
 def _reason(error: BinaryError | OSError) -> str:

@@ -10,7 +10,7 @@ Symbols are bytes, as in the file, with the leading underscore. An import's `ord
 zero and below are the special ones of `builder.binaries.macho.constants`. Damaged files raise `BinaryError`, never
 anything else; sizes and counts found in a file are never believed before they are compared with the file's own.
 
-This package knows single files. How dyld finds one file from another is `builder.checks.reading`'s business.
+This package knows single files. How dyld finds one file from another is `builder.binaries.dyld`'s business.
 """
 
 from builder.binaries.macho.commands import Commands, Dylib

@@ -41,15 +41,15 @@ class Import(NamedTuple):
 
 
 _ULEB: Final = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
-_PLACE: Final = rb"[\x50-\x5f]|[\x60-\x8f]" + _ULEB + rb"|\xd0" + _ULEB
-_BIND: Final = rb"[\x90-\x9f\xb0-\xbf\xd1-\xdf]|[\xa0-\xaf]" + _ULEB + rb"|[\xc0-\xcf]" + _ULEB * 2
+_PLACE: Final = rb"[\x50-\x5f]|[\x60-\x8f]" + _ULEB + rb"|\xd0" + _ULEB + rb"|\xd1"
+_BIND: Final = rb"[\x90-\x9f\xb0-\xbf]|[\xa0-\xaf]" + _ULEB + rb"|[\xc0-\xcf]" + _ULEB * 2
 #: One step of a bind program: at most a library ordinal, a symbol, an ordinal again, a run of binds and an end, so that
 #: most symbols take one match. Opcodes about types, addends and places are stepped over in C; the possessive `*+` keeps
 #: any input from making the match backtrack. Groups: ordinal opcode, its number, symbol opcode, symbol, ordinal opcode,
 #: its number, binds, end.
 _ORDINAL: Final = rb"([\x10-\x1f\x30-\x3f]|[\x20-\x2f](%b))" % _ULEB
 _STEP: Final = re.compile(
-    rb"(?:%b)*+(?:%b(?:%b)*+)?(?:([\x40-\x4f])([^\0]*)\0(?:%b)*+)?(?:%b(?:%b)*+)?((?:%b)(?:%b|%b)*+)?(\0)?"
+    rb"(?:%b)*+(?:%b(?:%b)*+)?(?:([\x40-\x4f])([^\0]*)\0(?:%b)*+)?(?:%b(?:%b)*+)?((?:%b)(?:%b|%b)*+)?([\x00-\x0f])?"
     % (_PLACE, _ORDINAL, _PLACE, _PLACE, _ORDINAL, _PLACE, _BIND, _BIND, _PLACE),
     re.DOTALL,
 )
@@ -63,7 +63,7 @@ def read_imports(data: mmap.mmap, base: int, commands: Commands, *, path: Path) 
         if commands.has_dyld_info:
             found: dict[tuple[bytes, int], Import] = {}
             for span, lazy in ((commands.bind, False), (commands.lazy_bind, True)):
-                for item in _opcodes(data[base + span.offset : base + span.offset + span.size], lazy=lazy):
+                for item in decode_bind_program(data[base + span.offset : base + span.offset + span.size], lazy=lazy):
                     known = found.get(item[:2])
                     if known is None or (known.weak and not item.weak):
                         found[item[:2]] = item
@@ -107,7 +107,7 @@ def _inflated(packed: bytes) -> bytes:
     return inflated
 
 
-def _opcodes(program: bytes, *, lazy: bool) -> Iterator[Import]:
+def decode_bind_program(program: bytes, *, lazy: bool) -> Iterator[Import]:
     """Each symbol as it is bound; the library may be set before the symbol (Apple's linker) or after it (zig's)."""
     ordinal = position = 0
     name, weak = b"", False

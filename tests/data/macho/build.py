@@ -108,6 +108,18 @@ def main() -> None:
     rpath = "-Wl,-rpath,@loader_path/../host"
     compile_("module.c", HERE / "module.so", "arm64", dynamic, str(new), rpath, "-Wl,-install_name,@rpath/module.so")
     compile_("flat.c", HERE / "flat.so", "arm64", dynamic, "-Wl,-install_name,@rpath/flat.so")
+    rpaths = ("-Wl,-rpath,@loader_path/../first", "-Wl,-rpath,@loader_path/../second")
+    compile_("module.c", HERE / "two-rpaths.so", "arm64", dynamic, str(new), *rpaths)
+    second = compile_(
+        "second.c", HERE / "libsecond.dylib", "arm64", "-Wl,-install_name,@loader_path/../second/libsecond.dylib"
+    )
+    compile_("two-users.c", HERE / "two-users.so", "arm64", str(new), str(second))
+    second.unlink()
+    accelerate = ("-F", str(HERE / "src"), "-framework", "Accelerate", dynamic)
+    for name in ("classic", "new"):
+        flags = ("-DNEW",) if name == "new" else ()
+        compile_("accelerate.c", HERE / f"accelerate-{name}.so", "arm64", *flags, *accelerate)
+    compile_("system.c", HERE / "system-symbols.so", "arm64", dynamic)
     facade = compile_(
         "facade.c", HERE / "libfacade.dylib", "arm64", str(new), "-Wl,-install_name,@rpath/libfacade.dylib"
     )

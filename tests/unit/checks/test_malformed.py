@@ -2,82 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import struct
-import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builder.binaries.macho import open_mach_o, verify_signature
+from builder.binaries.macho import open_mach_o
 from builder.checks.reading import CHECKS
-from builder.errors import BinaryError
 from builder.finding import Status
-from tests.unit.checks.trees import DATA, guest, verified
+from tests.unit.checks.trees import guest, verified
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEEDS = ["libgreet-arm64.dylib", "libgreet-fat64.dylib", "module.so", "chained-arm64.so", "libgreet-x86_64.dylib"]
 #: Where the structure is: headers and load commands, then whatever the commands point at near the end of the file.
 STRUCTURE = 4096
-
-
-def read_everything(path: Path) -> None:
-    """Ask for all that the reader can tell; only the errors it promises may come out."""
-    try:
-        opened = open_mach_o(path)
-        if opened is None:
-            return
-        with opened as file:
-            for part in file.slices:
-                image = file.image_of(part)
-                names = [item.name for item in image.imports]
-                image.exported([*names, b"_greet", b"_host_add"])
-                list(image.export_names())
-    except (BinaryError, OSError):
-        pass
-    with contextlib.suppress(BinaryError, OSError):
-        verify_signature(path)
-
-
-@settings(max_examples=250, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_mutated_binaries(tmp_path: Path, data: st.DataObject) -> None:
-    """Bytes changed, cut or doubled anywhere in real files."""
-    content = bytearray((DATA / data.draw(st.sampled_from(SEEDS))).read_bytes())
-    for _ in range(data.draw(st.integers(1, 6))):
-        place = data.draw(st.integers(0, STRUCTURE) | st.integers(0, len(content) - 1))
-        value = data.draw(st.sampled_from([0, 1, 0x7F, 0x80, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]))
-        wide = value > 0xFF
-        if place + 4 < len(content):
-            content[place : place + (4 if wide else 1)] = struct.pack("<I", value) if wide else bytes([value])
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content) - 1)) :]
-    path = tmp_path / "mutated.dylib"
-    path.write_bytes(content)
-    read_everything(path)
-
-
-@settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    content=st.binary(max_size=200),
-    magic=st.sampled_from([b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce"]),
-)
-def test_noise_behind_a_magic(tmp_path: Path, content: bytes, magic: bytes) -> None:
-    path = tmp_path / "noise"
-    path.write_bytes(magic + content)
-    read_everything(path)
-
-
-@pytest.mark.parametrize("path", sorted((DATA / "fuzz").glob("*")), ids=lambda path: path.name)
-def test_corpus(path: Path) -> None:
-    """Inputs that once broke the reader."""
-    read_everything(path)
 
 
 FAT = struct.pack(">II", 0xCAFEBABE, 2**31) + bytes(64)
@@ -108,17 +51,6 @@ def test_damaged_file_in_a_prefix(tmp_path: Path, content: bytes, status: Status
     found = verified(tmp_path)
     assert found["arch.binary"][0].status is status
     assert found["link.symbols"][0].status is Status.PASS
-
-
-def test_wild_counts_allocate_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "wild"
-    tracemalloc.start()
-    for content in (FAT, COMMANDS, BEYOND):
-        path.write_bytes(content)
-        read_everything(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1 << 20
 
 
 def test_damaged_symbols_become_a_finding(tmp_path: Path) -> None:
