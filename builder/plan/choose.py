@@ -71,10 +71,21 @@ class Search:
             return
         for version in self._candidates(self.question.framework.main):
             held_back = self.refusals[0].statement if self.refusals else ""
-            for python in self.question.minors:
+            for python in self._minors(version):
                 found = self._combine(version, python)
                 if found is not None and self._exists(found):
                     yield replace(found, held_back=held_back)
+
+    def _minors(self, version: Version) -> Sequence[str]:
+        """The Pythons in question, newest first; where builds may not have been seen, those that were come first."""
+        if not self.tolerance.unproven:
+            return self.question.minors
+        main = self.question.framework.main
+
+        def unseen(python: str) -> int:
+            return sum(bool(self._one(main, version, python, target).unproven) for target in self.question.targets)
+
+        return sorted(self.question.minors, key=unseen)
 
     def _pythons(self) -> Iterator[Combination]:
         """Without a framework: the newest Pythons for which every dependency has a release on every platform."""

@@ -175,8 +175,6 @@ def _gpu_notes(recipe: Recipe, one: _Asked) -> tuple[str, ...]:
             f"`gpu: true` has no effect: {question.facts.display(framework.main)} from {place} computes on the CPU of "
             "a Mac; write `provider: metal` or `provider: auto`"
         )
-    if recipe.framework.provider == "metal" and framework.plugin is None:
-        notes.append(f"`provider: metal` has no effect: {framework.gpu}")
     if recipe.framework.keras is not None and OVER_FRAMEWORKS not in framework.partners and framework.keras_backend:
         default = next(entry for entry in registry.all_frameworks() if OVER_FRAMEWORKS in entry.partners)
         notes.append(f"Keras takes {default.title} unless KERAS_BACKEND={framework.keras_backend} is set")

@@ -104,7 +104,7 @@ def offers(recipe: Recipe, framework: Framework, source: Source) -> tuple[Provid
         with_plugin = Pypi(local=True, plugin=True)
         return (with_plugin, without) if asked.provider == "auto" else (with_plugin,)
     if asked.provider == "metal":
-        return (Metal(),) if has_plugin else (CondaForge(),)
+        return (Metal(),)
     if asked.provider == "conda-forge" or (asked.provider == "auto" and not framework.main):
         return (CondaForge(),)
     if asked.provider == "pypi":
