@@ -207,7 +207,6 @@ class PackageTraits(FactModel):
     package: PackageName
     title: str | None = Field(default=None, description="How people write it, where that is not its name.")
     aliases: tuple[PackageName, ...] = Field(default=(), strict=False, description="Other names of the same files.")
-    conda: PackageName | None = Field(default=None, description="Its conda name, where that is another.")
     every_patch: bool = Field(
         default=False,
         description="Whether facts know every release; else the newest patch of a minor stands for the older ones.",
@@ -220,10 +219,9 @@ class PackageTraits(FactModel):
 
 
 class PackageNames(FactModel):
-    """A package's names where they differ, and whether conda's build of it brings conda's NumPy."""
+    """A conda package, and whether it brings conda's NumPy."""
 
     conda: PackageName
-    pypi: PackageName | None = None
     numpy: bool = False
 
 

@@ -6,13 +6,13 @@ One file of this folder describes one framework. Adding another is such a file, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from builder.frameworks.case import Has, Judge, Match, Settings
@@ -130,8 +130,6 @@ class Framework(Library):
     """Packages that must have the framework's own minor."""
     open_above: bool = False
     """Nothing else must fit it, so a newer release than the facts know may be taken from a channel."""
-    pulls: Mapping[str, str] = field(default_factory=dict)
-    """Conda name -> PyPI name, where they differ among the packages above."""
     facts: Path | None = None
     """A folder of fact files, for a framework from outside."""
 
@@ -143,8 +141,3 @@ class Framework(Library):
     @property
     def gpu_names(self) -> tuple[str, ...]:
         return (self.plugin.name,) if self.plugin is not None else ()
-
-    def names_on_conda(self) -> dict[str, str]:
-        """What facts call a package -> its conda name, for all that is chosen with the framework."""
-        other = {pypi: conda for conda, pypi in self.pulls.items()}
-        return {name: other.get(name, name) for name in (self.main, *self.partners, "numpy") if name}

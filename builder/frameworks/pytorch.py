@@ -39,7 +39,6 @@ FRAMEWORK: Final = Framework(
     companions=("torchvision", "torchaudio", "lightning", "pytorch-lightning", "torchmetrics"),
     gpu="PyTorch reaches the Mac's GPU by itself (MPS)",
     keras_backend="torch",
-    pulls={"pytorch": "torch"},
     probes=(Probe(script="torch_ops", module="torch", doing="PyTorch: known answers, training, worker processes"),),
     # Two OpenMP runtimes (pytorch#78490, xgboost#1715), or two copies of the same C++ symbols (protobuf, libstdc++).
     clashes=("tensorflow", "sklearn", "xgboost", "lightgbm", "pyarrow"),

@@ -12,6 +12,7 @@ from builder.compat.facts import Refusal
 from builder.compat.model import Build as FactBuild
 from builder.compat.model import Release
 from builder.errors import UnsatisfiableError
+from builder.names import conda_name
 from builder.plan.catalogue import PYTHONS, parsed
 from builder.plan.pins import conda_to_pep440, wanted
 from builder.platforms import TARGETS
@@ -190,11 +191,11 @@ class Obstacles:
         """What else was chosen, one package after the other, against what the remaining builds depend on."""
         if target.origin != "conda-forge" or combination.main is None:
             return None
-        names = self.question.framework.names_on_conda()
-        choices = [combination.main, *combination.partners, *((combination.numpy,) if combination.numpy else ())]
-        for choice in choices:
-            conda = names.get(choice.package, choice.package)
-            if not choice.versions or conda == name:
+        framework = self.question.framework
+        others = (*combination.partners, *((combination.numpy,) if combination.numpy else ()))
+        choices = [(combination.main, framework.conda), (combination.main, framework.conda_base)]
+        for choice, conda in (*choices, *((choice, conda_name(choice.package)) for choice in others)):
+            if not choice.versions or conda in (name, ""):
                 continue
             fitting = [build for build in builds if any(build.admits(conda, version) for version in choice.versions)]
             if not fitting:

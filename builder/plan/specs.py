@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from builder.compat.facts import in_order
+from builder.names import conda_name, pypi_name
 from builder.plan.blas import blas_spec, numpy_blas
 from builder.plan.choose import bounds, why_not
 from builder.plan.model import ChosenSpec
@@ -131,11 +132,10 @@ def _framework(
             ),
         )
     ]
-    names = framework.names_on_conda() if conda else {}
 
     def add(choice: Choice, reason: str, spec: str) -> None:
         spec = _with_pins(spec, choice, target)
-        there = names.get(choice.package, facts.conda_name(choice.package)) if conda else choice.package
+        there = conda_name(choice.package) if conda else choice.package
         chosen = ChosenSpec(manager=manager, name=there, spec=spec, reason=reason, facts=references(choice.facts))
         specs.append((choice.package, chosen))
 
@@ -201,7 +201,7 @@ def _dependency(
     if requirement is not None:
         name, spec, extras = requirement.name, in_order(requirement.specifier), tuple(sorted(requirement.extras))
     else:
-        name, extras = facts.pypi_name(dependency.conda_name or ""), ()
+        name, extras = pypi_name(dependency.conda_name or ""), ()
         spec = in_order(requirement_range(dependency))
     if dependency.subject in framework.follows_minor:
         spec, reason = _same_minor(spec, combination, reason, facts=facts, conda=False)
