@@ -128,3 +128,9 @@ class Framework(Library):
     """Conda name -> PyPI name, where they differ among the packages above."""
     facts: Path | None = None
     """A folder of fact files, for a framework from outside."""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The distributions whose versions identify an environment of this framework."""
+        plugin = (self.plugin.name,) if self.plugin is not None else ()
+        return (*self.distributions, *plugin, *self.partners, *self.follows_minor)

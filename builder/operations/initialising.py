@@ -49,10 +49,9 @@ def init(workspace: Workspace, request: InitRequest) -> InitResult:
         raise UsageError(f"{name!r} is not a name for a recipe", hint="use lower-case letters, digits, '.', '_', '-'")
     files = workspace.project.recipe_files()
     if name in (base, *ancestry(workspace.project.recipe_file(base), find=files.get)):
+        reason = "itself" if name == base else f"{base}, which builds on {name}"
         raise UsageError(
-            f"{name} cannot build on itself"
-            if name == base
-            else f"{base} builds on {name}, so {name} cannot build on it",
+            f"{name} cannot build on {reason}",
             hint="choose another name, or another recipe with --extends",
         )
     folder = workspace.project.root / "recipes"
