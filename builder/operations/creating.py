@@ -157,12 +157,12 @@ def _target(workspace: Workspace, request: CreateRequest, recipe: Recipe) -> Sub
 
 
 def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool, warn: Warnings) -> CreateResult:
-    from builder.checks.level import Level
     from builder.install.create import Proof, Surroundings
     from builder.install.create import create as install
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
+    from builder.probes.level import Level
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
