@@ -79,7 +79,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     passed its proof of what the recipe expects now, is left alone. Raises RecipeError, UsageError, LockfileError,
     UnsatisfiableError, SourceUnreachableError, BuildError.
     """
-    from builder.environment.stamp import Verdict
+    from builder.environment.stamp import Verdict, read_stamp
     from builder.install.create import CreateRequest as Build
     from builder.install.create import Result, is_built, is_current
     from builder.install.transaction import finished, require_replaceable
@@ -94,6 +94,9 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     name = request.name or request.recipe
     prefix = workspace.store.prefix_for(name) if request.prefix is None else workspace.path(request.prefix)
     require_replaceable(prefix)
+    if request.prefix is not None and (stamp := read_stamp(prefix)) is not None:
+        # Rebuilt where it is, as a remedy says it: the environment keeps the name that it was created by.
+        name = stamp.name
     lock = find_or_make(workspace, recipe, request.options, solver=request.solver)
     build = Build(
         name=name,

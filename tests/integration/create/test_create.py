@@ -239,3 +239,10 @@ def test_contradicting_places_are_refused(world: World) -> None:
     assert "conda itself" in told.stderr
     told = world.run("verify", str(world.project), "--quick", "--full").ended(2)
     assert "--quick and --full" in told.stderr
+
+
+def test_an_environment_rebuilt_in_its_place_keeps_its_name(world: World) -> None:
+    """Remedies name the place, since an environment may be anywhere."""
+    world.create("tiny", "-n", "other").ended(0)
+    world.create("tiny", "-p", str(world.prefix("other")), "--force").ended(0)
+    assert world.whole("other").name == "other"
