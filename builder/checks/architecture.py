@@ -6,12 +6,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from builder.binaries.elf import usual_machine
 from builder.checks.check import Check, Needs
-from builder.checks.tags import tags_of, why_unfit
+from builder.checks.tags import tags_of
 from builder.environment.ownership import Owner
 from builder.finding import Finding, Remedy, Status
 from builder.platforms import Subdir
 from builder.probes.level import Level
+from builder.wheels import WheelTarget, recorded_tags, why_unfit
 from builder.wording import listed, listing, plural
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
         yield Finding(check="arch.interpreter", status=Status.SKIP, title="There is no Python interpreter here")
         return
     if not survey.is_mac:
-        yield _elf_interpreter(survey)
+        yield _elf_interpreter(subject)
         return
     found = survey.interpreter
     if found is None:
@@ -141,21 +143,24 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _elf_interpreter(survey: Survey) -> Finding:
-    real = os.path.realpath(survey.environment.python or "")
-    found = next((binary for binary in survey.elf.binaries if binary.path == real), None)
-    if found is None:
+def _elf_interpreter(subject: Subject) -> Finding:
+    """A virtual environment's interpreter is a link to that of another installation, which is read there."""
+    folder, name = os.path.split(os.path.realpath(subject.environment.python or ""))
+    machine = usual_machine(folder, (name,))
+    if machine is None:
         return Finding(
             check="arch.interpreter",
             status=Status.SKIP,
-            title="The interpreter is that of another installation",
-            evidence=(real,),
+            title="The interpreter is not an ELF program",
+            evidence=(f"{folder}/{name}",),
         )
+    fits = machine == subject.survey.elf_machine
     return Finding(
         check="arch.interpreter",
-        status=Status.PASS if found.machine == survey.elf_machine else Status.FAIL,
-        title=f"The interpreter is built for {found.machine}",
-        evidence=(found.rel,),
+        status=Status.PASS if fits else Status.FAIL,
+        title=f"The interpreter is built for {machine}" + ("" if fits else f", not for {subject.survey.elf_machine}"),
+        evidence=(f"{folder}/{name}".removeprefix(f"{subject.environment.path}/"),),
+        remedy=None if fits else subject.repair.rebuild(),
     )
 
 
@@ -193,7 +198,7 @@ def _packages(subject: Subject) -> Iterator[Finding]:
             check="arch.packages", status=Status.SKIP, title="There is no package metadata (conda-meta, dist-info) here"
         )
         return
-    subdir = environment.subdir or _guessed(survey)
+    subdir = environment.subdir or survey.usual_subdir
     allowed = {subdir.value, Subdir.NOARCH.value} if subdir is not None else set()
     strange = [record for record in environment.conda_records if allowed and record.subdir not in allowed]
     lines = [f"conda package {record.name} {record.version} is for {record.subdir}" for record in strange]
@@ -204,8 +209,13 @@ def _packages(subject: Subject) -> Iterator[Finding]:
     proven = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if binary.serves} - lacking
     for dist in environment.distributions:
         tags = tags_of(dist)
-        known = None if dist.name in proven else subdir
-        reason = why_unfit(tags, subdir=known, version=version) if tags else None
+        known = recorded_tags(tags)
+        target = WheelTarget(
+            subdir=None if dist.name in proven or subdir is Subdir.NOARCH else subdir,
+            python=survey.python_minor,
+            free_threaded=None,
+        )
+        reason = why_unfit(known, target) if known else None
         if reason is not None:
             lines.append(f"wheel {dist.name} {dist.version} ({', '.join(tags[:3])}) {reason}")
             owners.append(survey.packages.owner_of_distribution(dist))
@@ -230,15 +240,6 @@ def _packages(subject: Subject) -> Iterator[Finding]:
             f"{plural(len(environment.distributions), 'Python distribution')}",
         ),
     )
-
-
-def _guessed(survey: Survey) -> Subdir | None:
-    """The platform of a folder of wheels, from what most of its binaries are."""
-    if survey.inventory.binaries:
-        return Subdir.OSX_ARM64 if survey.arch == "arm64" else Subdir.OSX_64
-    if survey.inventory.elf:
-        return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(survey.elf_machine)
-    return None
 
 
 CHECKS: Final = (

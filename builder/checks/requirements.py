@@ -9,7 +9,7 @@ from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from builder.platforms import Subdir
+from builder.wheels import marker_environment
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -31,7 +31,7 @@ class Unmet:
 
 def unmet(environment: Environment, *, survey: Survey) -> Unmet:
     """Every requirement of an installed distribution that the environment does not meet."""
-    markers = marker_environment(environment, survey=survey)
+    markers = marker_environment(survey.target, survey.python_minor or "3.11")
     versions: dict[str, str] = {canonicalize_name(record.name): record.version for record in environment.conda_records}
     versions |= {dist.name: dist.version for dist in environment.distributions}
     wrong: list[str] = []
@@ -69,24 +69,3 @@ def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
         return requirement.marker is None or requirement.marker.evaluate(environment)
     except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion, ValueError):
         return False
-
-
-def marker_environment(environment: Environment, *, survey: Survey) -> dict[str, str]:
-    """The environment markers of the target, which need not be this machine."""
-    subdir = environment.subdir
-    version = survey.python_version or (3, 11)
-    python = f"{version[0]}.{version[1]}"
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": f"{python}.0",
-        "os_name": "posix",
-        "platform_machine": survey.arch if subdir is None or subdir is Subdir.NOARCH else subdir.machine,
-        "platform_release": "",
-        "platform_system": "Darwin" if survey.is_mac else "Linux",
-        "platform_version": "",
-        "platform_python_implementation": "CPython",
-        "python_full_version": f"{python}.0",
-        "python_version": python,
-        "sys_platform": "darwin" if survey.is_mac else "linux",
-        "extra": "",
-    }

@@ -102,6 +102,23 @@ class Survey:
             return self.environment.subdir.machine
         return usual_machine(self.inventory.root, self.inventory.elf) or "x86_64"
 
+    @property
+    def usual_subdir(self) -> Subdir | None:
+        """The platform that most of the binaries are for; None where there are none."""
+        if self.inventory.binaries:
+            return Subdir.OSX_ARM64 if self.arch == "arm64" else Subdir.OSX_64
+        if self.inventory.elf:
+            return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(self.elf_machine)
+        return None
+
+    @property
+    def target(self) -> Subdir:
+        """The platform that the environment is for; where nothing says it, the one its binaries run on."""
+        named = self.environment.subdir
+        if named is not None and named is not Subdir.NOARCH:
+            return named
+        return self.usual_subdir or (Subdir.OSX_ARM64 if self.is_mac else Subdir.LINUX_64)
+
     @cached_property
     def elf(self) -> ElfTree:
         """The ELF binaries of a Linux prefix."""
