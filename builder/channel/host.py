@@ -300,9 +300,9 @@ def _stage_pip(interpreter: Interpreter, tree: Path) -> str:
 
 
 def _pip_from_pypi(interpreter: Interpreter, target: Path) -> None:
-    from builder.lock.pypi import uv_executable
+    from builder.uv import bundled_uv
 
-    command = [uv_executable(), "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+    command = [bundled_uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
     answer = subprocess.run(
         [*command, "--python", str(interpreter.path), "pip"], capture_output=True, text=True, check=False
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.registry import Check
 from builder.finding import Finding, Status
 from builder.platforms import Subdir
+from builder.wheels import WheelTarget, recorded_tags, why_unfit
 from builder.wording import listed, plural
 
 if TYPE_CHECKING:
@@ -172,7 +173,13 @@ def _packages(survey: Survey) -> Iterator[Finding]:
     proven = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if binary.serves} - lacking
     for dist in prefix.distributions:
         tags = _tags(dist)
-        reason = _unfit(tags, None if dist.name in proven else subdir, version) if tags else None
+        known = recorded_tags(tags)
+        target = WheelTarget(
+            subdir=None if dist.name in proven or subdir is Subdir.NOARCH else subdir,
+            python=f"{version[0]}.{version[1]}" if version else None,
+            free_threaded=None,
+        )
+        reason = why_unfit(known, target) if known else None
         if reason is not None:
             lines.append(f"wheel {dist.name} {dist.version} ({', '.join(tags[:3])}) {reason}")
     if lines:
@@ -205,6 +212,14 @@ def _guessed(survey: Survey) -> Subdir | None:
     return None
 
 
+def target_subdir(survey: Survey) -> Subdir:
+    """The platform that the prefix is for; where nothing says it, the one its binaries run on."""
+    subdir = survey.prefix.subdir
+    if subdir is not None and subdir is not Subdir.NOARCH:
+        return subdir
+    return _guessed(survey) or (Subdir.OSX_ARM64 if survey.is_mac else Subdir.LINUX_64)
+
+
 def _tags(dist: Distribution) -> tuple[str, ...]:
     lines = (dist.read("WHEEL") or "").splitlines()
     return tuple(line[4:].strip() for line in lines if line.startswith("Tag:"))
@@ -220,35 +235,3 @@ def usual_python(dists: tuple[Distribution, ...]) -> tuple[int, int] | None:
             if match and not rest.startswith("abi3"):
                 counts[int(match[1]), int(match[2])] += 1
     return counts.most_common(1)[0][0] if counts else None
-
-
-def _unfit(tags: tuple[str, ...], subdir: Subdir | None, version: tuple[int, int] | None) -> str | None:
-    """Why none of a wheel's tags fits, or None where one does."""
-    split = [tuple(tag.rsplit("-", 2)) for tag in tags if tag.count("-") >= 2]
-    platforms = [parts[2] for parts in split]
-    if subdir is not None and not any(_platform_fits(platform, subdir) for platform in platforms):
-        return f"is not for {subdir}"
-    if version is not None and not any(_python_fits(parts[0], parts[1], version) for parts in split):
-        return f"is not for Python {version[0]}.{version[1]}"
-    return None
-
-
-def _platform_fits(platform: str, subdir: Subdir) -> bool:
-    if platform == "any":
-        return True
-    if subdir.is_osx:
-        return platform.startswith("macosx_") and platform.endswith((f"_{subdir.machine}", "_universal2"))
-    return "linux" in platform and platform.endswith(f"_{subdir.machine}")
-
-
-def _python_fits(python: str, abi: str, version: tuple[int, int]) -> bool:
-    for one in python.split("."):
-        if one in ("py2.py3", "py3", "py2", f"py{version[0]}{version[1]}"):
-            return one != "py2"
-        match = _CPYTHON.fullmatch(one) or re.fullmatch(r"py(\d)(\d+)", one)
-        if match is not None:
-            wanted = (int(match[1]), int(match[2]))
-            bound = one.startswith("cp") and abi not in ("abi3", "none")
-            if wanted == version or (not bound and wanted <= version):
-                return True
-    return False

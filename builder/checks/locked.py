@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from builder.checks.registry import Check
@@ -120,7 +121,7 @@ def _some(lines: list[str]) -> tuple[str, ...]:
 
 
 def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return canonicalize_name(name)
 
 
 def _same(left: str, right: str) -> bool:

@@ -12,10 +12,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from builder.binaries.hashing import Job
-from builder.checks.architecture import usual_python
+from builder.checks.architecture import target_subdir, usual_python
 from builder.checks.registry import Check
 from builder.finding import Finding, Status
-from builder.platforms import Subdir
+from builder.wheels import marker_environment
 from builder.wording import listed, plural
 
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ def _metadata(survey: Survey) -> Iterator[Finding]:
     if not prefix.distributions:
         yield Finding(check="pkg.metadata", status=Status.SKIP, title="No Python distribution is installed here")
         return
-    environment = marker_environment(survey)
+    version = prefix.python_version or usual_python(prefix.distributions) or (3, 11)
+    environment = marker_environment(target_subdir(survey), f"{version[0]}.{version[1]}")
     versions = {dist.name: dist.version for dist in prefix.distributions}
     conda = {canonicalize_name(record.name): record.version for record in prefix.conda_records}
     wrong: list[str] = []
@@ -274,25 +275,3 @@ def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
         return requirement.marker is None or requirement.marker.evaluate(environment)
     except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion, ValueError):
         return False
-
-
-def marker_environment(survey: Survey) -> dict[str, str]:
-    """The environment markers of the target, which need not be this machine."""
-    subdir = survey.prefix.subdir
-    machine = subdir.machine if subdir not in (None, Subdir.NOARCH) and subdir is not None else survey.arch
-    version = survey.prefix.python_version or usual_python(survey.prefix.distributions) or (3, 11)
-    python = f"{version[0]}.{version[1]}"
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": f"{python}.0",
-        "os_name": "posix",
-        "platform_machine": machine,
-        "platform_release": "",
-        "platform_system": "Darwin" if survey.is_mac else "Linux",
-        "platform_version": "",
-        "platform_python_implementation": "CPython",
-        "python_full_version": f"{python}.0",
-        "python_version": python,
-        "sys_platform": "darwin" if survey.is_mac else "linux",
-        "extra": "",
-    }

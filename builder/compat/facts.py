@@ -11,6 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from builder.wheels import marker_environment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -36,24 +38,6 @@ class Refusal:
 def in_order(specifiers: SpecifierSet) -> str:
     """`<2,>=1.26` the way people write it: lower bound first, the same text every time."""
     return ",".join(sorted(map(str, specifiers), key=lambda text: (not text.startswith((">", "=", "~")), text)))
-
-
-def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
-    """The PEP 508 environment of a target (`python` is a minor)."""
-    return {
-        "python_version": python,
-        "python_full_version": f"{python}.0",
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-        "sys_platform": "darwin" if subdir.is_osx else "linux",
-        "platform_system": "Darwin" if subdir.is_osx else "Linux",
-        "os_name": "posix",
-        "platform_machine": subdir.machine,
-        "platform_release": "",
-        "platform_version": "",
-        "implementation_version": f"{python}.0",
-        "extra": "",
-    }
 
 
 @cache
@@ -193,11 +177,6 @@ class Facts:
     def needs_proof(self, left: str, right: str) -> bool:
         """Whether the pair's metadata says too little, so that without a fact that it works it is unproven."""
         return frozenset((left, right)) in self._needs_proof
-
-    def pypi_name(self, conda: str) -> str:
-        """The PyPI name of a conda package: from the table, else the same."""
-        entry = next((names for names in self.names if names.conda == conda), None)
-        return entry.pypi if entry is not None and entry.pypi is not None else conda
 
     def names_of(self, conda: str) -> PackageNames | None:
         return next((names for names in self.names if names.conda == conda), None)

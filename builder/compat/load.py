@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from builder.compat.facts import Facts
 from builder.compat.model import BlasVariant, Fact, FactFile, PackageNames, PackageTraits, Relation, Release
 from builder.errors import FactsError
+from builder.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,9 +100,7 @@ def compile_facts(directory: Path = DATA) -> str:
 
 def write_compiled(directory: Path = DATA) -> None:
     """Bring `compiled.json` up to date, atomically."""
-    temporary = directory / f"{COMPILED}.tmp"
-    temporary.write_text(compile_facts(directory), encoding="utf-8")
-    temporary.replace(directory / COMPILED)
+    write_atomically(directory / COMPILED, compile_facts(directory))
 
 
 def _read_compiled(directory: Path) -> Facts | None:

@@ -218,10 +218,9 @@ class PackageTraits(FactModel):
 
 
 class PackageNames(FactModel):
-    """A package's names where they differ, and whether conda's build of it brings conda's NumPy."""
+    """A conda package, and whether it brings conda's NumPy."""
 
     conda: PackageName
-    pypi: PackageName | None = None
     numpy: bool = False
 
 

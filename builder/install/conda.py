@@ -19,6 +19,7 @@ from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import sign_replaced
 from builder.install.packages import extracted_folder, objection
 from builder.install.records import complete_records
+from builder.lock.channels import client_for
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def install_conda(
                 platform=rattler.Subdir(Subdir.LINUX_64 if foreign_mac else subdir),
                 execute_link_scripts=False,
                 show_progress=False,
-                client=rattler.Client.default_client(),
+                client=client_for(mirrors),
                 reporter=reporter,
                 package_cache=_package_cache(cache),
             )

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from builder import __version__
+from builder.credentials import without_credentials
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
-from builder.environment.urls import without_credentials
 from builder.errors import LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress

@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.credentials import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -43,8 +45,6 @@ def complete_records(
         index = _index(folders.get(name))
         record |= {key: index[key] for key in _FROM_INDEX if index.get(key) is not None}
         if (package := locked.get(name)) is not None:
-            from builder.environment.urls import without_credentials
-
             url = without_credentials(package.url)
             record |= {"url": url, "channel": url.rsplit("/", 2)[0], "fn": package.file_name}
         if name in specs:

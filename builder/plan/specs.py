@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from builder.compat.facts import in_order
 from builder.compat.fit import display
+from builder.names import pypi_name
 from builder.plan.blas import blas_spec, numpy_blas
 from builder.plan.choose import Combination, bounds, why_not
 from builder.plan.model import ChosenSpec
@@ -203,7 +204,7 @@ def _dependency(dependency: Wanted, target: Target, combination: Combination, *,
     if requirement is not None:
         name, spec, extras = requirement.name, in_order(requirement.specifier), tuple(sorted(requirement.extras))
     else:
-        name, extras = facts.pypi_name(dependency.conda_name or ""), ()
+        name, extras = pypi_name(dependency.conda_name or ""), ()
         spec = in_order(requirement_range(dependency))
     if dependency.subject == "tf-keras":
         spec, reason = _legacy_keras(spec, combination, reason, conda=False)
