@@ -15,10 +15,13 @@ from rattler.install import InstallerReporter
 from rattler.package.build_string import BuildString
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
+from builder.credentials import redact
+from builder.environment.reading import open_regular
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import sign_replaced
 from builder.install.packages import extracted_folder, objection
 from builder.install.records import complete_records
+from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.lock.channels import client_for
 from builder.platforms import Subdir
 
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from builder.lock.model import LockedPackage
     from builder.progress import Progress
 
-_CHUNK: Final = 1 << 20
 #: What a panic of py-rattler's own code arrives as; the first through its asynchronous functions.
 _PANICS: Final = ("RustPanic", "PanicException")
 #: What py-rattler says when a server, and not this machine, is the trouble (reqwest's and its own wording).
@@ -80,7 +82,7 @@ def install_conda(
         if reporter.refused:
             raise _refusal(reporter.refused) from None
         if isinstance(error, InstallerError):
-            raise _failure(str(error), packages) from None
+            raise _failure(str(error), packages, prefix=prefix, cache=cache) from None
         if type(error).__name__ in _PANICS:
             raise BuildError(
                 f"the packages could not be linked; py-rattler stopped with an internal error: {error}",
@@ -108,11 +110,9 @@ def _check_local(package: LockedPackage, mirrors: Mirrors) -> None:
     if not url.startswith("file://"):
         return
     path = Path(unquote(urlsplit(url).path))
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        with open_regular(path) as stream:
+            digest = hashlib.file_digest(stream, "sha256")
     except OSError as error:
         raise SourceUnreachableError(
             f"{package.name}: {path} cannot be read: {error.strerror}",
@@ -145,16 +145,19 @@ def _record(package: LockedPackage, mirrors: Mirrors) -> rattler.RepoDataRecord:
     return rattler.RepoDataRecord(record, package.file_name, url, channel)
 
 
-def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | SourceUnreachableError:
-    reason = reason.replace("\nCaused by: ", ": ")
+def _failure(
+    reason: str, packages: Sequence[LockedPackage], *, prefix: Path, cache: Path
+) -> BuildError | SourceUnreachableError:
+    reason = redact(reason.replace("\nCaused by: ", ": "))
     lower = reason.lower()
     if "hash mismatch" in lower:
         return BuildError(
             f"a package is not the one that was locked: {reason}",
             hint="the server or a proxy sent other bytes; try again, and if it stays so do not trust that source",
         )
-    if "no space left" in lower:
-        return BuildError(f"the disk is full: {reason}", hint="free space, or choose another place with -p PREFIX")
+    if is_no_space(reason):
+        cached = Store(path=cache, remedy="free space there, or name another folder with RATTLER_CACHE_DIR")
+        return no_space(reason, [prefix_store(prefix), cached, temporary_store()])
     if "failed to create cache directory" in lower or "cache lock" in lower:
         return BuildError(
             f"the package cache cannot be written: {reason}", hint="name a writable folder with RATTLER_CACHE_DIR"

@@ -14,7 +14,7 @@ from builder.install import transaction
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from builder.environment.place import Place
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from builder.lock.model import Lock, LockedPackage
     from builder.platforms import Subdir
     from builder.progress import Progress
+    from builder.uv import Uv
 
 
 class Result(Enum):
@@ -76,10 +77,10 @@ class CreateRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """The machine around a `create`: caches, mirrors, environment variables, and where progress goes."""
+    """The machine around a `create`: the cache of conda packages, uv, mirrors, and where progress goes."""
 
     cache: Path
-    environ: Mapping[str, str]
+    uv: Uv
     mirrors: Mirrors
     progress: Progress = field(default_factory=NoProgress)
 
@@ -215,7 +216,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 subdir=request.subdir,
                 runnable=request.subdir is request.host,
                 macos=request.expectations.macos,
-                environ=around.environ,
+                uv=around.uv,
                 draw=draw,
                 held=held,
             )

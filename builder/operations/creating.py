@@ -148,6 +148,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
+    from builder.uv import Uv
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
@@ -159,7 +160,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
 
     around = Surroundings(
         cache=workspace.package_cache,
-        environ=workspace.environ,
+        uv=Uv(environ=workspace.environ, project=workspace.project.root),
         mirrors=workspace.mirrors,
         progress=workspace.progress,
     )
