@@ -106,9 +106,15 @@ async def make_lock(
         for subdir, found in there.items():
             warnings += judge(subdir, {(package.manager, package.name): package.version for package in found})
     packages = tuple(
-        package
-        for specs in rendered.platforms
-        for package in assign_groups(there[specs.subdir], (*specs.conda, *specs.pip))
+        sorted(
+            (
+                package
+                for specs in rendered.platforms
+                for package in assign_groups(there[specs.subdir], (*specs.conda, *specs.pip))
+            ),
+            # A solver's own order is another each time.
+            key=lambda package: (package.manager, package.name, package.subdir),
+        )
     )
     lock = Lock(
         channels=rendered.channels,
