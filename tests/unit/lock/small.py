@@ -46,7 +46,7 @@ class SmallWorld:
         for subdir in ("noarch", "linux-64", "osx-arm64"):
             file = self.root / "channel" / subdir / "repodata.json"
             file.parent.mkdir(parents=True, exist_ok=True)
-            data = (
+            data: dict[str, Any] = (
                 json.loads(file.read_text())
                 if file.exists()
                 else {"info": {"subdir": subdir}, "packages": {}, "packages.conda": {}}
@@ -110,7 +110,7 @@ class SmallWorld:
         (folder / "virtual-packages.yml").write_text(_VIRTUAL)
         rendered = read_rendered(folder, parity=self.parity)
         uv = Uv(environ=self._environ())
-        solver = self.solver or RattlerSolver()
+        solver = self.solver or RattlerSolver(cache=self.root / "cache")
         work = make_lock(rendered, solver=solver, uv=uv, notes={}, previous=previous, judge=judge, **more)
         return asyncio.run(work)
 
