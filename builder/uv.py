@@ -12,20 +12,20 @@ import asyncio
 import contextlib
 import os
 import re
-import signal
-import tempfile
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from builder.credentials import redact
 from builder.errors import SourceUnreachableError
+from builder.leash import Leash
 from builder.platforms import Subdir
+from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 #: uv's names of the platforms. Those of Linux are completed with the manylinux level.
 _PLATFORMS: Final = {
@@ -108,32 +108,31 @@ class Uv:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[tuple[Path, Path]]:
         """A new folder for files that uv is to read, and the folder to run it in (see above)."""
-        with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as name:
-            folder = Path(name)
+        with scratch("envbuild-pypi-") as folder:
             (folder / "uv.toml").touch()
             own = self.project is not None and _has_configuration(self.project)
             yield folder, self.project if own and self.project is not None else folder
 
     async def run(self, arguments: Sequence[str], *, cwd: Path, macos: str | None = None) -> str:
         """Run uv and give what it prints. Raises UvFailure; killed, and waited for, when this is cancelled."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command(*arguments),
-            cwd=cwd,
-            env=self.environment(macos=macos),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            process_group=0,
-        )
-        try:
-            output, messages = await process.communicate()
-        except BaseException:
-            # With the programs it has started. They may all have ended just now: then nothing is left to kill.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            # To the end of its pipes, or the loop would close over them.
-            await process.communicate()
-            raise
+        with contextlib.ExitStack() as ends:
+            leash = ends.enter_context(Leash())
+            process = await asyncio.create_subprocess_exec(
+                *self.command(*arguments),
+                cwd=cwd,
+                env=self.environment(macos=macos),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                process_group=leash.group,
+            )
+            try:
+                output, messages = await process.communicate()
+            except BaseException:
+                # What of it still runs ends here; then to the end of its pipes, or the loop would close over them.
+                ends.close()
+                await process.communicate()
+                raise
         if process.returncode:
             raise UvFailure(
                 messages.decode(errors="replace").strip() or f"uv ended with exit code {process.returncode}"

@@ -81,6 +81,8 @@ class Surroundings:
     cache: Path
     environ: Mapping[str, str]
     mirrors: Mirrors
+    project: Path | None = None
+    """The project's folder, whose own configuration of uv counts beside the user's."""
     progress: Progress = field(default_factory=NoProgress)
 
 
@@ -192,6 +194,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
     from builder.environment.register import remember_subdir
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
+    from builder.uv import Uv
 
     conda = [package for package in packages if package.manager == "conda"]
     install_conda(
@@ -215,7 +218,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 subdir=request.subdir,
                 runnable=request.subdir is request.host,
                 macos=request.expectations.macos,
-                environ=around.environ,
+                uv=Uv(environ=around.environ, project=around.project),
                 draw=draw,
                 held=held,
             )

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
+from builder.credentials import redact
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
 from builder.install.terminal import run
-from builder.uv import bundled_uv, is_unreachable, platform_name
+from builder.uv import is_unauthorised, is_unreachable, not_offered, platform_name, refused_credentials, unknown_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from builder.lock.model import LockedPackage
     from builder.platforms import Subdir
-
-#: Variables that would make uv or the interpreter look at another environment than the new one.
-_LEAKS: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_TARGET", "UV_PREFIX", "UV_PYTHON")
+    from builder.uv import Uv
 
 
 def install_pypi(
@@ -30,7 +30,7 @@ def install_pypi(
     subdir: Subdir,
     runnable: bool,
     macos: str | None,
-    environ: Mapping[str, str],
+    uv: Uv,
     draw: bool,
     held: int,
 ) -> None:
@@ -43,33 +43,40 @@ def install_pypi(
     """
     if not packages:
         return
-    env = {name: value for name, value in environ.items() if name not in _LEAKS} | {"UV_PYTHON_DOWNLOADS": "never"}
+    env = uv.environment(macos=None if runnable else macos)
     options = ["--python", str(prefix / "bin" / "python")]
     if not runnable:
         # The newest manylinux level: which wheel is taken is decided by the locked hash.
         platform = platform_name(subdir, glibc_minor=99)
         options = ["--prefix", str(prefix), "--python", sys.executable]
         options += ["--python-version", python, "--python-platform", platform]
-        if macos:
-            env["MACOSX_DEPLOYMENT_TARGET"] = macos
-    with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as scratch:
-        requirements = Path(scratch) / "requirements.txt"
+    with uv.scratch() as (folder, cwd):
+        requirements = folder / "requirements.txt"
         requirements.write_text(
             "".join(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n" for package in packages),
             encoding="utf-8",
         )
-        command = [bundled_uv(), "pip", "install", "--requirements", str(requirements), "--require-hashes"]
-        command += ["--no-deps", "--only-binary=:all:", *options]
+        command = uv.command("pip", "install", "--requirements", str(requirements), "--require-hashes")
+        # A copy (on APFS the system makes it a clone), never a hard link: an edit in the environment would be one in
+        # uv's cache. uv's own `clone` falls back to hard links.
+        command += ["--link-mode=copy", "--no-deps", "--only-binary=:all:", *options]
         if not draw:
             command += ["--no-progress", "--color=never"]
-        code, messages = run(command, cwd=scratch, env=env, draw=draw, held=held)
+        code, messages = run(command, cwd=str(cwd), env=env, draw=draw, held=held)
     if code:
-        raise _failure(messages or f"uv ended with exit code {code}")
+        raise _failure(redact(messages) or f"uv ended with exit code {code}", packages)
     if not runnable:
         settle_wheels(prefix, minor=".".join(python.split(".")[:2]))
 
 
-def _failure(reason: str) -> BuildError | SourceUnreachableError:
+def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | SourceUnreachableError:
+    if is_unauthorised(reason):
+        return refused_credentials(reason)
+    missing = not_offered(reason)
+    if missing is not None:
+        for package in packages:
+            if canonicalize_name(package.name) == canonicalize_name(missing):
+                return unknown_index(package.name, package.url, reason=reason)
     if is_unreachable(reason):
         return SourceUnreachableError(
             f"PyPI packages cannot be fetched:\n{reason}",
