@@ -14,6 +14,7 @@ from packaging.version import Version
 from builder.errors import RecipeError
 from builder.plan.model import MAIN_GROUP
 from builder.recipe.model import specifier_set
+from builder.wheels import applies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +157,8 @@ def wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
                     conda_name, spec = split_conda(dependency.conda)
                     yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec, pypi=requirement)
         for index, text in enumerate(pypi):
-            yield Wanted(group=name, where=f"{prefix}pypi[{index}]", pypi=Requirement(text), always_pypi=True)
+            if applies(Requirement(text), subdir):
+                yield Wanted(group=name, where=f"{prefix}pypi[{index}]", pypi=Requirement(text), always_pypi=True)
 
 
 def pins(recipe: Recipe, *, subdir: Subdir, facts: Facts) -> tuple[Pin, ...]:

@@ -17,6 +17,7 @@ from builder.plan.pins import Wanted, requirement_range, series, series_within, 
 from builder.plan.question import FAMILIES
 from builder.plan.reasons import references
 from builder.platforms import Subdir
+from builder.wheels import applies
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -48,7 +49,11 @@ def assemble(
         for subject, spec in _framework(recipe, family, target, combination, facts=facts):
             subjects[subject] = len(chosen)
             chosen.append(spec)
-    asked = tuple(wanted(recipe, subdir=target.subdir))
+    asked = tuple(
+        dependency
+        for dependency in wanted(recipe, subdir=target.subdir)
+        if dependency.pypi is None or applies(dependency.pypi, target.subdir, python=combination.python)
+    )
     on_mac = target.subdir is Subdir.OSX_ARM64 and target.provider == "conda-forge"
     if on_mac and (_needs_numpy(asked, subjects, facts) or recipe.blas != "auto"):
         chosen.append(blas_spec(recipe, facts=facts))
