@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.errors import UnsatisfiableError
+from builder.plan.make import make_plans, parity_names
 from tests.unit.lock.small import LINUX, MAC, SmallWorld, versions
+from tests.unit.plan.support import framework, recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,12 +18,16 @@ if TYPE_CHECKING:
     from builder.lock.make import Made
     from builder.platforms import Subdir
 
-PARITY = ("python", "numpy", "keras", "tensorflow", "tensorflow-cpu", "pytorch", "torch")
+
+def _names(**fields: str) -> tuple[str, ...]:
+    """What a recipe of the team asks to be kept at one version."""
+    (plan,) = make_plans(recipe(framework=framework(), platforms=["linux-64"], **fields)).values()
+    return parity_names(plan)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> SmallWorld:
-    world = SmallWorld(tmp_path, platforms=(MAC, LINUX), parity=PARITY)
+    world = SmallWorld(tmp_path, platforms=(MAC, LINUX), parity=_names())
     world.publish("python 3.12.1")
     return world
 
@@ -37,7 +43,7 @@ def test_the_newest_that_all_have(world: SmallWorld) -> None:
     made = world.lock("python", "keras")
     assert _both(made, "keras") == ("3.9", "3.9")
     assert made.warnings == ()
-    world.parity = ()
+    world.parity = _names(parity="none")
     assert _both(world.lock("python", "keras"), "keras") == ("3.9", "3.10"), "without parity they differ"
 
 
@@ -75,7 +81,7 @@ def test_tensorflow_is_one_project_under_two_names(world: SmallWorld) -> None:
 
 
 def test_conda_s_order_of_versions(world: SmallWorld) -> None:
-    """`2024b` and `1.0_post` are no PyPI versions; the older one is the older one all the same."""
+    """`9e` is no PyPI version; the older one is the older one all the same."""
     world.publish("numpy 9e", subdirs=("osx-arm64",))
     world.publish("numpy 9e", "numpy 9f", subdirs=("linux-64",))
     assert _both(world.lock("python", "numpy"), "numpy") == ("9e", "9e")
