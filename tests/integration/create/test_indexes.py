@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,35 @@ def test_planted_credentials_are_nowhere(world: World, private: Server) -> None:
         world.create("mixed", "--force", UV_DEFAULT_INDEX=f"{url}/nothing", UV_CACHE_DIR=f"{world.root}/c2").ended(4),
     ]
     encoded = private.authorization.removeprefix("Basic ") if private.authorization else ""
+    for secret in (PLANTED, encoded):
+        assert _found(world, secret) == []
+        assert not any(secret in f"{answer.stdout}{answer.stderr}" for answer in said)
+
+
+@pytest.mark.parametrize(("before", "after"), [(f"me:{PLANTED}@", ""), ("", f"/t/{PLANTED}")])
+def test_planted_credentials_of_a_mirror_are_nowhere(
+    world: World, serve: Callable[[Path], Server], before: str, after: str
+) -> None:
+    """Sent to the mirror, and in no record of a package, no cache and no message."""
+    folder = world.root / "served"
+    folder.mkdir()
+    # A token is a part of the path, which the server takes as it is.
+    path = folder / after.strip("/") if after else folder
+    path.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(world.channel, path / "channel")
+    server = serve(folder)
+    if before:
+        server.authorization = "Basic " + base64.b64encode(f"me:{PLANTED}".encode()).decode()
+    mirror = world.mirror(f"{server.url.replace('://', f'://{before}')}{after}/channel")
+    (world.project / "environments/tiny/conda-lock.yml").unlink()
+    said = [
+        world.run("lock", "tiny", *mirror).ended(0),
+        world.create("tiny", *mirror).ended(0),
+        world.run("lock", "tiny", "--mirror", f"nonsense{mirror[1].partition('=')[2]}").ended(2),
+        world.run("lock", "tiny", *(argument.replace("/channel", "/gone") for argument in mirror)),
+    ]
+    shutil.rmtree(folder)
+    encoded = server.authorization.removeprefix("Basic ") if server.authorization else PLANTED
     for secret in (PLANTED, encoded):
         assert _found(world, secret) == []
         assert not any(secret in f"{answer.stdout}{answer.stderr}" for answer in said)
