@@ -113,9 +113,10 @@ def test_a_planted_uv_toml_chooses_no_index(world: World, serve: Callable[[Path]
         (folder / "uv.toml").write_text(f'index-url = "{evil.url}/simple"\n[[index]]\nurl = "{evil.url}/simple"\n')
     (world.home / ".config" / "uv").mkdir(parents=True)
     (world.home / ".config" / "uv" / "uv.toml").write_text(f'index-url = "{index.url}/simple"\n')
-    environ = {"TMPDIR": str(temporary), "UV_NO_CONFIG": "0", "XDG_CONFIG_HOME": str(world.home / ".config")}
-    answer = world.run("lock", "mixed", **environ) if verb == "lock" else world.create("mixed", **environ)
-    answer.ended(0)
+    run = world.run if verb == "lock" else world.create
+    arguments = ("lock", "mixed") if verb == "lock" else ("mixed",)
+    config = str(world.home / ".config")
+    run(*arguments, TMPDIR=str(temporary), UV_NO_CONFIG="0", XDG_CONFIG_HOME=config).ended(0)
     assert index.requested
     assert not evil.requested
 
