@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,7 +114,7 @@ def usual_machine(root: str, rels: Iterable[str]) -> str | None:
 
 def host_folders(machine: str) -> tuple[str, ...]:
     """Where this system keeps the libraries of `machine`; nothing on another kind of system."""
-    if sys.platform != "linux" or platform.machine() != machine:
+    if platform.system() != "Linux" or platform.machine() != machine:
         return ()
     return (f"/usr/lib/{machine}-linux-gnu", f"/lib/{machine}-linux-gnu", "/usr/lib64", "/lib64", "/usr/local/lib")
 
