@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from builder.binaries.inventory import Binary
     from builder.checks.survey import Survey
-    from builder.environment.prefix import Dist
+    from builder.environment.distributions import Distribution
 
 CHECKS: Final = (
     Check(
@@ -166,11 +166,11 @@ def _packages(survey: Survey) -> Iterator[Finding]:
     allowed = {subdir.value, Subdir.NOARCH.value} if subdir is not None else set()
     strange = [record for record in prefix.conda_records if allowed and record.subdir not in allowed]
     lines = [f"conda package {record.name} {record.version} is for {record.subdir}" for record in strange]
-    version = prefix.python_version or usual_python(prefix.dists)
+    version = prefix.python_version or usual_python(prefix.distributions)
     # A few wheels say macosx_…_x86_64 and hold arm64 code (tensorflow-macos 2.12.0): the code counts.
     lacking = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if not binary.serves}
     proven = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if binary.serves} - lacking
-    for dist in prefix.dists:
+    for dist in prefix.distributions:
         tags = _tags(dist)
         reason = _unfit(tags, None if dist.name in proven else subdir, version) if tags else None
         if reason is not None:
@@ -188,11 +188,11 @@ def _packages(survey: Survey) -> Iterator[Finding]:
     python = f" and Python {version[0]}.{version[1]}" if version else ""
     yield Finding(
         check="arch.packages",
-        status=Status.PASS if prefix.conda_records or prefix.dists else Status.SKIP,
+        status=Status.PASS if prefix.conda_records or prefix.distributions else Status.SKIP,
         title=f"All packages are for {for_what}{python}"
-        if prefix.conda_records or prefix.dists
+        if prefix.conda_records or prefix.distributions
         else "No package metadata (conda-meta, dist-info) is there to look at",
-        evidence=(f"{len(prefix.conda_records)} conda packages, {len(prefix.dists)} Python distributions",),
+        evidence=(f"{len(prefix.conda_records)} conda packages, {len(prefix.distributions)} Python distributions",),
     )
 
 
@@ -205,12 +205,12 @@ def _guessed(survey: Survey) -> Subdir | None:
     return None
 
 
-def _tags(dist: Dist) -> tuple[str, ...]:
+def _tags(dist: Distribution) -> tuple[str, ...]:
     lines = (dist.read("WHEEL") or "").splitlines()
     return tuple(line[4:].strip() for line in lines if line.startswith("Tag:"))
 
 
-def usual_python(dists: tuple[Dist, ...]) -> tuple[int, int] | None:
+def usual_python(dists: tuple[Distribution, ...]) -> tuple[int, int] | None:
     """The Python that most version-bound wheels are for, in a folder that does not say."""
     counts: Counter[tuple[int, int]] = Counter()
     for dist in dists:

@@ -13,7 +13,7 @@ from builder.finding import Finding, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
 
 CHECKS: Final = (
     Check(
@@ -26,7 +26,7 @@ CHECKS: Final = (
 _SECONDS: Final = 60
 
 
-def agreement(prefix: Prefix, environ: Mapping[str, str]) -> Finding | None:
+def agreement(prefix: Environment, environ: Mapping[str, str]) -> Finding | None:
     """`conda list` beside conda-meta; None where the prefix is no conda one or there is no conda to ask."""
     path = environ.get("PATH")
     tool = next((found for name in ("conda", "mamba", "micromamba") if (found := shutil.which(name, path=path))), None)

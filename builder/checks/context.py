@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.checks.level import Level
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
     from builder.platforms import Subdir
 
 #: What nearly every machine-learning environment is made of.
@@ -36,7 +36,7 @@ _COMMON_MODULES: Final = (
 class Context:
     """One verification: which environment, what is expected, and the user's own settings around it."""
 
-    prefix: Prefix
+    prefix: Environment
     python: Path
     expectations: Expectations
     subdir: Subdir
@@ -61,7 +61,7 @@ class Context:
         return {"prefix": str(self.prefix.path), "python": str(self.python)}
 
 
-def module_exists(prefix: Prefix, module: str) -> bool:
+def module_exists(prefix: Environment, module: str) -> bool:
     folder = prefix.site_packages
     if folder is None:
         return False
@@ -69,7 +69,7 @@ def module_exists(prefix: Prefix, module: str) -> bool:
     return place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
 
 
-def expectations_of(prefix: Prefix) -> Expectations:
+def expectations_of(prefix: Environment) -> Expectations:
     """What the stamp expects; for an environment that is not ours, that what is in it works.
 
     The common modules are looked for in both cases, because an environment is used through them whether or

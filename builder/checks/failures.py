@@ -14,7 +14,8 @@ from builder.finding import Finding, Status
 if TYPE_CHECKING:
     from builder.checks.context import Context
     from builder.checks.known_errors import Match
-    from builder.checks.remedy import Owner, Packages
+    from builder.checks.remedy import Packages
+    from builder.environment.ownership import Owner
     from builder.probes.harness import Outcome, Step
 
 #: Lines of a traceback or of stderr that go into the evidence.

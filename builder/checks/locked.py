@@ -12,7 +12,7 @@ from builder.finding import Finding, Status
 
 if TYPE_CHECKING:
     from builder.checks.remedy import Packages
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
 
 CHECKS: Final = (
     Check(
@@ -27,7 +27,7 @@ CHECKS: Final = (
 _NAMED: Final = 20
 
 
-def locked(prefix: Prefix, packages: Packages) -> Finding:
+def locked(prefix: Environment, packages: Packages) -> Finding:
     """Every package of the stamp's lock is there in its locked version: conda-meta for conda, dist-info for PyPI."""
     stamp = prefix.stamp
     if stamp is None:
@@ -37,7 +37,7 @@ def locked(prefix: Prefix, packages: Packages) -> Finding:
             title="There is no stamp of envbuild in this prefix, so no lock to compare with.",
         )
     conda = {record.name: record for record in prefix.conda_records}
-    dists = {dist.name: dist for dist in prefix.dists}
+    dists = {dist.name: dist for dist in prefix.distributions}
     owned = _recorded_dists(prefix)
     wrong: list[str] = []
     cures: list[str] = []
@@ -89,7 +89,7 @@ def locked(prefix: Prefix, packages: Packages) -> Finding:
     )
 
 
-def _recorded_dists(prefix: Prefix) -> dict[str, str]:
+def _recorded_dists(prefix: Environment) -> dict[str, str]:
     """Python distributions that conda's own records contain: normalised name → version, from the folder's name."""
     found: dict[str, str] = {}
     for record in prefix.conda_records:
@@ -100,7 +100,7 @@ def _recorded_dists(prefix: Prefix) -> dict[str, str]:
     return found
 
 
-def _extra(prefix: Prefix, locked_names: set[str], owned: set[str]) -> list[str]:
+def _extra(prefix: Environment, locked_names: set[str], owned: set[str]) -> list[str]:
     conda = [
         f"{record.name} {record.version} (conda)"
         for record in prefix.conda_records
@@ -108,7 +108,7 @@ def _extra(prefix: Prefix, locked_names: set[str], owned: set[str]) -> list[str]
     ]
     pip = [
         f"{dist.name} {dist.version} ({dist.installer or 'unknown installer'})"
-        for dist in prefix.dists
+        for dist in prefix.distributions
         if dist.name not in locked_names and dist.name not in owned
     ]
     return conda + pip

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from builder.binaries.hashing import Job
 from builder.checks.architecture import usual_python
 from builder.checks.registry import Check
-from builder.environment.packages import normalized, record_entries
 from builder.finding import Finding, Status
 from builder.platforms import Subdir
 from builder.wording import listed, plural
@@ -24,9 +21,13 @@ from builder.wording import listed, plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from packaging.requirements import Requirement
+
     from builder.binaries.hashing import Answer
     from builder.checks.survey import Survey
-    from builder.environment.prefix import Dist, Prefix
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
+    from builder.environment.ownership import Owner, Ownership
 
 CHECKS: Final = (
     Check(
@@ -54,56 +55,12 @@ _GENERATED: Final = re.compile(
 )
 
 
-class Owned:
-    """What the installers recorded: for each file (relative to the prefix) the SHA-256 it should have, and by whom."""
-
-    def __init__(self, prefix: Prefix) -> None:
-        self.files: dict[str, str | None] = {}
-        self.by: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
-        site = prefix.site_packages
-        inside = f"{os.path.relpath(site, prefix.path)}/" if site is not None and site != prefix.path else ""
-        for record in prefix.conda_records:
-            for item in record.paths:
-                path = item.get("_path")
-                if isinstance(path, str) and item.get("path_type") != "softlink" and _inside(os.path.normpath(path)):
-                    in_prefix = item.get("sha256_in_prefix")
-                    plain = None if item.get("prefix_placeholder") else item.get("sha256")
-                    self._own(path, in_prefix or plain, f"conda {record.name} {record.version}")
-        for dist in prefix.dists:
-            for path, digest, _ in record_entries(dist):
-                rel = os.path.normpath(inside + path)
-                if _inside(rel):
-                    self._own(rel, _sha256(digest), f"{dist.name} {dist.version}")
-
-    def _own(self, path: str, digest: object, owner: str) -> None:
-        known = digest if isinstance(digest, str) else None
-        self.by[path].append((owner, known))
-        # The last writer wins, as on disk: wheels are installed over what conda linked.
-        self.files[path] = known or self.files.get(path)
-
-
-def _inside(rel: str) -> bool:
-    """Whether a recorded path can be one of the prefix's files; damaged records name anything."""
-    return not rel.startswith(("..", "/")) and "\0" not in rel
-
-
-def _sha256(field: str) -> str | None:
-    """The hex digest of a RECORD hash field, or None for another algorithm, an empty or a malformed one."""
-    kind, _, value = field.partition("=")
-    if kind != "sha256":
-        return None
-    try:
-        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
-    except (binascii.Error, ValueError):
-        return None
-
-
-def jobs(survey: Survey, owned: Owned) -> list[Job]:
+def jobs(survey: Survey, owned: Ownership) -> list[Job]:
     """The files to hash for `pkg.integrity`."""
     root = survey.prefix.path
     found = []
-    for rel, digest in owned.files.items():
-        if digest is not None and not _GENERATED.search(rel):
+    for rel, claims in owned.files.items():
+        if any(claim.sha256 for claim in claims) and not _GENERATED.search(rel):
             path = f"{root}/{rel}"
             try:
                 size = os.stat(path).st_size  # noqa: PTH116 - tens of thousands of files
@@ -113,18 +70,21 @@ def jobs(survey: Survey, owned: Owned) -> list[Job]:
     return found
 
 
-def check(survey: Survey, owned: Owned, answers: dict[tuple[str, str], Answer]) -> Iterator[Finding]:
+def check(survey: Survey, owned: Ownership, answers: dict[tuple[str, str], Answer]) -> Iterator[Finding]:
     yield from _integrity(survey, owned, answers)
     yield from _clobber(survey.prefix, owned)
     yield from _metadata(survey)
 
 
-def _integrity(survey: Survey, owned: Owned, answers: dict[tuple[str, str], Answer]) -> Iterator[Finding]:
-    for record in survey.prefix.unreadable_records:
+def _integrity(survey: Survey, owned: Ownership, answers: dict[tuple[str, str], Answer]) -> Iterator[Finding]:
+    for record in survey.prefix.unreadable:
+        if record.path.parent.name != "conda-meta" or record.path.suffix != ".json":
+            continue
         yield Finding(
             check="pkg.integrity",
             status=Status.FAIL,
-            title=f"conda-meta/{record.name} is not a readable package record",
+            title=f"conda-meta/{record.path.name} is not a readable package record",
+            evidence=(record.reason,),
             remedy="Create the environment again; conda can no longer manage it.",
         )
     if not owned.files:
@@ -132,17 +92,17 @@ def _integrity(survey: Survey, owned: Owned, answers: dict[tuple[str, str], Answ
         return
     lines: list[str] = []
     counted = 0
-    for rel, digest in owned.files.items():
+    for rel, claims in owned.files.items():
         answer = answers.get(("digest", f"{survey.prefix.path}/{rel}"))
         if answer is None:
             continue
         counted += 1
-        owner = owned.by[rel][-1][0]
+        owner = _named(claims[-1].owner)
         if answer.missing:
             lines.append(f"missing: {rel} ({owner})")
         elif answer.error is not None:
             lines.append(f"unreadable: {rel} ({owner}): {answer.error}")
-        elif answer.digest not in {known for _, known in owned.by[rel]} and answer.digest != digest:
+        elif answer.digest not in {claim.sha256 for claim in claims}:
             lines.append(f"changed: {rel} ({owner})")
     added = _added(survey, owned)
     if lines:
@@ -167,19 +127,23 @@ def _integrity(survey: Survey, owned: Owned, answers: dict[tuple[str, str], Answ
             check="pkg.integrity",
             status=Status.PASS,
             title=f"All {plural(counted, 'recorded file is', 'recorded files are')} as installed",
-            evidence=(f"{len(survey.prefix.conda_records)} conda packages, {len(survey.prefix.dists)} wheels",),
+            evidence=(f"{len(survey.prefix.conda_records)} conda packages, {len(survey.prefix.distributions)} wheels",),
         )
 
 
-def _added(survey: Survey, owned: Owned) -> list[str]:
+def _named(owner: Owner) -> str:
+    return f"conda {owner}" if owner.manager == "conda" else str(owner)
+
+
+def _added(survey: Survey, owned: Ownership) -> list[str]:
     """Code in folders of installed distributions that no record names."""
     site = survey.prefix.site_packages
     if site is None:
         return []
     root = f"{survey.prefix.path}/"
     recorded: set[str] = set()
-    for dist in survey.prefix.dists:
-        tops = {path.partition("/")[0] for path, _, _ in record_entries(dist) if "/" in path}
+    for dist in survey.prefix.distributions:
+        tops = {entry.path.partition("/")[0] for entry in dist.record() if "/" in entry.path}
         recorded.update(top for top in tops if top.isidentifier())
     found = [
         binary.rel
@@ -198,28 +162,28 @@ def _added(survey: Survey, owned: Owned) -> list[str]:
     return found
 
 
-def _clobber(prefix: Prefix, owned: Owned) -> Iterator[Finding]:
+def _clobber(prefix: Environment, owned: Ownership) -> Iterator[Finding]:
     pairs: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for rel, claims in owned.by.items():
+    for rel, claims in owned.files.items():
         if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")):
-            owners = tuple(dict.fromkeys(owner for owner, _ in claims))
-            digests = {digest for _, digest in claims if digest is not None}
+            owners = tuple(dict.fromkeys(_named(claim.owner) for claim in claims))
+            digests = {claim.sha256 for claim in claims if claim.sha256 is not None}
             if len(owners) > 1 and len(digests) > 1 and not _same_package(owners):
                 pairs[owners].append(rel)
     lines = [
         f"{' and '.join(owners)}: {plural(len(files), 'file')}, e.g. {files[0]}" for owners, files in pairs.items()
     ]
     versions: dict[str, list[str]] = defaultdict(list)
-    for dist in prefix.dists:
+    for dist in prefix.distributions:
         versions[dist.name].append(dist.version)
     lines += [
         f"{name} has several dist-info folders: {', '.join(found)}"
         for name, found in versions.items()
         if len(found) > 1
     ]
-    installed = {dist.name: dist for dist in prefix.dists}
+    installed = {dist.name: dist for dist in prefix.distributions}
     for record in prefix.conda_records:
-        other = installed.get(normalized(record.name))
+        other = installed.get(canonicalize_name(record.name))
         if other is not None and other.installer not in ("", "conda") and other.version != record.version:
             lines.append(
                 f"{record.name}: conda says {record.version}, {other.installer} installed {other.version} over it"
@@ -243,24 +207,24 @@ def _clobber(prefix: Prefix, owned: Owned) -> Iterator[Finding]:
 
 def _same_package(owners: tuple[str, ...]) -> bool:
     """A conda package and the dist-info it brought along are one package."""
-    return len({tuple(map(normalized, owner.removeprefix("conda ").split(" "))) for owner in owners}) == 1
+    return len({tuple(map(canonicalize_name, owner.removeprefix("conda ").split(" "))) for owner in owners}) == 1
 
 
 def _metadata(survey: Survey) -> Iterator[Finding]:
     prefix = survey.prefix
-    if not prefix.dists:
+    if not prefix.distributions:
         yield Finding(check="pkg.metadata", status=Status.SKIP, title="No Python distribution is installed here")
         return
     environment = marker_environment(survey)
-    versions = {dist.name: dist.version for dist in prefix.dists}
-    conda = {normalized(record.name): record.version for record in prefix.conda_records}
+    versions = {dist.name: dist.version for dist in prefix.distributions}
+    conda = {canonicalize_name(record.name): record.version for record in prefix.conda_records}
     wrong: list[str] = []
     absent: list[str] = []
     counted = 0
-    for dist in prefix.dists:
+    for dist in prefix.distributions:
         for requirement in _requirements(dist, environment):
             counted += 1
-            name = normalized(requirement.name)
+            name = canonicalize_name(requirement.name)
             found = versions.get(name) or conda.get(name)
             if found is None:
                 absent.append(f"{dist.name} {dist.version} requires {requirement}: not installed")
@@ -289,7 +253,7 @@ def _metadata(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             check="pkg.metadata",
             status=Status.PASS,
-            title=f"All {plural(counted, 'requirement')} of {plural(len(prefix.dists), 'distribution')} are met",
+            title=f"All {plural(counted, 'requirement')} of {plural(len(versions), 'distribution')} are met",
         )
 
 
@@ -300,15 +264,8 @@ def _satisfied(requirement: Requirement, version: str) -> bool:
         return True  # a version that is none cannot be judged
 
 
-def _requirements(dist: Dist, environment: dict[str, str]) -> Iterator[Requirement]:
-    for line in (dist.read("METADATA") or "").split("\n\n", 1)[0].splitlines():
-        if line.startswith("Requires-Dist:"):
-            try:
-                requirement = Requirement(line[14:].strip())
-            except InvalidRequirement:
-                continue
-            if _applies(requirement, environment):
-                yield requirement
+def _requirements(dist: Distribution, environment: dict[str, str]) -> Iterator[Requirement]:
+    yield from (requirement for requirement in dist.requirements() if _applies(requirement, environment))
 
 
 def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
@@ -323,7 +280,7 @@ def marker_environment(survey: Survey) -> dict[str, str]:
     """The environment markers of the target, which need not be this machine."""
     subdir = survey.prefix.subdir
     machine = subdir.machine if subdir not in (None, Subdir.NOARCH) and subdir is not None else survey.arch
-    version = survey.prefix.python_version or usual_python(survey.prefix.dists) or (3, 11)
+    version = survey.prefix.python_version or usual_python(survey.prefix.distributions) or (3, 11)
     python = f"{version[0]}.{version[1]}"
     return {
         "implementation_name": "cpython",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from builder.checks.registry import Check
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
     from builder.finding import Finding
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -42,7 +42,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def findings(
-    prefix: Prefix, *, scope: Scope = Scope.FULL, progress: Callable[[str], None] | None = None
+    prefix: Environment, *, scope: Scope = Scope.FULL, progress: Callable[[str], None] | None = None
 ) -> tuple[Finding, ...]:
     """Every static finding about `prefix`, in the order of `CHECKS`.
 
@@ -54,7 +54,7 @@ def findings(
     if scope is Scope.QUICK:
         found = [*architecture.check(survey), *linking.check(survey), *elf_linking.check(survey)]
         return _ordered(found)
-    owned = packages.Owned(prefix)
+    owned = prefix.owners
     with Hasher([*_page_jobs(survey), *packages.jobs(survey, owned)]) as hasher:
         found = [
             *architecture.check(survey),

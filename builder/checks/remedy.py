@@ -1,87 +1,37 @@
-"""Commands that put an environment right again, and whose package a file is."""
+"""Commands that put an environment right again."""
 
 from __future__ import annotations
 
-import os
-import posixpath
 import shlex
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from builder.environment.prefix import Dist, Prefix
+    from collections.abc import Mapping
+    from pathlib import Path
 
-
-@dataclass(frozen=True, kw_only=True)
-class Owner:
-    """The package that installed a file."""
-
-    name: str
-    version: str
-    manager: Literal["conda", "pip"]
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
+    from builder.environment.ownership import Owner
 
 
 class Packages:
-    """Who owns which module and file of a prefix, and what the lock said about them."""
+    """Commands about the packages of an environment, and what the lock said about them."""
 
-    def __init__(self, prefix: Prefix) -> None:
+    def __init__(self, prefix: Environment) -> None:
         self._prefix = prefix
 
-    @cached_property
-    def _conda_files(self) -> dict[str, Owner]:
-        return {
-            file: Owner(name=record.name, version=record.version, manager="conda")
-            for record in self._prefix.conda_records
-            for file in record.files
-        }
-
-    @cached_property
-    def _pip_files(self) -> dict[str, Dist]:
-        """Path relative to site-packages (with `..` for what lies beside it) → its distribution."""
-        return {
-            posixpath.normpath(line.partition(",")[0]): dist
-            for dist in self._prefix.dists
-            for line in (dist.read("RECORD") or "").splitlines()
-            if line
-        }
-
-    @cached_property
-    def modules(self) -> dict[str, Dist]:
+    @property
+    def modules(self) -> Mapping[str, Distribution]:
         """Top-level module → the distribution that installed it; a module of several distributions is left out."""
-        owners: dict[str, Dist | None] = {}
-        for path, dist in self._pip_files.items():
-            top, _, rest = path.partition("/")
-            if top.startswith("..") or top.endswith((".dist-info", ".data", ".libs", ".dylibs")):
-                continue
-            if not rest and not top.endswith((".py", ".so")):
-                continue
-            module = top.partition(".")[0]
-            if module.isidentifier() and module != "__pycache__":
-                owners[module] = dist if owners.get(module, dist) is dist else None
-        return {module: dist for module, dist in owners.items() if dist is not None}
+        return self._prefix.owners.modules
 
     def owner(self, file: Path) -> Owner | None:
-        """The package that installed `file`, by conda-meta, then by RECORD."""
-        prefix, site = self._prefix.path, self._prefix.site_packages
-        if file.is_relative_to(prefix):
-            found = self._conda_files.get(file.relative_to(prefix).as_posix())
-            if found is not None:
-                return found
-        if site is not None and file.is_relative_to(prefix):
-            dist = self._pip_files.get(Path(os.path.relpath(file, site)).as_posix())
-            if dist is not None:
-                return Owner(name=dist.name, version=dist.version, manager="pip")
-        return None
+        """The package that installed `file`."""
+        return self._prefix.owners.package_of(file)
 
     def module_owner(self, module: str) -> Owner | None:
         """The package that installed a top-level module."""
-        dist = self.modules.get(module.partition(".")[0])
-        if dist is None:
-            return None
-        relative = (dist.path / "METADATA").relative_to(self._prefix.path).as_posix()
-        return self._conda_files.get(relative) or Owner(name=dist.name, version=dist.version, manager="pip")
+        return self._prefix.owners.module_owner(module)
 
     def locked_version(self, name: str) -> str | None:
         """The version that the lock has for a package."""

@@ -15,7 +15,6 @@ from builder.binaries.elf import ElfTree, host_folders, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
 from builder.checks.architecture import usual_python
-from builder.environment.packages import Packages
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
     from builder.binaries.dyld import Resolution
     from builder.binaries.inventory import Binary
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
+    from builder.environment.ownership import Ownership
 
 
 class Scope(StrEnum):
@@ -69,7 +69,7 @@ class MissingLibrary:
 class Survey:
     """A prefix under examination. Nothing in it is run; every attribute is computed once, on demand."""
 
-    def __init__(self, prefix: Prefix, *, scope: Scope, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(self, prefix: Environment, *, scope: Scope, progress: Callable[[str], None] | None = None) -> None:
         self.prefix = prefix
         self.scope = scope
         self._progress = progress
@@ -83,9 +83,9 @@ class Survey:
         self.tell("reading the binaries")
         return take_inventory(self.prefix.path, subdir=self.prefix.subdir)
 
-    @cached_property
-    def packages(self) -> Packages:
-        return Packages(self.prefix)
+    @property
+    def packages(self) -> Ownership:
+        return self.prefix.owners
 
     @cached_property
     def arch(self) -> str:
@@ -190,7 +190,7 @@ class Survey:
     @property
     def python_minor(self) -> str | None:
         """`3.12`: the interpreter's, or that of most wheels in a folder without one."""
-        version = self.prefix.python_version or usual_python(self.prefix.dists)
+        version = self.prefix.python_version or usual_python(self.prefix.distributions)
         return f"{version[0]}.{version[1]}" if version else None
 
     def unbound(self, process: Process) -> list[str]:

@@ -1,4 +1,4 @@
-"""A grid as a heat map: SVG for the documentation, and a page of its own for `envbuild compat --html`."""
+"""A grid as a heat map: SVG for the documentation, and a page of its own for `envbuild compat --html FILE`."""
 
 from __future__ import annotations
 

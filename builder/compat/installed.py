@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from builder.compat.facts import Facts
     from builder.compat.model import Fact
-    from builder.environment.prefix import Dist, Prefix
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,11 @@ class Known:
 
 
 def known_about(
-    prefix: Prefix, pairs: Iterable[tuple[Dist, Dist]], *, python: str | None, facts: Facts | None = None
+    prefix: Environment,
+    pairs: Iterable[tuple[Distribution, Distribution]],
+    *,
+    python: str | None,
+    facts: Facts | None = None,
 ) -> Known:
     """What is known about each pair of installed distributions together, on the prefix's platform and `python` minor.
 
@@ -83,7 +88,7 @@ def _sourced(fact: Fact, said: str) -> str:
     return f"fact {fact.id}: {said}{fact.established}{on}, {fact.date}; source: {fact.source}"
 
 
-def _named(dist: Dist, facts: Facts) -> tuple[str, Version] | None:
+def _named(dist: Distribution, facts: Facts) -> tuple[str, Version] | None:
     """Name and version as facts have them: without a local part, which `+cpu` builds carry."""
     try:
         return facts.subject(dist.name), Version(Version(dist.version).public)
@@ -91,5 +96,5 @@ def _named(dist: Dist, facts: Facts) -> tuple[str, Version] | None:
         return None
 
 
-def _is_conda(dist: Dist, of_conda: set[str]) -> bool:
+def _is_conda(dist: Distribution, of_conda: set[str]) -> bool:
     return dist.installer == "conda" or (dist.name in of_conda and not re.fullmatch("uv|pip", dist.installer))

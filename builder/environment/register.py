@@ -1,4 +1,7 @@
-"""Making an environment known: to conda and the IDEs through `~/.conda/environments.txt`, and to conda inside it."""
+"""Making an environment known: to conda and the IDEs through `~/.conda/environments.txt`, and to conda inside it.
+
+Source of the list's format: conda/core/envs_manager.py (one prefix a line; stale lines are allowed).
+"""
 
 from __future__ import annotations
 
@@ -8,43 +11,52 @@ from builder.errors import BuildError
 from builder.files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from builder.platforms import Subdir
 
 
-def register(prefix: Path, *, home: Path) -> str | None:
-    """List `prefix` in `~/.conda/environments.txt`, once. Gives a warning where that is not possible, else None.
+def register(prefix: Path, *, file: Path) -> str | None:
+    """List `prefix` in `file`, once. Gives a warning where that is not possible, else None."""
+    return _change(file, lambda lines: lines if str(prefix) in lines else [*lines, str(prefix)])
 
-    Source of the format: conda/core/envs_manager.py (one prefix a line; stale lines are allowed).
-    """
-    path = home / ".conda" / "environments.txt"
+
+def unregister(prefix: Path, *, file: Path) -> str | None:
+    """Take `prefix` off the list; all other lines stay as they are. Gives a warning where that is not possible."""
+    return _change(file, lambda lines: [line for line in lines if line != str(prefix)])
+
+
+def _change(file: Path, change: Callable[[list[str]], list[str]]) -> str | None:
     try:
-        if str(prefix) in _listed(path):
+        if change(lines := _listed(file)) == lines:
             return None
     except OSError as error:
-        return _not_listed(path, error)
+        return _not_listed(file, error)
     import filelock
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path.with_name(".environments.txt.envbuild-lock"), timeout=10):
-            lines = _listed(path)
-            if str(prefix) not in lines:
-                write_atomically(path, "\n".join([*lines, str(prefix)]) + "\n")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(file.with_name(".environments.txt.envbuild-lock"), timeout=10):
+            lines = _listed(file)
+            if (changed := change(lines)) != lines:
+                write_atomically(file, "".join(f"{line}\n" for line in changed))
     except (OSError, filelock.Timeout, BuildError, NotImplementedError) as error:
-        return _not_listed(path, error)
+        return _not_listed(file, error)
     return None
 
 
-def _not_listed(path: Path, error: Exception) -> str:
-    return f"the environment could not be listed in {path} ({error}); IDEs may not find it by themselves"
+def _not_listed(file: Path, error: Exception) -> str:
+    return f"the list of environments in {file} could not be changed ({error}); IDEs may not know of the change"
 
 
-def _listed(path: Path) -> list[str]:
+def _listed(file: Path) -> list[str]:
     """The lines of the list as they are, whatever their encoding. Raises OSError where it is there and unreadable."""
+    from builder.environment.reading import open_regular
+
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        with open_regular(file) as stream:
+            return stream.read().decode("utf-8", errors="surrogateescape").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return []
 

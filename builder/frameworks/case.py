@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.binaries.dyld import Process
-    from builder.environment.packages import Packages
-    from builder.environment.prefix import Dist, Prefix
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
+    from builder.environment.ownership import Ownership
     from builder.environment.stamp import Expectations
     from builder.platforms import Subdir
 
@@ -76,10 +77,10 @@ class Inspection(Protocol):
     """A prefix that is read: its distributions, and the native processes that its files would make up."""
 
     @property
-    def prefix(self) -> Prefix: ...
+    def prefix(self) -> Environment: ...
 
     @property
-    def packages(self) -> Packages: ...
+    def packages(self) -> Ownership: ...
 
     @property
     def is_mac(self) -> bool: ...
@@ -103,7 +104,7 @@ class UserSettings(Protocol):
     """An environment beside the settings of the user who runs it."""
 
     @property
-    def prefix(self) -> Prefix: ...
+    def prefix(self) -> Environment: ...
 
     @property
     def expectations(self) -> Expectations: ...
@@ -126,4 +127,4 @@ Settings = Callable[[UserSettings], list[Finding]]
 #: Whether a module is installed.
 Has = Callable[[str], bool]
 #: A pair of installed distributions.
-Pair = tuple["Dist", "Dist"]
+Pair = tuple["Distribution", "Distribution"]

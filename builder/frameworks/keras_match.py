@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -16,14 +14,15 @@ from builder.frameworks import registry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.environment.prefix import Dist, Prefix
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
     from builder.frameworks.case import Inspection
 
 
 def match(inspection: Inspection) -> Iterator[Finding]:
     prefix = inspection.prefix
     host = tensorflow_of(prefix)
-    keras, legacy = prefix.dist("keras"), prefix.dist("tf-keras")
+    keras, legacy = prefix.distribution("keras"), prefix.distribution("tf-keras")
     if host is None:
         yield Finding(check="keras.match", status=Status.SKIP, title="TensorFlow is not installed from a wheel here")
         return
@@ -95,13 +94,13 @@ def match(inspection: Inspection) -> Iterator[Finding]:
         )
 
 
-def tensorflow_of(prefix: Prefix) -> Dist | None:
+def tensorflow_of(prefix: Environment) -> Distribution | None:
     """The distribution that holds the `tensorflow` package, under whichever name it was installed."""
-    found = (prefix.dist(name) for name in registry.framework("tensorflow").distributions)
+    found = (prefix.distribution(name) for name in registry.framework("tensorflow").distributions)
     return next((dist for dist in found if dist is not None and (dist.path.parent / "tensorflow").is_dir()), None)
 
 
-def _keras_remedy(host: Dist, version: Version, reasons: list[str]) -> str:
+def _keras_remedy(host: Distribution, version: Version, reasons: list[str]) -> str:
     """A command that changes what is installed: `keras>=3` alone leaves a Keras 3 that is too old where it is."""
     minor = f"{version.major}.{version.minor}"
     if all(reason.startswith("tf-keras") for reason in reasons):
@@ -111,20 +110,16 @@ def _keras_remedy(host: Dist, version: Version, reasons: list[str]) -> str:
     return f"Install the Keras of this TensorFlow: python -m pip install --upgrade 'keras{bounds}'"
 
 
-def _required(host: Dist) -> SpecifierSet:
+def _required(host: Distribution) -> SpecifierSet:
     """What TensorFlow's own metadata says about Keras; empty where it says nothing."""
     found = SpecifierSet()
-    for line in (host.read("METADATA") or "").split("\n\n", 1)[0].splitlines():
-        if re.match(r"Requires-Dist:\s*keras\b(?!-)", line):
-            try:
-                requirement = Requirement(line.partition(":")[2].strip())
-            except InvalidRequirement:
-                continue
+    for requirement in host.requirements():
+        if requirement.name == "keras":
             found &= requirement.specifier
     return found
 
 
-def _keras_reasons(host: Dist, version: Version, keras: Dist) -> list[str]:
+def _keras_reasons(host: Distribution, version: Version, keras: Distribution) -> list[str]:
     """Why this Keras does not fit: by TensorFlow's own metadata, and by the rule that holds where it says too little.
 
     Up to 2.15 TensorFlow and Keras were released together, minor by minor; 2.16 moved to Keras 3 (release notes).

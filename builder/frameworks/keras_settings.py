@@ -131,7 +131,7 @@ def _wanted(user: UserSettings) -> str:
 
 
 def _is_keras_3(user: UserSettings) -> bool:
-    dist = user.prefix.dist("keras")
+    dist = user.prefix.distribution("keras")
     return dist is None or not dist.version.startswith(("0.", "1.", "2."))
 
 

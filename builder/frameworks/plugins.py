@@ -71,9 +71,9 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
             status=Status.WARN,
             title=f"{package} is known to give wrong results, silently, with the Keras or host that is installed",
             evidence=(entry.rel, loads, facts.unsafe[0][0], *told),
-            remedy=f"{known[:1].upper()}{known[1:]}; until then, run `envbuild verify --full` on the Mac"
+            remedy=f"{known[:1].upper()}{known[1:]}; until then, run `envbuild verify NAME --full` on the Mac"
             if known
-            else "Run `envbuild verify --full` on the Mac.",
+            else "Run `envbuild verify NAME --full` on the Mac.",
         )
     return Finding(
         check="metal.match",
@@ -86,19 +86,19 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
 def _plugin_facts(inspection: Inspection, owner: str) -> Known:
     """The plug-in with its framework and, as they take part in what the GPU computes, with the framework's partners."""
     prefix = inspection.prefix
-    plugin = prefix.dist(owner)
+    plugin = prefix.distribution(owner)
     framework = next((entry for entry in _with_plugin() if entry.plugin and entry.plugin.name == owner), None)
     if plugin is None or framework is None:
         return Known()
-    host = next(filter(None, map(prefix.dist, framework.distributions)), None)
-    others = (host, *map(prefix.dist, framework.partners))
+    host = next(filter(None, map(prefix.distribution, framework.distributions)), None)
+    others = (host, *map(prefix.distribution, framework.partners))
     pairs = [(plugin, dist) for dist in others if dist is not None]
     return known_about(prefix, pairs, python=inspection.python_minor)
 
 
 def _host(inspection: Inspection) -> str:
     names = (name for framework in _with_plugin() for name in framework.distributions)
-    host = next(filter(None, map(inspection.prefix.dist, names)), None)
+    host = next(filter(None, map(inspection.prefix.distribution, names)), None)
     return f"{host.name} {host.version}" if host is not None else "the framework, which is not installed here"
 
 

@@ -97,14 +97,6 @@ def _package_cache(folder: Path) -> PackageCache:
     return PackageCache.from_layers([layer])
 
 
-def default_cache(environ: Mapping[str, str]) -> Path:
-    """The package cache that rattler's own tools (pixi, rattler-build) use, shared with them."""
-    import platformdirs
-
-    given = environ.get("RATTLER_CACHE_DIR")
-    return (Path(given) if given else platformdirs.user_cache_path("rattler") / "cache") / "pkgs"
-
-
 def _check_local(package: LockedPackage, mirrors: Mirrors) -> None:
     """py-rattler checks the hash of what it downloads, but not of a package that already lies on this machine."""
     url = mirrors.package_url(package.url)
@@ -172,7 +164,7 @@ def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | Sou
         return SourceUnreachableError(
             f"packages cannot be fetched from {', '.join(hosts)}: {reason}",
             hint="check the network; behind a mirror use --mirror CHANNEL=URL; "
-            "a machine that reaches only PyPI can use `envbuild create --source pypi`",
+            "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
         )
     return BuildError(f"the packages could not be installed: {reason}")
 

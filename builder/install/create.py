@@ -116,8 +116,7 @@ def create(
                 with transaction.writing(request.prefix):
                     _build(packages, request, around, held=place.held)
                 transaction.write_stamp(place, _stamp(packages, request))
-                with around.progress.handed_over():
-                    proven = proof is None or proof(request.prefix)
+                proven = proof is None or proof(request.prefix)
                 if not proven and previous is not None:
                     raise _NotProvenError
         except _NotProvenError:

@@ -80,7 +80,7 @@ def canonical_url(channel: str) -> str:
 
 
 def _local_folder(place: str) -> Path | None:
-    path = Path(unquote(urlsplit(place).path)) if place.startswith("file://") else Path(place).expanduser()
+    path = Path(unquote(urlsplit(place).path)) if place.startswith("file://") else Path(place)
     if "://" in place and not place.startswith("file://"):
         return None
     if path.is_dir():

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
-from builder.errors import TemplateError, UnsatisfiableError
+from builder.errors import UnsatisfiableError
 from builder.lock import condalock
 from builder.lock.groups import assign_groups
 from builder.lock.model import InputHash, Lock, LockedPackage
@@ -77,12 +76,8 @@ def solve_request(rendered: Rendered, specs: PlatformSpecs) -> SolveRequest:
 
 
 def _prepare(rendered: Rendered, solver: Solver) -> None:
-    """What can be done while solvers work outside the interpreter's lock: import conda-lock, write the text."""
-    lean = solver.name == "rattler" and condalock.is_lean(rendered)
-    condalock.preload(lean=lean)
-    # A template that fails is met again, and then reported, where its text is needed.
-    with contextlib.suppress(TemplateError):
-        _ = rendered.files
+    """What can be done while solvers work outside the interpreter's lock: import conda-lock."""
+    condalock.preload(lean=solver.name == "rattler" and condalock.is_lean(rendered))
 
 
 async def _solve_all(

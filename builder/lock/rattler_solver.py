@@ -100,7 +100,7 @@ class RattlerSolver:
             raise SourceUnreachableError(
                 f"packages of {', '.join(request.channels)} for {request.subdir} cannot be fetched: {_plain(reason)}",
                 hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL; "
-                "a machine that reaches only PyPI can use `envbuild create --source pypi`",
+                "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
             ) from None
 
     def _reason(self, told: str) -> str:

@@ -61,7 +61,7 @@ _SEVERITY = {Status.PASS: 0, Status.SKIP: 1, Status.WARN: 2, Status.FAIL: 3}
 
 
 def load(file: Path) -> Report:
-    """A report from what `envbuild verify --json` printed (or its `result` alone). Raises UsageError."""
+    """A report from what `envbuild verify NAME --json` printed (or its `result` alone). Raises UsageError."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         if "envbuild" in data:
@@ -93,7 +93,7 @@ def load(file: Path) -> Report:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
-            "this is not a report of `envbuild verify --json`",
+            "this is not a report of `envbuild verify NAME --json`",
             file=file,
             hint="`envbuild verify NAME --json > report.json` makes one",
         ) from error

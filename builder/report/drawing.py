@@ -10,7 +10,7 @@ from builder.binaries.dyld import Place
 from builder.checks.survey import Scope, Survey
 
 if TYPE_CHECKING:
-    from builder.environment.prefix import Prefix
+    from builder.environment.environment import Environment
 
 #: Runtimes worth drawing: kind → (install names or file names, colour). The colours differ in lightness too.
 _KINDS: Final = {
@@ -34,7 +34,7 @@ _WIDTH: Final = 1000
 _MOST_PACKAGES: Final = 28
 
 
-def drawing(prefix: Prefix) -> str:
+def drawing(prefix: Environment) -> str:
     """The SVG of `prefix`, whose binaries are read for it."""
     return draw(Survey(prefix, scope=Scope.QUICK))
 

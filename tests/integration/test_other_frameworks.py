@@ -10,7 +10,8 @@ import pytest
 import uv
 
 from builder.finding import Status
-from builder.operations.verify import Surroundings, verify
+from builder.operations.verifying import verify_prefix
+from tests.workspaces import workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +37,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def verified(prefix: Path, home: Path) -> Report:
-    around = Surroundings(environ={"HOME": str(home)}, home=home, cwd=home)
-    return verify(prefix, static=False, surroundings=around)
+    return verify_prefix(workspace(home), prefix, static=False)
 
 
 def test_jax_and_mlx_compute_learn_and_raise_no_alarm(prefix: Path, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ import uv
 
 from builder.checks.level import Level
 from builder.finding import Finding, Report, Status
-from builder.operations.verify import Surroundings, verify
+from builder.operations.verifying import verify_prefix
+from tests.workspaces import workspace
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -64,8 +65,8 @@ class User:
         return self.home / "work"
 
     def verify(self, prefix: Path, level: Level = Level.QUICK, limit: float | None = None) -> Report:
-        around = Surroundings(environ=self.environ, home=self.home, cwd=self.work)
-        return verify(prefix, level=level, static=False, limit=limit, surroundings=around)
+        around = workspace(self.home, environ=self.environ, cwd=self.work)
+        return verify_prefix(around, prefix, level=level, static=False, limit=limit)
 
 
 @pytest.fixture

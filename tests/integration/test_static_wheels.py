@@ -11,7 +11,7 @@ import pytest
 
 from builder.binaries.macho import resign_adhoc, verify_signature
 from builder.checks.reading import findings
-from builder.environment.prefix import Prefix
+from builder.environment.environment import Environment
 from builder.finding import Finding, Status
 from builder.platforms import Subdir
 from tests.integration.wheels import unpacked
@@ -26,7 +26,7 @@ def verified(folder: Path, subdir: Subdir = Subdir.OSX_ARM64) -> dict[str, Findi
     """The worst finding of each check."""
     order = [Status.PASS, Status.SKIP, Status.WARN, Status.FAIL]
     worst: dict[str, Finding] = {}
-    for finding in findings(Prefix(folder, subdir=subdir)):
+    for finding in findings(Environment(folder, subdir=subdir)):
         known = worst.get(finding.check)
         if known is None or order.index(finding.status) > order.index(known.status):
             worst[finding.check] = finding

@@ -9,7 +9,7 @@ from builder.checks.context import Context
 from builder.checks.judge import Case
 from builder.checks.level import Level
 from builder.checks.remedy import Packages
-from builder.environment.prefix import Prefix
+from builder.environment.environment import Environment
 from builder.environment.stamp import RELATIVE_PATH, Expectations, Stamp, StampedPackage
 from builder.platforms import Subdir
 from builder.probes.harness import Step
@@ -56,8 +56,8 @@ class Tree:
         (self.path / RELATIVE_PATH).write_text(stamp.dumps())
 
     @property
-    def prefix(self) -> Prefix:
-        return Prefix(self.path)
+    def prefix(self) -> Environment:
+        return Environment(self.path)
 
     def context(
         self,

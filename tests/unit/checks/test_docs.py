@@ -10,8 +10,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "checks-static.md"
 
 INTRODUCTION = """# Static checks
 
-What `envbuild verify --static` proves from files alone, on any machine: nothing of the environment is run. Each check
-reports `pass`, `warn`, `fail`, or `skip` with the reason why it could not run.
+What `envbuild verify NAME --static` proves from files alone, on any machine: nothing of the environment is run. Each
+check reports `pass`, `warn`, `fail`, or `skip` with the reason why it could not run.
 
 ## What can be proven, and what cannot
 

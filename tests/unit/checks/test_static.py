@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.checks.reading import CHECKS
-from builder.environment.prefix import Prefix
+from builder.environment.environment import Environment
 from builder.environment.stamp import RELATIVE_PATH, Expectations, Stamp
 from builder.finding import Status
 from builder.platforms import Subdir
@@ -358,7 +358,7 @@ def test_drawing_is_one_self_contained_svg(tmp_path: Path) -> None:
     module.write_bytes(module.read_bytes().replace(b"libhost.dylib\0", b"libomp.dylib\0\0"))
     module.write_bytes(module.read_bytes().replace(b"@loader_path/../host\0", b"@loader_path\0".ljust(21, b"\0")))
     dist(tmp_path, "one<&>", "1.0", ["one/libomp.dylib", "one/module.so"])
-    svg = drawing(Prefix(tmp_path, subdir=Subdir.OSX_ARM64))
+    svg = drawing(Environment(tmp_path, subdir=Subdir.OSX_ARM64))
     assert svg.startswith("<svg ")
     assert svg.endswith("</svg>")
     assert "one/libomp.dylib" in svg

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from builder.checks.reading import findings
 from builder.checks.survey import Scope
-from builder.environment.prefix import Prefix
+from builder.environment.environment import Environment
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -103,6 +103,6 @@ def verified(
 ) -> dict[str, tuple[Finding, ...]]:
     """The findings of `path`, by check."""
     found: dict[str, tuple[Finding, ...]] = {}
-    for finding in findings(Prefix(path, subdir=subdir), scope=scope):
+    for finding in findings(Environment(path, subdir=subdir), scope=scope):
         found[finding.check] = (*found.get(finding.check, ()), finding)
     return found

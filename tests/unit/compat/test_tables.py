@@ -95,7 +95,7 @@ def test_the_tables_are_shown_as_text(capsys: pytest.CaptureFixture[str]) -> Non
         (["explain", "tensorflow"], "is not package=version"),
         (["explain", "nosuch=1"], "no fact is about"),
         (["explain", "keras=3.5", "keras=3.6"], "given twice"),
-        (["tables"], "no table is called"),
+        (["tables"], "no fact is about"),
         (["--package", "nosuch"], "no fact is about"),
         (["--package", "keras", "--version", "9.9"], "no fact is about keras 9.9"),
         (["--package", "keras", "--version", "abc"], "is not a version"),

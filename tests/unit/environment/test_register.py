@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from builder.environment.places import environment_prefix
-from builder.environment.register import register
-from builder.errors import UsageError
+from builder.environment.register import register, unregister
 
 
 def test_one_line(tmp_path: Path) -> None:
     for _ in range(2):
-        assert register(Path("/envs/a"), home=tmp_path) is None
-    assert register(Path("/envs/b"), home=tmp_path) is None
+        assert register(Path("/envs/a"), file=tmp_path / ".conda" / "environments.txt") is None
+    assert register(Path("/envs/b"), file=tmp_path / ".conda" / "environments.txt") is None
     assert (tmp_path / ".conda" / "environments.txt").read_text() == "/envs/a\n/envs/b\n"
 
 
@@ -25,7 +23,7 @@ def test_other_lines_stay(tmp_path: Path) -> None:
     listed = tmp_path / ".conda" / "environments.txt"
     listed.parent.mkdir()
     listed.write_bytes(b"/gone\n/caf\xe9\n/last")
-    assert register(Path("/envs/a"), home=tmp_path) is None
+    assert register(Path("/envs/a"), file=tmp_path / ".conda" / "environments.txt") is None
     assert listed.read_bytes() == b"/gone\n/caf\xe9\n/last\n/envs/a\n"
 
 
@@ -34,35 +32,40 @@ def test_list_kept_elsewhere(tmp_path: Path) -> None:
     (tmp_path / ".conda").mkdir()
     (tmp_path / "dotfiles.txt").write_text("/mine\n")
     (tmp_path / ".conda" / "environments.txt").symlink_to(tmp_path / "dotfiles.txt")
-    assert register(Path("/envs/a"), home=tmp_path) is None
+    assert register(Path("/envs/a"), file=tmp_path / ".conda" / "environments.txt") is None
     assert (tmp_path / ".conda" / "environments.txt").is_symlink()
     assert (tmp_path / "dotfiles.txt").read_text() == "/mine\n/envs/a\n"
 
 
 @pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null"])
 def test_unwritable_home_is_a_warning(home: str) -> None:
-    assert "could not be listed" in (register(Path("/envs/a"), home=Path(home)) or "")
+    assert "could not be changed" in (register(Path("/envs/a"), file=Path(home) / ".conda" / "environments.txt") or "")
 
 
 def test_unreadable_list_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".conda" / "environments.txt").mkdir(parents=True)
-    assert "could not be listed" in (register(Path("/envs/a"), home=tmp_path) or "")
+    assert "could not be changed" in (register(Path("/envs/a"), file=tmp_path / ".conda" / "environments.txt") or "")
     assert (tmp_path / ".conda" / "environments.txt").is_dir()
 
 
 def test_many_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda n: register(Path(f"/envs/{n}"), home=tmp_path), range(24))) == {None}
+        assert set(
+            pool.map(lambda n: register(Path(f"/envs/{n}"), file=tmp_path / ".conda" / "environments.txt"), range(24))
+        ) == {None}
     assert len((tmp_path / ".conda" / "environments.txt").read_text().splitlines()) == 24
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "a b", "-x", "x" * 200, "é", "a\n"])
-def test_names_that_are_paths(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError):
-        environment_prefix(name, home=tmp_path)
+def test_taken_off(tmp_path: Path) -> None:
+    file = tmp_path / ".conda" / "environments.txt"
+    file.parent.mkdir()
+    file.write_bytes(b"/gone\n/envs/a\n/caf\xe9\n/envs/ab\n")
+    assert unregister(Path("/envs/a"), file=file) is None
+    assert file.read_bytes() == b"/gone\n/caf\xe9\n/envs/ab\n"
+    assert unregister(Path("/envs/a"), file=tmp_path / "none") is None
+    assert not (tmp_path / "none").exists()
 
 
-def test_place_of_a_name(tmp_path: Path) -> None:
-    assert environment_prefix("tf-2.19", home=tmp_path) == tmp_path / ".conda" / "envs" / "tf-2.19"
-    assert environment_prefix("tf", home=tmp_path, envs_dir=str(tmp_path / "e")) == tmp_path / "e" / "tf"
-    assert os.path.isabs(environment_prefix("tf", home=tmp_path, envs_dir="relative"))  # noqa: PTH117
+def test_list_that_is_a_fifo(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "list")
+    assert "could not be changed" in (register(Path("/envs/a"), file=tmp_path / "list") or "")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.environment.place import Place
 from builder.environment.stamp import Stamp, StampedPackage, read_stamp
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
@@ -36,7 +37,7 @@ def _never_waiting() -> None:
     raise AssertionError("nobody else is at work here")
 
 
-def _build(place: transaction.Place, version: str) -> None:
+def _build(place: Place, version: str) -> None:
     """What an installer does, in small: folders, files, and the stamp."""
     (place.prefix / "lib" / "deep").mkdir(parents=True)
     (place.prefix / "lib" / "thing").write_text(version)
@@ -149,7 +150,7 @@ def test_interrupt_before_anything_was_moved(tmp_path: Path, monkeypatch: pytest
     prefix = tmp_path / "env"
     _create(prefix, "1")
 
-    def interrupted(_place: transaction.Place) -> None:
+    def interrupted(_place: Place) -> None:
         raise KeyboardInterrupt
 
     with transaction.exclusive(prefix, waiting=_never_waiting) as place:
@@ -165,7 +166,7 @@ def test_impatient_second_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     _create(prefix, "1")
     undo = transaction._undo
 
-    def pressed_again(place: transaction.Place) -> None:
+    def pressed_again(place: Place) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         undo(place)
 
@@ -285,13 +286,13 @@ def test_what_somebody_made_after_a_crash_stays(tmp_path: Path) -> None:
     """Killed between the two renames, then `conda create` at the prefix: both environments are kept."""
     prefix = tmp_path / "env"
     _create(prefix, "1")
-    prefix.rename(transaction.Place(prefix).old)
+    prefix.rename(Place(prefix).old)
     (prefix / "conda-meta").mkdir(parents=True)
     (prefix / "conda-meta" / "history").write_text("")
     with pytest.raises(UsageError):
         _create(prefix, "2")
     assert (prefix / "conda-meta" / "history").is_file()
-    assert read_stamp(transaction.Place(prefix).old) == _stamp("1")
+    assert read_stamp(Place(prefix).old) == _stamp("1")
 
 
 def test_empty_folder_may_be_used(tmp_path: Path) -> None:
@@ -354,7 +355,7 @@ def test_lock_file_is_not_written_through_a_symlink(tmp_path: Path) -> None:
     """In a folder that others may write to, the lock's name could have been made a link to a file of ours."""
     precious = tmp_path / "precious"
     precious.write_text("data")
-    transaction.Place(tmp_path / "env").lock_file.symlink_to(precious)
+    Place(tmp_path / "env").lock_file.symlink_to(precious)
     with pytest.raises(BuildError):
         _create(tmp_path / "env", "1")
     assert precious.read_text() == "data"
@@ -365,7 +366,7 @@ def test_finished_is_strict(tmp_path: Path) -> None:
     prefix = tmp_path / "env"
 
     @contextmanager
-    def checked() -> Iterator[transaction.Place]:
+    def checked() -> Iterator[Place]:
         with transaction.exclusive(prefix, waiting=_never_waiting) as place, transaction.replacing(place):
             yield place
 

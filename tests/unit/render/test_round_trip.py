@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from builder.errors import TemplateError, UnsatisfiableError
 from builder.names import MAPPING_FILE
 from builder.plan.make import make_plans
-from builder.plan.model import ChosenSpec, Plan, Source
+from builder.plan.model import ChosenSpec, Plan
 from builder.platforms import Subdir
 from builder.recipe.model import Recipe
 from builder.render.environment import render, render_plain
@@ -270,7 +270,3 @@ def test_template_that_slips_something_in(tmp_path: Path, extra: str) -> None:
 def test_missing_template(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="missing"):
         render_template(tmp_path, "x.j2")
-
-
-def test_source_is_kept() -> None:
-    assert render(_plans()).source is Source.CONDA_FORGE

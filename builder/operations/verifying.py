@@ -1,13 +1,11 @@
-"""One verification from the prefix to the report."""
+"""Verify an environment: from its name or path to the report."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from builder.checks.context import Context, expectations_of
@@ -15,16 +13,22 @@ from builder.checks.level import Level
 from builder.checks.reading import findings as static_findings
 from builder.checks.running import findings as runtime_findings
 from builder.checks.survey import Scope
-from builder.environment.prefix import Prefix
+from builder.environment.environment import Environment
 from builder.errors import UsageError
 from builder.finding import Finding, Identity, Report, Status
-from builder.platforms import Subdir, host_subdir
+from builder.operations.outputs import require_writable, write_output
+from builder.platforms import Subdir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from builder.checks.level import Progress
+    from builder.checks.level import Progress as Tell
+    from builder.report.compare import Comparison
+    from builder.workspace import Workspace
 
+#: The task of the progress that says what is being checked.
+_TASK: Final = "verify"
 #: Distributions whose versions identify an environment in a report.
 _NAMED_VERSIONS: Final = (
     "tensorflow",
@@ -43,53 +47,108 @@ _NAMED_VERSIONS: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """The user's side of a verification, injected so that tests need not touch the machine."""
+class VerifyRequest:
+    """Which environment to verify (a name or a path), how thoroughly, and which reports to write."""
 
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    home: Path = field(default_factory=Path.home)
-    cwd: Path = field(default_factory=Path.cwd)
+    environment: str
+    level: Level = Level.DEFAULT
+    only_static: bool = False
+    """Read the files, run nothing."""
+    platform: Subdir | None = None
+    """Judge it for this platform; default: what its stamp or its packages say."""
+    limit: float | None = None
+    """Seconds that each probe may take; default: each probe's own limit."""
+    against: Path | None = None
+    """An earlier report (the JSON of `verify`) to compare with."""
+    html: Path | None = None
+    junit: Path | None = None
 
 
-def verify(
+@dataclass(frozen=True, kw_only=True)
+class VerifyResult:
+    """The report, and the comparison with an earlier one if that was asked for."""
+
+    prefix: Path
+    report: Report
+    comparison: Comparison | None = None
+
+
+def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
+    """Check an environment and say everything that is wrong with it; write the reports that were asked for.
+
+    Raises UsageError when there is no such environment, or a report cannot be read or written.
+    """
+    from builder.report.compare import compare, load
+
+    prefix = workspace.store.find(request.environment)
+    html, junit, against = (
+        None if file is None else workspace.path(file) for file in (request.html, request.junit, request.against)
+    )
+    require_writable(html, junit)
+    earlier = None if against is None else load(against)
+    report = verify_prefix(
+        workspace,
+        prefix,
+        level=request.level,
+        runtime=not request.only_static,
+        subdir=request.platform,
+        limit=request.limit,
+    )
+    comparison = compare(earlier, report) if earlier is not None else None
+    if html is not None:
+        from builder.report.drawing import drawing
+        from builder.report.html import render as render_html
+
+        drawn = drawing(Environment(prefix, subdir=request.platform))
+        write_output(html, render_html(report, drawing=drawn, comparison=comparison))
+    if junit is not None:
+        from builder.report.junit import render as render_junit
+
+        write_output(junit, render_junit(report))
+    return VerifyResult(prefix=prefix, report=report, comparison=comparison)
+
+
+def verify_prefix(
+    workspace: Workspace,
     path: Path,
     *,
     level: Level = Level.DEFAULT,
     static: bool = True,
     runtime: bool = True,
     subdir: Subdir | None = None,
-    host: Subdir | None = None,
-    progress: Progress | None = None,
     limit: float | None = None,
-    surroundings: Surroundings | None = None,
 ) -> Report:
     """Check the environment at `path` and say everything that is wrong with it.
 
-    `subdir` is the platform to judge it for (default: what its stamp or packages say), `host` the platform this
-    machine is (default: detected). Probes run only where the environment can run on the host; elsewhere they
-    are `skip`. `limit` replaces the seconds each probe may take. Raises UsageError when `path` is no folder.
+    `subdir` is the platform to judge it for (default: what its stamp or packages say). Probes run only where the
+    environment can run on the workspace's host; elsewhere they are `skip`. `limit` replaces the seconds each probe may
+    take. Raises UsageError when `path` is no folder.
     """
     if not path.is_dir():
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
     begun = time.monotonic()
-    prefix = Prefix(path, subdir=subdir)
-    host = host or host_subdir()
-    tell: Progress = progress or (lambda _phrase: None)
+    prefix = Environment(path, subdir=subdir)
+
+    def tell(phrase: str) -> None:
+        workspace.progress.update(_TASK, phrase)
+
+    tell("reading the environment")
     reading: Future[tuple[Finding, ...]] = Future()
     if static:
         scope = Scope.QUICK if level is Level.QUICK else Scope.FULL
-        own = Prefix(path, subdir=subdir)  # its caches are not made for two threads
-        _in_background(reading, lambda: static_findings(own, scope=scope, progress=tell))
+        _in_background(reading, lambda: static_findings(prefix, scope=scope, progress=tell))
     else:
         reading.set_result(())
-    found = _runtime(prefix, level, host, tell, limit=limit, around=surroundings or Surroundings()) if runtime else []
+    found = _runtime(workspace, prefix, level, tell, limit=limit) if runtime else []
     found = [*reading.result(), *found]
     found = [_sentence(finding) for finding in _demand(found, prefix)]
-    return Report(
-        identity=identity_of(prefix, host=host if runtime else None),
+    report = Report(
+        identity=identity_of(prefix, host=workspace.host if runtime else None),
         findings=tuple(found),
         seconds=time.monotonic() - begun,
     )
+    workspace.progress.done(_TASK, f"verified {prefix.path} in {report.seconds:.0f} s")
+    return report
 
 
 def _in_background(future: Future[tuple[Finding, ...]], work: Callable[[], tuple[Finding, ...]]) -> None:
@@ -105,9 +164,10 @@ def _in_background(future: Future[tuple[Finding, ...]], work: Callable[[], tuple
 
 
 def _runtime(
-    prefix: Prefix, level: Level, host: Subdir | None, progress: Progress, *, limit: float | None, around: Surroundings
+    workspace: Workspace, prefix: Environment, level: Level, tell: Tell, *, limit: float | None
 ) -> list[Finding]:
     """The probes' findings, or one `skip` saying why nothing of this prefix can be run here."""
+    host = workspace.host
     subdir = prefix.subdir or host
     reason = _cannot_run(prefix, subdir, host)
     if reason is not None or prefix.python is None or subdir is None or host is None:
@@ -124,14 +184,14 @@ def _runtime(
         expectations=expectations_of(prefix),
         subdir=subdir,
         level=level,
-        environ=around.environ,
-        home=around.home,
-        cwd=around.cwd,
+        environ=workspace.environ,
+        home=workspace.home,
+        cwd=workspace.cwd,
     )
-    return runtime_findings(context, progress=progress, limit=limit)
+    return runtime_findings(context, progress=tell, limit=limit)
 
 
-def _cannot_run(prefix: Prefix, subdir: Subdir | None, host: Subdir | None) -> str | None:
+def _cannot_run(prefix: Environment, subdir: Subdir | None, host: Subdir | None) -> str | None:
     if host is None:
         return "envbuild does not know this machine's platform"
     # On Apple silicon an osx-64 environment runs, through Rosetta; the interpreter check says so.
@@ -147,7 +207,7 @@ def _sentence(finding: Finding) -> Finding:
     return finding if finding.title.endswith((".", "!", "?")) else replace(finding, title=f"{finding.title}.")
 
 
-def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
+def _demand(found: list[Finding], prefix: Environment) -> list[Finding]:
     """Checks that the plan made mandatory: one that did not run, or was skipped, counts as failed."""
     mandatory = prefix.stamp.expectations.mandatory if prefix.stamp else ()
     present = {finding.check for finding in found}
@@ -168,16 +228,16 @@ def _demand(found: list[Finding], prefix: Prefix) -> list[Finding]:
             status=Status.FAIL,
             title="A check that the recipe's versions make mandatory did not run.",
             evidence=("they were chosen although a published defect concerns them",),
-            remedy="run `envbuild verify --full` on a machine of the environment's platform",
+            remedy="run `envbuild verify NAME --full` on a machine of the environment's platform",
         )
         for check in mandatory
         if check not in present
     ]
 
 
-def identity_of(prefix: Prefix, *, host: Subdir | None) -> Identity:
+def identity_of(prefix: Environment, *, host: Subdir | None) -> Identity:
     """Name, platform, lock and main versions of a prefix, from its files; `host` where they do not say a platform."""
-    versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.dist(name)) is not None}
+    versions = {name: dist.version for name in _NAMED_VERSIONS if (dist := prefix.distribution(name)) is not None}
     if prefix.python_version is not None:
         conda = next((record.version for record in prefix.conda_records if record.name == "python"), None)
         versions = {"python": conda or ".".join(map(str, prefix.python_version))} | versions

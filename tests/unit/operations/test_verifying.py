@@ -11,28 +11,33 @@ import pytest
 
 from builder.checks.catalogue import page
 from builder.cli.session import run as run_command
-from builder.cli.verify import find_prefix
 from builder.errors import UsageError
 from builder.finding import Status
-from builder.operations.verify import Surroundings, verify
+from builder.operations.verifying import verify_prefix
 from builder.platforms import Subdir
+from tests.workspaces import workspace
 
 if TYPE_CHECKING:
+    from builder.workspace import Workspace
     from tests.unit.checks.support import Tree
 
 
-def test_another_platforms_environment_is_not_run(tree: Tree) -> None:
+def _on_linux(home: Path) -> Workspace:
+    return workspace(home, host=Subdir.LINUX_64)
+
+
+def test_another_platforms_environment_is_not_run(tree: Tree, tmp_path: Path) -> None:
     """A Mac's interpreter cannot be started on Linux: that is no failure of the environment."""
-    report = verify(tree.path, static=False, subdir=Subdir.OSX_ARM64, host=Subdir.LINUX_64)
+    report = verify_prefix(_on_linux(tmp_path), tree.path, static=False, subdir=Subdir.OSX_ARM64)
     assert [finding.status for finding in report.findings] == [Status.SKIP]
     assert "osx-arm64" in report.findings[0].title
     assert report.counts()["fail"] == 0
 
 
-def test_a_mandatory_check_that_did_not_run_fails(tree: Tree) -> None:
+def test_a_mandatory_check_that_did_not_run_fails(tree: Tree, tmp_path: Path) -> None:
     """An unsafe pair was pinned on the condition that it is proven; unproven is not safe."""
     tree.stamp(mandatory=("numerics.device", "process.interpreter"))
-    report = verify(tree.path, static=False, subdir=Subdir.OSX_ARM64, host=Subdir.LINUX_64)
+    report = verify_prefix(_on_linux(tmp_path), tree.path, static=False, subdir=Subdir.OSX_ARM64)
     assert {finding.check for finding in report.findings if finding.status is Status.FAIL} == {
         "numerics.device",
         "process.interpreter",
@@ -42,7 +47,7 @@ def test_a_mandatory_check_that_did_not_run_fails(tree: Tree) -> None:
 
 def test_a_missing_prefix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no environment here"):
-        verify(tmp_path / "none")
+        verify_prefix(workspace(tmp_path), tmp_path / "none")
 
 
 def test_an_interpreter_that_cannot_start_is_one_failure(tree: Tree, tmp_path: Path) -> None:
@@ -51,23 +56,11 @@ def test_an_interpreter_that_cannot_start_is_one_failure(tree: Tree, tmp_path: P
     python.write_bytes(b"\xcf\xfa\xed\xfe" + b"\0" * 60)
     python.chmod(0o755)
     tree.dist("numpy", "2.1.0", "numpy/__init__.py")
-    around = Surroundings(environ={"HOME": str(tmp_path)}, home=tmp_path, cwd=tmp_path)
-    report = verify(tree.path, static=False, subdir=Subdir.LINUX_64, host=Subdir.LINUX_64, surroundings=around)
+    report = verify_prefix(_on_linux(tmp_path), tree.path, static=False, subdir=Subdir.LINUX_64)
     failures = [finding for finding in report.findings if finding.status is Status.FAIL]
     assert [finding.check for finding in failures] == ["process.interpreter"]
     assert "cannot be started" in failures[0].title
     assert any(finding.check == "import.alone" for finding in report.findings if finding.status is Status.SKIP)
-
-
-def test_a_name_is_an_environment_and_a_path_is_a_folder(tmp_path: Path) -> None:
-    named = tmp_path / ".conda" / "envs" / "ml-m1"
-    named.mkdir(parents=True)
-    assert find_prefix("ml-m1", home=tmp_path, envs_dir=None) == named
-    assert find_prefix(str(tmp_path), home=tmp_path, envs_dir=None) == tmp_path.resolve()
-    with pytest.raises(UsageError, match="no environment 'other'"):
-        find_prefix("other", home=tmp_path, envs_dir=None)
-    with pytest.raises(UsageError, match="no such folder"):
-        find_prefix("./other", home=tmp_path, envs_dir=None)
 
 
 def test_json_on_failure_is_one_object_with_the_report(
@@ -99,8 +92,7 @@ def test_verification_of_an_environment_without_packages_runs(tmp_path: Path) ->
     import venv
 
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
-    around = Surroundings(environ={"HOME": str(tmp_path)}, home=tmp_path, cwd=tmp_path)
-    report = verify(tmp_path / "bare", static=False, surroundings=around)
+    report = verify_prefix(workspace(tmp_path), tmp_path / "bare", static=False)
     assert report.ok, [finding for finding in report.findings if finding.status is Status.FAIL]
     assert any(finding.check == "process.prefix" and finding.status is Status.PASS for finding in report.findings)
     assert report.identity.versions["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"

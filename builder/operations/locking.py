@@ -1,0 +1,122 @@
+"""Lock a recipe: choose, render, solve, audit, and write the lock with the files it was made from."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from builder.errors import LockfileError
+from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.warnings import Warnings
+from builder.plan.model import Source
+from builder.project import LOCK_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.lock.model import Lock
+    from builder.lock.solver import Solver
+    from builder.operations.preparing import Prepared
+    from builder.recipe.model import Recipe
+    from builder.render.model import Rendered
+    from builder.workspace import Workspace
+
+BUILT_IN_SOLVER: Final = "rattler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockRequest:
+    """Which recipe to lock, and with what."""
+
+    recipe: str
+    options: PackageOptions = field(default_factory=PackageOptions)
+    solver: str = BUILT_IN_SOLVER
+    """`rattler`, or the user's own conda, mamba or micromamba (a name or a path)."""
+    folder: Path | None = None
+    """Where to write; default: the project's `environments/NAME`, or envbuild's own for locks bound to this machine."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Kept in the lock's free metadata."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockResult:
+    """The lock, where it was written, and the prepared recipe it was made from."""
+
+    lock: Lock
+    file: Path
+    prepared: Prepared
+    warnings: tuple[str, ...]
+
+
+def lock(workspace: Workspace, request: LockRequest) -> LockResult:
+    """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
+
+    Nothing is written unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError,
+    LockfileError, UsageError.
+    """
+    from builder.lock import condalock
+    from builder.render.read import read_rendered
+
+    warn = Warnings(workspace.progress)
+    recipe = workspace.project.recipe(request.recipe)
+    built_in = _built_in(workspace, recipe, request) if request.solver == BUILT_IN_SOLVER else None
+    prepared = prepare(workspace, recipe, request.options)
+    warn(*prepared.warnings)
+    with tempfile.TemporaryDirectory(prefix="envbuild-") as scratch:
+        staged = Path(scratch)
+        write_files(staged, prepared.rendered.files)
+        parity = tuple(dict.fromkeys(name for specs in prepared.rendered.platforms for name in specs.parity))
+        rendered = read_rendered(staged, groups=prepared.rendered.groups[1:], parity=parity)
+    solver = built_in or _own_solver(workspace, request.solver, rendered)
+    made = lock_rendered(workspace, rendered, solver=solver, notes=request.notes, warn=warn)
+    text = condalock.dumps(made, name=rendered.name)
+    folder = request.folder or prepared.folder
+    write_files(folder, {**rendered.files, LOCK_NAME: text})
+    return LockResult(lock=made, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given)
+
+
+def lock_rendered(
+    workspace: Workspace, rendered: Rendered, *, solver: Solver, notes: Mapping[str, str], warn: Warnings
+) -> Lock:
+    """The lock of rendered files, audited; writes nothing. `rendered` may come from any folder (`read_rendered`)."""
+    from builder.lock.audit import audit, describe
+    from builder.lock.make import make_lock
+
+    made, warnings = asyncio.run(make_lock(rendered, solver=solver, notes=notes, progress=workspace.progress))
+    warn(*warnings)
+    defects = audit(made)
+    if defects:
+        raise LockfileError(
+            f"the channels led to a lock that cannot be trusted: {describe(defects[0])}",
+            hint="their metadata is damaged or incomplete; try another channel or mirror",
+        )
+    return made
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files in their order, each as a whole."""
+    from builder.files import write_atomically
+
+    for name, text in files.items():
+        write_atomically(folder / name, text)
+
+
+def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Solver:
+    """py-rattler, already fetching the metadata where it is known which channels the versions come from."""
+    from builder.lock.rattler_solver import RattlerSolver
+
+    solver = RattlerSolver(mirrors=workspace.mirrors)
+    if request.options.source is Source.CONDA_FORGE:
+        solver.prefetch(request.options.channels or recipe.channels, recipe.subdirs)
+    return solver
+
+
+def _own_solver(workspace: Workspace, executable: str, rendered: Rendered) -> Solver:
+    from builder.lock.channels import canonical_url
+    from builder.lock.condalock import CondaLockSolver
+
+    urls = [workspace.mirrors.fetch_url(canonical_url(channel)) for channel in rendered.channels]
+    return CondaLockSolver(executable, rendered=rendered, fetch_channels=urls)
