@@ -5,9 +5,9 @@
 
 `--sdk` may be repeated, also for one version: a folder is searched for `.tbd` files at any depth. A library's list is
 complete in an SDK only if everything it re-exports is there, too; from a complete list follows what is absent, from any
-list what is present. `--facts` adds facts made otherwise, as lines `absent_in TAB present_in TAB evidence TAB symbol` below
-`@INSTALL NAME` (`-` for absent_in: in the oldest SDK already; `?`: not known), or as an archive of this tool's. `--only` names install names, one a line,
-to keep: by default every library of the SDKs. `--tsv` writes what was derived in that form, too.
+list what is present. `--facts` adds facts made otherwise: lines `absent_in TAB present_in TAB evidence TAB symbol`
+below `@INSTALL NAME` (`-` for absent_in: in the oldest SDK already; `?`: not known), or an archive of this tool's.
+`--only` has the install names to keep, one a line: by default every library of the SDKs.
 """
 
 from __future__ import annotations
@@ -160,6 +160,10 @@ def installed() -> dict[MacOS, list[Path]]:
     return found
 
 
+def _order(since: Since) -> tuple[MacOS, MacOS, str]:
+    return since.present_in or (999, 0), since.absent_in or (0, 0), since.evidence
+
+
 def text_of(facts: Facts) -> str:
     """A member of the archive, as `builder.binaries.system_symbols.read_library` reads it."""
     groups: dict[Since, list[str]] = defaultdict(list)
@@ -171,18 +175,18 @@ def text_of(facts: Facts) -> str:
         return "-" if version is None else f"{version[0]}.{version[1]}"
 
     lines: list[str] = []
-    for since in sorted(groups, key=lambda item: (item.present_in or (999, 0), item.absent_in or (0, 0), item.evidence)):
+    for since in sorted(groups, key=_order):
         lines.append(f"@ {dotted(since.absent_in)} {dotted(since.present_in)} {since.evidence}")
         lines += sorted(groups[since])
     return "".join(f"{line}\n" for line in lines)
 
 
-def write(path: Path, libraries: dict[str, Facts], *, newest: MacOS, made: str) -> None:
+def write(path: Path, libraries: dict[str, Facts], *, releases: set[MacOS], made: str) -> None:
     """The archive, the same bytes for the same facts."""
     index = {
         "format": 1,
         "date": made,
-        "newest": f"{newest[0]}.{newest[1]}",
+        "releases": [f"{version[0]}.{version[1]}" for version in sorted(releases)],
         "libraries": {
             name: {
                 "member": f"{number:03}.txt",
@@ -213,10 +217,10 @@ def assembled(sdks: list[Sdk], facts: list[Path], only: set[str] | None) -> dict
                     known[symbol] = merged(known[symbol], since) if symbol in known else since
     for library in libraries.values():
         for symbol, since in list(library.symbols.items()):
-            if symbol.startswith(METACLASS) and (known_class := CLASS + symbol.removeprefix(METACLASS)) in library.symbols:
+            together = CLASS + symbol.removeprefix(METACLASS)
+            if symbol.startswith(METACLASS) and together in library.symbols:
                 # The two symbols of a class come together, whichever of them a source names.
-                both = merged(library.symbols[known_class], since)
-                library.symbols[known_class] = library.symbols[symbol] = both
+                library.symbols[together] = library.symbols[symbol] = merged(library.symbols[together], since)
         for symbol, since in library.symbols.items():
             if since.absent_in is None and since.present_in == oldest:
                 library.symbols[symbol] = Since(None, OLDEST, since.evidence)
@@ -230,7 +234,6 @@ def main() -> None:
     parser.add_argument("--installed", action="store_true", help="the SDKs of this Mac")
     parser.add_argument("--facts", action="append", default=[], type=Path)
     parser.add_argument("--only", type=Path, help="install names to keep, one a line")
-    parser.add_argument("--tsv", type=Path)
     parser.add_argument("--date", default=date.today().isoformat())
     arguments = parser.parse_args()
     folders = installed() if arguments.installed else {}
@@ -248,13 +251,8 @@ def main() -> None:
     libraries = assembled(sdks, arguments.facts, only)
     if not libraries:
         sys.exit("no stubs and no facts: nothing to write")
-    known = [since.present_in for facts in libraries.values() for since in facts.symbols.values() if since.present_in]
-    newest = max([*known, *(sdk.version for sdk in sdks)])
-    write(arguments.out, libraries, newest=newest, made=arguments.date)
-    if arguments.tsv:
-        arguments.tsv.write_text(
-            "".join(f"@{name}\n{text_of(facts)}" for name, facts in sorted(libraries.items())), encoding="utf-8"
-        )
+    known = {since.present_in for facts in libraries.values() for since in facts.symbols.values() if since.present_in}
+    write(arguments.out, libraries, releases=known | {sdk.version for sdk in sdks}, made=arguments.date)
     count = sum(len(facts.symbols) for facts in libraries.values())
     print(f"{len(libraries)} libraries, {count:,} symbols, {arguments.out.stat().st_size:,} bytes", file=sys.stderr)
 

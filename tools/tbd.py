@@ -23,6 +23,11 @@ _OBJC = {
     "objc-eh-types": ("_OBJC_EHTYPE_$_",),
     "objc-ivars": ("_OBJC_IVAR_$_",),
 }
+_OBJC_5 = {
+    "objc_class": _OBJC["objc-classes"],
+    "objc_eh_type": _OBJC["objc-eh-types"],
+    "objc_ivar": _OBJC["objc-ivars"],
+}
 _PLAIN = ("symbols", "weak-symbols", "thread-local-symbols", "weak-def-symbols")
 
 
@@ -56,7 +61,7 @@ def read_stubs(path: Path) -> Iterator[Stub]:
         yield from _version_5(json.loads(text))
         return
     try:
-        documents = list(yaml.load_all(text, Loader=_Loader))  # noqa: S506 - derived from the safe loader
+        documents = list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not a stub ({error})") from error
     for document in documents:
@@ -68,7 +73,8 @@ def _concerns(part: dict[str, Any]) -> bool:
     """Whether a document or a section is for arm64 Macs."""
     if "targets" in part:
         return not _TARGETS.isdisjoint(part["targets"])
-    return not _ARCHS.isdisjoint(part.get("archs", ())) and str(part.get("platform", "macosx")) in ("macosx", "zippered")
+    platform = str(part.get("platform", "macosx"))
+    return not _ARCHS.isdisjoint(part.get("archs", ())) and platform in ("macosx", "zippered")
 
 
 def _stub(document: dict[str, Any]) -> Stub:
@@ -118,9 +124,8 @@ def _for_mac(section: dict[str, Any], data: dict[str, Any]) -> bool:
 
 
 def _names_5(section: dict[str, Any]) -> Iterator[str]:
-    prefixes = {"objc_class": _OBJC["objc-classes"], "objc_eh_type": _OBJC["objc-eh-types"], "objc_ivar": _OBJC["objc-ivars"]}
     for part in (section.get("text") or {}, section.get("data") or {}):
         for kind in ("global", "weak", "thread_local"):
             yield from (str(name) for name in part.get(kind) or () if not str(name).startswith("$ld$"))
-        for kind, before in prefixes.items():
+        for kind, before in _OBJC_5.items():
             yield from (prefix + str(name) for name in part.get(kind) or () for prefix in before)

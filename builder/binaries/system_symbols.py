@@ -1,8 +1,8 @@
 """From which macOS a symbol of macOS's own libraries exists: facts derived from the stubs of Apple's SDKs.
 
 Since macOS 11 these libraries live in dyld's shared cache and not on disk, so that what they export is read from the
-stubs (`.tbd` files) that each SDK has for them. The facts are package data, made by `tools/system_symbols.py`; a library
-is read when it is first asked for. Sources: `data/README.md`.
+stubs (`.tbd` files) that each SDK has for them. The facts are package data, made by `tools/system_symbols.py`; a
+library is read when it is first asked for. Sources: `data/README.md`.
 
 A fact is an interval: the newest SDK that provably lacks a symbol, and the oldest that lists it. What lies between, and
 what no SDK examined tells, is undecided: neither present nor absent.
@@ -17,10 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Final
 
 #: (major, minor) of a macOS release.
 MacOS = tuple[int, int]
@@ -68,7 +65,7 @@ UNKNOWN: Final = Since()
 
 @dataclass(frozen=True)
 class _Library:
-    """One library: the symbols of its own, what it re-exports whole, and the newest SDK with a complete list of both."""
+    """One library: the symbols of its own, what it re-exports, and the newest SDK with a complete list of both."""
 
     symbols: dict[str, Since]
     reexports: tuple[str, ...]
@@ -121,7 +118,11 @@ class SystemSymbols:
     @property
     def newest(self) -> MacOS:
         """The newest SDK among the sources: about later releases nothing is known."""
-        return release(self._index["newest"])
+        return max(map(release, self._index["releases"]))
+
+    def next_release(self, macos: MacOS) -> MacOS | None:
+        """The oldest release examined that is newer than `macos`; None where there is none."""
+        return min((found for text in self._index["releases"] if (found := release(text)) > macos), default=None)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -150,14 +151,16 @@ class SystemSymbols:
             )
         return self._libraries[name]
 
-    def _closure(self, name: str) -> Iterator[_Library]:
-        """The library and all that it re-exports."""
-        pending, seen = [name], {name}
+    def _closure(self, name: str) -> dict[str, _Library]:
+        """The library and all that it re-exports, by name."""
+        found: dict[str, _Library] = {}
+        pending = [name]
         while pending:
-            library = self._library(pending.pop())
-            yield library
-            pending += [other for other in library.reexports if other not in seen]
-            seen.update(library.reexports)
+            current = pending.pop()
+            if current not in found:
+                found[current] = self._library(current)
+                pending += found[current].reexports
+        return found
 
     def since(self, library: str, symbol: bytes) -> Since:
         """What is known of `symbol` (as in the binary, with its underscore) of the library with that install name."""
@@ -165,7 +168,7 @@ class SystemSymbols:
         if name is None:
             return UNKNOWN
         text = symbol.decode("utf-8", "surrogateescape")
-        found = [since for part in self._closure(name) if (since := _listed(part, text)) is not None]
+        found = [since for part in self._closure(name).values() if (since := _listed(part, text)) is not None]
         if found:
             return min(found, key=lambda since: (since.present_in or _NEVER, since.absent_in or OLDEST))
         complete = self._library(name).complete
@@ -179,6 +182,11 @@ class SystemSymbols:
         if found.present_in is not None:
             return found.present_in
         return Presence.ABSENT if found.absent_in is not None and found.absent_in >= self.newest else Presence.UNDECIDED
+
+    def with_reexports(self, library: str) -> frozenset[str]:
+        """The library, by the name the facts know it by, and all that it re-exports; nothing for an unknown one."""
+        name = self._name(library)
+        return frozenset() if name is None else frozenset(self._closure(name))
 
     def providers(self, symbol: bytes) -> dict[str, Since]:
         """Install name → what is known, for every library that lists the symbol: for names looked up flat."""

@@ -42,7 +42,6 @@ KNOWN_IMPORTS: Final[dict[tuple[str, str], str]] = {
 
 #: Modules that read the machine themselves today: each is about to be given what it needs.
 KNOWN_READERS: Final[dict[str, str]] = {
-    "binaries.hashing": "starts its helper with this process's environment",
     "lock.pypi": "starts uv with this process's environment; goes with uv.py",
 }
 
