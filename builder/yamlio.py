@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from builder.files import read_ordinary
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -152,11 +154,8 @@ def too_deep(text: str) -> int | None:
 
 def _read(file: Path, error: type[EnvbuildError]) -> str:
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise error(f"larger than {_MAX_BYTES:,} bytes; that is no file of ours", file=file)
-        return file.read_text(encoding="utf-8")
-    except OSError as problem:
-        raise error(f"cannot be read: {problem.strerror}", file=file) from None
+        # As `read_text` does, every kind of line end is one.
+        return read_ordinary(file, limit=_MAX_BYTES, error=error).decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as problem:
         raise error(f"not UTF-8 text (byte {problem.start})", file=file, hint="save the file as UTF-8") from None
 

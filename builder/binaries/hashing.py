@@ -1,11 +1,12 @@
 """Hashing many files while the caller does something else: whole files, and the signed pages of Mach-O slices.
 
-Runs in child processes: a page is 4 KB, and threads would hand the interpreter's
-lock back and forth for each. A job list goes in as one JSON document, the answers come out as one.
+Runs in child processes: a page is 4 KB, and threads would hand the interpreter's lock back and forth for each. A job
+list goes in as one JSON document, the answers come out as one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any, Final, Literal
 
 from builder.binaries.macho.signature import SliceVerdict, verify_signature
 from builder.errors import BinaryError
+from builder.leash import Leash
 
 _BLOCK: Final = 1 << 20
 #: Below this, starting a process costs more than it saves.
@@ -81,17 +83,17 @@ class Hasher:
     def __init__(self, jobs: list[Job], *, workers: int | None = None) -> None:
         self._jobs = jobs
         self._children: list[tuple[subprocess.Popen[bytes], list[int]]] = []
+        self._leash = contextlib.ExitStack()
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         count = min(cpus, _MOST_WORKERS) if workers is None else workers
         if sum(job.size for job in jobs) >= _WORTH_A_PROCESS and count > 0:
-            for share in _shares(jobs, count):
-                self._start(share)
+            with contextlib.suppress(OSError):  # no process to be had: `answers` does the work itself
+                group = self._leash.enter_context(Leash()).group
+                for share in _shares(jobs, count):
+                    self._start(share, group=group)
 
-    def _start(self, share: list[int]) -> None:
-        try:
-            child = subprocess.Popen(worker_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        except OSError:
-            return  # no process to be had: `answers` does the share itself
+    def _start(self, share: list[int], *, group: int) -> None:
+        child = subprocess.Popen(worker_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=group)
         self._children.append((child, share))
         if child.stdin is not None:
             with child.stdin:
@@ -101,9 +103,8 @@ class Hasher:
         return self
 
     def __exit__(self, *reason: object) -> None:
+        self._leash.close()
         for child, _ in self._children:
-            if child.poll() is None:
-                child.kill()
             if child.stdout is not None:
                 child.stdout.close()
             child.wait()

@@ -13,8 +13,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from builder.channel.archive import PackageSpec, write_package
 from builder.errors import BuildError, SourceUnreachableError, UnsatisfiableError
 from builder.platforms import Subdir
+from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 #: Part of the cache key: raise it when the layout of the packages changes.
 _LAYOUT: Final = "3"
-#: Age in seconds of a half-made channel that nobody works on any more.
-_ABANDONED: Final = 3600
 #: Not carried along: other people's packages, caches, the interpreter's own tests, its static library.
 _LEFT_OUT: Final = re.compile(
     r"(site-packages|dist-packages|__pycache__|test|tests|idle_test|config-3\..*|EXTERNALLY-MANAGED)"
@@ -78,10 +75,9 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
     if not (folder / subdir / "repodata.json").is_file():
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            _sweep(cache)
-            with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as scratch:
-                made = Path(scratch) / "channel"
-                _make(interpreter, subdir=subdir, key=key, channel=made, scratch=Path(scratch))
+            with scratch(".making-", folder=cache) as work:
+                made = work / "channel"
+                _make(interpreter, subdir=subdir, key=key, channel=made, scratch=work)
                 _settle(made, folder)
         except subprocess.TimeoutExpired as error:
             raise BuildError(
@@ -94,13 +90,6 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
                 hint="free space there, or name another folder for envbuild's data with XDG_DATA_HOME",
             ) from None
     return HostChannel(folder=folder, interpreter=interpreter)
-
-
-def _sweep(cache: Path) -> None:
-    """Delete what a process that was killed had begun; making a channel takes seconds, not an hour."""
-    for left in cache.glob(".making-*"):
-        if left.stat().st_mtime < time.time() - _ABANDONED:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _settle(made: Path, folder: Path) -> None:
@@ -311,9 +300,9 @@ def _stage_pip(interpreter: Interpreter, tree: Path) -> str:
 
 
 def _pip_from_pypi(interpreter: Interpreter, target: Path) -> None:
-    from builder.lock.pypi import uv_executable
+    from builder.uv import bundled_uv
 
-    command = [uv_executable(), "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+    command = [bundled_uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
     answer = subprocess.run(
         [*command, "--python", str(interpreter.path), "pip"], capture_output=True, text=True, check=False
     )

@@ -91,7 +91,7 @@ def _text(created: CreateResult) -> str | RenderableType:
     from builder.install.create import Result
 
     lines = []
-    if created.ending is Result.PRESENT:
+    if created.ending in (Result.PRESENT, Result.PROVEN):
         lines.append(f"{created.name} is up to date with its lock; nothing to do")
     elif created.ending is Result.BUILT:
         lines.append(f"created {created.name}")

@@ -38,6 +38,7 @@ def command(
       envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/conda-forge
       envbuild lock ml-m1 --solver micromamba
     """
+    from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
 
     packages = options.packages(source=source, channels=channels, python=python)
@@ -46,5 +47,5 @@ def command(
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
     return Output(
         result={"name": name, "file": str(made.file), "packages": counts},
-        text=f"locked {name}: {listed}\nwrote {made.file}",
+        text="\n".join([*told(made.moves), f"locked {name}: {listed}", f"wrote {made.file}"]),
     )

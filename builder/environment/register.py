@@ -40,7 +40,7 @@ def _change(file: Path, change: Callable[[list[str]], list[str]]) -> str | None:
         with filelock.FileLock(file.with_name(".environments.txt.envbuild-lock"), timeout=10):
             lines = _listed(file)
             if (changed := change(lines)) != lines:
-                write_atomically(file, "".join(f"{line}\n" for line in changed))
+                write_atomically(file, "".join(f"{line}\n" for line in changed), follow_links=True)
     except (OSError, filelock.Timeout, BuildError, NotImplementedError) as error:
         return _not_listed(file, error)
     return None

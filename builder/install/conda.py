@@ -18,6 +18,7 @@ from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMod
 
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import sign_replaced
+from builder.lock.channels import client_for
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def install_conda(
                 platform=rattler.Subdir(Subdir.LINUX_64 if foreign_mac else subdir),
                 execute_link_scripts=False,
                 show_progress=False,
-                client=rattler.Client.default_client(),
+                client=client_for(mirrors),
                 reporter=reporter,
                 package_cache=_package_cache(cache),
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
 from builder.install.terminal import run
-from builder.lock.pypi import UV_UNREACHABLE, uv_executable, uv_platform
+from builder.uv import bundled_uv, is_unreachable, platform_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def install_pypi(
     options = ["--python", str(prefix / "bin" / "python")]
     if not runnable:
         # The newest manylinux level: which wheel is taken is decided by the locked hash.
-        platform = uv_platform(subdir, glibc_minor=99)
+        platform = platform_name(subdir, glibc_minor=99)
         options = ["--prefix", str(prefix), "--python", sys.executable]
         options += ["--python-version", python, "--python-platform", platform]
         if macos:
@@ -58,7 +58,7 @@ def install_pypi(
             "".join(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n" for package in packages),
             encoding="utf-8",
         )
-        command = [uv_executable(), "pip", "install", "--requirements", str(requirements), "--require-hashes"]
+        command = [bundled_uv(), "pip", "install", "--requirements", str(requirements), "--require-hashes"]
         command += ["--no-deps", "--only-binary=:all:", *options]
         if not draw:
             command += ["--no-progress", "--color=never"]
@@ -70,7 +70,7 @@ def install_pypi(
 
 
 def _failure(reason: str) -> BuildError | SourceUnreachableError:
-    if UV_UNREACHABLE.search(reason):
+    if is_unreachable(reason):
         return SourceUnreachableError(
             f"PyPI packages cannot be fetched:\n{reason}",
             hint="check the network, or the index that uv is configured for (UV_INDEX_URL, uv.toml)",

@@ -21,6 +21,7 @@ from builder.environment.place import BUILDING, Place
 from builder.environment.stamp import RELATIVE_PATH as STAMP
 from builder.environment.stamp import Stamp, read_stamp
 from builder.errors import BuildError, UsageError
+from builder.files import atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -220,10 +221,5 @@ def _uninterrupted() -> Iterator[None]:
 def write_stamp(place: Place, stamp: Stamp) -> None:
     """Say what the environment holds; it is finished only once the transaction takes the mark away."""
     path = place.prefix / STAMP
-    temporary = path.with_suffix(".tmp")
-    with writing(place.prefix):
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(stamp.dumps())
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+    with writing(place.prefix), atomically(path) as stream:
+        stream.write(stamp.dumps().encode())

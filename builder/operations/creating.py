@@ -79,7 +79,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     alone. Raises RecipeError, UsageError, LockfileError, UnsatisfiableError, SourceUnreachableError, BuildError.
     """
     from builder.install.create import CreateRequest as Build
-    from builder.install.create import Result, is_current
+    from builder.install.create import Result, is_built, is_current
     from builder.install.transaction import finished, require_replaceable
     from builder.lock.read import lock_digest
     from builder.operations.expectations import expectations
@@ -102,9 +102,6 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         groups=(MAIN_GROUP, *sorted(set(request.groups) - {MAIN_GROUP})),
         force=request.force,
     )
-    # Before anything slow is imported or read: the usual second run has nothing to do.
-    if is_current(build, finished(prefix)):
-        return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
     prepared = lock.prepared or prepare(workspace, recipe, request.options)
     warn(*prepared.warnings)
     plan = prepared.plans.get(target)
@@ -115,6 +112,9 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         if plan
         else (),
     )
+    # Before anything slow is imported or read: the usual second run has nothing to do.
+    if (is_current if request.prove else is_built)(build, finished(prefix)):
+        return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
     if lock.file == workspace.project.committed_lock(request.recipe):
         warn(*_staleness(lock.file, prepared))
     return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
@@ -142,19 +142,20 @@ def _staleness(file: Path, prepared: Prepared) -> tuple[str, ...]:
 
 
 def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool, warn: Warnings) -> CreateResult:
-    from builder.install.create import Surroundings
+    from builder.install.create import Proof, Surroundings
     from builder.install.create import create as install
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
+    from builder.probes.level import Level
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
     reports: list[Report] = []
 
-    def proof(prefix: Path) -> bool:
+    def proof(prefix: Path) -> Proof:
         reports.append(verify_prefix(workspace, prefix))
-        return reports[-1].ok
+        return Proof(level=Level.DEFAULT, passed=reports[-1].ok)
 
     around = Surroundings(
         cache=workspace.package_cache,
@@ -197,12 +198,17 @@ def _not_proven(build: Build, ending: Ending) -> ChecksFailedError | None:
     from builder.install.create import Result
 
     match ending:
-        case Result.PRESENT | Result.BUILT:
+        case Result.PRESENT | Result.PROVEN | Result.BUILT:
             return None
         case Result.RESTORED:
             return ChecksFailedError(
                 f"verification failed; the previous environment is back at {build.prefix}",
                 hint="each failed check above names its remedy; --no-verify builds it all the same",
+            )
+        case Result.FAILING:
+            return ChecksFailedError(
+                f"verification of {build.prefix} failed; it is as its lock says, and nothing was changed",
+                hint="each failed check above names its remedy",
             )
         case Result.UNPROVEN:
             return ChecksFailedError(

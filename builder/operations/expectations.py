@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.environment.stamp import Expectations
+from builder.frameworks import registry
 
 if TYPE_CHECKING:
     from builder.plan.model import Plan
@@ -13,18 +14,17 @@ if TYPE_CHECKING:
 
 def expectations(recipe: Recipe, plan: Plan | None) -> Expectations:
     """The expectations that `create` stamps into the prefix."""
-    provider = plan.provider if plan else None
-    framework = recipe.framework
+    framework = registry.framework(recipe.framework.name)
     osx = plan is not None and plan.subdir.is_osx
     return Expectations(
-        framework=None if framework.name == "none" else framework.name,
-        provider=provider,
-        gpu=osx and provider == "metal",
+        framework=framework.name if framework.main else None,
+        provider=plan.provider if plan else None,
+        gpu=plan.gpu if plan else False,
         blas=recipe.blas if osx else None,
         macos=recipe.macos if osx else None,
         imports=recipe.verify.imports,
         snippets=recipe.verify.snippets,
-        devices=dict(recipe.verify.devices.items()) if osx or not framework.gpu else {},
+        devices=dict(recipe.verify.devices.items()) if osx or not recipe.framework.gpu else {},
         tolerances=dict(recipe.verify.tolerances.items()),
         mandatory=plan.mandatory_checks if plan else (),
     )

@@ -16,8 +16,11 @@ from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from builder.lock.make import Made
     from builder.lock.model import Lock
+    from builder.lock.moves import Move, Previous
     from builder.lock.solver import Solver
     from builder.operations.preparing import Prepared
     from builder.recipe.model import Recipe
@@ -39,6 +42,12 @@ class LockRequest:
     """Where to write; default: the project's `environments/NAME`, or envbuild's own for locks bound to this machine."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Kept in the lock's free metadata."""
+    moving: frozenset[str] = frozenset()
+    """Packages to take anew; all others stay at what the lock there was has, as far as they can."""
+    everything: bool = False
+    """Take all packages anew."""
+    exclude_newer: datetime | None = None
+    """Leave out packages published after this moment (with a time zone)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,8 @@ class LockResult:
     file: Path
     prepared: Prepared
     warnings: tuple[str, ...]
+    moves: tuple[Move, ...] = ()
+    """What it changes against the lock there was; empty where there was none."""
 
 
 def lock(workspace: Workspace, request: LockRequest) -> LockResult:
@@ -71,23 +82,66 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         parity = tuple(dict.fromkeys(name for specs in prepared.rendered.platforms for name in specs.parity))
         rendered = read_rendered(staged, groups=prepared.rendered.groups[1:], parity=parity)
     solver = built_in or _own_solver(workspace, request.solver, rendered)
-    made = lock_rendered(workspace, rendered, solver=solver, notes=request.notes, warn=warn)
-    text = condalock.dumps(made, name=rendered.name)
     folder = request.folder or prepared.folder
+    made = lock_rendered(
+        workspace,
+        rendered,
+        solver=solver,
+        notes=request.notes,
+        warn=warn,
+        previous=_previous(folder / LOCK_NAME, request, warn),
+        exclude_newer=request.exclude_newer,
+    )
+    text = condalock.dumps(made.lock, name=rendered.name)
     write_files(folder, {**rendered.files, LOCK_NAME: text})
-    return LockResult(lock=made, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given)
+    return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+
+
+def _previous(file: Path, request: LockRequest, warn: Warnings) -> Previous | None:
+    """The lock there is, whose versions the new one stays at; None where there is none that can be read."""
+    from builder.lock.moves import Previous
+    from builder.lock.read import read_lock
+
+    if not file.exists():
+        return None
+    try:
+        return Previous(lock=read_lock(file), moving=request.moving, everything=request.everything)
+    except LockfileError as error:
+        warn(f"the lock there was cannot be read, so every package is taken anew: {error.message}")
+        return None
 
 
 def lock_rendered(
-    workspace: Workspace, rendered: Rendered, *, solver: Solver, notes: Mapping[str, str], warn: Warnings
-) -> Lock:
-    """The lock of rendered files, audited; writes nothing. `rendered` may come from any folder (`read_rendered`)."""
+    workspace: Workspace,
+    rendered: Rendered,
+    *,
+    solver: Solver,
+    notes: Mapping[str, str],
+    warn: Warnings,
+    previous: Previous | None = None,
+    exclude_newer: datetime | None = None,
+) -> Made:
+    """The lock of rendered files, audited; writes nothing. `rendered` may come from any folder (`read_rendered`).
+
+    With a `previous` lock, only what must move moves.
+    """
     from builder.lock.audit import audit, describe
     from builder.lock.make import make_lock
+    from builder.uv import Uv
 
-    made, warnings = asyncio.run(make_lock(rendered, solver=solver, notes=notes, progress=workspace.progress))
-    warn(*warnings)
-    defects = audit(made)
+    made = asyncio.run(
+        make_lock(
+            rendered,
+            solver=solver,
+            uv=Uv(environ=workspace.environ, project=workspace.project.root),
+            notes=notes,
+            progress=workspace.progress,
+            previous=previous,
+            exclude_newer=exclude_newer,
+        )
+    )
+    warn(*made.warnings)
+    defects = audit(made.lock)
     if defects:
         raise LockfileError(
             f"the channels led to a lock that cannot be trusted: {describe(defects[0])}",

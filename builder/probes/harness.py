@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from builder.leash import Leash
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -115,7 +117,9 @@ def run(
     begun = time.monotonic()
     command = [str(python), *flags, "-X", "faulthandler", str(PROBES / "run.py"), str(writing), token]
     command += [str(folder / f"{probe}.py"), json.dumps(dict(arguments or {}))]
+    leash = contextlib.ExitStack()
     try:
+        group = leash.enter_context(Leash())
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -124,9 +128,10 @@ def run(
             env=dict(environ),
             cwd=cwd,
             pass_fds=(writing,),
-            start_new_session=True,
+            process_group=group.group,
         )
     except BaseException:
+        leash.close()
         os.close(reading)
         raise
     finally:
@@ -143,10 +148,10 @@ def run(
         ended = waiter.wait(limit, cancelled)
         timed_out = not ended and not (cancelled is not None and cancelled.is_set())
         if timed_out:
-            _signal_group(process.pid, signal.SIGABRT)  # faulthandler then prints where it hangs
+            group.send(signal.SIGABRT)  # faulthandler then prints where it hangs
             waiter.wait(_GRACE)
     finally:
-        _signal_group(process.pid, signal.SIGKILL)  # also whatever it left running behind itself
+        leash.close()  # kills also whatever it left running behind itself
         waiter.wait(_GRACE)
     marks = _parse(results.text(), token)
     return Outcome(
@@ -214,11 +219,6 @@ class _Waiter:
                 break
             self._thread.join(left if cancelled is None else min(left, _ATTENTION))
         return not self._thread.is_alive()
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
 
 
 @dataclass

@@ -36,14 +36,10 @@ _FLOOR: Final = {room: number for number, rooms in enumerate(FLOORS) for room in
 _GROUND: Final = len(FLOORS)
 
 #: (module, imported) that break the rule today. Each is about to go, for the reason given.
-KNOWN_IMPORTS: Final[dict[tuple[str, str], str]] = {
-    ("probes.schedule", "checks.level"): "goes when one engine runs the checks",
-}
+KNOWN_IMPORTS: Final[dict[tuple[str, str], str]] = {}
 
 #: Modules that read the machine themselves today: each is about to be given what it needs.
-KNOWN_READERS: Final[dict[str, str]] = {
-    "lock.pypi": "starts uv with this process's environment; goes with uv.py",
-}
+KNOWN_READERS: Final[dict[str, str]] = {}
 
 #: Where the machine is asked: the workspace, and what runs before there is one.
 READERS: Final = frozenset({"workspace", "cli", "cli.session"})

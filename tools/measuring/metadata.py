@@ -27,9 +27,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from builder.compat.facts import marker_environment
 from builder.errors import SourceUnreachableError
 from builder.platforms import Subdir
+from builder.wheels import marker_environment
 from tools.measuring.write import write_facts
 
 if TYPE_CHECKING:

@@ -78,10 +78,10 @@ from builder.workspace import Workspace
 workspace = Workspace.here()
 operations.render(workspace, operations.RenderRequest(recipe="tiny"))
 rendered = read_rendered(workspace.project.environment("tiny"))
-lock = lock_rendered(
+made = lock_rendered(
     workspace, rendered, solver=RattlerSolver(), notes={}, warn=Warnings(workspace.progress)
 )
-print(len(lock.packages), rendered.name)
+print(len(made.lock.packages), rendered.name)
 """
 
 

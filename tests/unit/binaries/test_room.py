@@ -8,7 +8,14 @@ from pathlib import Path
 import builder.binaries
 
 ROOM = Path(builder.binaries.__file__).parent
-GROUND = {"builder.errors", "builder.platforms", "builder.files", "builder.resources", "builder.wording"}
+GROUND = {
+    "builder.errors",
+    "builder.platforms",
+    "builder.files",
+    "builder.leash",
+    "builder.resources",
+    "builder.wording",
+}
 
 
 def test_nothing_above_is_imported() -> None:

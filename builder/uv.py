@@ -1,0 +1,171 @@
+"""Running uv: the one that came with envbuild, with the user's and the project's own configuration and no other.
+
+uv looks for `uv.toml` and `pyproject.toml` from its working directory upwards, and what it finds decides where packages
+come from. In a scratch folder below the system's temporary one, any user of the machine could have left one on that
+way. So uv is run in the project's folder where that has a configuration of its own, and otherwise in a
+scratch folder that holds an empty `uv.toml`, where the search ends. The user's own configuration file counts in both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from builder.credentials import redact
+from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+#: uv's names of the platforms. Those of Linux are completed with the manylinux level.
+_PLATFORMS: Final = {
+    Subdir.OSX_ARM64: "aarch64-apple-darwin",
+    Subdir.OSX_64: "x86_64-apple-darwin",
+    Subdir.LINUX_64: "x86_64-manylinux_2_{minor}",
+    Subdir.LINUX_AARCH64: "aarch64-manylinux_2_{minor}",
+}
+#: The manylinux levels uv knows (`uv pip compile --help`, 0.13), the newest first.
+_MANYLINUX: Final = (*range(40, 30, -1), 28, 17)
+#: What uv says when the index, and not the resolution, is the trouble.
+_UNREACHABLE: Final = re.compile(
+    r"error sending request|failed to fetch|dns error|connection refused|timed out|network connectivity"
+    r"|could not connect|status code: 5\d\d",
+    re.IGNORECASE,
+)
+#: What uv says when the index asks who we are, or refuses us.
+_UNAUTHORISED: Final = re.compile(r"40[13] (?:unauthorized|forbidden)|status code: 40[13]|credentials", re.IGNORECASE)
+#: Variables of the user's shell that say which environment uv works on and how, which is for envbuild to say.
+#: Those that say where packages come from (indexes, cache, proxies, certificates, credentials) are kept.
+_LEAKS: Final = frozenset(
+    (
+        "CONDA_PREFIX",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "VIRTUAL_ENV",
+        "UV_BREAK_SYSTEM_PACKAGES",
+        "UV_BUILD_CONSTRAINT",
+        "UV_COMPILE_BYTECODE",
+        "UV_CONSTRAINT",
+        "UV_EXCLUDE",
+        "UV_LINK_MODE",
+        "UV_NO_BINARY",
+        "UV_OVERRIDE",
+        "UV_PREFIX",
+        "UV_PROJECT",
+        "UV_PYTHON",
+        "UV_REQUIRE_HASHES",
+        "UV_SYSTEM_PYTHON",
+        "UV_TARGET",
+        "UV_WORKING_DIR",
+        "UV_WORKING_DIRECTORY",
+    )
+)
+
+
+def bundled_uv() -> str:
+    """The uv that was installed with envbuild."""
+    import uv
+
+    return os.fspath(uv.find_uv_bin())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uv:
+    """How uv is run. `environ` is the user's environment, `project` the folder whose own configuration counts."""
+
+    environ: Mapping[str, str]
+    project: Path | None = None
+    executable: str = ""
+    """Default: the uv that came with envbuild."""
+
+    def command(self, *arguments: str) -> list[str]:
+        return [self.executable or bundled_uv(), *arguments]
+
+    def environment(self, *, macos: str | None = None) -> dict[str, str]:
+        """The environment to run uv with. `macos` is the oldest macOS of the target, which uv takes from there."""
+        kept = {name: value for name, value in self.environ.items() if name not in _LEAKS}
+        kept["UV_PYTHON_DOWNLOADS"] = "never"
+        if macos is not None:
+            kept["MACOSX_DEPLOYMENT_TARGET"] = macos
+        return kept
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[tuple[Path, Path]]:
+        """A new folder for files that uv is to read, and the folder to run it in (see above)."""
+        with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as name:
+            folder = Path(name)
+            (folder / "uv.toml").touch()
+            own = self.project is not None and _has_configuration(self.project)
+            yield folder, self.project if own and self.project is not None else folder
+
+    async def run(self, arguments: Sequence[str], *, cwd: Path, macos: str | None = None) -> str:
+        """Run uv and give what it prints. Raises UvFailure; killed, and waited for, when this is cancelled."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command(*arguments),
+            cwd=cwd,
+            env=self.environment(macos=macos),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            process_group=0,
+        )
+        try:
+            output, messages = await process.communicate()
+        except BaseException:
+            # With the programs it has started. They may all have ended just now: then nothing is left to kill.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            # To the end of its pipes, or the loop would close over them.
+            await process.communicate()
+            raise
+        if process.returncode:
+            raise UvFailure(
+                messages.decode(errors="replace").strip() or f"uv ended with exit code {process.returncode}"
+            )
+        return output.decode()
+
+
+class UvFailure(Exception):  # noqa: N818 - never shown: whoever runs uv says what it means
+    """uv ended with an error; its messages are the reason, without credentials."""
+
+    def __init__(self, messages: str) -> None:
+        super().__init__(redact(messages))
+        self.reason = redact(messages)
+
+
+def is_unreachable(messages: str) -> bool:
+    """Whether uv's messages say that an index could not be reached."""
+    return _UNREACHABLE.search(messages) is not None
+
+
+def is_unauthorised(messages: str) -> bool:
+    """Whether uv's messages say that an index wants credentials, or other ones."""
+    return _UNAUTHORISED.search(messages) is not None
+
+
+def platform_name(subdir: Subdir, *, glibc_minor: int = 17) -> str:
+    """uv's `--python-platform` for a subdir; on Linux for the newest manylinux level that glibc 2.x allows."""
+    level = next((level for level in _MANYLINUX if level <= glibc_minor), _MANYLINUX[-1])
+    return _PLATFORMS[subdir].format(minor=level)
+
+
+def _has_configuration(folder: Path) -> bool:
+    if (folder / "uv.toml").is_file():
+        return True
+    try:
+        pyproject = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except OSError:
+        return False
+    except ValueError:
+        # Whatever it was to say: uv will name the line.
+        return True
+    tool = pyproject.get("tool")
+    return isinstance(tool, dict) and "uv" in tool
