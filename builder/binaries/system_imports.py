@@ -51,7 +51,8 @@ class Floor:
 class SystemImports:
     """The strong imports from macOS of every image that `processes` load, each (image, library, symbol) once."""
 
-    def __init__(self, processes: Iterable[Process], symbols: SystemSymbols) -> None:
+    def __init__(self, processes: Iterable[Process], symbols: SystemSymbols | None) -> None:
+        """Without `symbols` (Intel Macs, of which the facts say nothing) only deployment targets count."""
         self._symbols: Final = symbols
         self._images: dict[str, tuple[Binary, tuple[Resolution, ...]]] = {}
         for process in processes:
@@ -62,6 +63,8 @@ class SystemImports:
     def strong(self) -> tuple[SystemImport, ...]:
         """All of them; images whose tables are damaged are left out (another check reports them)."""
         found: list[SystemImport] = []
+        if self._symbols is None:
+            return ()
         known: dict[tuple[str, bytes], Since] = {}
         for image, resolutions in self._images.values():
             try:
@@ -94,7 +97,10 @@ class SystemImports:
     def floor(self) -> Floor:
         """The lowest macOS on which everything loads."""
         minos = self.built_for.commands.minos if self.built_for is not None else None
-        macos = max((minos[0], minos[1]) if minos is not None else OLDEST, OLDEST)
+        macos = (minos[0], minos[1]) if minos is not None else OLDEST
+        if self._symbols is None:
+            return Floor(macos=macos, image=self.built_for)
+        macos = max(macos, OLDEST)
         decisive: SystemImport | None = None
         while absent := self.on(macos, Presence.ABSENT):
             decisive = max(absent, key=lambda item: (item.since.present_in or (999, 0), item.since.absent_in or OLDEST))

@@ -26,6 +26,9 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--full", "level", flag_value="full", help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
 @click.option("--platform", type=options.SUBDIR, help="Judge it for this platform.")
+@click.option(
+    "--macos", metavar="VERSION", help="Judge it for this macOS (default: the recipe's oldest, or this Mac's)."
+)
 @click.option("--against", type=_FILE, metavar="REPORT", help="Show what changed since this report (of --json).")
 @click.option("--html", "html_file", type=_FILE, help="Write one self-contained page.")
 @click.option("--junit", "junit_file", type=_FILE, help="Write JUnit XML, for CI services.")
@@ -37,6 +40,7 @@ def command(
     level: str | None,
     only_static: bool,
     platform: str | None,
+    macos: str | None,
     against: Path | None,
     html_file: Path | None,
     junit_file: Path | None,
@@ -65,6 +69,7 @@ def command(
         level=Level(level or "default"),
         only_static=only_static,
         platform=Subdir(platform) if platform else None,
+        macos=macos,
         limit=timeout,
         against=against,
         html=html_file,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
@@ -24,9 +26,9 @@ def assert_same_as_pyelftools(path: Path) -> int:
     with opened as file, path.open("rb") as stream:
         theirs = ELFFile(stream)
         dynamic = theirs.get_section_by_name(".dynamic")
-        if dynamic is None:
+        if not isinstance(dynamic, DynamicSection):
             return 0
-        tags = [(tag.entry.d_tag, tag) for tag in dynamic.iter_tags()]
+        tags: list[tuple[str, Any]] = [(tag.entry.d_tag, tag) for tag in dynamic.iter_tags()]
         assert list(file.needed) == [tag.needed for kind, tag in tags if kind == "DT_NEEDED"]
         assert file.soname == next((tag.soname for kind, tag in tags if kind == "DT_SONAME"), None)
         runpath = [tag.runpath for kind, tag in tags if kind == "DT_RUNPATH"]
