@@ -177,6 +177,8 @@ def _values(context: Context, packages: Packages, culprit: Owner | None) -> dict
     return {
         "prefix": str(context.prefix.path),
         "python": str(context.python),
+        "install": f"uv pip install --python {context.python}",
+        "uninstall": f"uv pip uninstall --python {context.python}",
         "rebuild": packages.rebuild(),
         "reinstall": packages.reinstall(culprit) if culprit else packages.rebuild(),
         "culprit": f"{culprit.name} {culprit.version}" if culprit else "a package",
