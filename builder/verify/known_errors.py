@@ -1,11 +1,12 @@
-"""Known error texts → cause → remedy (`data/known_errors.yaml`): one table and one matcher, for verification and the doctor.
+"""Known error texts → cause → remedy (`data/known_errors.yaml`): one table and one matcher for verification and doctor.
 
 Which of several entries that fit a text is the answer (tested in tests/unit/verify/test_known_errors.py):
 
-1. the more specific level: `exact` (one cause), `general` (what failed, not why), `consequence` (a wrapper that says that
-   something else failed), `harmless`;
+1. the more specific level: `exact` (one cause), `general` (what failed, not why), `consequence` (a wrapper that says
+   that something else failed), `harmless`;
 2. errors before warnings that the process survives;
-3. the one that occurs first: in a chain of exceptions and in an installer's log the cause is printed before its consequences;
+3. the one whose line comes first: in a chain of exceptions and in an installer's log the cause is printed before its
+   consequences;
 4. the one that stands first in the table.
 
 Matching takes linear time. A pattern is tried only around its `hints`, literal texts that are found by `str.find`, in a
@@ -92,7 +93,7 @@ class KnownError(BaseModel):
     id: str
     pattern: Annotated[str, AfterValidator(_compiles)] | None = None
     hints: tuple[str, ...] = ()
-    """Literal texts of which one is in every text that `pattern` fits; needed where the pattern does not begin with one."""
+    """Literal texts of which one is in every text that `pattern` fits; needed where it does not begin with one."""
     also: tuple[str, ...] = ()
     """Literal texts that must all occur somewhere in the text."""
     unless: tuple[str, ...] = ()
@@ -174,7 +175,7 @@ def table() -> tuple[KnownError, ...]:
 
 
 def find(text: str, *, systems: frozenset[System]) -> tuple[Hit, ...]:
-    """Every entry for one of `systems` that occurs in `text`, the answer first (the order is that of this module's head)."""
+    """Every entry for one of `systems` that occurs in `text`, the answer first (ranked as this module's head says)."""
     ranked: list[tuple[tuple[int, bool, int, int], Hit]] = []
     for index, known in enumerate(table()):
         if known.platform is not None and known.platform not in systems:
@@ -192,7 +193,7 @@ def match_text(
     survived: bool = False,
     describe: Callable[[str, str], str] = lambda _name, value: value,
 ) -> Match | None:
-    """The known error that `text` shows; with `survived`, only one of those marked `survivable`. Harmless texts are none.
+    """The known error that `text` shows; with `survived`, only one marked `survivable`. Harmless texts are none.
 
     `describe` gets each named group and its text and says how to put it into cause and remedy.
     """
@@ -207,8 +208,9 @@ def filled(
     hit: Hit, *, values: Mapping[str, str], describe: Callable[[str, str], str] = lambda _name, value: value
 ) -> Match:
     """Cause and remedy of a hit, with `values` and the groups of its pattern put in."""
-    groups = {f"{name}_path": value for name, value in hit.groups.items() if name.startswith("file")}
-    groups |= {name: describe(name, value) for name, value in hit.groups.items()}
+    groups = {f"{name}_path": value or "the file" for name, value in hit.groups.items() if name.startswith("file")}
+    for name, value in hit.groups.items():
+        groups[name] = describe(name, value) if value else ("a file" if name.startswith("file") else "")
     if "module" in hit.groups:
         groups["distribution"] = distribution(hit.groups["module"])
     return _filled(hit.known, {**values, **groups}, line=hit.line)
