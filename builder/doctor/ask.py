@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from builder.doctor import pasted
+from builder.platforms import Subdir
 from builder.verify.known_errors import distribution, filled, find
 
 if TYPE_CHECKING:
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 #: Other known errors of the same text that are named beside the answer.
 _MOST_OTHERS: Final = 3
+#: Packages that must fit each other: what the facts say about those that are installed is told with an error of one of them.
+_TOGETHER: Final = (
+    ("tensorflow", "tensorflow-metal"),
+    ("tensorflow", "keras"),
+    ("tensorflow", "tf-keras"),
+    ("tensorflow", "numpy"),
+    ("tensorflow", "protobuf"),
+    ("h5py", "numpy"),
+    ("scipy", "numpy"),
+    ("jax", "jaxlib", "jax-metal"),
+)
 #: Characters of a line of the text that are shown.
 _LINE: Final = 400
 
@@ -118,14 +129,15 @@ def ask(text: str, *, environment: Installed | None = None) -> Answer:
 
 
 def _hits(text: str, systems: frozenset[System]) -> tuple[Hit, ...]:
-    """What `find` finds, also in a text whose lines were wrapped, where that tells more."""
+    """What `find` finds, also in a text whose lines were wrapped, where that tells more, or one typed by hand."""
     hits = find(text, systems=systems)
     if (hits and hits[0].known.level == "exact") or (joined := pasted.joined(text)) is None:
         return hits
     again = find(joined, systems=systems)
     order = ("exact", "general", "consequence", "harmless")
-    better = bool(again) and (not hits or order.index(again[0].known.level) < order.index(hits[0].known.level))
-    return again if better else hits
+    if again and (not hits or order.index(again[0].known.level) < order.index(hits[0].known.level)):
+        return again
+    return hits or find(text, systems=systems, any_case=True)
 
 
 def _known(errors: list[Hit], text: str, environment: Installed | None, *, harmless: tuple[Other, ...]) -> Answer:
@@ -202,21 +214,16 @@ def _told(hit: Hit, text: str, environment: Installed | None) -> tuple[str, str]
 
     def describe(name: str, value: str) -> str:
         if name.startswith("symbol"):
-            return shown(value.encode())
+            return " ".join(shown(value.encode()).split())
         if not name.startswith("file"):
             return value
         owner = pasted.package(value)
         version = environment.versions.get(owner) if environment and owner else None
-        return f"{Path(value).name} ({f'{owner} {version}' if version else owner})" if owner else Path(value).name
+        file = PureWindowsPath(value).name
+        return f"{file} ({f'{owner} {version}' if version else owner})" if owner else file
 
     match = filled(hit, values=_values(hit, text, environment), describe=describe)
-    return _tidy(match.cause), _tidy(match.remedy)
-
-
-def _tidy(sentence: str) -> str:
-    """Without what empty groups leave: doubled spaces and empty brackets."""
-    without = re.sub(r" ?\([ ,;]{0,5}\)", "", sentence)
-    return re.sub(r" +([,;:.])", r"\1", re.sub(r" {2,}", " ", without)).strip()
+    return match.cause, match.remedy
 
 
 def _values(hit: Hit, text: str, environment: Installed | None) -> dict[str, str]:
@@ -269,6 +276,8 @@ def _compared(hit: Hit, text: str, environment: Installed | None) -> tuple[tuple
         else:
             notes.append(f"{name} is not installed in {environment.prefix}")
     notes.append(_versions(hit.known, environment))
+    files = [value for name, value in hit.groups.items() if name.startswith("file") and value]
+    notes += _fit({*hit.known.versions, *filter(None, map(pasted.package, files))}, environment)
     return tuple(note for note in notes if note), better
 
 
@@ -294,6 +303,34 @@ def _versions(known: KnownError, environment: Installed) -> str | None:
     return f"{environment.prefix} has {named}, with which this error is known"
 
 
+def _fit(packages: set[str], environment: Installed) -> list[str]:
+    """What the facts of `envbuild compat` have against the versions that are installed, and which ones fit."""
+    asked = [
+        versions
+        for names in _TOGETHER
+        if packages & set(names)
+        and len(versions := {name: environment.versions[name] for name in names if name in environment.versions}) > 1
+    ]
+    if not asked:
+        return []
+    from builder.compat.explain import explain
+    from builder.compat.load import load_facts
+
+    facts, notes = load_facts(), []
+    subdir = Subdir(environment.subdir) if environment.subdir else None
+    python = {"python": environment.python_version} if environment.python_version else {}
+    for versions in asked:
+        try:
+            explanation = explain({**versions, **python}, subdir=subdir, facts=facts)
+        except InvalidVersion:
+            continue
+        refusals = [reason.statement for reason in explanation.reasons if reason.kind == "refuses"]
+        notes += refusals
+        if refusals and explanation.nearest:
+            notes.append(f"these fit: {'; '.join(explanation.nearest)}")
+    return list(dict.fromkeys(notes))
+
+
 def _fits(version: str, wanted: str) -> bool:
     try:
         return SpecifierSet(wanted).contains(Version(version), prereleases=True)
@@ -314,8 +351,9 @@ def rendered(answer: Answer) -> str:
         "unknown": "No known error matches this text. Its most telling line:",
     }[answer.verdict]
     lines = [_dotted(head) if answer.verdict != "unknown" else head, f"    {answer.line}", ""]
-    lines += [f"What to do: {answer.remedy}"]
-    lines += [f"Here: {_sentence(note)}" for note in answer.environment]
+    nothing = answer.remedy.startswith("nothing to do")
+    lines += [_sentence(answer.remedy) if nothing else f"What to do: {answer.remedy}"]
+    lines += [f"Here: {_dotted(note)}" for note in answer.environment]
     lines += [f"Source: {source}" for source in answer.sources]
     if answer.id:
         lines += [f"Known error: {answer.id} ({answer.established})"]

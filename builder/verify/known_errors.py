@@ -27,7 +27,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, Validat
 from builder.errors import FactsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _FILE: Final = "known_errors.yaml"
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -43,8 +43,16 @@ _BEFORE: Final = 1_500
 _AFTER: Final = 4_000
 #: So many occurrences of a hint are looked at from the start of a text, and as many from its end.
 _OCCURRENCES: Final = 16
+#: Where a match begins with such a line, the one that it ends in is shown.
+_SAYS_NOTHING: Final = re.compile(r"Traceback \(most recent call last\)|^(?:Cell|Input) In ?\[")
+#: Longer texts were copied, not typed: in them capital letters are what they are. Patterns are slower without that.
+_LONGEST_BY_HAND: Final = 2_000
 #: A shorter hint would be found everywhere.
 _SHORTEST_HINT: Final = 5
+
+#: Stands for a group that is not in the text, until what it leaves is taken out.
+_ABSENT: Final = "\x00"
+_LEFT_BY_ABSENT: Final = re.compile(r" ?[(']\x00(?:[ ,;:]{0,2}\x00){0,5}[)']| ?\x00")
 
 #: Module → distribution on PyPI, where the two differ.
 DISTRIBUTIONS: Final = {
@@ -145,7 +153,7 @@ class Hit:
     """Where the line begins that the match begins in: of entries that fit the same line the table's order decides."""
     groups: Mapping[str, str]
     line: str
-    """The line of the text that matched."""
+    """The line of the text that tells: where the match begins, or where it ends if it begins with a heading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,13 +182,19 @@ def table() -> tuple[KnownError, ...]:
     return entries
 
 
-def find(text: str, *, systems: frozenset[System]) -> tuple[Hit, ...]:
-    """Every entry for one of `systems` that occurs in `text`, the answer first (ranked as this module's head says)."""
+def find(text: str, *, systems: frozenset[System], any_case: bool = False) -> tuple[Hit, ...]:
+    """Every entry for one of `systems` that occurs in `text`, the answer first (ranked as this module's head says).
+
+    With `any_case`, capital and small letters are the same: for texts that were typed by hand.
+    """
+    searched = text.lower() if any_case else text
+    if any_case and len(text) > _LONGEST_BY_HAND or len(searched) != len(text):
+        return ()
     ranked: list[tuple[tuple[int, bool, int, int], Hit]] = []
     for index, known in enumerate(table()):
         if known.platform is not None and known.platform not in systems:
             continue
-        if (hit := _first_hit(known, text)) is not None:
+        if (hit := _first_hit(known, text, searched, any_case=any_case)) is not None:
             ranked.append(((_LEVELS.index(known.level), known.survivable, hit.position, index), hit))
     return tuple(hit for _, hit in sorted(ranked, key=lambda pair: pair[0]))
 
@@ -210,7 +224,7 @@ def filled(
     """Cause and remedy of a hit, with `values` and the groups of its pattern put in."""
     groups = {f"{name}_path": value or "the file" for name, value in hit.groups.items() if name.startswith("file")}
     for name, value in hit.groups.items():
-        groups[name] = describe(name, value) if value else ("a file" if name.startswith("file") else "")
+        groups[name] = describe(name, value) if value else ("a file" if name.startswith("file") else _ABSENT)
     if "module" in hit.groups:
         groups["distribution"] = distribution(hit.groups["module"])
     return _filled(hit.known, {**values, **groups}, line=hit.line)
@@ -233,33 +247,40 @@ def _here(*, is_osx: bool) -> System:
     return "osx" if is_osx else "linux"
 
 
-def _first_hit(known: KnownError, text: str) -> Hit | None:
-    if known.pattern is None or any(literal not in text for literal in known.also):
+def _first_hit(known: KnownError, text: str, searched: str, *, any_case: bool) -> Hit | None:
+    """`searched` is the text, or the same in small letters: literal texts are looked for in that."""
+    places = [place for hint in known.found_by for place in _places(hint.lower() if any_case else hint, searched)]
+    if not places or not _occur(known.also, searched, any_case=any_case, quantity=all):
         return None
-    found = min(
-        (match for hint in known.found_by if (match := _around(known.compiled, hint, text)) is not None),
-        key=lambda match: match.start(),
-        default=None,
+    pattern = re.compile(known.compiled.pattern, re.MULTILINE | re.IGNORECASE) if any_case else known.compiled
+    found = next(
+        (
+            match
+            for place in sorted(places)
+            if (match := pattern.search(text, max(0, place - _BEFORE), place + _AFTER)) is not None
+        ),
+        None,
     )
-    if found is None or any(literal in text for literal in known.unless):
+    if found is None or _occur(known.unless, searched, any_case=any_case, quantity=any):
         return None
-    start = text.rfind("\n", 0, found.start()) + 1
-    end = text.find("\n", found.start())
+    line = _line(text, found.start())
     return Hit(
         known=known,
-        position=start,
+        position=text.rfind("\n", 0, found.start()) + 1,
         groups={name: value or "" for name, value in found.groupdict().items()},
-        line=text[start : end if end >= 0 else None].strip(),
+        line=_line(text, found.end() - 1) if _SAYS_NOTHING.search(line) else line,
     )
 
 
-def _around(pattern: re.Pattern[str], hint: str, text: str) -> re.Match[str] | None:
-    """The first match of `pattern` near an occurrence of `hint`."""
-    for place in _places(hint, text):
-        match = pattern.search(text, max(0, place - _BEFORE), place + len(hint) + _AFTER)
-        if match is not None:
-            return match
-    return None
+def _line(text: str, place: int) -> str:
+    end = text.find("\n", place)
+    return text[text.rfind("\n", 0, place) + 1 : end if end >= 0 else None].strip()
+
+
+def _occur(
+    words: tuple[str, ...], searched: str, *, any_case: bool, quantity: Callable[[Iterable[bool]], bool]
+) -> bool:
+    return quantity((word.lower() if any_case else word) in searched for word in words)
 
 
 def _places(hint: str, text: str) -> Iterator[int]:
@@ -309,4 +330,7 @@ def _has_alternatives(pattern: str) -> bool:
 
 
 def _filled(known: KnownError, values: Mapping[str, str], *, line: str) -> Match:
-    return Match(known=known, cause=known.cause.format_map(values), remedy=known.remedy.format_map(values), line=line)
+    cause, remedy = (
+        _LEFT_BY_ABSENT.sub("", sentence.format_map(values)).strip() for sentence in (known.cause, known.remedy)
+    )
+    return Match(known=known, cause=cause, remedy=remedy, line=line)

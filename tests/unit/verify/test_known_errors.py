@@ -164,8 +164,30 @@ def hostile(entry: KnownError) -> Iterator[str]:
 def test_no_text_makes_a_pattern_slow(entry: KnownError) -> None:
     for text in hostile(entry):
         started = time.process_time()
-        known_errors._first_hit(entry, text)
+        known_errors._first_hit(entry, text, text, any_case=False)
+        short = text[:1_000] + text[-1_000:]
+        known_errors._first_hit(entry, short, short.lower(), any_case=True)
         assert time.process_time() - started < 1.0
+
+
+def test_a_text_typed_by_hand_is_found_in_any_case() -> None:
+    text = "runtimeerror: Operator TORCHVISION::nms does not exist"
+    assert find(text, systems=EVERYWHERE) == ()
+    assert [hit.known.id for hit in find(text, systems=EVERYWHERE, any_case=True)] == ["torchvision-nms"]
+
+
+def test_a_group_that_is_not_in_the_text_leaves_no_gap() -> None:
+    for entry in table():
+        for hit in find(entry.example or "", systems=EVERYWHERE):
+            match = filled(hit, values=VALUES)
+            assert "\x00" not in match.cause + match.remedy
+            assert "  " not in match.cause
+            assert " ," not in match.cause
+
+
+def test_the_line_that_is_shown_is_not_the_heading_of_a_notebook() -> None:
+    text = "Cell In[1], line 1\n----> 1 import tensorflow\n\nModuleNotFoundError: No module named 'tensorflow'"
+    assert find(text, systems=EVERYWHERE)[0].line == "ModuleNotFoundError: No module named 'tensorflow'"
 
 
 def test_ten_megabytes_take_about_a_second() -> None:
