@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Other known errors of the same text that are named beside the answer.
 _MOST_OTHERS: Final = 3
-#: Packages that must fit each other: what the facts say about those that are installed is told with an error of one of them.
+#: Packages that must fit each other: with an error of one of them, what the facts say about those installed is told.
 _TOGETHER: Final = (
     ("tensorflow", "tensorflow-metal"),
     ("tensorflow", "keras"),
@@ -201,8 +201,11 @@ def _without(text: str, harmless: tuple[Hit, ...]) -> str:
     """The text without the lines that harmless entries explain."""
     if not harmless:
         return text
+    shown = {hit.line for hit in harmless}
     return "\n".join(
-        line for line in text.splitlines() if not any(hit.known.compiled.search(line[:2_000]) for hit in harmless)
+        line
+        for line in text.splitlines()
+        if line.strip() not in shown and not any(hit.known.compiled.search(line[:2_000]) for hit in harmless)
     )
 
 

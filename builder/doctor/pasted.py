@@ -97,7 +97,7 @@ def given(argument: str, *, stdin: TextIO) -> str:
         return stdin.read(MOST)
     path = Path(argument)
     try:
-        is_path = len(argument) <= _LONGEST_PATH and "\n" not in argument and path.exists()
+        is_path = 0 < len(argument) <= _LONGEST_PATH and "\n" not in argument and path.exists()
     except (OSError, ValueError):
         is_path = False
     if not is_path:
@@ -153,7 +153,7 @@ def systems(text: str) -> frozenset[System]:
 
 
 def telling_line(text: str) -> tuple[str, bool]:
-    """The line that says most, and whether it reports a failure: the last exception, else the first error or complaint."""
+    """The line that says most, and whether it reports a failure: the last exception, else the first complaint."""
     exceptions = _EXCEPTION.findall(text)
     if exceptions:
         return exceptions[-1].strip(), True

@@ -188,7 +188,7 @@ def find(text: str, *, systems: frozenset[System], any_case: bool = False) -> tu
     With `any_case`, capital and small letters are the same: for texts that were typed by hand.
     """
     searched = text.lower() if any_case else text
-    if any_case and len(text) > _LONGEST_BY_HAND or len(searched) != len(text):
+    if (any_case and len(text) > _LONGEST_BY_HAND) or len(searched) != len(text):
         return ()
     ranked: list[tuple[tuple[int, bool, int, int], Hit]] = []
     for index, known in enumerate(table()):
