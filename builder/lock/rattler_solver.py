@@ -22,12 +22,11 @@ from builder.credentials import redact
 from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError, UsageError
 from builder.lock.channels import Mirrors, canonical_url, client_for
 from builder.lock.model import LockedPackage
+from builder.lock.solver import SolveRequest
+from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
-
-    from builder.lock.solver import SolveRequest
-    from builder.platforms import Subdir
 
 
 T = TypeVar("T")
@@ -43,10 +42,12 @@ class RattlerSolver:
 
     name = "rattler"
 
-    def __init__(self, *, mirrors: Mirrors | None = None) -> None:
+    def __init__(self, *, mirrors: Mirrors | None = None, offline: bool = False) -> None:
+        """`offline`: metadata comes from the cache alone, however old it is."""
         self._mirrors = mirrors or Mirrors()
         self._client = client_for(self._mirrors)
-        self._gateway = rattler.Gateway(client=self._client)
+        config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
+        self._gateway = rattler.Gateway(client=self._client, default_config=config)
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
         """Begin to fetch and index the metadata that a solve will need, in the background.
@@ -94,27 +95,31 @@ class RattlerSolver:
         if not wanted:
             return []
         names = sorted({package.name for package in request.preferred})
+        return [
+            record
+            for record in await self.records(request, names)
+            if record.sha256 is not None and (self._mirrors.canonical(record.url), record.sha256.hex()) in wanted
+        ]
+
+    async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
+        return frozenset(str(record.version) for record in await self.records(request, [package]))
+
+    async def records(self, request: SolveRequest, names: Sequence[str]) -> list[rattler.RepoDataRecord]:
+        """Every record of these packages on the request's channels, for its platform or `noarch`."""
         found = await self._reached(
             request,
             self._gateway.query(
                 self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
             ),
         )
-        return [
-            record
-            for records in found
-            for record in records
-            if record.sha256 is not None and (self._mirrors.canonical(record.url), record.sha256.hex()) in wanted
-        ]
+        return [record for records in found for record in records]
 
-    async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
-        found = await self._reached(
-            request,
-            self._gateway.query(
-                self._sources(request.channels), [request.subdir.value, "noarch"], [package], recursive=False
-            ),
-        )
-        return frozenset(str(record.version) for records in found for record in records)
+    async def names(self, channels: Sequence[str]) -> tuple[str, ...]:
+        """The names of all packages of the channels, for any platform."""
+        request = SolveRequest(subdir=Subdir.NOARCH, channels=tuple(channels), specs=(), virtual_packages={}, exact={})
+        platforms = [rattler.Subdir(subdir.value) for subdir in (*TARGETS, Subdir.NOARCH)]
+        found = await self._reached(request, self._gateway.names(self._sources(channels), platforms))
+        return tuple(sorted({name.normalized for name in found}))
 
     async def _reached(self, request: SolveRequest, work: Awaitable[T]) -> T:
         """`work`, with failures to reach or to read a channel said in the user's terms."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.frameworks import registry
 from builder.frameworks.keras import OVER_FRAMEWORKS
+from builder.names import conda_name
 from builder.plan.catalogue import PYTHONS
 from builder.plan.choose import TOLERANCES, Search, Tolerance
 from builder.plan.existence import Existing, Obstacles, existing, refuse_unknown_packages
@@ -85,6 +86,7 @@ def decisions(
     """
     framework = registry.framework(recipe.framework.name)
     if catalogue is not None:
+        _ask_ahead(recipe, subdirs, framework, facts=facts, catalogue=catalogue)
         refuse_unknown_packages(recipe, subdirs, facts=facts, catalogue=catalogue)
     asked = [
         _ask(recipe, subdirs, framework, provider, facts=facts, python=python, catalogue=catalogue)
@@ -101,6 +103,15 @@ def decisions(
                 yield Decision(question=one.question, combination=combination, notes=notes)
     if not found:
         raise _why_nothing(asked)
+
+
+def _ask_ahead(
+    recipe: Recipe, subdirs: Sequence[Subdir], framework: Framework, *, facts: Facts, catalogue: Catalogue
+) -> None:
+    """Tell the catalogue every package that will be asked for."""
+    asked = [dependency.conda_name for subdir in subdirs for dependency in wanted(recipe, subdir=subdir, facts=facts)]
+    names = ("python", "numpy", framework.conda, framework.conda_base, *map(conda_name, framework.partners), *asked)
+    catalogue.ask([name for name in dict.fromkeys(names) if name], subdirs)
 
 
 def _tolerances(recipe: Recipe) -> tuple[Tolerance, ...]:

@@ -15,6 +15,8 @@ from builder.errors import UnsatisfiableError
 from builder.names import conda_name
 from builder.plan.catalogue import PYTHONS, parsed
 from builder.plan.pins import conda_to_pep440, wanted
+from builder.plan.question import python_spec
+from builder.plan.reasons import bounds
 from builder.platforms import TARGETS
 
 if TYPE_CHECKING:
@@ -135,6 +137,12 @@ class Obstacles:
         """Conda packages that the recipe asks for on the target, with their specs."""
         if target.provider.local:
             return
+        yield "python", python_spec(combination.python, self.question.recipe)
+        if target.origin == "conda-forge":
+            framework = self.question.framework
+            for choice in combination.partners:
+                if choice.package in framework.partners and choice.versions:
+                    yield conda_name(choice.package), bounds(choice)
         chosen = {combination.main.package} if combination.main is not None else set()
         for dependency in wanted(self.question.recipe, subdir=target.subdir, facts=self.question.facts):
             if dependency.conda_name is None or dependency.subject in chosen:
@@ -153,8 +161,8 @@ class Obstacles:
         offered = self._offered(name, target.subdir)
         where = f" for {target.subdir}"
         channel = self.question.catalogue.described if self.question.catalogue is not None else "the channel"
-        if not offered or name == "python":
-            return None  # an unknown package is refused before anything is chosen
+        if not offered:
+            return None  # a package that nobody knows is refused before anything is chosen
         ranges = conda_to_pep440(spec)
         allowed = [
             build

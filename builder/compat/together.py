@@ -1,0 +1,105 @@
+"""What facts say about a whole set of packages that is about to be locked, whoever brought each of them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from builder.errors import UnsatisfiableError
+from builder.names import project
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
+    from builder.compat.model import Origin, Relation
+    from builder.platforms import Subdir
+
+#: (conda or pip, name) → version, as a lock has them.
+Packages = Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What is known about pairs of a set: `fails` are known not to work, `unsafe` to compute wrongly."""
+
+    fails: tuple[Relation, ...] = ()
+    unsafe: tuple[Relation, ...] = ()
+    unproven: tuple[str, ...] = ()
+
+
+def together(packages: Packages, *, facts: Facts) -> Together:
+    """What relations say about every pair of a locked set.
+
+    Only relations count: what packages declare about each other, the solver and the resolver have seen, and in the
+    metadata of the very builds they took.
+    """
+    python = next((version for (_, name), version in packages.items() if name == "python"), None)
+    minor = ".".join(python.split(".")[:2]) if python is not None else None
+    known: dict[str, tuple[Version, Origin]] = {}
+    for (manager, name), text in packages.items():
+        subject = facts.subject(project(name, conda=manager == "conda"))
+        if subject in facts.packages:
+            try:
+                known[subject] = Version(Version(text).public), "conda-forge" if manager == "conda" else "pypi"
+            except InvalidVersion:
+                continue
+    fails: list[Relation] = []
+    unsafe: list[Relation] = []
+    unproven: list[str] = []
+    for left, right in combinations(sorted(known), 2):
+        pair = (left, known[left][0]), (right, known[right][0])
+        origins = {left: known[left][1], right: known[right][1]}
+        found = facts.related(*pair, python=minor, origins=origins)
+        fails += [relation for relation in found if relation.verdict == "fails"]
+        unsafe += [relation for relation in found if relation.verdict == "unsafe"]
+        if facts.needs_proof(left, right) and not any(relation.verdict in ("works", "fails") for relation in found):
+            unproven.append(f"no fact says that {facts.display(*pair[0])} works with {facts.display(*pair[1])}")
+    return Together(fails=tuple(dict.fromkeys(fails)), unsafe=tuple(dict.fromkeys(unsafe)), unproven=tuple(unproven))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedSetJudge:
+    """Judges the locked set of each platform; what the lock's pipeline calls once it is solved."""
+
+    facts: Facts
+
+    def __call__(self, subdir: Subdir, packages: Packages) -> Iterable[str]:
+        """Warnings about the set. Raises `UnsatisfiableError` for what is known not to work, with fact and remedy."""
+        found = together(packages, facts=self.facts)
+        if found.fails:
+            first = found.fails[0]
+            more = f" (and {len(found.fails) - 1} more)" if len(found.fails) > 1 else ""
+            raise UnsatisfiableError(
+                f"{subdir}: {first.cause}{more}. Source: {first.source} [{first.established}]",
+                hint=first.remedy or _other_versions(first, self.facts),
+            )
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in found.unsafe]
+        return [*loud, *(f"unproven: {text}" for text in found.unproven)]
+
+
+def _other_versions(relation: Relation, facts: Facts) -> str:
+    """Which versions of the one are known to work with those of the other."""
+    left, right = relation.left, relation.right
+    works = [
+        other
+        for other in facts.relations
+        if {other.left.package, other.right.package} == {left.package, right.package}
+        and other.verdict in ("works", "links")
+        and other.pythons in ((), relation.pythons)
+    ]
+    for other in works:
+        sides = (other.left, other.right) if other.left.package == left.package else (other.right, other.left)
+        if _overlap(sides[1].versions, right.versions):
+            return f"take {facts.display(left.package)} {sides[0].versions.removeprefix('==')} beside it"
+        if _overlap(sides[0].versions, left.versions):
+            return f"take {facts.display(right.package)} {sides[1].versions.removeprefix('==')} beside it"
+    names = f"{left.package} or {right.package}"
+    return f"`envbuild compat --package {left.package}` shows which versions go together; pin another {names}"
+
+
+def _overlap(first: str, second: str) -> bool:
+    """Whether two ranges are about the same minor, as facts write them."""
+    return first.removesuffix(".*").removeprefix("==") == second.removesuffix(".*").removeprefix("==")
