@@ -20,6 +20,18 @@ def listed(lines: Sequence[str], *, most: int = 12) -> tuple[str, ...]:
     return (*lines[:most], f"… and {len(lines) - most:,} more")
 
 
+def listing(names: Sequence[str], *, most: int = 4) -> str:
+    """`a`, `a and b`, `a, b and c`; `a, b, c, d and 3 others`."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {plural(len(names) - most, 'other')}"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def capital(text: str) -> str:
+    """`importing keras` as `Importing keras`."""
+    return text[:1].upper() + text[1:]
+
+
 def dotted(version: Sequence[int]) -> str:
     """`(14, 0, 0)` as `14.0`."""
     parts = list(version)

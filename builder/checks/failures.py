@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
 from builder.checks import known_errors
-from builder.finding import Finding, Status
+from builder.checks.causes import error_of
+from builder.finding import Finding, Remedy, Status
+from builder.wording import capital
 
 if TYPE_CHECKING:
-    from builder.checks.context import Context
+    from collections.abc import Iterable
+
     from builder.checks.known_errors import Match
-    from builder.checks.remedy import Packages
+    from builder.checks.subject import Subject
     from builder.environment.ownership import Owner
     from builder.probes.harness import Outcome, Step
 
@@ -28,21 +31,20 @@ _TRACEBACK_FILE: Final = re.compile(r'^  File "(?P<file>[^"]+)", line \d+', re.M
 _NAMED_LIBRARY: Final = re.compile(r"(?P<file>/[^\s:'\"()]+\.(?:so|dylib)(?:\.[\w.]+)?)")
 
 
-def failure(step: Step, outcome: Outcome, context: Context, packages: Packages) -> Finding:
+def failure(step: Step, outcome: Outcome, subject: Subject) -> Finding:
     """The finding for a step that did not reach its end."""
-    doing = _doing(step)
     if step.how == "raised":
-        return _raised(step, outcome, context, packages)
+        return _raised(step, outcome, subject)
     if step.how == "exited":
-        return _exited(step, outcome, context, packages, stack=step.error)
+        return _exited(step, outcome, subject, stack=step.error)
     if outcome.timed_out:
-        return _hung(step, outcome, context, packages, doing=doing)
+        return _hung(step, outcome, subject)
     if outcome.returncode < 0:
-        return _killed(step, outcome, context, packages, doing=doing)
-    return _exited(step, outcome, context, packages, stack=outcome.exit_stack)
+        return _killed(step, outcome, subject)
+    return _exited(step, outcome, subject, stack=outcome.exit_stack)
 
 
-def _doing(step: Step) -> str:
+def doing(step: Step) -> str:
     """What was going on, as the end of a sentence."""
     if step.check.startswith("import."):
         return f"importing {step.subject}"
@@ -57,27 +59,39 @@ def signal_name(returncode: int) -> str:
         return f"signal {-returncode}"
 
 
-def _killed(step: Step, outcome: Outcome, context: Context, packages: Packages, *, doing: str) -> Finding:
-    name = signal_name(outcome.returncode)
-    file = _loading(outcome)
-    culprit = (packages.owner(Path(file)) if file else None) or _culprit(outcome.stderr, context, packages)
-    match = known(outcome.stderr, context, packages) or known_errors.match_signal(
-        name, is_osx=context.subdir.is_osx, values=_values(context, packages, culprit)
-    )
-    remedy = match.remedy if match else None
-    if culprit is not None and (match is None or match.known.signal is not None):
-        again = f"reinstall {culprit.name}: {packages.reinstall(culprit)}"
-        remedy = f"{again}\nIf that is not it, {remedy}" if remedy else again
+def _failed(step: Step, subject: Subject, *, title: str, evidence: Iterable[str], remedy: Remedy, text: str) -> Finding:
     return Finding(
         check=step.check,
         status=Status.FAIL,
-        title=f"The process died by {name} while {doing}" + (f": {match.cause}" if match else "."),
+        title=title,
+        evidence=tuple(evidence),
+        remedy=remedy,
+        about=concerned(text, subject, module=step.subject if step.check.startswith("import.") else ""),
+    )
+
+
+def _killed(step: Step, outcome: Outcome, subject: Subject) -> Finding:
+    name = signal_name(outcome.returncode)
+    file = _loading(outcome)
+    culprit = (subject.repair.owner(Path(file)) if file else None) or _culprit(outcome.stderr, subject)
+    match = known(outcome.stderr, subject) or known_errors.match_signal(
+        name, is_osx=_is_osx(subject), values=_values(subject, culprit)
+    )
+    remedy = remedy_of(match, subject, culprit) if match else subject.repair.restore([culprit])
+    if culprit is not None and match is not None and match.known.signal is not None:
+        again = subject.repair.restore([culprit])
+        remedy = Remedy(f"{again.say} If that does not help: {match.remedy}", again.commands)
+    return _failed(
+        step,
+        subject,
+        title=f"The process died by {name} while {doing(step)}" + (f": {match.cause}" if match else "."),
         evidence=(
             f"died by {name}, peak memory {outcome.peak_mib:.0f} MiB",
             *((f"while loading {file}",) if file else ()),
             *_tail(outcome.stderr),
         ),
         remedy=remedy,
+        text=f"{outcome.stderr}\n{file or ''}",
     )
 
 
@@ -88,70 +102,79 @@ def _loading(outcome: Outcome) -> str | None:
     return outcome.loading if creating and outcome.loading else None
 
 
-def _hung(step: Step, outcome: Outcome, context: Context, packages: Packages, *, doing: str) -> Finding:
-    culprit = _culprit(outcome.stderr, context, packages)
-    match = known(outcome.stderr, context, packages)
-    return Finding(
-        check=step.check,
-        status=Status.FAIL,
-        title=f"It hangs: {doing} did not end within {outcome.limit:.0f} s" + (f": {match.cause}" if match else "."),
-        evidence=tuple(_tail(outcome.stderr)) or ("no Python traceback could be had",),
-        remedy=match.remedy
-        if match
-        else (f"reinstall {culprit.name}: {packages.reinstall(culprit)}" if culprit else None)
-        or "the traceback in the evidence names the line that waits; `--timeout` allows a slow machine more time",
-    )
-
-
-def _exited(step: Step, outcome: Outcome, context: Context, packages: Packages, *, stack: str) -> Finding:
-    status = step.message if step.how == "exited" else str(outcome.returncode)
-    culprit = _culprit(stack, context, packages)
-    if culprit is None and step.check.startswith("import."):
-        culprit = packages.module_owner(step.subject)
-    by = f", ended by {culprit.name}" if culprit else ""
-    return Finding(
-        check=step.check,
-        status=Status.FAIL,
-        title=f"The process exits with status {status} while {_doing(step)}{by}; what comes after never runs.",
-        evidence=tuple(_tail(stack or outcome.stderr)) or (f"no message; {outcome.seconds:.1f} s after the start",),
-        remedy=f"reinstall {culprit.name}: {packages.reinstall(culprit)}"
-        if culprit
-        else f"look for sys.exit or os._exit in what {step.subject or step.check} runs",
-    )
-
-
-def _raised(step: Step, outcome: Outcome, context: Context, packages: Packages) -> Finding:
-    text = f"{step.error}\n{outcome.stderr}"
-    match = known(text, context, packages)
-    last = step.error.rstrip().splitlines()[-1] if step.error.strip() else step.message
+def _hung(step: Step, outcome: Outcome, subject: Subject) -> Finding:
+    culprit = _culprit(outcome.stderr, subject)
+    match = known(outcome.stderr, subject)
     if match is not None:
-        title, remedy = f"{_capital(_doing(step))} fails: {match.cause}", match.remedy
+        remedy = remedy_of(match, subject, culprit)
+    elif culprit is not None:
+        remedy = subject.repair.restore([culprit])
     else:
-        title = f"{_capital(_doing(step))} fails: {last}"
-        remedy = _cure(step.error, context, packages)
-    return Finding(check=step.check, status=Status.FAIL, title=title, evidence=tuple(_tail(step.error)), remedy=remedy)
+        remedy = Remedy("The evidence names the line that waits; `--timeout` allows a slow machine more time.")
+    return _failed(
+        step,
+        subject,
+        title=f"{capital(doing(step))} timed out after {outcome.limit:.0f} s" + (f": {match.cause}" if match else "."),
+        evidence=tuple(_tail(outcome.stderr)) or ("there is no Python traceback",),
+        remedy=remedy,
+        text=outcome.stderr,
+    )
 
 
-def _cure(text: str, context: Context, packages: Packages) -> str:
-    """Remove a file that is nobody's and hides a module, else reinstall the package the text points at."""
-    stranger = _stranger(text, context)
+def _exited(step: Step, outcome: Outcome, subject: Subject, *, stack: str) -> Finding:
+    status = step.message if step.how == "exited" else str(outcome.returncode)
+    culprit = _culprit(stack, subject)
+    if culprit is None and step.check.startswith("import."):
+        culprit = subject.repair.module_owner(step.subject)
+    by = f", ended by {culprit.name}" if culprit else ""
+    return _failed(
+        step,
+        subject,
+        title=f"The process exits with status {status} while {doing(step)}{by}; what comes after never runs.",
+        evidence=tuple(_tail(stack or outcome.stderr)) or (f"no message; {outcome.seconds:.1f} s after the start",),
+        remedy=subject.repair.restore([culprit])
+        if culprit
+        else Remedy(f"Look for sys.exit or os._exit in what {step.subject or step.check} runs."),
+        text=stack or outcome.stderr,
+    )
+
+
+def _raised(step: Step, outcome: Outcome, subject: Subject) -> Finding:
+    text = f"{step.error}\n{outcome.stderr}"
+    match = known(text, subject)
+    last = step.error.rstrip().splitlines()[-1] if step.error.strip() else step.message
+    return _failed(
+        step,
+        subject,
+        title=f"{capital(doing(step))} fails: {match.cause if match is not None else last}",
+        evidence=_tail(step.error),
+        remedy=remedy_of(match, subject, _culprit(text, subject)) if match is not None else _cure(step.error, subject),
+        text=step.error,
+    )
+
+
+def _cure(text: str, subject: Subject) -> Remedy:
+    """Set aside a file that is nobody's and hides a module, else reinstall the package the text points at."""
+    stranger = _stranger(text, subject)
     if stranger is not None:
-        return f"remove or rename {stranger}, or what puts its folder on Python's path: it is not the environment's"
-    culprit = _culprit(text, context, packages)
-    return f"reinstall {culprit.name}: {packages.reinstall(culprit)}" if culprit else packages.rebuild()
+        return Remedy(
+            f"{stranger} is not part of the environment: rename it if it is yours, or take its folder off Python's "
+            "path (PYTHONPATH, a .pth file, the working directory)."
+        )
+    return subject.repair.restore([_culprit(text, subject)])
 
 
-def _stranger(text: str, context: Context) -> Path | None:
+def _stranger(text: str, subject: Subject) -> Path | None:
     """The file that raised, where it is neither the environment's nor its base interpreter's (a venv's library)."""
     frames = [match["file"] for match in _TRACEBACK_FILE.finditer(text)]
     if not frames or not frames[-1].startswith("/") or _MACHINERY.match(f'  File "{frames[-1]}"'):
         return None
-    file = Path(frames[-1])
-    homes = (context.prefix.path, context.python.resolve().parent.parent)
+    file, python = Path(frames[-1]), subject.environment.python
+    homes = (subject.environment.path, *((python.resolve().parent.parent,) if python is not None else ()))
     return None if any(file.is_relative_to(home) for home in homes) else file
 
 
-def known(text: str, context: Context, packages: Packages, *, survived: bool = False) -> Match | None:
+def known(text: str, subject: Subject, *, survived: bool = False) -> Match | None:
     """The known error that a text shows, with files named by their packages and symbols demangled."""
 
     def describe(name: str, value: str) -> str:
@@ -159,52 +182,94 @@ def known(text: str, context: Context, packages: Packages, *, survived: bool = F
             return shown(value.encode())
         if not name.startswith("file"):
             return value
-        owner = packages.owner(Path(value))
+        owner = subject.repair.owner(Path(value))
         return f"{Path(value).name} ({owner.name} {owner.version})" if owner else Path(value).name
 
     return known_errors.match_text(
         text,
-        is_osx=context.subdir.is_osx,
-        values=_values(context, packages, _culprit(text, context, packages)),
+        is_osx=_is_osx(subject),
+        values=_values(subject, _culprit(text, subject)),
         survived=survived,
         describe=describe,
     )
 
 
-def _values(context: Context, packages: Packages, culprit: Owner | None) -> dict[str, str]:
+def _is_osx(subject: Subject) -> bool:
+    return subject.subdir is not None and subject.subdir.is_osx
+
+
+def remedy_of(match: Match, subject: Subject, culprit: Owner | None) -> Remedy:
+    """The remedy of a known error, with the commands that its words stand for."""
+    told = match.known.remedy
+    repair = subject.repair
+    if "{numpy_fix}" in told:
+        remedy = _numpy_fix(subject, culprit)
+    elif "{reinstall}" in told:
+        remedy = repair.restore([culprit])
+    elif "{rebuild}" in told:
+        remedy = repair.rebuild()
+    else:
+        return Remedy(capital(match.remedy))
+    return Remedy(capital(match.remedy), remedy.commands)
+
+
+def _values(subject: Subject, culprit: Owner | None) -> dict[str, str]:
     """What causes and remedies of known errors may name."""
     return {
-        "prefix": str(context.prefix.path),
-        "python": str(context.python),
-        "rebuild": packages.rebuild(),
-        "reinstall": packages.reinstall(culprit) if culprit else packages.rebuild(),
+        "prefix": str(subject.environment.path),
+        "python": str(subject.environment.python),
+        "rebuild": "build the environment again",
+        "reinstall": f"reinstall {culprit.name}" if culprit else "build the environment again",
         "culprit": f"{culprit.name} {culprit.version}" if culprit else "a package",
-        "numpy_fix": _numpy_fix(packages, culprit),
+        "numpy_fix": _numpy_fix(subject, culprit).say.rstrip("."),
     }
 
 
-def _numpy_fix(packages: Packages, culprit: Owner | None) -> str:
+def _numpy_fix(subject: Subject, culprit: Owner | None) -> Remedy:
     """How a package and NumPy are made to fit: what the lock says of either, else a newer package or NumPy 1."""
-    numpy = packages.module_owner("numpy")
-    for owner in (numpy, culprit):
-        if owner is not None and packages.locked_version(owner.name) not in (None, owner.version):
-            return f"go back to what is locked: {packages.reinstall(owner)}"
-    older = packages.install("numpy<2")
+    repair = subject.repair
+    for owner in (repair.module_owner("numpy"), culprit):
+        if owner is not None and repair.locked_version(owner.name) not in (None, owner.version):
+            return repair.restore([owner], why=f"go back to the locked version of {owner.name}.")
     if culprit is None or culprit.manager == "conda":
-        return f"go back to NumPy 1: {older}"
-    return f"upgrade it: {packages.install('--upgrade', culprit.name)}\nor go back to NumPy 1: {older}"
+        return repair.install("numpy<2", say="go back to NumPy 1.")
+    return repair.install(culprit.name, say=f"upgrade {culprit.name}, or go back to NumPy 1.")
 
 
-def _culprit(text: str, context: Context, packages: Packages) -> Owner | None:
+def _culprit(text: str, subject: Subject) -> Owner | None:
     """The package whose file the text points at: a library it names, else the innermost frame in a package."""
+    return next((owner for file in _files(text) if (owner := subject.repair.owner(file))), None)
+
+
+def _files(text: str) -> list[Path]:
+    """The files that a text names, the likeliest to be at fault first."""
     named = [Path(match["file"]) for match in _NAMED_LIBRARY.finditer(text)]
     frames = [Path(match["file"]) for match in _TRACEBACK_FILE.finditer(text)]
     # faulthandler prints the innermost frame first, a traceback prints it last.
-    innermost_first = frames if "most recent call first" in text else frames[::-1]
-    for file in (*named, *innermost_first):
-        if file.is_relative_to(context.prefix.path) and (owner := packages.owner(file)):
-            return owner
-    return None
+    return [*named, *(frames if "most recent call first" in text else frames[::-1])]
+
+
+def concerned(text: str, subject: Subject, *, module: str = "") -> frozenset[str]:
+    """What a failure is about: the innermost file of a package that its text names, that package, and the error.
+
+    Where the text names no file of the environment, it is the package of `module`.
+    """
+    root = subject.environment.path
+    names: set[str] = set()
+    for file in _files(text):
+        owner = subject.repair.owner(file)
+        if file.is_relative_to(root):
+            names.add(file.relative_to(root).as_posix())
+        if owner is not None:
+            names.add(owner.name)
+            break
+    else:
+        owner = subject.repair.module_owner(module) if module else None
+        names |= {owner.name} if owner is not None else set()
+    lines = text.strip().splitlines()
+    if text.lstrip().startswith("Traceback") and lines:
+        names.add(error_of(lines[-1]))
+    return frozenset(names)
 
 
 def _tail(text: str) -> list[str]:
@@ -213,7 +278,3 @@ def _tail(text: str) -> list[str]:
         start = next(index for index, line in enumerate(lines) if "most recent call first" in line)
         return lines[max(0, start - 2) : start + _LINES]
     return lines[-_LINES:]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

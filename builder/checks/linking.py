@@ -1,55 +1,43 @@
-"""Linking: will dyld find every library and every symbol?"""
+"""Linking: will the loader find every library and every symbol, on every system the environment is for?"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
 from builder.binaries.dyld import Place
-from builder.checks.registry import Check
-from builder.checks.survey import MissingLibrary, Scope, optional_reason
-from builder.finding import Finding, Status
-from builder.wording import listed, plural
+from builder.checks.check import Check, Needs
+from builder.checks.survey import MissingLibrary, optional_reason
+from builder.finding import Finding, Remedy, Status
+from builder.probes.level import Level
+from builder.wording import dotted, listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.binaries.dyld import Process
+    from builder.binaries.elf import ElfBinary
     from builder.binaries.inventory import Binary
     from builder.binaries.symbols import Missing
+    from builder.checks.subject import Subject
     from builder.checks.survey import Survey
 
-CHECKS: Final = (
-    Check(
-        id="link.missing-library",
-        area="linking",
-        catches="A library that a program, an extension module or a plug-in needs and that the loader will not find.",
-        otherwise="ImportError: dlopen(…): Library not loaded: @rpath/libomp.dylib … Reason: tried: …",
-    ),
-    Check(
-        id="link.symbols",
-        area="linking",
-        catches="A symbol that the library it must come from does not export: packages that were not built together.",
-        otherwise="ImportError: dlopen(…): Symbol not found: __ZN3tsl8internal10LogMessageC1EPKcii … Expected in: …",
-    ),
-)
+_NONE: Final = "No binaries to check"
 
 
-def check(survey: Survey) -> Iterator[Finding]:
-    if not survey.is_mac:
-        return
-    if not survey.inventory.binaries:
-        wanted = CHECKS if survey.scope is Scope.FULL else CHECKS[:1]
-        yield from (
-            Finding(check=check.id, status=Status.SKIP, title="No binary is there to look at") for check in wanted
-        )
-        return
-    yield from _missing_libraries(survey)
-    if survey.scope is Scope.FULL:
-        yield from _symbols(survey)
+def _libraries(subject: Subject) -> Iterator[Finding]:
+    survey = subject.survey
+    if not (survey.inventory.binaries if survey.is_mac else survey.elf.binaries):
+        yield Finding(check="link.missing-library", status=Status.SKIP, title=_NONE)
+    elif survey.is_mac:
+        yield from _mac_libraries(subject)
+    else:
+        yield from _linux_libraries(subject)
 
 
-def _missing_libraries(survey: Survey) -> Iterator[Finding]:
+def _mac_libraries(subject: Subject) -> Iterator[Finding]:
+    survey = subject.survey
     harmless: list[str] = []
     grouped: dict[str, list[MissingLibrary]] = {}
     for missing in survey.missing_libraries:
@@ -59,7 +47,7 @@ def _missing_libraries(survey: Survey) -> Iterator[Finding]:
         else:
             grouped.setdefault(missing.resolution.name, []).append(missing)
     for name, items in grouped.items():
-        yield _missing_library(survey, name, items)
+        yield _mac_library(subject, name, items)
     if not grouped:
         images = {path for process in survey.processes for path in process.images}
         system = {
@@ -77,6 +65,41 @@ def _missing_libraries(survey: Survey) -> Iterator[Finding]:
                 f"{plural(len(survey.processes), 'entry', 'entries')} resolved as dyld does",
                 f"{len(system)} libraries of macOS taken as present: they live in its shared cache, not on disk",
                 *listed([f"left out: {line}" for line in harmless], most=8),
+            ),
+        )
+
+
+def _linux_libraries(subject: Subject) -> Iterator[Finding]:
+    survey = subject.survey
+    tree = survey.elf
+    harmless = [item for item in tree.missing if optional_reason(item.binary.rel) is not None]
+    grouped: dict[str, list[ElfBinary]] = {}
+    for item in tree.missing:
+        if item not in harmless:
+            grouped.setdefault(item.name, []).append(item.binary)
+    for name, binaries in grouped.items():
+        first = binaries[0]
+        yield Finding(
+            check="link.missing-library",
+            status=Status.FAIL,
+            title=f"{first.rel} needs {name}, which the environment does not provide",
+            evidence=(
+                f"{name}: cannot open shared object file: No such file or directory",
+                f"Searched: {', '.join(first.search) or 'no RUNPATH'}",
+                *listed([f"also needed by: {binary.rel}" for binary in binaries[1:]], most=5),
+            ),
+            remedy=_library_remedy(subject, name, first.rel),
+            about=frozenset((first.rel, survey.packages.owner(first.rel))),
+        )
+    if not grouped:
+        needed = sum(len(binary.needed) for binary in tree.binaries)
+        yield Finding(
+            check="link.missing-library",
+            status=Status.PASS,
+            title=f"Every library that {plural(len(tree.binaries), 'binary', 'binaries')} need is there",
+            evidence=(
+                f"{needed:,} NEEDED entries resolved; glibc and what manylinux leaves to the system taken as present",
+                *listed([f"left out: {item.binary.rel} lacks {item.name}" for item in harmless], most=5),
             ),
         )
 
@@ -103,7 +126,8 @@ def _is_module(binary: Binary) -> bool:
     return binary.name.endswith(".so") or binary.is_program or binary.rel.startswith("tensorflow-plugins/")
 
 
-def _missing_library(survey: Survey, name: str, items: list[MissingLibrary]) -> Finding:
+def _mac_library(subject: Subject, name: str, items: list[MissingLibrary]) -> Finding:
+    survey = subject.survey
     first = items[0]
     tried = first.resolution.tried
     lines = [
@@ -124,20 +148,28 @@ def _missing_library(survey: Survey, name: str, items: list[MissingLibrary]) -> 
         title=f"{first.image.rel} needs {name}, which the environment does not provide"
         + (f" (and {plural(others, 'more binary does', 'more binaries do')})" if others else ""),
         evidence=tuple(lines),
-        remedy=_library_remedy(name, survey.packages.described(first.image.rel)),
+        remedy=_library_remedy(subject, name, first.image.rel),
+        about=frozenset((first.image.rel, survey.packages.owner(first.image.rel))),
     )
 
 
-def _library_remedy(name: str, package: str) -> str:
-    leaf = name.rpartition("/")[2]
+def _library_remedy(subject: Subject, name: str, rel: str) -> Remedy:
+    """Where the lock says what belongs here, that; else what usually brings the library."""
+    if subject.environment.stamp is not None:
+        return subject.repair.restore([subject.survey.packages.package(rel)])
+    leaf, package = name.rpartition("/")[2], subject.survey.packages.described(rel)
     if leaf.startswith("libomp"):
-        return "Install the OpenMP runtime: `conda install llvm-openmp`, or take the package from conda-forge."
-    if leaf.startswith("_pywrap_tensorflow"):
-        return "Take a plug-in that was built for this TensorFlow, or an older TensorFlow; see `envbuild compat`."
-    return f"Install the package that provides {leaf}, or another version of {package} that brings it along."
+        return Remedy("Install the OpenMP runtime (conda-forge's llvm-openmp), or take the package from conda-forge.")
+    return Remedy(f"Install the package that provides {leaf}, or another version of {package} that brings it along.")
 
 
-def _symbols(survey: Survey) -> Iterator[Finding]:
+def _symbols(subject: Subject) -> Iterator[Finding]:
+    survey = subject.survey
+    if not survey.is_mac:
+        return
+    if not survey.inventory.binaries:
+        yield Finding(check="link.symbols", status=Status.SKIP, title=_NONE)
+        return
     lacking: dict[str, tuple[Process, tuple[Missing, ...]]] = {}
     for process, items in survey.missing_symbols:
         path = items[0].image.path
@@ -149,14 +181,15 @@ def _symbols(survey: Survey) -> Iterator[Finding]:
         optional = optional_reason(process.entry.rel) is not None
         pairs.setdefault((*_pair(survey, items[0]), optional), []).append((process, items))
     for (package, host, optional), images in pairs.items():
-        yield _unfit(survey, package, host, images, optional=optional)
+        yield _unfit(subject, package, host, images, optional=optional)
     for rel, reason in survey.binder.damaged.items():
         yield Finding(
             check="link.symbols",
             status=Status.FAIL,
             title=f"The symbols of {rel} cannot be read",
             evidence=(reason,),
-            remedy=f"Install {survey.packages.described(rel)} again; the file is damaged.",
+            remedy=subject.repair.restore([survey.packages.package(rel)]),
+            about=frozenset((rel, survey.packages.owner(rel))),
         )
     stopped = len(survey.stopped)
     tally = survey.binder.tally
@@ -181,7 +214,7 @@ def _pair(survey: Survey, item: Missing) -> tuple[str, str]:
 
 
 def _unfit(
-    survey: Survey,
+    subject: Subject,
     package: str,
     host: str,
     images: list[tuple[Process, tuple[Missing, ...]]],
@@ -189,6 +222,7 @@ def _unfit(
     optional: bool,
 ) -> Finding:
     """One finding for one pair of packages: the first image with all that dyld would say, the others in a line each."""
+    survey = subject.survey
     process, items = images[0]
     first = items[0]
     lines = [
@@ -215,9 +249,14 @@ def _unfit(
         title=f"{first.image.rel} cannot load: {fit}"
         + (f" (and {plural(others, 'more binary', 'more binaries')})" if others else ""),
         evidence=tuple(lines),
-        remedy=f"Install versions that were built together: the {name} for this {host}, or the host of this {package}."
-        if host and host != package
-        else f"Install {name} again, in the version made for the package that loads it.",
+        remedy=subject.repair.restore([survey.packages.package(first.image.rel)])
+        if subject.environment.stamp is not None
+        else Remedy(
+            f"Install versions that were built together: the {name} for this {host}, or the host of this {package}."
+            if host and host != package
+            else f"Install {name} again, in the version made for the package that loads it."
+        ),
+        about=frozenset((first.image.rel, survey.packages.owner(first.image.rel))),
     )
 
 
@@ -232,3 +271,118 @@ def _told_by_dyld(survey: Survey, item: Missing) -> tuple[str, ...]:
     if item.how == "flat":
         return f"symbol not found in flat namespace '{raw}'" + (f"  {plain}" if plain else ""), referenced
     return f"Symbol not found: {name}", referenced, "Expected as weak-def export from some loaded dylib"
+
+
+def _floor(subject: Subject) -> Iterator[Finding]:
+    survey = subject.survey
+    if not survey.is_mac:
+        return
+    if not survey.inventory.binaries:
+        yield Finding(check="link.macos-floor", status=Status.SKIP, title=_NONE)
+        return
+    built = [binary for binary in survey.inventory.binaries if binary.serves and binary.commands.minos is not None]
+    newest = sorted(built, key=lambda binary: binary.commands.minos or (0, 0, 0), reverse=True)
+    highest = newest[0] if newest else None
+    asked = subject.expectations.macos
+    if highest is None or asked is None:
+        evidence = (f"newest deployment target: {_built_for(survey, highest)}",) if highest is not None else ()
+        yield Finding(
+            check="link.macos-floor",
+            status=Status.SKIP,
+            title="No oldest macOS is known for this environment (it has no stamp that names one)",
+            evidence=evidence,
+        )
+        return
+    floor = tuple(int(part) for part in re.findall(r"\d{1,4}", asked)[:3])
+    above = [binary for binary in newest if (binary.commands.minos or (0, 0, 0)) > (*floor, 0, 0, 0)[:3]]
+    if above:
+        yield Finding(
+            check="link.macos-floor",
+            status=Status.WARN,
+            title=f"{plural(len(above), 'binary needs', 'binaries need')} a newer macOS than the recipe's {asked}",
+            evidence=listed([_built_for(survey, binary) for binary in above]),
+            remedy=Remedy(f"Raise `macos:` in the recipe, or take builds of these packages that run on macOS {asked}."),
+        )
+        return
+    yield Finding(
+        check="link.macos-floor",
+        status=Status.PASS,
+        title=f"All {plural(len(built), 'binary runs', 'binaries run')} on macOS {asked}",
+        evidence=(f"newest deployment target: {_built_for(survey, highest)}",),
+    )
+
+
+def _built_for(survey: Survey, binary: Binary) -> str:
+    return f"{binary.rel} ({survey.packages.described(binary.rel)}): macOS {dotted(binary.commands.minos or ())}"
+
+
+def _compatibility(subject: Subject) -> Iterator[Finding]:
+    """dyld of macOS 12 and later (dyld-1378 has no such comparison) loads them all the same; macOS 11 refuses."""
+    survey = subject.survey
+    if not survey.is_mac:
+        return
+    if not survey.inventory.binaries:
+        yield Finding(check="link.compatibility", status=Status.SKIP, title=_NONE)
+        return
+    older: dict[str, str] = {}
+    counted = 0
+    for process in survey.processes:
+        for image, resolutions in process.images.values():
+            for wanted, resolution in zip(image.commands.dylibs, resolutions, strict=True):
+                found = resolution.binary.commands.compatibility_version if resolution.binary is not None else None
+                counted += found is not None
+                if resolution.binary is not None and found is not None and found < wanted.compatibility_version:
+                    needed, library = dotted(wanted.compatibility_version), resolution.binary.rel
+                    line = f"{image.rel} requires version {needed} of {library}, which provides {dotted(found)}"
+                    older[f"{image.rel} {library}"] = line
+    if older:
+        yield Finding(
+            check="link.compatibility",
+            status=Status.WARN,
+            title=f"{plural(len(older), 'binary was', 'binaries were')} linked with a newer library than this one",
+            evidence=listed(list(older.values())),
+            remedy=Remedy("Install the version of the library that the package was built with; macOS 11 refuses this."),
+        )
+    else:
+        yield Finding(
+            check="link.compatibility",
+            status=Status.PASS,
+            title=f"All {counted:,} links agree on compatibility versions",
+        )
+
+
+CHECKS: Final = (
+    Check(
+        id="link.missing-library",
+        area="linking",
+        needs=Needs.FILES,
+        level=Level.QUICK,
+        catches="A library that a program, an extension module or a plug-in needs and that the loader will not find.",
+        otherwise="ImportError: dlopen(…): Library not loaded: @rpath/libomp.dylib … Reason: tried: …",
+        run=_libraries,
+    ),
+    Check(
+        id="link.symbols",
+        area="linking",
+        needs=Needs.FILES,
+        catches="A symbol that the library it must come from does not export: packages that were not built together.",
+        otherwise="ImportError: dlopen(…): Symbol not found: __ZN3tsl8internal10LogMessageC1EPKcii … Expected in: …",
+        run=_symbols,
+    ),
+    Check(
+        id="link.macos-floor",
+        area="linking",
+        needs=Needs.FILES,
+        catches="Binaries built for a newer macOS than the oldest one the recipe promises to run on.",
+        otherwise="Symbol not found … (built for macOS 14.0 which is newer than running OS), on an older Mac only.",
+        run=_floor,
+    ),
+    Check(
+        id="link.compatibility",
+        area="linking",
+        needs=Needs.FILES,
+        catches="A library that claims compatibility with older versions only than its users were linked with.",
+        otherwise="Library not loaded: … Incompatible library version: … requires version 3.0.0 or later (macOS 11).",
+        run=_compatibility,
+    ),
+)

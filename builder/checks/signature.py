@@ -2,67 +2,73 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
-from builder.checks.registry import Check
-from builder.finding import Finding, Status
+from builder.checks.check import Check, Needs
+from builder.finding import Finding, Remedy, Status
 from builder.wording import listed, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.binaries.hashing import Answer
     from builder.binaries.macho import SliceVerdict
-    from builder.checks.survey import Survey
-
-CHECKS: Final = (
-    Check(
-        id="sign.adhoc",
-        area="signature",
-        catches="arm64 binaries without a code signature, or edited after signing (prefix replacement, patching).",
-        otherwise="zsh: killed     python (exit status 137, EXC_BAD_ACCESS Code Signature Invalid), with no message.",
-    ),
-)
+    from builder.checks.subject import Subject
 
 
-def check(survey: Survey, answers: dict[tuple[str, str], Answer]) -> Iterator[Finding]:
+def _signatures(subject: Subject) -> Iterator[Finding]:
+    survey = subject.survey
     if not survey.is_mac:
         return
     if survey.arch != "arm64":
         yield Finding(check="sign.adhoc", status=Status.SKIP, title="Intel code needs no signature")
         return
-    bad: list[str] = []
+    bad: dict[str, str] = {}
     pages = signed = 0
     for binary in survey.inventory.binaries:
-        answer = answers.get(("pages", binary.path))
+        answer = subject.files.pages(binary.path)
         if answer is None:
             continue
         if answer.verdicts is None:
-            bad.append(f"{binary.rel}: {answer.error}")
+            bad[binary.rel] = f"{binary.rel}: {answer.error}"
             continue
         for verdict in answer.verdicts:
             if verdict.arch in ("arm64", "arm64e"):
                 signed += 1
                 pages += verdict.pages
                 if not verdict.ok:
-                    bad.append(f"{binary.rel}: {_problem(verdict)}")
+                    bad[binary.rel] = f"{binary.rel}: {_problem(verdict)}"
     if bad:
+        verb = "has an invalid signature" if len(bad) == 1 else "have invalid signatures"
         yield Finding(
             check="sign.adhoc",
             status=Status.FAIL,
-            title=f"macOS kills what loads {plural(len(bad), 'binary', 'binaries')}: the code signature does not hold",
-            evidence=listed(bad),
-            remedy="Install the package again, or sign the file on the Mac: codesign --force --sign - FILE",
+            title=f"{plural(len(bad), 'binary', 'binaries')} {verb}; macOS will kill processes that load "
+            f"{'it' if len(bad) == 1 else 'them'}",
+            evidence=listed(list(bad.values())),
+            remedy=_remedy(subject, list(bad)),
+            about=frozenset((*bad, *map(survey.packages.owner, bad))),
         )
-    else:
+    elif signed:
         yield Finding(
             check="sign.adhoc",
-            status=Status.PASS if signed else Status.SKIP,
-            title=f"All {plural(signed, 'binary is', 'binaries are')} signed, and their pages are as they were signed"
-            if signed
-            else "No arm64 binary is there to look at",
-            evidence=(f"{pages:,} pages hashed",) if signed else (),
+            status=Status.PASS,
+            title=f"All {plural(signed, 'binary has a valid signature', 'binaries have valid signatures')}",
+            evidence=(f"{pages:,} pages hashed",),
         )
+    else:
+        yield Finding(check="sign.adhoc", status=Status.SKIP, title="No binaries to check")
+
+
+def _remedy(subject: Subject, rels: list[str]) -> Remedy:
+    """Sound files where the lock says which; else a new signature, which is all that the kernel asks for."""
+    if subject.environment.stamp is not None or len(rels) > 20:
+        return subject.repair.restore(map(subject.survey.packages.package, rels))
+    files = [str(subject.environment.path / rel) for rel in rels]
+    return Remedy(
+        "Reinstall the packages of these files, or sign the files on the Mac.",
+        (shlex.join(("codesign", "--force", "--sign", "-", *files)),),
+    )
 
 
 def _problem(verdict: SliceVerdict) -> str:
@@ -72,3 +78,16 @@ def _problem(verdict: SliceVerdict) -> str:
         return verdict.problem
     first = ", ".join(map(str, verdict.wrong_pages))
     return f"{plural(verdict.wrong_count, 'page')} of {verdict.pages:,} changed since it was signed (first: {first})"
+
+
+CHECKS: Final = (
+    Check(
+        id="sign.adhoc",
+        area="signature",
+        needs=Needs.FILES,
+        hashes=True,
+        catches="arm64 binaries without a code signature, or edited after signing (prefix replacement, patching).",
+        otherwise="zsh: killed     python (exit status 137, EXC_BAD_ACCESS Code Signature Invalid), with no message.",
+        run=_signatures,
+    ),
+)

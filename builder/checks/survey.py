@@ -1,11 +1,10 @@
-"""What all static checks look at: read once, when the first check asks."""
+"""The binaries of an environment: read once, when the first check asks."""
 
 from __future__ import annotations
 
 import os
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -14,24 +13,16 @@ from builder.binaries.dyld import Linker, Place, Process
 from builder.binaries.elf import ElfTree, host_folders, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
-from builder.checks.architecture import usual_python
+from builder.checks.remedy import Repair
+from builder.checks.tags import usual_python
 from builder.frameworks import registry
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from builder.binaries.dyld import Resolution
     from builder.binaries.inventory import Binary
     from builder.environment.environment import Environment
     from builder.environment.ownership import Ownership
-
-
-class Scope(StrEnum):
-    """How much to look at: QUICK is architectures and libraries, FULL every file and every symbol."""
-
-    QUICK = "quick"
-    FULL = "full"
 
 
 #: Parts that a package loads only if the machine has something they need, and does without otherwise: (path, why).
@@ -68,60 +59,89 @@ class MissingLibrary:
 
 
 class Survey:
-    """A prefix under examination. Nothing in it is run; every attribute is computed once, on demand."""
+    """The binaries of a prefix. Nothing in it is run; every attribute is computed once, on demand.
 
-    def __init__(self, prefix: Environment, *, scope: Scope, progress: Callable[[str], None] | None = None) -> None:
-        self.prefix = prefix
-        self.scope = scope
-        self._progress = progress
+    Without `looks_up_symbols` the checks that ask for it stop at libraries.
+    """
 
-    def tell(self, phase: str) -> None:
-        if self._progress is not None:
-            self._progress(phase)
+    def __init__(self, environment: Environment, *, looks_up_symbols: bool = True) -> None:
+        self.environment = environment
+        self.looks_up_symbols = looks_up_symbols
 
     @cached_property
     def inventory(self) -> Inventory:
-        self.tell("reading the binaries")
-        return take_inventory(self.prefix.path, subdir=self.prefix.subdir)
+        return take_inventory(self.environment.path, subdir=self.environment.subdir)
+
+    @cached_property
+    def repair(self) -> Repair:
+        """Whose a file is, and the commands that put it right."""
+        return Repair(self.environment)
 
     @cached_property
     def packages(self) -> Ownership:
-        return self.prefix.owners.with_plugins({plugin.folder: plugin.host for plugin in registry.gpu_plugins()})
+        """Who owns which file, and which of them are loaded by a framework as its plug-ins."""
+        return self.environment.owners.with_plugins({plugin.folder: plugin.host for plugin in registry.gpu_plugins()})
 
     @cached_property
     def arch(self) -> str:
         """The target's architecture, as Mach-O names it."""
         if self.inventory.binaries:
             return self.inventory.binaries[0].arch
-        return self.prefix.subdir.machine if self.prefix.subdir is not None else "arm64"
+        return self.environment.subdir.machine if self.environment.subdir is not None else "arm64"
 
     @property
     def is_mac(self) -> bool:
         """Whether the prefix is one for macOS: by the platform it is for, or else by the binaries in it."""
-        if self.prefix.subdir is not None and self.prefix.subdir is not Subdir.NOARCH:
-            return self.prefix.subdir.is_osx
+        if self.environment.subdir is not None and self.environment.subdir is not Subdir.NOARCH:
+            return self.environment.subdir.is_osx
         return bool(self.inventory.binaries) or not self.inventory.elf
 
     @cached_property
     def elf_machine(self) -> str:
         """The target's machine in a Linux prefix: asked for, or that of most binaries."""
-        if self.prefix.subdir is not None and self.prefix.subdir.is_linux:
-            return self.prefix.subdir.machine
+        if self.environment.subdir is not None and self.environment.subdir.is_linux:
+            return self.environment.subdir.machine
         return usual_machine(self.inventory.root, self.inventory.elf) or "x86_64"
+
+    @property
+    def usual_subdir(self) -> Subdir | None:
+        """The platform that most of the binaries are for; None where there are none."""
+        if self.inventory.binaries:
+            return Subdir.OSX_ARM64 if self.arch == "arm64" else Subdir.OSX_64
+        if self.inventory.elf:
+            return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(self.elf_machine)
+        return None
+
+    @property
+    def target(self) -> Subdir:
+        """The platform that the environment is for; where nothing says it, the one its binaries run on."""
+        named = self.environment.subdir
+        if named is not None and named is not Subdir.NOARCH:
+            return named
+        return self.usual_subdir or (Subdir.OSX_ARM64 if self.is_mac else Subdir.LINUX_64)
 
     @cached_property
     def elf(self) -> ElfTree:
         """The ELF binaries of a Linux prefix."""
-        self.tell("resolving libraries")
         folders = host_folders(self.elf_machine)
         return ElfTree(self.inventory.root, self.inventory.elf, self.packages, host_folders=folders)
 
     @cached_property
+    def python_version(self) -> tuple[int, int] | None:
+        """(major, minor) of the Python that the packages are for: the prefix's, else that of most wheels."""
+        return self.environment.python_version or usual_python(self.environment.distributions)
+
+    @property
+    def python_minor(self) -> str | None:
+        """`3.12`, or None where nothing in the prefix says."""
+        return ".".join(map(str, self.python_version)) if self.python_version is not None else None
+
+    @cached_property
     def interpreter(self) -> Binary | None:
         """The Mach-O interpreter, or None: a folder of wheels, or one that is no Mach-O file."""
-        if self.prefix.python is None:
+        if self.environment.python is None:
             return None
-        real = os.path.realpath(self.prefix.python)
+        real = os.path.realpath(self.environment.python)
         return self.inventory.by_path.get(real) or outside_binary(real, arch=self.arch)
 
     @cached_property
@@ -135,7 +155,6 @@ class Survey:
 
         A library that some entry links is looked at there, where the rpaths of its loaders count.
         """
-        self.tell("resolving libraries")
         serving = [binary for binary in self.inventory.binaries if binary.serves]
         first = [binary for binary in serving if binary.is_program or _is_module(binary)]
         found = [self.linker.process(binary) for binary in first]
@@ -181,28 +200,17 @@ class Survey:
     @cached_property
     def missing_symbols(self) -> tuple[tuple[Process, tuple[Missing, ...]], ...]:
         """Per process and image the symbols dyld will not find; processes that lack a library stop before that."""
-        self.tell("looking up symbols")
         return tuple(self.binder.check(process for process in self.processes if process.entry.path not in self.stopped))
 
-    @property
-    def looks_up_symbols(self) -> bool:
-        return self.scope is Scope.FULL
-
-    @property
-    def python_minor(self) -> str | None:
-        """`3.12`: the interpreter's, or that of most wheels in a folder without one."""
-        version = self.prefix.python_version or usual_python(self.prefix.distributions)
-        return f"{version[0]}.{version[1]}" if version else None
-
     def unbound(self, process: Process) -> list[str]:
-        """What dyld would miss when it loads the process, one line each."""
+        """What dyld would miss when it loads `process`, one line each; empty where it loads."""
         entry = process.entry
         lines = [
             f"Library not loaded: {item.resolution.name}"
             for item in self.missing_libraries
             if item.process is process or item.image is entry
         ]
-        if lines or self.scope is not Scope.FULL:
+        if lines or not self.looks_up_symbols:
             return lines
         missing = [item for other, items in self.missing_symbols if other is process for item in items]
         for item in sorted(missing, key=lambda item: item.position)[:10]:

@@ -1,50 +1,25 @@
-"""Judging what the user's own settings do to an environment: user site, PYTHONPATH, keras.json, variables."""
+"""The user's own settings and what they do to an environment: user site, PYTHONPATH, working directory, variables."""
 
 from __future__ import annotations
 
 import os
+import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from builder.checks.known_errors import DISTRIBUTIONS
+from builder.checks import failures
+from builder.checks.case import Case
+from builder.checks.check import Check, Needs
 from builder.checks.process import removable
-from builder.checks.registry import Check
-from builder.finding import Finding, Status
-from builder.wording import plural
+from builder.finding import Finding, Remedy, Status
+from builder.probes.level import Level
+from builder.wording import listing, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from builder.checks.context import Context
-    from builder.checks.judge import Case
-
-CHECKS: Final = (
-    Check(
-        id="process.user-site",
-        area="user",
-        catches="Packages in the user's own site folder (~/.local) that come before those of the environment.",
-        otherwise="Another version is imported, without a message.",
-    ),
-    Check(
-        id="process.pythonpath",
-        area="user",
-        catches="PYTHONPATH putting other packages before those of the environment.",
-        otherwise="Another version is imported, without a message.",
-    ),
-    Check(
-        id="process.working-directory",
-        area="user",
-        catches="A file or folder in the working directory that hides an installed package.",
-        otherwise="`AttributeError: partially initialized module 'keras' …` only when started from that folder.",
-    ),
-    Check(
-        id="process.variables",
-        area="user",
-        catches="Variables that change which libraries are loaded or hide errors (DYLD_*, LD_PRELOAD, PYTHONHOME, "
-        "KMP_DUPLICATE_LIB_OK, …).",
-        otherwise="Crashes and `Symbol not found` in one terminal and not in another; wrong results.",
-    ),
-)
+    from builder.checks.subject import Subject
 
 #: Variable → what it does. Source: ld.so(8), dyld(1), Python's and LLVM OpenMP's documentation.
 _RISKY_VARIABLES: Final[dict[str, str]] = {
@@ -57,107 +32,200 @@ _RISKY_VARIABLES: Final[dict[str, str]] = {
     "KMP_DUPLICATE_LIB_OK": "hides that two OpenMP runtimes are loaded; results may then be wrong",
     "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "another implementation of protobuf is used",
 }
+#: Variables that can keep Python from starting at all.
+_CAN_KILL: Final = (
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONPLATLIBDIR",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "DYLD_INSERT_LIBRARIES",
+    "DYLD_LIBRARY_PATH",
+)
+_USER_SITE: Final = "process.user-site"
+_PYTHONPATH: Final = "process.pythonpath"
+_DIRECTORY: Final = "process.working-directory"
 
-
-def judge_as_user(case: Case, isolated: Mapping[str, Any]) -> list[Finding]:
-    """What the user's own settings change: the same search for modules, once isolated and once as the user runs it.
-
-    `isolated` are the facts of the isolated probe. A module that the environment lacks and that is found
-    outside does not count: that is what PYTHONPATH is for.
-    """
-    context = case.context
-    environ = context.environ
-    groups: dict[str, list[tuple[str, str]]] = {name: [] for name in _OUTSIDE}
-    for name, origin in case.facts["origins"].items():
-        if origin is None or origin == isolated["origins"].get(name):
-            continue
-        groups[_outside(origin, case, environ)].append((name, origin))
-    return [_leak(check, title, remedy, groups[check], case) for check, (title, remedy) in _OUTSIDE.items()]
-
-
-#: check → (what it means, what to do); the working directory is what is left over.
-_OUTSIDE: Final[dict[str, tuple[str, str]]] = {
-    "process.user-site": (
+#: check → what it means that something there comes before the environment, and that nothing does.
+_TITLES: Final[dict[str, tuple[str, str]]] = {
+    _USER_SITE: (
         "Packages of your user site folder hide those of the environment",
-        "export PYTHONNOUSERSITE=1 (for good: conda env config vars set PYTHONNOUSERSITE=1 -p {prefix}), or remove the "
-        "packages: {python} -m pip uninstall {names}",
+        "No package of your user site folder hides one of the environment",
     ),
-    "process.pythonpath": (
+    _PYTHONPATH: (
         "PYTHONPATH puts other modules before those of the environment",
-        "unset PYTHONPATH, in the shell's start-up files too",
+        "PYTHONPATH hides nothing of the environment",
     ),
-    "process.working-directory": (
+    _DIRECTORY: (
         "Files in the working directory hide installed packages",
-        "rename {files}; a script must not have the name of a package",
+        "Nothing in the working directory hides an installed package",
     ),
 }
 
 
-def _outside(origin: str, case: Case, environ: Mapping[str, str]) -> str:
-    user_site = case.facts["user_site"]
-    if user_site and Path(origin).is_relative_to(user_site):
-        return "process.user-site"
-    entries = [entry for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    if any(Path(origin).is_relative_to(Path(case.context.cwd, entry)) for entry in entries):
-        return "process.pythonpath"
-    return "process.working-directory"
+def _leaks(check: str, subject: Subject) -> Iterator[Finding]:
+    """What one of the user's settings changes: the same search for modules, once isolated and once as the user runs it.
+
+    A module that the environment lacks and that is found outside does not count: that is what PYTHONPATH is for.
+    """
+    results = subject.runs.results
+    isolated, outcome = results.alive, results.as_user
+    if isolated is None or outcome is None:
+        return
+    for step in outcome.steps:
+        if step.how == "done":
+            yield judge_as_user(check, Case(step=step, whole=subject), isolated.facts)
+        elif check == step.check:
+            yield failures.failure(step, outcome, subject)
 
 
-def _leak(check: str, title: str, remedy: str, leaks: list[tuple[str, str]], case: Case) -> Finding:
-    if not leaks:
+def judge_as_user(check: str, case: Case, isolated: Mapping[str, Any]) -> Finding:
+    """The modules that come from another place than in isolation (`isolated`: facts) because of `check`'s setting."""
+    found = [
+        (name, origin)
+        for name, origin in case.facts["origins"].items()
+        if origin is not None and origin != isolated["origins"].get(name) and _setting_of(origin, case) == check
+    ]
+    if not found:
         return _harmless(check, case)
-    expected = {name.partition(".")[0] for name in case.context.modules}
-    names = [name for name, _ in leaks]
+    expected = {name.partition(".")[0] for name in case.whole.modules}
+    names = [name for name, _ in found]
     known = expected & set(names)
-    values = case.context.values | {
-        "names": " ".join(DISTRIBUTIONS.get(name, name) for name in names),
-        "files": ", ".join(removable(origin) for _, origin in leaks),
-    }
     return Finding(
         check=check,
         # What lies in PYTHONPATH or the working directory may be meant; the user site is forgotten, not meant.
-        status=Status.FAIL if known or check == "process.user-site" else Status.WARN,
-        title=f"{title}: {', '.join(sorted(known) or names)}.",
-        evidence=tuple(f"{name}: {origin}" for name, origin in leaks),
-        remedy=remedy.format_map(values),
+        status=Status.FAIL if known or check == _USER_SITE else Status.WARN,
+        title=f"{_TITLES[check][0]}: {', '.join(sorted(known) or names)}",
+        evidence=tuple(f"{name}: {origin}" for name, origin in found),
+        remedy=_remedy(check, [removable(origin) for _, origin in found]),
+        about=frozenset(origin for _, origin in found),
+    )
+
+
+def _setting_of(origin: str, case: Case) -> str:
+    """The check of the setting by which a module is found; the working directory is what is left over."""
+    user_site = case.facts["user_site"]
+    if user_site and Path(origin).is_relative_to(user_site):
+        return _USER_SITE
+    entries = [entry for entry in case.whole.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    if any(Path(origin).is_relative_to(case.whole.cwd / entry) for entry in entries):
+        return _PYTHONPATH
+    return _DIRECTORY
+
+
+def _remedy(check: str, paths: list[Path]) -> Remedy:
+    if check == _USER_SITE:
+        return _without_user_site()
+    if check == _PYTHONPATH:
+        return Remedy("Unset PYTHONPATH, in the shell's start-up files too.", ("unset PYTHONPATH",))
+    return Remedy(f"Rename {listing([str(path) for path in paths])}: a script must not have the name of a package.")
+
+
+def _without_user_site() -> Remedy:
+    return Remedy(
+        "Keep the user site out of Python; put the line into the shell's start-up file to have it for good.",
+        ("export PYTHONNOUSERSITE=1",),
     )
 
 
 def _harmless(check: str, case: Case) -> Finding:
     """Nothing of the environment is hidden; what leaks into it all the same is a warning."""
     added = case.facts.get("user_site_holds", [])
-    if check == "process.user-site" and added:
+    if check == _USER_SITE and added:
         return Finding(
             check=check,
             status=Status.WARN,
-            title=f"Your user site folder adds {plural(len(added), 'package')} that the environment does not have.",
+            title=f"Your user site folder adds {plural(len(added), 'package')} that the environment does not have",
             evidence=(str(case.facts["user_site"]), *added[:20]),
-            remedy=f"export PYTHONNOUSERSITE=1 (for good: conda env config vars set PYTHONNOUSERSITE=1 -p "
-            f"{case.context.prefix.path})",
+            remedy=_without_user_site(),
         )
-    path = case.context.environ.get("PYTHONPATH")
-    evidence = (f"PYTHONPATH={path}",) if check == "process.pythonpath" and path else ()
-    return Finding(check=check, status=Status.PASS, title=f"{_NOTHING[check]}.", evidence=evidence)
+    path = case.whole.environ.get("PYTHONPATH")
+    evidence = (f"PYTHONPATH={path}",) if check == _PYTHONPATH and path else ()
+    return Finding(check=check, status=Status.PASS, title=_TITLES[check][1], evidence=evidence)
 
 
-_NOTHING: Final[dict[str, str]] = {
-    "process.user-site": "No package of your user site folder hides one of the environment",
-    "process.pythonpath": "PYTHONPATH hides nothing of the environment",
-    "process.working-directory": "Nothing in the working directory hides an installed package",
-}
+def _variables(subject: Subject) -> Iterator[Finding]:
+    """Variables of the user's shell that keep Python from starting, or change which libraries it loads."""
+    outcome = subject.runs.results.as_user
+    if outcome is not None and not outcome.steps:
+        yield _killed(subject.environ, outcome.stderr)
+    else:
+        yield risky_variables(subject.environ)
 
 
-def variables(context: Context) -> Finding:
-    """Variables of the user's shell that change how libraries are loaded."""
-    found = {name: context.environ[name] for name in _RISKY_VARIABLES if context.environ.get(name)}
+def _killed(environ: Mapping[str, str], stderr: str) -> Finding:
+    """Isolated the interpreter runs; with the user's own variables it does not get as far as running code."""
+    names = [name for name in _CAN_KILL if environ.get(name)]
+    return Finding(
+        check="process.variables",
+        status=Status.FAIL,
+        title="Python does not start with your own settings, although the environment is sound"
+        + (f": {listing([f'{name}={environ[name]}' for name in names])}" if names else ""),
+        evidence=tuple(stderr.splitlines()[-8:]),
+        remedy=_unset(names) if names else Remedy("Find what your shell sets that an empty one does not: `env`."),
+    )
+
+
+def risky_variables(environ: Mapping[str, str]) -> Finding:
+    """Variables that change which code is loaded, or hide that it clashes."""
+    found = {name: environ[name] for name in _RISKY_VARIABLES if environ.get(name)}
     if not found:
         return Finding(
-            check="process.variables", status=Status.PASS, title="No variable changes which libraries are loaded."
+            check="process.variables", status=Status.PASS, title="No variable changes which libraries are loaded"
         )
     return Finding(
         check="process.variables",
         status=Status.WARN,
-        title=f"Your shell changes how programs are loaded: {', '.join(found)}.",
+        title=f"Your shell changes how programs are loaded: {', '.join(found)}",
         evidence=tuple(f"{name}={value}: {_RISKY_VARIABLES[name]}" for name, value in found.items()),
-        remedy="unset " + " ".join(found) + " (and remove it from the shell's start-up files)",
+        remedy=_unset(list(found)),
     )
+
+
+def _unset(names: list[str]) -> Remedy:
+    them = "it" if len(names) == 1 else "them"
+    return Remedy(
+        f"Unset {listing(names)}, and take {them} out of the shell's start-up files.", (shlex.join(("unset", *names)),)
+    )
+
+
+CHECKS: Final = (
+    Check(
+        id=_USER_SITE,
+        area="user",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="Packages in the user's own site folder (~/.local) that come before those of the environment.",
+        otherwise="Another version is imported, without a message.",
+        run=partial(_leaks, _USER_SITE),
+    ),
+    Check(
+        id=_PYTHONPATH,
+        area="user",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="PYTHONPATH putting other packages before those of the environment.",
+        otherwise="Another version is imported, without a message.",
+        run=partial(_leaks, _PYTHONPATH),
+    ),
+    Check(
+        id=_DIRECTORY,
+        area="user",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="A file or folder in the working directory that hides an installed package.",
+        otherwise="`AttributeError: partially initialized module 'keras' …` only when started from that folder.",
+        run=partial(_leaks, _DIRECTORY),
+    ),
+    Check(
+        id="process.variables",
+        area="user",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="Variables that change which libraries are loaded, hide errors or keep Python from starting (DYLD_*, "
+        "LD_PRELOAD, PYTHONHOME, KMP_DUPLICATE_LIB_OK, …).",
+        otherwise="Crashes and `Symbol not found` in one terminal and not in another; wrong results.",
+        run=_variables,
+    ),
+)

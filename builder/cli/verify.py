@@ -55,9 +55,9 @@ def command(
       envbuild verify ml-m1 --json > report.json
       envbuild verify ml-m1 --against report.json --html report.html
     """
-    from builder.checks.level import Level
     from builder.operations.verifying import VerifyRequest, verify
     from builder.platforms import Subdir
+    from builder.probes.level import Level
     from builder.report.text import render
 
     request = VerifyRequest(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from builder.finding import Finding
+from builder.finding import Finding, Remedy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,22 +22,18 @@ if TYPE_CHECKING:
     from builder.platforms import Subdir
 
 
-class Owner(Protocol):
-    """The package that installed a module."""
-
-    @property
-    def name(self) -> str: ...
-
-
 class Repair(Protocol):
-    """Commands that put an environment right again."""
+    """Remedies that put an environment right again."""
 
-    def reinstall_module(self, module: str) -> str:
-        """The command that installs the module's package again, in its locked version where there is one."""
+    def restore_module(self, module: str) -> Remedy:
+        """Install the module's package again, in its locked version where there is one."""
 
-    def install(self, *arguments: str) -> str: ...
+    def fitting(self, name: str, specifier: str) -> Remedy:
+        """Install a version of a package that `specifier` allows: the locked one, where it is among them."""
 
-    def rebuild(self) -> str: ...
+    def uninstall(self, name: str) -> Remedy: ...
+
+    def rebuild(self) -> Remedy: ...
 
     def locked_version(self, name: str) -> str | None: ...
 
@@ -66,9 +62,9 @@ class Case(Protocol):
 
     def passed(self, title: str, *evidence: str) -> Finding: ...
 
-    def warned(self, title: str, *evidence: str, remedy: str) -> Finding: ...
+    def warned(self, title: str, *evidence: str, remedy: Remedy) -> Finding: ...
 
-    def failed(self, title: str, *evidence: str, remedy: str) -> Finding: ...
+    def failed(self, title: str, *evidence: str, remedy: Remedy) -> Finding: ...
 
     def skipped(self, title: str, *evidence: str) -> Finding: ...
 
@@ -77,7 +73,10 @@ class Inspection(Protocol):
     """A prefix that is read: its distributions, and the native processes that its files would make up."""
 
     @property
-    def prefix(self) -> Environment: ...
+    def environment(self) -> Environment: ...
+
+    @property
+    def repair(self) -> Repair: ...
 
     @property
     def packages(self) -> Ownership: ...
@@ -104,7 +103,7 @@ class UserSettings(Protocol):
     """An environment beside the settings of the user who runs it."""
 
     @property
-    def prefix(self) -> Environment: ...
+    def environment(self) -> Environment: ...
 
     @property
     def expectations(self) -> Expectations: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.finding import Remedy
 from builder.frameworks.model import Claim
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ def tolerance(case: Case, dtype: str) -> float:
     return case.expectations.tolerances.get(dtype, TOLERANCES[dtype])
 
 
-def wrong_numbers(case: Case, module: str) -> str:
+def wrong_numbers(case: Case, module: str) -> Remedy:
     """What to do about a library that computes wrongly: another pair with a GPU plug-in, else sound files."""
     if case.expectations.provider == "metal":
-        return (
-            "the GPU plug-in computes wrongly with these versions: take a safe pair (`envbuild compat`), or hide "
-            "the GPU with tf.config.set_visible_devices([], 'GPU')"
+        return Remedy(
+            "The GPU plug-in gives wrong results with these versions: take a safe pair (`envbuild compat` lists them), "
+            "or hide the GPU with tf.config.set_visible_devices([], 'GPU')."
         )
-    return f"install it again, or another build: {case.repair.reinstall_module(module)}"
+    return case.repair.restore_module(module)
 
 
 def known_answer(case: Case, *, module: str) -> Finding | None:
@@ -70,7 +71,7 @@ def _devices(title: str) -> Judge:
             return case.failed(
                 f"{title} sees no GPU, although the recipe asks for one.",
                 *evidence,
-                remedy="check the versions (`envbuild compat`) and that the machine has a GPU that macOS lets it use",
+                remedy=Remedy("Check the versions (`envbuild compat`), and that macOS shows the GPU."),
             )
         return case.passed(f"{title} sees " + ("a GPU." if gpu else "the CPU only."), *evidence)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion
 
+from builder.finding import Remedy
 from builder.frameworks import keras_match, keras_settings
 from builder.frameworks.judging import wrong_numbers
 from builder.frameworks.keras_settings import BACKENDS, backend_of
@@ -41,7 +42,9 @@ def judge_backend(case: Case) -> Finding:
         return case.failed(
             f"Keras computes with {backend}, but the environment is made for {framework}.",
             *evidence,
-            remedy="remove what sets it inside the environment (KERAS_BACKEND in activation scripts)",
+            remedy=Remedy(
+                "Remove what sets it inside the environment: KERAS_BACKEND in an activation script or a .pth file."
+            ),
         )
     return case.passed(f"Keras computes with {backend}.", *evidence)
 
@@ -62,11 +65,10 @@ def judge_versions(case: Case) -> Finding:
     for line in facts["requires"]:
         if not _allows(line, keras):
             specifier = line.partition(";")[0].strip()
-            locked = case.repair.locked_version("keras")
             return case.failed(
                 f"Keras {keras} is not compatible with {tensorflow}, which needs {specifier}.",
                 *evidence,
-                remedy=case.repair.install(f"keras=={locked}" if locked and _allows(line, locked) else specifier),
+                remedy=case.repair.fitting("keras", str(Requirement(line).specifier)),
             )
     return case.passed(f"Keras {keras} is compatible with {tensorflow}.", *evidence)
 
@@ -91,7 +93,7 @@ def judge_summary(case: Case) -> Finding:
         return case.failed(
             "model.summary() prints nothing of the model.",
             str(case.facts),
-            remedy=case.repair.reinstall_module("keras"),
+            remedy=case.repair.restore_module("keras"),
         )
     return case.passed("model.summary() shows the model.", f"{case.facts['lines']} lines")
 
@@ -127,7 +129,7 @@ def judge_save(case: Case) -> Finding:
         return case.failed(
             f"A model loaded from {case.subject} predicts something else.",
             f"largest difference {difference:.3g}",
-            remedy=case.repair.reinstall_module("keras"),
+            remedy=case.repair.restore_module("keras"),
         )
     return case.passed(
         f"A model saved as {case.subject} predicts the same after loading.", f"largest difference {difference:.3g}"

@@ -8,21 +8,22 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from builder.compat.installed import known_about
-from builder.finding import Finding, Status
+from builder.finding import Finding, Remedy, Status
 from builder.frameworks import registry
+from builder.wording import capital
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.environment.distributions import Distribution
     from builder.environment.environment import Environment
-    from builder.frameworks.case import Inspection
+    from builder.frameworks.case import Inspection, Repair
 
 
 def match(inspection: Inspection) -> Iterator[Finding]:
-    prefix = inspection.prefix
-    host = tensorflow_of(prefix)
-    keras, legacy = prefix.distribution("keras"), prefix.distribution("tf-keras")
+    environment = inspection.environment
+    host = tensorflow_of(environment)
+    keras, legacy = environment.distribution("keras"), environment.distribution("tf-keras")
     if host is None:
         yield Finding(check="keras.match", status=Status.SKIP, title="TensorFlow is not installed from a wheel here")
         return
@@ -48,7 +49,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
         ),
     ]
     facts = known_about(
-        prefix,
+        environment,
         [(host, dist) for dist in (keras, legacy) if dist is not None],
         python=inspection.python_minor,
     )
@@ -62,11 +63,10 @@ def match(inspection: Inspection) -> Iterator[Finding]:
             status=Status.FAIL,
             title=f"Keras is not compatible with {host.name} {host.version}: {reasons[0]}",
             evidence=(*evidence, *reasons[1:], *lines),
-            remedy=next((remedy for _, _, remedy in facts.refused if remedy), None)
-            or _keras_remedy(host, version, reasons),
+            remedy=_keras_remedy(inspection.repair, host, version, reasons),
         )
     elif keras is None:
-        alone = prefix.python is None
+        alone = environment.python is None
         yield Finding(
             check="keras.match",
             status=Status.SKIP if alone else Status.FAIL,
@@ -74,7 +74,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
             if alone
             else f"{host.name} {host.version} is installed without Keras",
             evidence=tuple(evidence),
-            remedy=None if alone else "Install keras: tf.keras is a separate package.",
+            remedy=None if alone else _keras_remedy(inspection.repair, host, version, reasons),
         )
     elif facts.unsafe:
         cause, _, remedy = facts.unsafe[0]
@@ -83,7 +83,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
             status=Status.WARN,
             title=f"Keras {keras.version} is known to give wrong results with {host.name} {host.version}",
             evidence=(*evidence, cause, *lines),
-            remedy=remedy,
+            remedy=Remedy(capital(remedy)) if remedy else None,
         )
     else:
         yield Finding(
@@ -94,20 +94,20 @@ def match(inspection: Inspection) -> Iterator[Finding]:
         )
 
 
-def tensorflow_of(prefix: Environment) -> Distribution | None:
+def tensorflow_of(environment: Environment) -> Distribution | None:
     """The distribution that holds the `tensorflow` package, under whichever name it was installed."""
-    found = (prefix.distribution(name) for name in registry.framework("tensorflow").distributions)
+    found = (environment.distribution(name) for name in registry.framework("tensorflow").distributions)
     return next((dist for dist in found if dist is not None and (dist.path.parent / "tensorflow").is_dir()), None)
 
 
-def _keras_remedy(host: Distribution, version: Version, reasons: list[str]) -> str:
-    """A command that changes what is installed: `keras>=3` alone leaves a Keras 3 that is too old where it is."""
+def _keras_remedy(repair: Repair, host: Distribution, version: Version, reasons: list[str]) -> Remedy:
+    """The Keras that the lock has, where that is compatible; else one that is."""
     minor = f"{version.major}.{version.minor}"
-    if all(reason.startswith("tf-keras") for reason in reasons):
-        return f"Install the tf-keras of this TensorFlow: python -m pip install 'tf-keras=={minor}.*'"
+    if reasons and all(reason.startswith("tf-keras") for reason in reasons):
+        return repair.fitting("tf-keras", f"=={minor}.*")
     declared = [str(specifier) for specifier in _required(host)]
     bounds = ",".join(declared) if declared else ">=3" if version >= Version("2.16") else f"=={minor}.*"
-    return f"Install the Keras of this TensorFlow: python -m pip install --upgrade 'keras{bounds}'"
+    return repair.fitting("keras", bounds)
 
 
 def _required(host: Distribution) -> SpecifierSet:

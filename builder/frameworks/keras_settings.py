@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from builder.finding import Finding, Status
+from builder.finding import Finding, Remedy, Status
 from builder.frameworks import registry
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def settings(user: UserSettings) -> list[Finding]:
                 title="TF_USE_LEGACY_KERAS makes tf.keras the old tf-keras"
                 + (", which is not installed." if missing else ", so tf.keras and keras do not mix."),
                 evidence=(f"TF_USE_LEGACY_KERAS={user.environ['TF_USE_LEGACY_KERAS']}",),
-                remedy="unset TF_USE_LEGACY_KERAS",
+                remedy=Remedy("Unset TF_USE_LEGACY_KERAS.", ("unset TF_USE_LEGACY_KERAS",)),
             )
         )
     if not findings:
@@ -86,7 +87,7 @@ def _backend_setting(user: UserSettings) -> list[Finding]:
                 status=Status.WARN,
                 title="keras.json cannot be read, and Keras then ignores or dies of it.",
                 evidence=(f"{file}: {problem}",),
-                remedy=f"remove {file}; Keras writes a new one",
+                remedy=Remedy(f"Move {file} out of the way: Keras writes a new one.", (_aside(file),)),
             )
         ]
     findings: list[Finding] = []
@@ -94,7 +95,11 @@ def _backend_setting(user: UserSettings) -> list[Finding]:
     backend = variable or settings.get("backend")
     if isinstance(backend, str) and _is_keras_3(user):
         source = f"KERAS_BACKEND={variable}" if variable else f'{file}: "backend": "{backend}"'
-        cure = "unset KERAS_BACKEND" if variable else f'set "backend" to "{_wanted(user)}" in {file}'
+        cure = (
+            Remedy("Unset KERAS_BACKEND.", ("unset KERAS_BACKEND",))
+            if variable
+            else Remedy(f'Set "backend" to "{_wanted(user)}" in {file}, or let Keras write a new one.', (_aside(file),))
+        )
         findings.extend(_judge_backend(backend, source=source, cure=cure, user=user))
     for key, usual in (("floatx", "float32"), ("image_data_format", "channels_last")):
         if settings.get(key, usual) != usual:
@@ -104,13 +109,13 @@ def _backend_setting(user: UserSettings) -> list[Finding]:
                     status=Status.WARN,
                     title=f"keras.json changes {key} to {settings[key]!r} for every program.",
                     evidence=(f'{file}: "{key}": "{settings[key]}"',),
-                    remedy=f'set "{key}" to "{usual}" in {file}, unless you mean it',
+                    remedy=Remedy(f'Set "{key}" to "{usual}" in {file}, unless you mean it.'),
                 )
             )
     return findings
 
 
-def _judge_backend(backend: str, *, source: str, cure: str, user: UserSettings) -> list[Finding]:
+def _judge_backend(backend: str, *, source: str, cure: Remedy, user: UserSettings) -> list[Finding]:
     module = BACKENDS.get(backend)
     framework = user.expectations.framework
     if module is None:
@@ -119,11 +124,15 @@ def _judge_backend(backend: str, *, source: str, cure: str, user: UserSettings) 
         title, status = f"Keras is told to use the backend {backend!r}, but {module} is not installed.", Status.FAIL
     elif backend != (backend_of(framework) or backend):
         # Without a stamp nobody has said which backend is meant, and another one may be on purpose.
-        status = Status.FAIL if user.prefix.stamp is not None else Status.WARN
+        status = Status.FAIL if user.environment.stamp is not None else Status.WARN
         title = f"Keras uses the backend {backend!r}, but the environment is made for {framework}."
     else:
         return []
     return [Finding(check="keras.settings", status=status, title=title, evidence=(source,), remedy=cure)]
+
+
+def _aside(file: Path) -> str:
+    return shlex.join(("mv", "--", str(file), f"{file}.set-aside"))
 
 
 def _wanted(user: UserSettings) -> str:
@@ -131,7 +140,7 @@ def _wanted(user: UserSettings) -> str:
 
 
 def _is_keras_3(user: UserSettings) -> bool:
-    dist = user.prefix.distribution("keras")
+    dist = user.environment.distribution("keras")
     return dist is None or not dist.version.startswith(("0.", "1.", "2."))
 
 

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from builder.compat.installed import Known, known_about
-from builder.finding import Finding, Status
+from builder.finding import Finding, Remedy, Status
 from builder.frameworks import registry
 from builder.frameworks.model import Claim
+from builder.wording import capital
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
     folders = "|".join(re.escape(plugin.folder) for plugin in registry.gpu_plugins())
     pattern = re.compile(rf"(^|/)({folders})/.*\.(dylib|so)$")
     plugins = [process for process in inspection.processes if pattern.search(process.entry.rel)]
-    stamp = inspection.prefix.stamp
+    stamp = inspection.environment.stamp
     if not plugins:
         wanted = stamp is not None and stamp.expectations.gpu and stamp.expectations.provider == "metal"
         yield Finding(
@@ -33,7 +34,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
             title="The recipe asks for the Mac's GPU, but no plug-in is installed"
             if wanted
             else "No GPU plug-in is installed",
-            remedy="Install tensorflow-metal of the version that fits; `envbuild compat` lists the pairs."
+            remedy=Remedy("Install the plug-in of the version that is compatible; `envbuild compat` lists the pairs.")
             if wanted
             else None,
         )
@@ -53,15 +54,17 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
     known = next((remedy for _, _, remedy in (*facts.refused, *facts.unsafe) if remedy), None)
     if unbound or facts.refused:
         title = f"{package} cannot load into {host}" if unbound else f"{package} does not work: {facts.refused[0][0]}"
-        out = f"python -m pip uninstall {inspection.packages.owner(entry.rel)}"
+        out = inspection.repair.uninstall(inspection.packages.owner(entry.rel))
         return Finding(
             check="metal.match",
             status=Status.FAIL,
             title=title,
             evidence=(entry.rel, *unbound, *(sentence for sentence, _, _ in facts.refused if unbound), *told),
-            remedy=f"{known[:1].upper()}{known[1:]}, or remove the plug-in: {out}"
-            if known
-            else f"Take the pair that fits (`envbuild compat` lists them), or remove the plug-in: {out}",
+            remedy=Remedy(
+                f"{capital(known or 'take a compatible pair (`envbuild compat` lists them)')}, or remove the plug-in "
+                "and compute on the CPU.",
+                out.commands,
+            ),
         )
     what = f"{len(entry.imports):,} symbols" if inspection.looks_up_symbols else "its libraries"
     loads = f"{package} loads into {host}: {what} found"
@@ -71,9 +74,11 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
             status=Status.WARN,
             title=f"{package} is known to give wrong results, silently, with the Keras or host that is installed",
             evidence=(entry.rel, loads, facts.unsafe[0][0], *told),
-            remedy=f"{known[:1].upper()}{known[1:]}; until then, run `envbuild verify NAME --full` on the Mac"
-            if known
-            else "Run `envbuild verify NAME --full` on the Mac.",
+            remedy=Remedy(
+                f"{capital(known)}; until then, run `envbuild verify NAME --full` on the Mac."
+                if known
+                else "Run `envbuild verify NAME --full` on the Mac."
+            ),
         )
     return Finding(
         check="metal.match",
@@ -85,20 +90,20 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
 
 def _plugin_facts(inspection: Inspection, owner: str) -> Known:
     """The plug-in with its framework and, as they take part in what the GPU computes, with the framework's partners."""
-    prefix = inspection.prefix
-    plugin = prefix.distribution(owner)
+    environment = inspection.environment
+    plugin = environment.distribution(owner)
     framework = next((entry for entry in _with_plugin() if entry.plugin and entry.plugin.name == owner), None)
     if plugin is None or framework is None:
         return Known()
-    host = next(filter(None, map(prefix.distribution, framework.distributions)), None)
-    others = (host, *map(prefix.distribution, framework.partners))
+    host = next(filter(None, map(environment.distribution, framework.distributions)), None)
+    others = (host, *map(environment.distribution, framework.partners))
     pairs = [(plugin, dist) for dist in others if dist is not None]
-    return known_about(prefix, pairs, python=inspection.python_minor)
+    return known_about(environment, pairs, python=inspection.python_minor)
 
 
 def _host(inspection: Inspection) -> str:
     names = (name for framework in _with_plugin() for name in framework.distributions)
-    host = next(filter(None, map(inspection.prefix.distribution, names)), None)
+    host = next(filter(None, map(inspection.environment.distribution, names)), None)
     return f"{host.name} {host.version}" if host is not None else "the framework, which is not installed here"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from builder.finding import Remedy
 from builder.frameworks.judging import known_answer, tolerance, wrong_numbers
 from builder.frameworks.model import Claim, Framework, Plugin, Probe
 from builder.wording import plural
@@ -30,7 +31,9 @@ def judge_devices(case: Case) -> Finding:
             return case.failed(
                 f"TensorFlow sees {plural(have, kind)}, {number} expected.",
                 *evidence,
-                remedy="install the tensorflow-metal that fits: envbuild compat tensorflow-metal"
+                remedy=Remedy(
+                    "Install the tensorflow-metal that is compatible: `envbuild compat tensorflow-metal` lists them."
+                )
                 if kind == "GPU"
                 else case.repair.rebuild(),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from builder.errors import EnvbuildError, LockfileError, StaleLockError
+from builder.errors import EnvbuildError, LockfileError, StaleLockError, UnsatisfiableError
 from builder.operations.preparing import PackageOptions, prepare
 from builder.project import LOCK_NAME
 
@@ -56,6 +56,7 @@ def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
 
 def _problem(workspace: Workspace, name: str) -> EnvbuildError | None:
     from builder.lock.audit import require_sound
+    from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
 
@@ -70,7 +71,20 @@ def _problem(workspace: Workspace, name: str) -> EnvbuildError | None:
     except LockfileError as error:
         return error
     # A lock made with --channel declares other channels than the recipe; the rest must still match.
-    prepared = prepare(workspace, project.recipe(name), PackageOptions(channels=lock.channels))
+    # What the lock holds is all that exists here: so its recipe leads to the same choice again, without any channel.
+    try:
+        prepared = prepare(
+            workspace,
+            project.recipe(name),
+            PackageOptions(channels=lock.channels),
+            catalogue=LockedCatalogue(lock),
+        )
+    except UnsatisfiableError as error:
+        return StaleLockError(
+            f"what the lock holds is not what the recipe asks for: {error.plain}",
+            file=file,
+            hint=f"run `envbuild lock {name}` and commit the result",
+        )
     reasons = stale_reasons(lock, prepared.rendered, file.parent)
     if reasons:
         return StaleLockError("; ".join(reasons), file=file, hint=f"run `envbuild lock {name}` and commit the result")

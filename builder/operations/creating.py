@@ -142,12 +142,12 @@ def _staleness(file: Path, prepared: Prepared) -> tuple[str, ...]:
 
 
 def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool, warn: Warnings) -> CreateResult:
-    from builder.checks.level import Level
     from builder.install.create import Proof, Surroundings
     from builder.install.create import create as install
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
+    from builder.probes.level import Level
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import UsageError
-from builder.finding import Finding, Identity, Report, Status
+from builder.finding import Finding, Identity, Remedy, Report, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,7 @@ def load(file: Path) -> Report:
             identity=Identity(
                 prefix=environment["prefix"],
                 name=environment.get("name"),
+                kind=environment.get("kind"),
                 subdir=environment.get("subdir"),
                 lock_sha256=environment.get("lock_sha256"),
                 versions=dict(environment.get("versions") or {}),
@@ -81,7 +82,7 @@ def load(file: Path) -> Report:
                     status=Status(entry["status"]),
                     title=entry["title"],
                     evidence=tuple(entry.get("evidence", ())),
-                    remedy=entry.get("remedy"),
+                    remedy=_remedy(entry.get("remedy")),
                 )
                 for entry in data["findings"]
             ),
@@ -97,6 +98,13 @@ def load(file: Path) -> Report:
             file=file,
             hint="`envbuild verify NAME --json > report.json` makes one",
         ) from error
+
+
+def _remedy(told: Any) -> Remedy | None:
+    """A remedy as JSON; reports of earlier versions have it as one text."""
+    if told is None or isinstance(told, str):
+        return Remedy(told) if told else None
+    return Remedy(str(told["say"]), tuple(map(str, told["commands"])))
 
 
 def compare(before: Report, after: Report) -> Comparison:

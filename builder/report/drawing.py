@@ -7,25 +7,18 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.dyld import Place
-from builder.checks.survey import Scope, Survey
+from builder.checks.runtimes import BLAS, OPENMP, runtime_of
+from builder.checks.survey import Survey
 
 if TYPE_CHECKING:
     from builder.environment.environment import Environment
 
-#: Runtimes worth drawing: kind → (install names or file names, colour). The colours differ in lightness too.
-_KINDS: Final = {
-    "BLAS": (
-        re.compile(
-            r"/(Accelerate|vecLib)\.framework/|lib(scipy_)?openblas|libvecLibFort|libc?blas\.|liblapack\.|libmkl_"
-        ),
-        "#1f77b4",
-    ),
-    "OpenMP": (re.compile(r"lib(i?omp5?|gomp)[-.]"), "#d1495b"),
-    "framework": (
-        re.compile(r"libtensorflow|_pywrap_tensorflow_(internal|common)|libtorch(_cpu)?\.|libc10\.|libmlx\."),
-        "#2a7f62",
-    ),
-}
+#: Libraries that frameworks compute with. A file is drawn under the first kind that knows it.
+_FRAMEWORKS: Final = re.compile(
+    r"libtensorflow|_pywrap_tensorflow_(internal|common)|libtorch(_cpu)?\.|libc10\.|libmlx\."
+)
+#: Kind → colour. The colours differ in lightness too.
+_KINDS: Final = {"BLAS": "#1f77b4", "OpenMP": "#d1495b", "framework": "#2a7f62"}
 _MISSING: Final = " (missing)"
 _ROW: Final = 30
 _LEFT: Final = 230
@@ -34,9 +27,9 @@ _WIDTH: Final = 1000
 _MOST_PACKAGES: Final = 28
 
 
-def drawing(prefix: Environment) -> str:
-    """The SVG of `prefix`, whose binaries are read for it."""
-    return draw(Survey(prefix, scope=Scope.QUICK))
+def drawing(environment: Environment) -> str:
+    """The SVG of an environment, whose binaries are read for it."""
+    return draw(Survey(environment, looks_up_symbols=False))
 
 
 def links(survey: Survey) -> dict[str, dict[str, set[str]]]:
@@ -45,7 +38,11 @@ def links(survey: Survey) -> dict[str, dict[str, set[str]]]:
 
 
 def _kind(name: str) -> str | None:
-    return next((kind for kind, (pattern, _) in _KINDS.items() if pattern.search(name)), None)
+    if runtime_of(name, BLAS) is not None:
+        return "BLAS"
+    if runtime_of(name, OPENMP) is not None:
+        return "OpenMP"
+    return "framework" if _FRAMEWORKS.search(name) else None
 
 
 def _mac_links(survey: Survey) -> dict[str, dict[str, set[str]]]:
@@ -97,11 +94,11 @@ def draw(survey: Survey) -> str:
     parts = [_legend()]
     for package in packages:
         parts += [
-            _curve(left[package], right[library], _KINDS[kinds[library]][1], package, library)
+            _curve(left[package], right[library], _KINDS[kinds[library]], package, library)
             for library in sorted(found[package])
         ]
     parts += [_box(_LEFT, left[name], name, "#555", anchor="end") for name in packages]
-    parts += [_box(_RIGHT, right[name], name, _KINDS[kinds[name]][1], anchor="start") for name in libraries]
+    parts += [_box(_RIGHT, right[name], name, _KINDS[kinds[name]], anchor="start") for name in libraries]
     if cut:
         y = _spread(len(packages), len(packages) + 1, rows)
         parts.append(f'<text x="{_LEFT - 12}" y="{y + 4}" text-anchor="end" fill="#777">… and {len(cut)} more</text>')
@@ -135,7 +132,7 @@ def _box(x: int, y: int, label: str, colour: str, *, anchor: str) -> str:
 def _legend() -> str:
     parts = [f'<text x="{_LEFT - 12}" y="48" text-anchor="end" font-weight="600">package</text>']
     x = _RIGHT
-    for kind, (_, colour) in _KINDS.items():
+    for kind, colour in _KINDS.items():
         parts.append(f'<circle cx="{x}" cy="44" r="5" fill="{colour}"/>')
         parts.append(f'<text x="{x + 12}" y="48" font-weight="600">{kind}</text>')
         x += 110

@@ -87,14 +87,17 @@ def _body(finding: Finding, details: bool) -> Text:
             text.append(f"\n  {line}", style="dim")
     if finding.remedy and finding.status in (Status.FAIL, Status.WARN):
         text.append("\n  fix: ", style="green")
-        text.append(finding.remedy)
+        text.append(finding.remedy.say)
+        for command in finding.remedy.commands:
+            text.append(f"\n    {command}", style="bold")
     return text
 
 
 def _identity(report: Report) -> Text:
     identity = report.identity
     versions = ", ".join(f"{name} {version}" for name, version in identity.versions.items())
-    parts = [identity.prefix, identity.subdir or "", versions]
+    made = identity.kind if identity.kind and identity.kind != "unknown" else ""
+    parts = [identity.prefix, made, identity.subdir or "", versions]
     if identity.lock_sha256:
         parts.append(f"lock {identity.lock_sha256[:12]}")
     return Text(" · ".join(part for part in parts if part) + "\n", style="dim")

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.binaries.macho import resign_adhoc, verify_signature
-from builder.checks.reading import findings
+from builder.checks.catalogue import catalogue
+from builder.checks.check import Needs
+from builder.checks.engine import observed
+from builder.checks.subject import Subject
 from builder.environment.environment import Environment
 from builder.finding import Finding, Status
 from builder.platforms import Subdir
@@ -26,7 +29,9 @@ def verified(folder: Path, subdir: Subdir = Subdir.OSX_ARM64) -> dict[str, Findi
     """The worst finding of each check."""
     order = [Status.PASS, Status.SKIP, Status.WARN, Status.FAIL]
     worst: dict[str, Finding] = {}
-    for finding in findings(Environment(folder, subdir=subdir)):
+    for finding in observed(
+        Subject(Environment(folder, subdir=subdir)), checks=catalogue(), needs=frozenset((Needs.FILES,))
+    ):
         known = worst.get(finding.check)
         if known is None or order.index(finding.status) > order.index(known.status):
             worst[finding.check] = finding

@@ -52,7 +52,7 @@ class Recorder:
     @staticmethod
     def loaded_images() -> list[str]:
         """The files of all native libraries in this process, in the order they were loaded or mapped."""
-        if sys.platform == "darwin":
+        if os.uname().sysname == "Darwin":
             system = ctypes.CDLL(None)
             system._dyld_get_image_name.restype = ctypes.c_char_p
             return [os.fsdecode(system._dyld_get_image_name(index)) for index in range(system._dyld_image_count())]

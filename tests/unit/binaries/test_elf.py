@@ -44,7 +44,7 @@ def test_matching_pair_passes(tmp_path: Path) -> None:
 def test_platform_is_told_from_the_binaries(tmp_path: Path) -> None:
     """A folder of Linux wheels, without being told: not judged as a Mac's."""
     linux_guest(tmp_path)
-    assert verified(tmp_path, subdir=None)["arch.binary"][0].title == "All 2 binaries are for Linux x86_64"
+    assert verified(tmp_path, subdir=None)["arch.binary"][0].title == "All 2 binaries have code for Linux x86_64."
 
 
 def test_unresolved_needed(tmp_path: Path) -> None:

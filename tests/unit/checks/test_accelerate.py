@@ -22,4 +22,4 @@ def test_the_interface_is_told_by_its_symbols(tmp_path: Path, fixture: str, vend
     put(fixture, tmp_path / rel)
     dist(tmp_path, "numpy", "2.1.0", [rel])
     (finding,) = verified(tmp_path)["blas.vendor"]
-    assert finding.title == f"numpy uses {vendor}"
+    assert finding.title == f"numpy uses {vendor}."

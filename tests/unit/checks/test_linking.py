@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.binaries.macho import resign_adhoc
-from builder.checks.survey import Scope
 from builder.finding import Status
+from builder.probes.level import Level
 from tests.unit.checks.trees import dist, guest, interpreter, put, site_of, verified
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_older_host_lacks_the_symbol_that_dyld_names(tmp_path: Path) -> None:
     guest(tmp_path, host="libhost-old.dylib", host_version="1.0")
     (finding,) = verified(tmp_path)["link.symbols"]
     assert finding.status is Status.FAIL
-    assert finding.title == "guest/module.so cannot load: guest 1.0 was not built for host 1.0"
+    assert finding.title == "guest/module.so cannot load: guest 1.0 was not built for host 1.0."
     assert finding.evidence == (
         "Symbol not found: _host_mul",
         "Referenced from: guest/module.so (guest 1.0)",
@@ -133,7 +133,7 @@ def test_weak_library_may_be_absent(tmp_path: Path) -> None:
 
 def test_quick_scope_skips_symbols(tmp_path: Path) -> None:
     guest(tmp_path, host="libhost-old.dylib")
-    found = verified(tmp_path, scope=Scope.QUICK)
+    found = verified(tmp_path, level=Level.QUICK)
     assert found["link.missing-library"][0].status is Status.PASS
     assert "link.symbols" not in found
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tests.unit.checks.support import Tree
 
 
+SETTINGS = ("process.user-site", "process.pythonpath", "process.working-directory")
+
+
 @pytest.fixture
 def keras_tree(tree: Tree) -> Tree:
     tree.dist("keras", "3.15.1", "keras/__init__.py")
@@ -25,8 +28,8 @@ def keras_tree(tree: Tree) -> Tree:
     return tree
 
 
-def settings(tree: Tree, **context: Any) -> Finding:
-    chosen = tree.context(**context)
+def settings(tree: Tree, **options: Any) -> Finding:
+    chosen = tree.subject(**options)
     return keras_settings.settings(chosen)[0]
 
 
@@ -54,7 +57,7 @@ def test_a_backend_in_keras_json_that_cannot_work_fails(
     finding = settings(keras_tree, home=tmp_path, framework="tensorflow")
     assert finding.status is Status.FAIL
     assert says in finding.title
-    assert str(tmp_path / ".keras" / "keras.json") in (finding.remedy or "")
+    assert str(tmp_path / ".keras" / "keras.json") in str(finding.remedy)
 
 
 def test_the_variable_comes_before_the_file(keras_tree: Tree, tmp_path: Path) -> None:
@@ -100,34 +103,32 @@ def test_legacy_keras_without_tf_keras_fails(keras_tree: Tree) -> None:
 def test_each_place_outside_is_told_by_its_name(tree: Tree, tmp_path: Path) -> None:
     """User site, PYTHONPATH and working directory need three different remedies."""
     user_site = tmp_path / "local" / "site-packages"
-    context = tree.context(environ={"PYTHONPATH": str(tmp_path / "path")}, framework="tensorflow", imports=("numpy",))
+    subject = tree.subject(environ={"PYTHONPATH": str(tmp_path / "path")}, framework="tensorflow", imports=("numpy",))
     inside = {name: str(tree.site / name / "__init__.py") for name in ("numpy", "keras", "tensorflow", "six")}
     origins = inside | {
         "numpy": str(user_site / "numpy" / "__init__.py"),
         "keras": str(tree.path / "work" / "keras.py"),
         "six": str(tmp_path / "path" / "six.py"),
     }
-    case = tree.case("process.user-site", context=context, origins=origins, user_site=str(user_site))
-    findings = {finding.check: finding for finding in user.judge_as_user(case, {"origins": inside})}
+    case = tree.case("process.user-site", subject=subject, origins=origins, user_site=str(user_site))
+    findings = {check: user.judge_as_user(check, case, {"origins": inside}) for check in SETTINGS}
     assert findings["process.user-site"].status is Status.FAIL
     assert findings["process.working-directory"].status is Status.FAIL
-    assert str(tree.path / "work" / "keras.py") in (findings["process.working-directory"].remedy or "")
+    assert str(tree.path / "work" / "keras.py") in str(findings["process.working-directory"].remedy)
     assert findings["process.pythonpath"].status is Status.WARN  # six is nothing the recipe asks for
 
 
 def test_variables_that_load_other_libraries_are_a_warning(tree: Tree) -> None:
-    assert user.variables(tree.context()).status is Status.PASS
-    finding = user.variables(tree.context(environ={"DYLD_LIBRARY_PATH": "/x", "KMP_DUPLICATE_LIB_OK": "TRUE"}))
+    assert user.risky_variables({}).status is Status.PASS
+    finding = user.risky_variables({"DYLD_LIBRARY_PATH": "/x", "KMP_DUPLICATE_LIB_OK": "TRUE"})
     assert finding.status is Status.WARN
-    assert "unset DYLD_LIBRARY_PATH KMP_DUPLICATE_LIB_OK" in (finding.remedy or "")
+    assert "unset DYLD_LIBRARY_PATH KMP_DUPLICATE_LIB_OK" in str(finding.remedy)
 
 
 def test_a_user_site_that_adds_packages_is_a_warning(tree: Tree) -> None:
     """`import x` works here and nowhere else: the lock does not know it."""
     facts: dict[str, Any] = {"origins": {}, "user_site": "/home/u/.local/lib", "user_site_holds": ["rich-15.0"]}
-    findings = {
-        finding.check: finding
-        for finding in user.judge_as_user(tree.case("process.user-site", **facts), {"origins": {}})
-    }
-    assert findings["process.user-site"].status is Status.WARN
-    assert "rich-15.0" in findings["process.user-site"].evidence
+    case = tree.case("process.user-site", **facts)
+    finding = user.judge_as_user("process.user-site", case, {"origins": {}})
+    assert finding.status is Status.WARN
+    assert "rich-15.0" in finding.evidence

@@ -9,10 +9,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.checks.reading import findings
-from builder.checks.survey import Scope
+from builder.checks.catalogue import catalogue
+from builder.checks.check import Needs
+from builder.checks.engine import observed
+from builder.checks.subject import Subject
 from builder.environment.environment import Environment
 from builder.platforms import Subdir
+from builder.probes.level import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,10 +102,11 @@ def site_of(prefix: Path) -> Path:
 
 
 def verified(
-    path: Path, *, scope: Scope = Scope.FULL, subdir: Subdir | None = Subdir.OSX_ARM64
+    path: Path, *, level: Level = Level.DEFAULT, subdir: Subdir | None = Subdir.OSX_ARM64
 ) -> dict[str, tuple[Finding, ...]]:
-    """The findings of `path`, by check."""
+    """The findings of reading `path`, by check."""
+    subject = Subject(Environment(path, subdir=subdir), level=level)
     found: dict[str, tuple[Finding, ...]] = {}
-    for finding in findings(Environment(path, subdir=subdir), scope=scope):
+    for finding in observed(subject, checks=catalogue(), needs=frozenset((Needs.FILES,))):
         found[finding.check] = (*found.get(finding.check, ()), finding)
     return found

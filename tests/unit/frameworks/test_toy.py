@@ -14,7 +14,8 @@ from builder.frameworks import registry
 from builder.plan.make import make_plans, parity_names
 from builder.platforms import Subdir
 from builder.probes import harness
-from builder.probes.schedule import tasks
+from builder.probes.level import Level
+from builder.probes.schedule import Request, tasks
 from builder.render.environment import render
 from tests.unit.checks.support import Tree
 from tests.unit.plan.support import recipe
@@ -120,11 +121,11 @@ def test_it_is_planned_by_its_own_facts_and_rendered() -> None:
 def test_its_probe_is_run_and_judged(toy: Path, tmp_path: Path) -> None:
     tree = Tree(tmp_path / "prefix")
     tree.dist("toy", "1.4.0", "toy/__init__.py")
-    context = tree.context(framework="toy")
-    assert "toy" in context.modules
+    subject = tree.subject(framework="toy")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    task = next(task for task in tasks(context, scratch=scratch) if task.probe == "toy_ops")
+    request = Request(level=Level.DEFAULT, modules=("toy",), snippets=(), has=lambda module: module == "toy")
+    task = next(task for task in tasks(request) if task.probe == "toy_ops")
     assert task.folder == toy
     outcome = harness.run(
         sys.executable,  # type: ignore[arg-type]
@@ -141,7 +142,7 @@ def test_its_probe_is_run_and_judged(toy: Path, tmp_path: Path) -> None:
     for step in outcome.steps:
         judge = judges.get(step.check)
         if judge is not None:
-            found[step.check] = judge(tree.case(step.check, step.subject, context=context, **step.facts))
+            found[step.check] = judge(tree.case(step.check, step.subject, subject=subject, **step.facts))
     devices, fit = found["toy.devices"], found["toy.fit"]
     assert devices is not None
     assert devices.status is Status.PASS

@@ -102,6 +102,29 @@ def test_children_left_behind_cannot_hold_the_harness(tmp_path: Path) -> None:
     assert outcome.seconds < 8
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["the probe ends", "the probe hangs"])
+def test_no_descendant_outlives_a_probe(tmp_path: Path, *, waits: bool) -> None:
+    """A data loader's workers, or what a library started, would go on computing beside the next probe."""
+    body = f"with open({str(tmp_path / 'child')!r}, 'w') as file:\n    child = os.fork()\n"
+    body += "    if child == 0:\n        time.sleep(600)\n        os._exit(0)\n    file.write(str(child))\n"
+    run(tmp_path, body + ("time.sleep(600)" if waits else "pass"), limit=2)
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 5
+    while _is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_alive(child)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether it runs; one that ended and that nobody has waited for does not."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.is_file() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
 def test_endless_output_is_cut(tmp_path: Path) -> None:
     outcome = run(tmp_path, "for _ in range(200):\n    sys.stderr.write('x' * 10_000)\nsys.stderr.write('end')")
     assert outcome.finished

@@ -1,12 +1,8 @@
-"""How verification tells what it is doing."""
+"""How much of an environment is verified."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
-
-#: Called with a short phrase each time something new is begun; may be called from several threads.
-Progress = Callable[[str], None]
 
 
 class Level(StrEnum):
@@ -15,3 +11,8 @@ class Level(StrEnum):
     QUICK = "quick"
     DEFAULT = "default"
     FULL = "full"
+
+    def includes(self, other: Level) -> bool:
+        """Whether what is done at `other` is done at this level too."""
+        order = tuple(Level)
+        return order.index(self) >= order.index(other)

@@ -1,4 +1,4 @@
-"""One runtime from two places: which copies of OpenMP and OpenBLAS a process may end up with, and what that does.
+"""OpenMP: which copies of its runtimes (and of OpenBLAS) a process may load or has loaded, and what that does.
 
 Wheels bring their own copies, under names and in folders that no other package looks in (auditwheel's `numpy.libs`,
 delocate's `.dylibs`). For OpenBLAS, and for GNU's OpenMP, that is how PyPI works and harms nothing; LLVM's and Intel's
@@ -10,34 +10,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builder.checks.registry import Check
-from builder.checks.survey import Scope
-from builder.finding import Finding, Status
+from builder.checks.check import Check, Needs
+from builder.checks.images import brought_by, loaded_runtimes, short
+from builder.checks.judging import probed
+from builder.checks.runtimes import BLAS, OPENMP, Runtime, runtime_of
+from builder.finding import Finding, Remedy, Status
+from builder.wording import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from builder.checks.case import Case
+    from builder.checks.subject import Subject
     from builder.checks.survey import Survey
 
-CHECKS: Final = (
-    Check(
-        id="link.duplicate",
-        area="linking",
-        catches="One runtime from two places: OpenMP (libomp, libiomp5, libgomp) or OpenBLAS, with who loads each.",
-        otherwise="OMP: Error #15: Initializing libomp.dylib, but found libomp.dylib already initialized.",
-    ),
-)
-
-#: Runtimes of which a process should have one: family → file names.
-FAMILIES: Final = {
-    "OpenMP": re.compile(r"lib(i?omp5?|gomp)([.-].*)?\.(dylib|so)(\..*)?|lib(i?omp5?|gomp)(-[0-9a-f]+)?\.so[.\d]*"),
-    "OpenBLAS": re.compile(r"lib(scipy_)?openblas\w*([.-].*)?\.(dylib|so)(\..*)?"),
+#: Runtimes of which a process should have one.
+_FAMILIES: Final[dict[str, tuple[Runtime, ...]]] = {
+    "OpenMP": OPENMP,
+    "OpenBLAS": tuple(runtime for runtime in BLAS if runtime.key == "openblas"),
 }
-#: GNU's OpenMP has no check for a second copy; LLVM's, and Intel's of the same origin, abort (kmp_runtime.cpp,
-#: `__kmp_register_library_startup`).
-_GNU: Final = re.compile(r"libgomp\b|libgomp[.-]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +61,16 @@ class Loaded:
     pair: tuple[str, ...] = ()
 
 
-def check(survey: Survey) -> Iterator[Finding]:
+def _copies(subject: Subject) -> Iterator[Finding]:
     """One finding per family with a hazard, or one pass that says what copies there are."""
-    if survey.scope is not Scope.FULL:
-        return
-    if survey.is_mac and not survey.inventory.binaries:
-        yield Finding(check="link.duplicate", status=Status.SKIP, title="No binary is there to look at")
+    survey = subject.survey
+    if not (survey.inventory.binaries if survey.is_mac else survey.elf.binaries):
+        yield Finding(check="link.duplicate", status=Status.SKIP, title="No binaries to check")
         return
     told: list[str] = []
     hazards: list[Finding] = []
-    for family, pattern in FAMILIES.items():
-        loaded = _on_mac(survey, pattern) if survey.is_mac else _on_linux(survey, pattern)
+    for family, table in _FAMILIES.items():
+        loaded = _on_mac(survey, table) if survey.is_mac else _on_linux(survey, table)
         hazard = _hazard(survey, family, loaded)
         if hazard is not None:
             hazards.append(hazard)
@@ -106,11 +99,11 @@ def _hazard(survey: Survey, family: str, loaded: Loaded) -> Finding | None:
     if len({copy.identity for copy in copies}) < 2:
         return None
     openmp = family == "OpenMP"
-    aborts = openmp and not all(_GNU.match(copy.name) for copy in copies)
+    aborts = openmp and any(_aborts(copy.rel) for copy in copies)
     wheels = [copy.rel for copy in copies if survey.packages.from_wheel(copy.rel)]
     if not aborts and len(wheels) == len(copies):
         return None
-    sure = openmp and sum(not _GNU.match(name) for name in loaded.pair) > 1
+    sure = openmp and sum(map(_aborts, loaded.pair)) > 1
     lines = [copy.line for copy in copies]
     if loaded.together is not None:
         lines.append(f"both in one process as soon as this is imported: {loaded.together}")
@@ -123,21 +116,27 @@ def _hazard(survey: Survey, family: str, loaded: Loaded) -> Finding | None:
         status=Status.FAIL if sure else Status.WARN,
         title=f"{len(copies)} copies of {family} can end up in one process",
         evidence=tuple(lines),
+        about=frozenset(copy.rel for copy in copies),
         remedy=_remedy(copies, wheels, aborts=aborts),
     )
 
 
-def _remedy(copies: tuple[Copy, ...], wheels: list[str], *, aborts: bool) -> str:
+def _aborts(path: str) -> bool:
+    runtime = runtime_of(path, OPENMP)
+    return runtime is not None and runtime.aborts
+
+
+def _remedy(copies: tuple[Copy, ...], wheels: list[str], *, aborts: bool) -> Remedy:
     mixed = 0 < len(wheels) < len(copies)
     users = sorted({user for copy in copies if not mixed or copy.rel in wheels for user in copy.users})
     text = f"Take {', '.join(users)} from conda-forge, so that all share one runtime."
     if aborts and not mixed:
         text += " Where that cannot be, import them in separate processes."
-    return text
+    return Remedy(text)
 
 
-def _on_mac(survey: Survey, pattern: re.Pattern[str]) -> Loaded:
-    found = {binary.path: binary for binary in survey.inventory.binaries if pattern.fullmatch(binary.name)}
+def _on_mac(survey: Survey, table: tuple[Runtime, ...]) -> Loaded:
+    found = {binary.path: binary for binary in survey.inventory.binaries if runtime_of(binary.rel, table)}
     users: dict[str, set[str]] = {path: set() for path in found}
     together: str | None = None
     pair: tuple[str, ...] = ()
@@ -160,9 +159,9 @@ def _on_mac(survey: Survey, pattern: re.Pattern[str]) -> Loaded:
     )
 
 
-def _on_linux(survey: Survey, pattern: re.Pattern[str]) -> Loaded:
+def _on_linux(survey: Survey, table: tuple[Runtime, ...]) -> Loaded:
     tree = survey.elf
-    found = {binary.rel: binary for binary in tree.binaries if pattern.fullmatch(binary.name)}
+    found = {binary.rel: binary for binary in tree.binaries if runtime_of(binary.rel, table)}
     users: dict[str, set[str]] = {rel: set() for rel in found}
     for binary in tree.binaries:
         for linked in tree.links[binary.rel].values():
@@ -191,3 +190,68 @@ def _on_linux(survey: Survey, pattern: re.Pattern[str]) -> Loaded:
 def _cxx_runtimes(survey: Survey) -> list[str]:
     """Copies of libc++ in the prefix. Two-level binding keeps each to the binaries that link it."""
     return [binary.rel for binary in survey.inventory.binaries if re.match(r"libc\+\+(abi)?[.-]", binary.name)]
+
+
+def judge_loaded(case: Case) -> Finding:
+    """Two LLVM-family runtimes abort or corrupt; GNU beside them competes for cores; a foreign one belongs nowhere.
+
+    Source: LLVM OpenMP's own Error #15, and threadpoolctl's `multiple_openmp.md` on which mixtures break.
+    """
+    loaded = loaded_runtimes(case.facts["images"], OPENMP)
+    evidence = tuple(f"{runtime.name}: {short(path, case)}{brought_by(path, case)}" for runtime, path in loaded)
+    names = listing(sorted(Path(path).name for _, path in loaded))
+    foreign = [path for _, path in loaded if _is_foreign(path, case)]
+    mixed = len({runtime.key for runtime, _ in loaded}) > 1
+    if sum(runtime.aborts for runtime, _ in loaded) > 1:
+        title = f"Two OpenMP runtimes of one family are loaded in one process: {names}."
+        return case.failed(title, *evidence, remedy=_openmp_remedy(foreign, case))
+    if mixed and foreign:
+        title = f"An OpenMP runtime that the environment did not bring is loaded beside its own: {names}."
+        return case.failed(title, *evidence, remedy=_openmp_remedy(foreign, case))
+    if mixed:
+        title = f"Two kinds of OpenMP runtime are loaded in one process: {names}."
+        return case.warned(title, *evidence, remedy=_openmp_remedy(foreign, case))
+    title = "One OpenMP runtime is loaded." if loaded else "No OpenMP runtime is loaded."
+    if len(loaded) > 1:
+        title = f"{len(loaded)} copies of GNU's OpenMP are loaded, which do not disturb each other."
+    return case.passed(title, *evidence)
+
+
+def _is_foreign(path: str, case: Case) -> bool:
+    """Inside the prefix but of no package, or of a package that the lock does not know."""
+    if not Path(path).is_relative_to(case.environment.path):
+        return False
+    owner = case.repair.owner(Path(path))
+    if owner is None:
+        return True
+    return case.environment.stamp is not None and case.repair.locked_version(owner.name) is None
+
+
+def _openmp_remedy(foreign: list[str], case: Case) -> Remedy:
+    for path in foreign:
+        owner = case.repair.owner(Path(path))
+        if owner is None:
+            return case.repair.set_aside(Path(path), say=f"Move {path} out of the way: no package brought it.")
+        if owner.manager == "pip":
+            return case.repair.uninstall(owner.name, say=f"Remove {owner.name}, which is not in the lock.")
+    say = "Take the packages that bring them from one channel, so that they share one runtime."
+    return case.repair.rebuild(why=f"{say} Never set KMP_DUPLICATE_LIB_OK.")
+
+
+CHECKS: Final = (
+    Check(
+        id="link.duplicate",
+        area="openmp",
+        needs=Needs.FILES,
+        catches="One runtime from two places: OpenMP (libomp, libiomp5, libgomp) or OpenBLAS, with who loads each.",
+        otherwise="OMP: Error #15: Initializing libomp.dylib, but found libomp.dylib already initialized.",
+        run=_copies,
+    ),
+    probed(
+        id="openmp.loaded",
+        area="openmp",
+        catches="More than one OpenMP runtime in one process, with who brought each.",
+        otherwise="`OMP: Error #15: Initializing libomp.dylib, but found libomp.dylib already initialized.`",
+        judge=judge_loaded,
+    ),
+)
