@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +15,7 @@ from builder.names import project
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
-    from builder.compat.model import Origin, Relation
+    from builder.compat.model import Origin, Relation, Side
     from builder.platforms import Subdir
 
 #: (conda or pip, name) → version, as a lock has them.
@@ -81,25 +82,23 @@ class LockedSetJudge:
 
 
 def _other_versions(relation: Relation, facts: Facts) -> str:
-    """Which versions of the one are known to work with those of the other."""
-    left, right = relation.left, relation.right
-    works = [
-        other
-        for other in facts.relations
-        if {other.left.package, other.right.package} == {left.package, right.package}
-        and other.verdict in ("works", "links")
-        and other.pythons in ((), relation.pythons)
-    ]
-    for other in works:
-        sides = (other.left, other.right) if other.left.package == left.package else (other.right, other.left)
-        if _overlap(sides[1].versions, right.versions):
-            return f"take {facts.display(left.package)} {sides[0].versions.removeprefix('==')} beside it"
-        if _overlap(sides[0].versions, left.versions):
-            return f"take {facts.display(right.package)} {sides[1].versions.removeprefix('==')} beside it"
-    names = f"{left.package} or {right.package}"
-    return f"`envbuild compat --package {left.package}` shows which versions go together; pin another {names}"
+    """The newest version of the one that is known to go with the other's."""
+    sides = (relation.left, relation.right)
+    for kept, changed in (sides, sides[::-1]):
+        newest: tuple[Version, str] | None = None
+        for other in facts.relations:
+            if other.verdict not in ("works", "links") or other.pythons not in ((), relation.pythons):
+                continue
+            for one, two in ((other.left, other.right), (other.right, other.left)):
+                if (one.package, two.package) == (kept.package, changed.package) and _bare(one) == _bare(kept):
+                    number = _bare(two)
+                    if re.fullmatch(r"\d+(\.\d+)*", number):
+                        newest = max(newest or (Version("0"), ""), (Version(number), number))
+        if newest is not None:
+            return f"take {facts.display(changed.package, newest[1])} with {facts.display(kept.package, _bare(kept))}"
+    return f"`envbuild compat --package {relation.left.package}` shows which versions go together"
 
 
-def _overlap(first: str, second: str) -> bool:
-    """Whether two ranges are about the same minor, as facts write them."""
-    return first.removesuffix(".*").removeprefix("==") == second.removesuffix(".*").removeprefix("==")
+def _bare(side: Side) -> str:
+    """A range that is one version or minor, as that: `==1.1.0` is `1.1.0`."""
+    return side.versions.removesuffix(".*").removeprefix("==")

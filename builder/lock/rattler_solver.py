@@ -48,6 +48,7 @@ class RattlerSolver:
         self._client = client_for(self._mirrors)
         config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
         self._gateway = rattler.Gateway(client=self._client, default_config=config)
+        self._prefetching: threading.Thread | None = None
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
         """Begin to fetch and index the metadata that a solve will need, in the background.
@@ -64,7 +65,8 @@ class RattlerSolver:
             with contextlib.suppress(Exception):
                 asyncio.run(query())
 
-        threading.Thread(target=fetch, name="prefetch metadata", daemon=True).start()
+        self._prefetching = threading.Thread(target=fetch, name="prefetch metadata", daemon=True)
+        self._prefetching.start()
 
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
         refuse_malformed(request.specs)
@@ -123,6 +125,10 @@ class RattlerSolver:
 
     async def _reached(self, request: SolveRequest, work: Awaitable[T]) -> T:
         """`work`, with failures to reach or to read a channel said in the user's terms."""
+        if self._prefetching is not None:
+            # The gateway makes one of two questions about the same metadata, and then may fail the one of another
+            # event loop.
+            await asyncio.to_thread(self._prefetching.join)
         try:
             return await work
         except (GatewayError, FetchRepoDataError) as error:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 #: that a second one is rarely needed; each takes some seconds.
 MOST: Final = 6
 #: How much of a solver's explanation is shown, in lines.
-_SHOWN: Final = 12
+_SHOWN: Final = 8
 
 
 class Planned(Protocol):
@@ -50,12 +50,8 @@ def first_that_works(planned: Iterator[P], attempt: Callable[[P], T], *, facts: 
             first = first or error
             tried.append(_named(candidate, facts))
     assert first is not None  # there is at least one, or the iterator raises itself
-    if len(tried) == 1:
-        raise UnsatisfiableError(_shortened(first.plain), hint=first.hint) from None
-    listed, why = "; ".join(tried), _shortened(first.plain)
-    raise UnsatisfiableError(
-        f"none of {len(tried)} combinations can be solved ({listed}). Of the first: {why}", hint=first.hint
-    )
+    also = f"\n(tried in vain as well: {'; '.join(tried[1:])})" if len(tried) > 1 else ""
+    raise UnsatisfiableError(f"{_shortened(first.plain)}{also}", hint=first.hint)
 
 
 def _named(planned: Planned, facts: Facts) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from builder.frameworks.model import Framework
     from builder.plan.catalogue import Build, Catalogue
     from builder.plan.model import Combination
+    from builder.plan.providers import Provider
     from builder.plan.question import Question, Target
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
@@ -94,12 +95,21 @@ def existing(
     )
 
 
-def refuse_unknown_packages(recipe: Recipe, subdirs: Sequence[Subdir], *, facts: Facts, catalogue: Catalogue) -> None:
-    """Raise `UnsatisfiableError` for a conda dependency that the channels do not have, or not for a platform."""
+def refuse_unknown_packages(
+    recipe: Recipe, subdirs: Sequence[Subdir], providers: Sequence[Provider], *, facts: Facts, catalogue: Catalogue
+) -> None:
+    """Raise `UnsatisfiableError` for a dependency that the channels do not have, or not for a platform.
+
+    Only for what is conda's with every one of the providers in question.
+    """
     for subdir in subdirs:
         for dependency in wanted(recipe, subdir=subdir, facts=facts):
             name = dependency.conda_name
-            if name is None or dependency.pypi is not None or catalogue.builds(name, subdir):
+            if name is None or catalogue.builds(name, subdir):
+                continue
+            names = facts.names_of(name)
+            links = names is not None and names.numpy
+            if any(provider.pypi_reason(links_numpy=links) is not None for provider in providers):
                 continue
             place = f"`{dependency.where}`"
             there = [other for other in TARGETS if other is not subdir and catalogue.builds(name, other)]
@@ -162,7 +172,7 @@ class Obstacles:
         where = f" for {target.subdir}"
         channel = self.question.catalogue.described if self.question.catalogue is not None else "the channel"
         if not offered:
-            return None  # a package that nobody knows is refused before anything is chosen
+            return Refusal(statement=f"{channel} has no {name}{where}", facts=(), packages=(name,))
         ranges = conda_to_pep440(spec)
         allowed = [
             build
