@@ -141,9 +141,3 @@ class Framework(Library):
     @property
     def gpu_names(self) -> tuple[str, ...]:
         return (self.plugin.name,) if self.plugin is not None else ()
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The distributions whose versions identify an environment of this framework."""
-        plugin = (self.plugin.name,) if self.plugin is not None else ()
-        return (*self.distributions, *plugin, *self.partners, *self.follows_minor)

@@ -27,6 +27,7 @@ from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
+    from pathlib import Path
 
 
 T = TypeVar("T")
@@ -42,12 +43,15 @@ class RattlerSolver:
 
     name = "rattler"
 
-    def __init__(self, *, mirrors: Mirrors | None = None, offline: bool = False) -> None:
-        """`offline`: metadata comes from the cache alone, however old it is."""
+    def __init__(self, *, mirrors: Mirrors | None = None, cache: Path | None = None, offline: bool = False) -> None:
+        """`cache` is where metadata is kept; default: rattler's own place, shared with its other tools.
+
+        `offline`: it comes from there alone, however old it is.
+        """
         self._mirrors = mirrors or Mirrors()
         self._client = client_for(self._mirrors)
         config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
-        self._gateway = rattler.Gateway(client=self._client, default_config=config)
+        self._gateway = rattler.Gateway(cache_dir=cache, client=self._client, default_config=config)
         self._prefetching: threading.Thread | None = None
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
@@ -69,7 +73,6 @@ class RattlerSolver:
         self._prefetching.start()
 
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
-        refuse_malformed(request.specs)
         try:
             records = await self._reached(
                 request,
@@ -89,6 +92,8 @@ class RattlerSolver:
                 f"no set of packages for {request.subdir} satisfies the recipe:\n{_plain(str(error))}",
                 hint="loosen the pin named above, or see `envbuild show` for where it comes from",
             ) from None
+        except InvalidMatchSpecError as error:
+            raise UsageError(f"a match spec is malformed: {_plain(str(error))}") from None
         return [self._locked(record, request) for record in records]
 
     async def _records(self, request: SolveRequest) -> list[rattler.RepoDataRecord]:
@@ -97,9 +102,16 @@ class RattlerSolver:
         if not wanted:
             return []
         names = sorted({package.name for package in request.preferred})
+        found = await self._reached(
+            request,
+            self._gateway.query(
+                self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
+            ),
+        )
         return [
             record
-            for record in await self.records(request, names)
+            for records in found
+            for record in records
             if record.sha256 is not None and (self._mirrors.canonical(record.url), record.sha256.hex()) in wanted
         ]
 
@@ -198,24 +210,6 @@ def version_ranges(depends: Iterable[str]) -> dict[str, str]:
         version = "" if version == "*" else version
         ranges[name] = ",".join(part for part in (ranges.get(name, ""), version) if part)
     return ranges
-
-
-def refuse_malformed(specs: Iterable[str]) -> None:
-    """Raises UsageError for the first match spec that is none, with the right spelling where it is clear."""
-    for spec in specs:
-        try:
-            rattler.MatchSpec(spec, strict=True)
-        except InvalidMatchSpecError as error:
-            raise UsageError(f"`{spec}` is not a match spec: {_plain(str(error))}", hint=_respelt(spec)) from None
-
-
-def _respelt(spec: str) -> str | None:
-    """`pandas 2.2` and `numpy=1.26.*` as conda means them, in the strict spelling."""
-    found = re.fullmatch(r"(?P<name>[\w.-]+?)\s*=?\s*(?P<version>\d[\w.]*?)(?:\.\*)?", spec.strip())
-    if found is None:
-        return None
-    name, version = found["name"], found["version"]
-    return f"write `{name} {version}.*` for any {version}, or `{name} =={version}` for that version alone"
 
 
 def _virtual(name: str, text: str) -> rattler.GenericVirtualPackage:

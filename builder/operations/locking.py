@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.compat.together import LockedSetJudge
@@ -15,10 +13,12 @@ from builder.operations.warnings import Warnings
 from builder.plan.attempts import first_that_works
 from builder.plan.model import Source
 from builder.project import LOCK_NAME
+from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.make import Made
@@ -98,8 +98,7 @@ def _locked(
     """One preparation rendered, read back as whoever begins from the files would, and locked."""
     from builder.render.read import read_rendered
 
-    with tempfile.TemporaryDirectory(prefix="envbuild-") as scratch:
-        staged = Path(scratch)
+    with scratch("envbuild-lock-") as staged:
         write_files(staged, prepared.rendered.files)
         parity = tuple(dict.fromkeys(name for specs in prepared.rendered.platforms for name in specs.parity))
         rendered = read_rendered(staged, groups=prepared.rendered.groups[1:], parity=parity)

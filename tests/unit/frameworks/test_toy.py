@@ -122,10 +122,11 @@ def test_its_probe_is_run_and_judged(toy: Path, tmp_path: Path) -> None:
     tree = Tree(tmp_path / "prefix")
     tree.dist("toy", "1.4.0", "toy/__init__.py")
     subject = tree.subject(framework="toy")
+    assert "toy" in subject.modules
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    request = Request(level=Level.DEFAULT, modules=("toy",), snippets=(), has=lambda module: module == "toy")
-    task = next(task for task in tasks(request) if task.probe == "toy_ops")
+    asked = Request(level=Level.DEFAULT, modules=subject.modules, snippets=(), has=subject.has)
+    task = next(task for task in tasks(asked) if task.probe == "toy_ops")
     assert task.folder == toy
     outcome = harness.run(
         sys.executable,  # type: ignore[arg-type]
@@ -133,7 +134,7 @@ def test_its_probe_is_run_and_judged(toy: Path, tmp_path: Path) -> None:
         environ={},
         cwd=scratch,
         limit=60,
-        arguments=task.arguments,
+        arguments=task.arguments | {"scratch": str(scratch)},
         folder=task.folder,
     )
     assert outcome.finished
