@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -267,6 +268,13 @@ def test_folder_and_missing_file(tmp_path: Path) -> None:
     for file in (tmp_path, tmp_path / "nowhere.yaml"):
         with pytest.raises(RecipeError, match="cannot be read"):
             load_recipe(file)
+
+
+def test_a_pipe_is_no_recipe(tmp_path: Path) -> None:
+    """Opening one waits for a writer, who may never come."""
+    os.mkfifo(tmp_path / "mine.yaml")
+    with pytest.raises(RecipeError, match="a pipe"):
+        load_recipe(tmp_path / "mine.yaml")
 
 
 def test_error_is_reported_in_the_file_that_holds_it(tmp_path: Path) -> None:
