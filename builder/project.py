@@ -75,8 +75,10 @@ class Project:
         return files[name]
 
     def recipe(self, name: str) -> Recipe:
+        from builder.frameworks.rules import objections
+
         files = self.recipe_files()
-        return load_recipe(self.recipe_file(name), find=files.get)
+        return load_recipe(self.recipe_file(name), find=files.get, rules=objections)
 
     def environment(self, name: str) -> Path:
         """The folder that holds (or will hold) the rendered files and the lock of recipe `name`."""

@@ -13,14 +13,15 @@ import contextlib
 import os
 import re
 import signal
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.credentials import redact
+from builder.leash import Leash
 from builder.platforms import Subdir
+from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,32 +101,38 @@ class Uv:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[tuple[Path, Path]]:
         """A new folder for files that uv is to read, and the folder to run it in (see above)."""
-        with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as name:
-            folder = Path(name)
+        with scratch("envbuild-pypi-") as folder:
             (folder / "uv.toml").touch()
             own = self.project is not None and _has_configuration(self.project)
             yield folder, self.project if own and self.project is not None else folder
 
+    @property
+    def cache(self) -> Path:
+        """Where uv keeps what it has fetched. Source: uv's documentation of its cache directory."""
+        given, base = self.environ.get("UV_CACHE_DIR"), self.environ.get("XDG_CACHE_HOME")
+        home = Path(self.environ.get("HOME") or "/")
+        return Path(given) if given else (Path(base) if base else home / ".cache") / "uv"
+
     async def run(self, arguments: Sequence[str], *, cwd: Path, macos: str | None = None) -> str:
         """Run uv and give what it prints. Raises UvFailure; killed, and waited for, when this is cancelled."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command(*arguments),
-            cwd=cwd,
-            env=self.environment(macos=macos),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            process_group=0,
-        )
-        try:
-            output, messages = await process.communicate()
-        except BaseException:
-            # With the programs it has started. They may all have ended just now: then nothing is left to kill.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            # To the end of its pipes, or the loop would close over them.
-            await process.communicate()
-            raise
+        with Leash() as leash:
+            process = await asyncio.create_subprocess_exec(
+                *self.command(*arguments),
+                cwd=cwd,
+                env=self.environment(macos=macos),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                process_group=leash.group,
+            )
+            try:
+                output, messages = await process.communicate()
+            except BaseException:
+                # With the programs it has started.
+                leash.send(signal.SIGKILL)
+                # To the end of its pipes, or the loop would close over them.
+                await process.communicate()
+                raise
         if process.returncode:
             raise UvFailure(
                 messages.decode(errors="replace").strip() or f"uv ended with exit code {process.returncode}"

@@ -15,6 +15,7 @@ from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
+from builder.frameworks import registry
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ class Survey:
         """Whose a file is, and the commands that put it right."""
         return Repair(self.environment)
 
-    @property
+    @cached_property
     def packages(self) -> Ownership:
         """Who owns which file."""
-        return self.environment.owners
+        return self.environment.owners.with_plugins({plugin.folder: plugin.host for plugin in registry.gpu_plugins()})
 
     @cached_property
     def arch(self) -> str:

@@ -54,8 +54,7 @@ def identity_of(environment: Environment, *, host: Subdir | None) -> Identity:
 
     `host` is the platform where they do not say one.
     """
-    frameworks = (name for framework in registry.all_frameworks() for name in framework.named)
-    names = dict.fromkeys((*frameworks, "numpy", "scipy"))
+    names = registry.telling_packages()
     versions = {name: dist.version for name in names if (dist := environment.distribution(name)) is not None}
     interpreter = environment.interpreter
     if interpreter is not None and interpreter.version is not None:

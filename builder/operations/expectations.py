@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from builder.environment.stamp import Expectations
+from builder.frameworks import registry
 
 if TYPE_CHECKING:
     from builder.environment.stamp import Stamp
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
 def expectations(recipe: Recipe, plan: Plan | None) -> Expectations:
     """The expectations that `create` stamps into the prefix; `plan` is None where the recipe is for other ones."""
-    provider = plan.provider if plan else None
+    framework = registry.framework(recipe.framework.name)
     osx = plan is not None and plan.subdir.is_osx
     return Expectations(
-        framework=None if recipe.framework.name == "none" else recipe.framework.name,
-        provider=provider,
-        gpu=osx and provider == "metal",
+        framework=framework.name if framework.main else None,
+        provider=plan.provider if plan else None,
+        gpu=plan.gpu if plan else False,
         blas=recipe.blas if osx else None,
         macos=recipe.macos if osx else None,
         mandatory=plan.mandatory_checks if plan else (),

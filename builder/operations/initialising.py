@@ -41,6 +41,7 @@ class InitResult:
 def init(workspace: Workspace, request: InitRequest) -> InitResult:
     """Write `recipes/NAME.yaml` and, beside it, the schema that editors complete it by. Raises UsageError."""
     from builder.files import write_atomically
+    from builder.frameworks.registry import all_frameworks
     from builder.recipe.model import NAME_PATTERN
     from builder.recipe.schema import SCHEMA_FILE, schema_text
 
@@ -58,6 +59,7 @@ def init(workspace: Workspace, request: InitRequest) -> InitResult:
     file = folder / f"{name}.yaml"
     if file.exists():
         raise UsageError(f"{file} exists already", hint="edit it, or choose another name")
-    write_atomically(folder / SCHEMA_FILE, schema_text())
+    frameworks = [name for entry in all_frameworks() for name in (entry.name, *entry.aliases)]
+    write_atomically(folder / SCHEMA_FILE, schema_text(frameworks))
     write_atomically(file, _RECIPE.format(name=name, base=base, schema=SCHEMA_FILE))
     return InitResult(file=file)

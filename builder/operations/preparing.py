@@ -90,6 +90,7 @@ def _prepare_pypi(
 ) -> Prepared:
     from builder.channel.host import host_channel
     from builder.channel.interpreters import find
+    from builder.uv import Uv
 
     here = workspace.host
     if here is None or (platforms and platforms != (here,)):
@@ -101,7 +102,12 @@ def _prepare_pypi(
         raise UsageError("--source pypi uses the host channel; leave --channel out")
     given = None if options.python is None else workspace.path(options.python)
     interpreter = find(specifier_set(recipe.python), environ=workspace.environ, home=workspace.home, given=given)
-    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels")
+    channel = host_channel(
+        interpreter,
+        subdir=here,
+        cache=workspace.project.state / "host-channels",
+        uv=Uv(environ=workspace.environ, project=workspace.project.root),
+    )
     local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
     plans = make_plans(local, source=Source.PYPI, python=interpreter.minor)
     plans = {

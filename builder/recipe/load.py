@@ -12,8 +12,10 @@ from builder.errors import RecipeError
 from builder.recipe.model import NAME_PATTERN, Name, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from builder.recipe.model import Objection
 
 #: Lists that a child adds to instead of replacing: asking for more is what extending is for.
 _ADDED: Final = ("dependencies", "pypi")
@@ -26,10 +28,16 @@ class RecipeFile(Recipe):
     extends: Name | None = Field(default=None, description="Another recipe that this one builds on.")
 
 
-def load_recipe(file: Path, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
+def load_recipe(
+    file: Path,
+    *,
+    find: Callable[[str], Path | None] | None = None,
+    rules: Callable[[Recipe], Iterable[Objection]] | None = None,
+) -> Recipe:
     """The recipe in `file`, with everything it extends applied.
 
-    `find` gives the file of the recipe that `extends` names; by default it is looked for beside `file`.
+    `find` gives the file of the recipe that `extends` names; by default it is looked for beside `file`. `rules` are
+    what the rooms above know about contradictions in a recipe (`builder.frameworks.rules.objections`).
     Raises RecipeError with file and line.
     """
     look = find or (lambda name: _sibling(file, name))
@@ -41,6 +49,9 @@ def load_recipe(file: Path, *, find: Callable[[str], Path | None] | None = None)
     written = yamlio.validate(merged, RecipeFile, error=RecipeError)
     recipe = Recipe.model_validate(written.model_dump(exclude={"extends"}, exclude_unset=True))
     _check_consistency(recipe, merged)
+    for objection in rules(recipe) if rules is not None else ():
+        where, line = merged.place(objection.path)
+        raise RecipeError(objection.message, file=where, line=line, hint=objection.hint)
     places = {path: merged.place(path) for path in merged.lines}
     return recipe.written_at({path: f"{place.name}:{line}" for path, (place, line) in places.items()})
 
@@ -151,21 +162,6 @@ def _check_consistency(recipe: Recipe, document: yamlio.Document) -> None:
         file, line = document.place(path)
         return RecipeError(message, file=file, line=line, hint=hint)
 
-    framework = recipe.framework
-    if framework.name == "mlx" and set(recipe.platforms) - {"osx-arm64"}:
-        raise refuse("MLX exists on osx-arm64 only", ("platforms",), "write `platforms: [osx-arm64]`")
-    if framework.provider == "metal" and framework.name not in ("tensorflow", "jax"):
-        raise refuse(
-            f"`provider: metal` is Apple's plug-in for TensorFlow or JAX, not for {framework.name}",
-            ("framework", "provider"),
-            "write `provider: conda-forge` (PyTorch and MLX bring their own GPU support)",
-        )
-    if framework.provider == "metal" and "osx-arm64" not in recipe.platforms:
-        raise refuse(
-            "`provider: metal` needs osx-arm64 among the platforms", ("framework", "provider"), "add osx-arm64"
-        )
-    if framework.name == "none" and (framework.version or framework.keras or framework.plugin or framework.gpu):
-        raise refuse("a version or GPU is asked for, but no framework", ("framework",), "add `name: tensorflow`")
     if recipe.blas in ("accelerate", "newaccelerate") and not any(subdir.is_osx for subdir in recipe.subdirs):
         raise refuse(f"`blas: {recipe.blas}` exists on macOS only", ("blas",), "write `blas: auto`")
     if "main" in recipe.groups:

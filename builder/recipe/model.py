@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from packaging.version import InvalidVersion, Version
 from pydantic import (
@@ -67,8 +67,9 @@ ChannelName = Annotated[str, AfterValidator(check_channel)]
 Tolerance = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
 TargetSubdir = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64"]
 
-FrameworkName = Literal["tensorflow", "pytorch", "jax", "mlx", "none"]
-Provider = Literal["conda-forge", "metal", "auto"]
+#: Which names there are, `builder.frameworks` knows.
+FrameworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+Provider = Literal["conda-forge", "metal", "pypi", "auto"]
 Blas = Literal["accelerate", "newaccelerate", "openblas", "auto"]
 
 
@@ -86,8 +87,10 @@ class Framework(Model):
     provider: Provider = Field(
         default="auto",
         description=(
-            "conda-forge: everything from conda-forge. metal: the framework and Apple's GPU plug-in from PyPI over a "
-            "conda Python. auto: metal where `gpu` is asked for and the plug-in fits, else conda-forge."
+            "conda-forge: everything from conda-forge. pypi: the framework and what links NumPy from PyPI over a "
+            "conda Python, for releases and Pythons that conda-forge does not have. metal: the same with Apple's GPU "
+            "plug-in. "
+            "auto: metal where `gpu` is asked for and the plug-in fits, else conda-forge, else pypi."
         ),
     )
     version: VersionRange | None = Field(
@@ -100,6 +103,10 @@ class Framework(Model):
         default=None, description="Versions of tensorflow-metal or jax-metal you accept."
     )
     gpu: bool = Field(default=False, description="Whether the Mac's GPU is wanted; decides what `auto` means.")
+    unproven: Literal["avoid", "allow"] = Field(
+        default="avoid",
+        description="allow: take the newest release that exists, even if no fact says that it works with its partners.",
+    )
 
 
 class Dependency(Model):
@@ -161,6 +168,14 @@ class Verification(Model):
     tolerances: dict[Literal["float16", "bfloat16", "float32", "float64"], Tolerance] = Field(
         default_factory=dict, description="Relative tolerances that replace the defaults of the numeric checks."
     )
+
+
+class Objection(NamedTuple):
+    """Something a recipe contradicts itself in: the field's path, what is wrong with it, and what to write."""
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str
 
 
 class Recipe(Model):
