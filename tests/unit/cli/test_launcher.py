@@ -28,9 +28,11 @@ def launcher(tmp_path: Path) -> Path:
     return Path(shutil.copy(LAUNCHER, folder / "envbuild"))
 
 
-def _run(program: Path, *arguments: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    program: Path, *arguments: str, cwd: Path | None = None, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, check=False, env=os.environ | environ, cwd=cwd
+        [program, *arguments], capture_output=True, text=True, check=False, env=os.environ | (environ or {}), cwd=cwd
     )
 
 
@@ -48,9 +50,9 @@ def test_variables_of_python_do_not_reach_envbuild(launcher: Path, tmp_path: Pat
     (tmp_path / "evil").mkdir()
     (tmp_path / "evil" / "sitecustomize.py").write_text("import sys\nsys.exit(0)\n")
     for name, value in (("PYTHONHOME", "/nowhere"), ("PYTHONPATH", str(tmp_path / "evil"))):
-        told = _run(launcher, "--version", **{name: value})
+        told = _run(launcher, "--version", environ={name: value})
         assert (told.returncode, told.stdout[:17]) == (0, "envbuild, version"), (name, told.stderr)
-        assert _run(launcher, "nonsense", **{name: value}).returncode == 2, name
+        assert _run(launcher, "nonsense", environ={name: value}).returncode == 2, name
 
 
 def test_a_package_in_the_working_directory_is_not_taken_for_envbuild(launcher: Path, tmp_path: Path) -> None:
