@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 import time
@@ -52,3 +53,18 @@ class Place:
 
     def leftovers(self) -> list[Path]:
         return sorted(self.prefix.parent.glob(f".{glob.escape(self.prefix.name)}.envbuild-trash-*"))
+
+
+def is_locked(place: Place) -> bool:
+    """Whether another process is at work here. Where there is no lock file, nobody ever was."""
+    try:
+        held = os.open(place.lock_file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(held)
+    return False
