@@ -288,9 +288,17 @@ def test_disk_full_at_the_prefix(world: World, small_disk: Path) -> None:
     world.create("tiny").ended(0)
 
 
+def test_mount_point(world: World, small_disk: Path) -> None:
+    """It cannot be moved aside; a folder in it can."""
+    answer = world.create("tiny", "-p", str(small_disk)).ended(2)
+    assert "is a mount point" in answer.stderr
+    assert f"-p {small_disk}/env" in answer.stderr
+
+
 def test_disk_full_at_the_cache(world: World, small_disk: Path) -> None:
     answer = world.create("tiny", RATTLER_CACHE_DIR=str(small_disk)).ended(5)
-    assert "disk is full" in answer.stderr or "No space left" in answer.stderr, answer.stderr
+    assert f"the disk is full at {small_disk}" in answer.stderr, answer.stderr
+    assert "RATTLER_CACHE_DIR" in answer.stderr
     assert not world.prefix().exists()
     assert world.beside() == []
     world.create("tiny").ended(0)
@@ -309,7 +317,8 @@ def test_disk_full_for_uv(world: World, small_disk: Path, serve: Callable[[Path]
             except OSError:
                 break
     answer = world.create("mixed", **environ).ended(5)
-    assert "disk is full" in answer.stderr, answer.stderr
+    assert f"the disk is full at {small_disk}" in answer.stderr, answer.stderr
+    assert "UV_CACHE_DIR" in answer.stderr
     assert not world.prefix("mixed").exists()
 
 
