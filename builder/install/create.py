@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from builder import __version__
 from builder.credentials import without_credentials
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
-from builder.errors import InterruptedByUserError, LockfileError, UsageError
+from builder.errors import LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
 from builder.render.model import environment_file
@@ -161,13 +161,7 @@ def create(
         if proof is None:
             return Result.BUILT
         # A new environment is whole by now. Whoever is killed here finds it unproven, and the next `create` proves it.
-        try:
-            return Result.BUILT if _proven(place, stamp, proof).passed else Result.UNPROVEN
-        except KeyboardInterrupt:
-            raise InterruptedByUserError(
-                f"interrupted while {request.prefix} was verified; it is built, and unproven",
-                hint="the next `envbuild create` verifies it",
-            ) from None
+        return Result.BUILT if _proven(place, stamp, proof).passed else Result.UNPROVEN
 
 
 def _present(

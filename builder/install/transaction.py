@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from builder.environment.place import BUILDING, Place, hold
 from builder.environment.stamp import RELATIVE_PATH as STAMP
 from builder.environment.stamp import Stamp, read_stamp
-from builder.errors import BuildError, InterruptedByUserError, UsageError
+from builder.errors import BuildError, UsageError
 from builder.files import atomically
 
 if TYPE_CHECKING:
@@ -163,13 +163,8 @@ def replacing(place: Place) -> Iterator[None]:
     with _uninterrupted():
         if place.old.exists():
             place.old.rename(place.trash())
-    try:
-        _empty_trash(place)
-    except KeyboardInterrupt:
-        raise InterruptedByUserError(
-            f"interrupted; the new environment is in place at {place.prefix}",
-            hint="the next `envbuild create` deletes what is left of the previous one",
-        ) from None
+    # Whoever is interrupted here has the new environment in place; the next one deletes the rest.
+    _empty_trash(place)
 
 
 @contextmanager
