@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.environment.place import BUILDING, Place, hold
 from builder.environment.stamp import RELATIVE_PATH as STAMP
-from builder.environment.stamp import Stamp, read_stamp
+from builder.environment.stamp import Stamp, read_stamp, require_stamp
 from builder.errors import BuildError, UsageError
 from builder.files import atomically
 
@@ -130,7 +130,13 @@ def current(place: Place) -> Stamp | None:
         raise UsageError(f"{prefix} is not a folder", hint=_ELSEWHERE)
     if place.is_free:
         return None
-    stamp = read_stamp(prefix)
+    try:
+        stamp = require_stamp(prefix)
+    except ValueError as error:
+        raise UsageError(
+            f"{prefix} was made by envbuild, but what is noted there cannot be understood: {error}",
+            hint="upgrade envbuild if a newer version made it; else choose another name (-n) or place (-p)",
+        ) from None
     if stamp is None:
         if read_stamp(place.old) is not None:
             raise UsageError(

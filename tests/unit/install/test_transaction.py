@@ -324,6 +324,16 @@ def test_a_single_file_of_somebodys_is_no_debris(tmp_path: Path, kept: str) -> N
     assert (prefix / kept).read_text() == "data"
 
 
+@pytest.mark.parametrize("content", ['{"format": 99}', "{", "[]"])
+def test_a_stamp_of_another_version_is_no_strangers_environment(tmp_path: Path, content: str) -> None:
+    prefix = tmp_path / "env"
+    _create(prefix, "1")
+    (prefix / "conda-meta" / "envbuild.stamp").write_text(content)
+    with pytest.raises(UsageError, match="made by envbuild, but"):
+        _create(prefix, "2")
+    assert (prefix / "lib" / "thing").read_text() == "1"
+
+
 def test_an_environment_hidden_behind_a_folder_is_named(tmp_path: Path) -> None:
     """And doing what is said puts it back."""
     prefix = tmp_path / "env"
