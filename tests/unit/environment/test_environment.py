@@ -245,6 +245,7 @@ def test_moved(tmp_path: Path, form: str) -> None:
     trees.conda(old)
     trees.write(old / "bin" / "pip", form.format(old=old))
     trees.write(old / "bin" / "other", "#!/usr/bin/env python\n")
+    trees.write(old / "bin" / "gdb.py", "#!/usr/bin/python3\n")
     assert Environment(old).strays == ()
     old.rename(new)
     (stray,) = Environment(new).strays
