@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.config import Config, load_config
-from builder.credentials import redact
 from builder.environment.store import EnvironmentStore, store
 from builder.errors import UsageError
 from builder.platforms import Subdir, host_subdir
@@ -145,8 +144,7 @@ def _parsed(mirrors: Sequence[str]) -> dict[str, str]:
     for pair in mirrors:
         channel, equals, place = pair.partition("=")
         if not (channel and equals and place):
-            raise UsageError(
-                f"--mirror {redact(pair)}: write CHANNEL=URL, for instance conda-forge=https://mirror.example/forge"
-            )
+            # Not repeated: it may hold a password, and nobody can tell where.
+            raise UsageError("--mirror takes CHANNEL=URL, for instance conda-forge=https://mirror.example/forge")
         given[channel] = place
     return given
