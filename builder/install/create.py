@@ -14,7 +14,7 @@ from builder.install import transaction
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from builder.environment.place import Place
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from builder.lock.model import Lock, LockedPackage
     from builder.platforms import Subdir
     from builder.progress import Progress
+    from builder.uv import Uv
 
 
 class Result(Enum):
@@ -79,10 +80,8 @@ class Surroundings:
     """The machine around a `create`: caches, mirrors, environment variables, and where progress goes."""
 
     cache: Path
-    environ: Mapping[str, str]
     mirrors: Mirrors
-    project: Path | None = None
-    """The project's folder, whose own configuration of uv counts beside the user's."""
+    uv: Uv
     progress: Progress = field(default_factory=NoProgress)
 
 
@@ -194,7 +193,6 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
     from builder.environment.register import remember_subdir
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
-    from builder.uv import Uv
 
     conda = [package for package in packages if package.manager == "conda"]
     install_conda(
@@ -218,7 +216,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 subdir=request.subdir,
                 runnable=request.subdir is request.host,
                 macos=request.expectations.macos,
-                uv=Uv(environ=around.environ, project=around.project),
+                uv=around.uv,
                 draw=draw,
                 held=held,
             )

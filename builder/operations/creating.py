@@ -159,8 +159,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
 
     around = Surroundings(
         cache=workspace.package_cache,
-        environ=workspace.environ,
-        project=workspace.project.root,
+        uv=workspace.uv,
         mirrors=workspace.mirrors,
         progress=workspace.progress,
     )
