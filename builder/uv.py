@@ -12,8 +12,10 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -25,7 +27,6 @@ from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 #: uv's names of the platforms. Those of Linux are completed with the manylinux level.
 _PLATFORMS: Final = {
@@ -113,10 +114,16 @@ class Uv:
             own = self.project is not None and _has_configuration(self.project)
             yield folder, self.project if own and self.project is not None else folder
 
+    @property
+    def cache(self) -> Path:
+        """Where uv keeps what it has fetched. Source: uv's documentation of its cache directory."""
+        given, base = self.environ.get("UV_CACHE_DIR"), self.environ.get("XDG_CACHE_HOME")
+        home = Path(self.environ.get("HOME") or "/")
+        return Path(given) if given else (Path(base) if base else home / ".cache") / "uv"
+
     async def run(self, arguments: Sequence[str], *, cwd: Path, macos: str | None = None) -> str:
         """Run uv and give what it prints. Raises UvFailure; killed, and waited for, when this is cancelled."""
-        with contextlib.ExitStack() as ends:
-            leash = ends.enter_context(Leash())
+        with Leash() as leash:
             process = await asyncio.create_subprocess_exec(
                 *self.command(*arguments),
                 cwd=cwd,
@@ -129,8 +136,9 @@ class Uv:
             try:
                 output, messages = await process.communicate()
             except BaseException:
-                # What of it still runs ends here; then to the end of its pipes, or the loop would close over them.
-                ends.close()
+                # With the programs it has started.
+                leash.send(signal.SIGKILL)
+                # To the end of its pipes, or the loop would close over them.
                 await process.communicate()
                 raise
         if process.returncode:

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.channel.archive import PackageSpec, write_package
-from builder.credentials import redact
 from builder.errors import BuildError, SourceUnreachableError, UnsatisfiableError
 from builder.platforms import Subdir
 from builder.scratch import scratch
-from builder.uv import is_unauthorised, refused_credentials
+from builder.uv import UvFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +39,8 @@ _LEFT_OUT: Final = re.compile(
 #: Debian points these at /etc.
 _LEFT_OUT_TOP: Final = ("sitecustomize.py", "usercustomize.py")
 
-#: Where an interpreter brings no pip along (Debian's): one release for all Pythons from 3.9 on, by its hash on PyPI.
-_PIP: Final = "pip==26.0.1 --hash=sha256:bdb1b08f4274833d62c1aa29e20907365a2ceb950410df15fc9521bad440122b\n"
+#: For an interpreter that brings none: this wheel and no other.
+_PIP: Final = "pip==25.3 --hash=sha256:9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd\n"
 
 _SITECUSTOMIZE: Final = """\
 # Written by envbuild: this interpreter, packaged from Debian, looks for dist-packages only.
@@ -71,7 +70,7 @@ class HostChannel:
 
 
 def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path, uv: Uv) -> HostChannel:
-    """The channel for `interpreter`, made now or taken from `cache`; `uv` fetches pip where the interpreter has none.
+    """The channel for `interpreter`, made now or taken from `cache`. `uv` fetches a pip where there is none with it.
 
     Raises UnsatisfiableError when the interpreter turns out not to work once moved, BuildError when the
     cache cannot be written.
@@ -307,18 +306,16 @@ def _stage_pip(interpreter: Interpreter, tree: Path, uv: Uv) -> str:
 
 def _pip_from_pypi(interpreter: Interpreter, target: Path, uv: Uv) -> None:
     with uv.scratch() as (folder, cwd):
-        (folder / "requirements.txt").write_text(_PIP, encoding="ascii")
-        command = uv.command("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:")
-        command += ["--link-mode=copy", "--target", str(target), "--python", str(interpreter.path)]
-        command += ["--requirements", str(folder / "requirements.txt")]
-        answer = subprocess.run(
-            command, cwd=cwd, env=uv.environment(), capture_output=True, text=True, errors="replace", check=False
-        )
-    if answer.returncode:
-        reason = redact(answer.stderr.strip())
-        if is_unauthorised(reason):
-            raise refused_credentials(reason)
-        raise SourceUnreachableError(
-            f"pip cannot be fetched from PyPI: {reason}",
-            hint="check the network, or the index that uv is configured for (UV_INDEX_URL, uv.toml)",
-        )
+        requirements = folder / "requirements.txt"
+        requirements.write_text(_PIP, encoding="ascii")
+        arguments = ["pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--link-mode=copy"]
+        arguments += ["--requirements", str(requirements), "--require-hashes"]
+        arguments += ["--target", str(target), "--python", str(interpreter.path)]
+        try:
+            asyncio.run(uv.run(arguments, cwd=cwd))
+        except UvFailure as error:
+            raise SourceUnreachableError(
+                f"pip cannot be fetched from PyPI: {error.reason}",
+                hint="install your system's wheel of pip (on Debian `apt install python3-pip-whl`), "
+                "or name another interpreter with --python PATH",
+            ) from None

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from builder import __version__
+from builder.credentials import without_credentials
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
-from builder.environment.urls import without_credentials
 from builder.errors import LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
@@ -77,11 +77,11 @@ class CreateRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """The machine around a `create`: caches, mirrors, environment variables, and where progress goes."""
+    """The machine around a `create`: the cache of conda packages, uv, mirrors, and where progress goes."""
 
     cache: Path
-    mirrors: Mirrors
     uv: Uv
+    mirrors: Mirrors
     progress: Progress = field(default_factory=NoProgress)
 
 
