@@ -104,6 +104,11 @@ async def make_lock(
     chosen = await work.choose(names)
     there = chosen.everything()
     warnings = list(differences(there, names, refused=chosen.refused))
+    if previous is not None and not previous.everything and not solver.prefers:
+        warnings.append(
+            f"{solver.name} chooses anew and does not stay at the conda packages of the lock there was; "
+            "the built-in solver does (leave --solver out)"
+        )
     if judge is not None:
         for subdir, found in there.items():
             warnings += judge(subdir, {(package.manager, package.name): package.version for package in found})

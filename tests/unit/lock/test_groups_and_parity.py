@@ -68,6 +68,7 @@ class _Solver:
     """Solves from a table: platform → versions offered, the newest first."""
 
     name = "table"
+    prefers = False
 
     def __init__(self, offered: Mapping[Subdir, Sequence[str]], *, lists: bool = True) -> None:
         self.offered = offered

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.errors import UnsatisfiableError
 from builder.lock.moves import Previous, told
+from builder.lock.rattler_solver import RattlerSolver
 from tests.unit.lock.small import LINUX, MAC, SmallWorld, moved, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from builder.lock.model import LockedPackage
+    from builder.lock.solver import SolveRequest
 
 
 @pytest.fixture
@@ -135,11 +142,26 @@ def test_pypi_packages_stay_as_well(world: SmallWorld) -> None:
 
 
 def test_excluding_what_is_newer(world: SmallWorld) -> None:
-    from datetime import UTC, datetime
-
     before = datetime(2020, 1, 1, tzinfo=UTC)
-    from builder.errors import UnsatisfiableError
-
     with pytest.raises(UnsatisfiableError):
         world.lock("python", exclude_newer=before)
     assert versions(world.lock("python", exclude_newer=datetime(2024, 1, 1, tzinfo=UTC))) == {"python": "3.12.1"}
+
+
+class _Forgetful(RattlerSolver):
+    """As conda, mamba and micromamba are."""
+
+    name = "conda"
+    prefers = False
+
+    async def solve(self, request: SolveRequest) -> list[LockedPackage]:
+        return await super().solve(replace(request, preferred=()))
+
+
+def test_a_solver_that_does_not_stay_is_named(world: SmallWorld) -> None:
+    world.solver = _Forgetful(cache=world.root / "cache")
+    first = world.lock("python")
+    assert first.warnings == ()
+    made = world.lock("python", previous=Previous(lock=first.lock))
+    assert "conda chooses anew" in made.warnings[0]
+    assert world.lock("python", previous=Previous(lock=first.lock, everything=True)).warnings == ()
