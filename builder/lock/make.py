@@ -106,8 +106,8 @@ async def make_lock(
     warnings = list(differences(there, names, refused=chosen.refused))
     if previous is not None and not previous.everything and not solver.prefers:
         warnings.append(
-            f"{solver.name} chooses anew and does not stay at the conda packages of the lock there was; "
-            "the built-in solver does (leave --solver out)"
+            f"{solver.name} solves from scratch: conda packages do not stay at the versions of the previous lock. "
+            "The built-in solver keeps them (leave --solver out)"
         )
     if judge is not None:
         for subdir, found in there.items():
@@ -267,7 +267,10 @@ class _Work:
         self.progress.update(task, f"{specs.subdir}: resolving PyPI packages with uv")
         python = next((package for package in conda if package.name == "python"), None)
         if python is None:
-            raise LockfileError(f"PyPI packages are asked for on {specs.subdir}, and no Python is among conda's")
+            raise LockfileError(
+                f"PyPI packages need a Python, and there is none among the conda packages for {specs.subdir}",
+                hint="give the recipe a `python:`",
+            )
         packages = await resolve(
             PypiRequest(
                 subdir=specs.subdir,

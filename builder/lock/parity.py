@@ -102,7 +102,7 @@ def differences(
     for name in names:
         there = versions(solutions, name)
         if len(set(there.values())) > 1:
-            why = ": no version of it fits all of them" if name in refused else ""
+            why = ": no version works on all of them" if name in refused else ""
             listed = ", ".join(f"{version} on {subdir}" for subdir, version in there.items())
             told.append(f"{name} differs between platforms ({listed}){why}")
     return tuple(told)

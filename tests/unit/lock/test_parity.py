@@ -64,7 +64,7 @@ def test_what_cannot_be_equal_is_said(world: SmallWorld) -> None:
     made = world.lock("python", "numpy", "keras")
     assert _both(made, "keras") == ("3.1", "3.1")
     assert made.warnings == (
-        "numpy differs between platforms (2.2 on osx-arm64, 2.3 on linux-64): no version of it fits all of them",
+        "numpy differs between platforms (2.2 on osx-arm64, 2.3 on linux-64): no version works on all of them",
     )
 
 
@@ -76,7 +76,7 @@ def test_tensorflow_is_one_project_under_two_names(world: SmallWorld) -> None:
     assert versions(made, MAC)["tensorflow"] == versions(made, LINUX)["tensorflow-cpu"] == "2.18"
     world.withdraw("tensorflow-cpu", "2.18")
     assert world.lock(*lines).warnings == (
-        "tensorflow differs between platforms (2.18 on osx-arm64, 2.19 on linux-64): no version of it fits all of them",
+        "tensorflow differs between platforms (2.18 on osx-arm64, 2.19 on linux-64): no version works on all of them",
     )
 
 
@@ -114,7 +114,7 @@ def test_within_pypi_where_it_cannot_be(world: SmallWorld) -> None:
     world.upload("numpy 2.0", tag="cp312-cp312-macosx_11_0_arm64")
     made = world.lock("python", pip=["numpy"])
     assert made.warnings == (
-        "numpy differs between platforms (2.0 on osx-arm64, 2.2 on linux-64): no version of it fits all of them",
+        "numpy differs between platforms (2.0 on osx-arm64, 2.2 on linux-64): no version works on all of them",
     )
 
 
