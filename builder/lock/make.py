@@ -19,10 +19,10 @@ from builder.lock.parity import (
     differences,
     equalise,
     exact_for,
+    has_exactly,
     oldest_where_different,
     solve_with,
     subjects,
-    versions,
 )
 from builder.lock.pypi import PypiRequest, provided_distributions, resolve
 from builder.lock.solver import SolveRequest, settled
@@ -216,8 +216,7 @@ class _Work:
         kept = {
             subdir: packages
             for subdir, packages in chosen.pypi.items()
-            if conda[subdir] is chosen.conda[subdir]
-            and all(versions({subdir: packages}, name).get(subdir) in (None, exact[name]) for name in exact)
+            if conda[subdir] is chosen.conda[subdir] and has_exactly(packages, exact)
         }
         try:
             pypi = await self._resolve_all(conda, exact, kept=kept, known=chosen.pypi)

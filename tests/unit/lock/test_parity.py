@@ -138,3 +138,15 @@ def test_the_locked_set_is_judged_on_every_platform(world: SmallWorld) -> None:
 
     with pytest.raises(UnsatisfiableError, match="cannot load"):
         world.lock("python", "keras", judge=refuse)
+
+
+def test_one_version_spelt_in_two_ways(world: SmallWorld) -> None:
+    """conda-forge leaves zeros out, and PyTorch's wheels for Linux say `+cpu`: neither is another version."""
+    world.publish("keras 3.0 : python", "torch 2.5.1 : python")
+    world.upload("keras 3.0.0")
+    world.upload("torch 2.5.1+cpu", tag="cp312-cp312-manylinux_2_17_x86_64")
+    made = world.lock(
+        "python", "keras  # [arm64]", "torch  # [arm64]", pip=["keras  # [linux64]", "torch  # [linux64]"]
+    )
+    assert (_both(made, "keras"), _both(made, "torch")) == (("3.0", "3.0.0"), ("2.5.1", "2.5.1+cpu"))
+    assert made.warnings == ()
