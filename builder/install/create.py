@@ -12,6 +12,7 @@ from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdi
 from builder.errors import LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
+from builder.render.model import environment_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +112,9 @@ def packages_of(lock: Lock, request: CreateRequest) -> tuple[LockedPackage, ...]
             hint=f"add {request.subdir} to the recipe's platforms and run `envbuild lock {request.name}`",
         )
     packages = lock.on(request.subdir)
+    # A group whose packages are all in `main` as well has none of its own; its file is a source of the lock.
     known = {group for package in packages for group in package.groups}
+    known |= {group for group in request.groups if environment_file(group) in lock.sources}
     unknown = [group for group in request.groups if group not in known | {"main"}]
     if unknown:
         raise UsageError(

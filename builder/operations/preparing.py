@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from builder.errors import UsageError
 from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
-from builder.recipe.model import check_channel, specifier_set
+from builder.recipe.model import check_channel
+from builder.recipe.specs import specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

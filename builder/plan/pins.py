@@ -14,7 +14,7 @@ from packaging.version import Version
 from builder.errors import RecipeError
 from builder.frameworks.keras import OVER_FRAMEWORKS
 from builder.plan.model import MAIN_GROUP
-from builder.recipe.model import specifier_set
+from builder.recipe.specs import specifier_set
 from builder.wheels import applies
 
 if TYPE_CHECKING:
@@ -141,9 +141,9 @@ def _wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
     groups = [(MAIN_GROUP, recipe.dependencies, recipe.pypi)]
     groups += [(name, group.dependencies, group.pypi) for name, group in sorted(recipe.groups.items())]
     for name, dependencies, pypi in groups:
-        prefix = "" if name == MAIN_GROUP else f"groups.{name}."
+        path = () if name == MAIN_GROUP else ("groups", name)
         for index, dependency in enumerate(dependencies):
-            where = f"{prefix}dependencies[{index}]"
+            where = recipe.where(*path, "dependencies", index)
             if isinstance(dependency, str):
                 conda_name, spec = split_conda(dependency)
                 yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec)
@@ -156,7 +156,8 @@ def _wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
                     yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec, pypi=requirement)
         for index, text in enumerate(pypi):
             if applies(Requirement(text), subdir):
-                yield Wanted(group=name, where=f"{prefix}pypi[{index}]", pypi=Requirement(text), always_pypi=True)
+                where = recipe.where(*path, "pypi", index)
+                yield Wanted(group=name, where=where, pypi=Requirement(text), always_pypi=True)
 
 
 def pins(recipe: Recipe, *, subdir: Subdir, framework: Framework, facts: Facts) -> tuple[Pin, ...]:
