@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from builder.compat.facts import Facts
     from builder.lock.channels import Mirrors
+    from builder.uv import Uv
 
 
 def _now() -> datetime:
@@ -95,6 +96,16 @@ class Workspace:
             channel: place if "://" in place else str(self.path(place)) for channel, place in self.mirror_places.items()
         }
         return Mirrors.parse(places, unpack_dir=self.project.state / "mirrors")
+
+    @property
+    def uv(self) -> Uv:
+        """How uv is run: with the user's own configuration, and with the project's where there is a project.
+
+        A working directory that is none may be anybody's (`/tmp`), and so may the `uv.toml` in it.
+        """
+        from builder.uv import Uv
+
+        return Uv(environ=self.environ, project=self.project.root if self.project.found else None)
 
     def path(self, written: str | Path) -> Path:
         """The absolute path that the user means: `~` is their home, and what is relative begins where they are.

@@ -196,7 +196,6 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
     from builder.probes.level import Level
-    from builder.uv import Uv
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
@@ -209,7 +208,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
 
     around = Surroundings(
         cache=workspace.package_cache,
-        uv=Uv(environ=workspace.environ, project=workspace.project.root),
+        uv=workspace.uv,
         mirrors=workspace.mirrors,
         progress=workspace.progress,
     )
