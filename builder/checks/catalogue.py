@@ -13,6 +13,7 @@ from builder.checks import (
     architecture,
     blas,
     imports,
+    installation,
     linking,
     numerics,
     openmp,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 AREAS: Final[tuple[Area, ...]] = get_args(Area)
 _OWN: Final = (
+    *installation.CHECKS,
     *architecture.CHECKS,
     *linking.CHECKS,
     *signature.CHECKS,

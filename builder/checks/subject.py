@@ -143,8 +143,10 @@ class Subject:
             request=Request(
                 level=self.level,
                 modules=self.modules,
+                main=registry.known_framework(self.expectations.framework).imports or ("numpy",),
                 snippets=self.expectations.snippets,
                 has=self.has,
+                folders=tuple(map(str, self.environment.site_folders)),
                 limit=self.limit,
             ),
         )
