@@ -53,7 +53,19 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
     wrong = {rel: line for rel, answer in answers.items() if (line := _wrong(rel, answer, files[rel]))}
     if wrong:
         yield _changed(subject, wrong)
-    added = _added(subject)
+    without = _without_record(environment)
+    if without:
+        yield Finding(
+            check="pkg.integrity",
+            status=Status.FAIL,
+            title=f"{listing([f'{dist.name} {dist.version}' for dist in without])} "
+            f"{'has' if len(without) == 1 else 'have'} no RECORD: nothing says which files belong to "
+            f"{'it' if len(without) == 1 else 'them'}",
+            evidence=tuple(f"{dist.path.name}/RECORD is missing" for dist in without),
+            remedy=subject.repair.restore(map(environment.owners.owner_of_distribution, without)),
+            about=frozenset(dist.name for dist in without),
+        )
+    added = [] if without else _added(subject)
     if added:
         yield Finding(
             check="pkg.integrity",
@@ -64,7 +76,7 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             remedy=_set_aside(subject, added),
             about=frozenset(added),
         )
-    if not wrong and not added and not damaged:
+    if not wrong and not added and not damaged and not without:
         yield Finding(
             check="pkg.integrity",
             status=Status.PASS,
@@ -111,7 +123,7 @@ def _changed(subject: Subject, wrong: Mapping[str, str]) -> Finding:
 
 
 def _added(subject: Subject) -> list[str]:
-    """Code in folders of installed distributions that no record names."""
+    """Code in folders of installed distributions, and folders beside them, that no record names."""
     environment = subject.environment
     site = environment.site_packages
     if site is None:
@@ -127,6 +139,7 @@ def _added(subject: Subject) -> list[str]:
         and binary.path.startswith(f"{site}/")
         and environment.owners.top_level(binary.rel) in names
     ]
+    found += _nobodys(environment, names)
     for folder in sorted(tops):
         for top, folders, files in os.walk(folder):
             folders[:] = [name for name in folders if name != "__pycache__"]
@@ -135,6 +148,26 @@ def _added(subject: Subject) -> list[str]:
                 if name.endswith(".py") and rel not in owned:
                     found.append(rel)
     return found
+
+
+def _nobodys(environment: Environment, owned: set[str]) -> list[str]:
+    """Import packages in site-packages that no distribution has: what is left where the metadata was deleted."""
+    known = owned | {rel.rpartition("-packages/")[2].partition("/")[0] for rel in environment.owners.files}
+    return [
+        entry.relative_to(environment.path).as_posix()
+        for folder in environment.site_folders
+        for entry in sorted(folder.iterdir())
+        if entry.name not in known and entry.name.isidentifier() and (entry / "__init__.py").is_file()
+    ]
+
+
+def _without_record(environment: Environment) -> list[Distribution]:
+    """Distributions of pip and uv without a list of their files (PEP 376 asks for one)."""
+    return [
+        dist
+        for dist in environment.distributions
+        if dist.installer in ("pip", "uv") and dist.path.suffix == ".dist-info" and not (dist.path / "RECORD").is_file()
+    ]
 
 
 def _folders(dist: Distribution) -> set[str]:
@@ -226,6 +259,8 @@ def _metadata(subject: Subject) -> Iterator[Finding]:
             else Remedy("Resolve the environment again: these packages were installed without regard to each other."),
             about=found.about,
         )
+    elif not found.counted:
+        yield Finding(check="pkg.metadata", status=Status.SKIP, title="No distribution here requires anything")
     elif found.absent:
         yield Finding(
             check="pkg.metadata",
