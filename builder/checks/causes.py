@@ -25,6 +25,7 @@ _CAUSES: Final = (
     "pkg.bytecode",
     "pkg.clobber",
     "arch.binary",
+    "arch.interpreter",
     "sign.adhoc",
     "link.missing-library",
     "link.symbols",

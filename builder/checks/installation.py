@@ -26,7 +26,7 @@ _NOTHING: Final = hashlib.sha256(b"").hexdigest()
 
 def _finished(subject: Subject) -> Iterator[Finding]:
     environment = subject.environment
-    if environment.is_unfinished:
+    if environment.is_unfinished and not subject.building:
         yield Finding(
             check="env.finished",
             status=Status.FAIL,
@@ -44,7 +44,7 @@ def _finished(subject: Subject) -> Iterator[Finding]:
 
 
 _KINDS: Final[dict[Kind, str]] = {
-    Kind.ENVBUILD: "an environment that envbuild made and finished",
+    Kind.ENVBUILD: "an environment that envbuild made",
     Kind.CONDA: "a conda environment",
     Kind.VENV: "a virtual environment of Python's venv",
     Kind.UV: "a virtual environment of uv",

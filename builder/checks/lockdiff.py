@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 def unlike(environment: Environment, locked: tuple[StampedPackage, ...]) -> Iterator[tuple[Owner, str]]:
     """The packages of the lock that are missing or another version, each with a line that says so."""
     records = {record.name: record for record in environment.conda_records}
+    installed: dict[str, list[str]] = {}
+    for dist in environment.distributions:
+        installed.setdefault(dist.name, []).append(dist.version)
     for package in locked:
         owner = Owner(name=package.name, version=package.version, manager=package.manager)
         wanted = f"{package.version} {package.build}".strip()
@@ -30,11 +33,11 @@ def unlike(environment: Environment, locked: tuple[StampedPackage, ...]) -> Iter
             elif record.version != package.version or package.build not in ("", record.build):
                 yield owner, f"{package.name} is {record.version} {record.build}, locked {wanted}"
             continue
-        dist = environment.distribution(canonicalize_name(package.name))
-        if dist is None:
+        versions = installed.get(canonicalize_name(package.name), [])
+        if not versions:
             yield owner, _absent(environment, package)
-        elif not _same(dist.version, package.version):
-            yield owner, f"{package.name} is {dist.version}, locked {wanted}"
+        elif not any(_same(version, package.version) for version in versions):
+            yield owner, f"{package.name} is {' and '.join(versions)}, locked {wanted}"
 
 
 def _absent(environment: Environment, package: StampedPackage) -> str:

@@ -74,7 +74,7 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             f"package: {listing(added, most=2)}",
             evidence=listed([f"added: {rel}" for rel in added]),
             remedy=_set_aside(subject, added),
-            about=frozenset(added),
+            about=frozenset((*added, *(canonicalize_name(rel.rpartition("/")[2]) for rel in added))),
         )
     if not wrong and not added and not damaged and not without:
         yield Finding(

@@ -36,12 +36,14 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
     """Whether the interpreter runs at all, alone and isolated, and what it says of itself."""
     outcome = subject.runs.results.interpreter
     if isinstance(outcome, OSError):
+        real = os.path.realpath(subject.environment.python or "")
         yield Finding(
             check="process.interpreter",
             status=Status.FAIL,
             title="The environment's interpreter cannot be started",
             evidence=(f"{subject.environment.python}: {outcome.strerror or outcome}",),
             remedy=subject.repair.rebuild(),
+            about=frozenset((real.removeprefix(f"{subject.environment.path}/"),)),
         )
         return
     steps = outcome.steps or (Step(check="process.interpreter", subject="", how="unfinished"),)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from builder.probes import harness
 from builder.probes.schedule import Task, tasks, user_imports
+from builder.scratch import scratch as scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,8 +109,7 @@ class Runs:
     @cached_property
     def results(self) -> Results:
         """Run everything, which takes from seconds to minutes. Ctrl-C ends what runs and begins nothing more."""
-        with tempfile.TemporaryDirectory(prefix="envbuild-verify-", ignore_cleanup_errors=True) as folder:
-            scratch = Path(folder)
+        with scratch_folder("envbuild-verify-") as scratch:
             environ = harness.clean_environment(self.environ, prefix=self.prefix, scratch=scratch)
             self.tell("process.interpreter")
             first = self._first(environ, scratch)
@@ -167,7 +167,7 @@ class Runs:
                     self.python,
                     task.probe,
                     # Keras writes its settings at its first import: not into the user's home because of us.
-                    environ={"KERAS_HOME": str(scratch / "keras")} | dict(environ),
+                    environ={"KERAS_HOME": str(scratch / "settings")} | dict(environ),
                     cwd=scratch,
                     limit=task.limit,
                     arguments=task.arguments,

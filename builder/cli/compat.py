@@ -42,15 +42,18 @@ def command(
       envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0
       envbuild compat --html compatibility.html
     """
-    from builder.cli.draw_compat import explained, grid_json, tables
+    from rich.console import Group
+
+    from builder.cli.draw_compat import best, explained, grid_json, tables
     from builder.operations.compatibility import CompatRequest, ExplainRequest, compat, explain
     from builder.platforms import Subdir
 
     workspace = session.workspace()
     subdir = Subdir(platform) if platform else None
     if words and words[0] == "explain":
-        answer = explain(workspace, ExplainRequest(versions=words[1:], platform=subdir)).explanation
-        return Output(result=asdict(answer), text=explained(answer))
+        answers = explain(workspace, ExplainRequest(versions=words[1:], platform=subdir)).explanations
+        result = asdict(best(answers)) | {"origins": [asdict(answer) for answer in answers]}
+        return Output(result=result, text=Group(*map(explained, answers)))
     request = CompatRequest(packages=(*words, *packages), version=version, platform=subdir, html=html)
     found = compat(workspace, request)
     return Output(

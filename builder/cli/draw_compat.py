@@ -17,11 +17,12 @@ _STYLES: Final = {
     "fails": "bold red",
 }  # fmt: skip
 _ANSWERS: Final = {
-    "fits": ("These fit each other.", "bold green"),
-    "unsafe": ("These load, and can compute wrongly.", "bold yellow"),
-    "unproven": ("Unproven: no fact says that these work together, and none refuses them.", "bold yellow"),
-    "refused": ("These do not fit.", "bold red"),
+    "fits": ("compatible", "bold green"),
+    "unsafe": ("these load, and can give wrong results", "bold yellow"),
+    "unproven": ("unproven: no fact says that these work together, and none says that they do not", "bold yellow"),
+    "refused": ("not compatible", "bold red"),
 }
+_ORIGINS: Final = {"pypi": "PyPI", "conda-forge": "conda-forge"}
 
 
 def grid_json(grid: Grid) -> dict[str, Any]:
@@ -40,7 +41,6 @@ def tables(found: Sequence[Grid], rows: Sequence[ReleaseRow], names: Sequence[st
     from rich.table import Table
     from rich.text import Text
 
-    from builder.compat.fit import display
     from builder.compat.tables import LEGEND
 
     parts: list[RenderableType] = []
@@ -48,7 +48,7 @@ def tables(found: Sequence[Grid], rows: Sequence[ReleaseRow], names: Sequence[st
         table = Table(
             title=grid.title, title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False
         )
-        table.add_column(f"{display(grid.row)} \\ {display(grid.column)}")
+        table.add_column(f"{grid.row} \\ {grid.column}")
         for column in grid.columns:
             table.add_column(column, justify="center")
         for row in grid.rows:
@@ -70,6 +70,11 @@ def tables(found: Sequence[Grid], rows: Sequence[ReleaseRow], names: Sequence[st
     return Group(*parts)
 
 
+def best(explanations: Sequence[Explanation]) -> Explanation:
+    """The answer to tell first: that of the origin where the versions go best together."""
+    return min(explanations, key=lambda explanation: list(_ANSWERS).index(explanation.answer))
+
+
 def explained(explanation: Explanation) -> RenderableType:
     """The answer, every reason with its source, and what would fit instead."""
     from rich.console import Group
@@ -77,7 +82,7 @@ def explained(explanation: Explanation) -> RenderableType:
 
     sentence, style = _ANSWERS[explanation.answer]
     versions = ", ".join(f"{package} {version}" for package, version in explanation.versions.items())
-    lines = [Text.assemble((sentence, style), f"  ({versions})"), Text("")]
+    lines = [Text.assemble(f"From {_ORIGINS[explanation.origin]}: ", (sentence, style), f"  ({versions})")]
     signs = {
         "refuses": ("✗", "red"),
         "unsafe": ("!", "yellow"),
@@ -93,6 +98,7 @@ def explained(explanation: Explanation) -> RenderableType:
         if reason.remedy is not None:
             lines.append(Text(f"    {reason.remedy}"))
     if explanation.nearest:
-        lines += [Text(""), Text("Nearest that fit:", style="bold")]
+        lines += [Text("Nearest that fit:", style="bold")]
         lines += [Text(f"  {offer}") for offer in explanation.nearest]
+    lines.append(Text(""))
     return Group(*lines)

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
-    from builder.compat.model import BlasVariant, Build, Fact, Origin, PackageNames, PackageTraits, Relation, Release
+    from builder.compat.model import (
+        BlasVariant,
+        Build,
+        Fact,
+        GridSpec,
+        Origin,
+        PackageNames,
+        PackageTraits,
+        Relation,
+        Release,
+    )
     from builder.platforms import Subdir
 
 #: Better evidence overrules weaker evidence about the same versions.
@@ -58,6 +68,9 @@ class Facts:
     blas: tuple[BlasVariant, ...] = ()
     names: tuple[PackageNames, ...] = ()
     traits: tuple[PackageTraits, ...] = ()
+    grids: tuple[GridSpec, ...] = ()
+    asked: frozenset[str] = frozenset()
+    """Packages whose conda-forge releases are those that the channel itself names, so that there are no others."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Fact id -> `file:line`."""
 
@@ -70,6 +83,32 @@ class Facts:
             key: tuple(sorted(found, key=lambda release: Version(release.version), reverse=True))
             for key, found in index.items()
         }
+
+    def with_more(self, other: Facts) -> Facts:
+        """These facts and others; of two with the same id the other's counts."""
+        replaced = other.places.keys()
+        return Facts(
+            releases=(*(fact for fact in self.releases if fact.id not in replaced), *other.releases),
+            relations=(*(fact for fact in self.relations if fact.id not in replaced), *other.relations),
+            blas=(*(fact for fact in self.blas if fact.id not in replaced), *other.blas),
+            names=(*self.names, *other.names),
+            traits=(*self.traits, *other.traits),
+            grids=(*self.grids, *other.grids),
+            places={**self.places, **other.places},
+        )
+
+    @cached_property
+    def newest_date(self) -> str:
+        """The day on which the newest fact was established: how old the facts are."""
+        return max((fact.date for fact in (*self.releases, *self.relations, *self.blas)), default="2000-01-01")
+
+    def exhaustive(self, package: str, origin: Origin) -> bool:
+        """Whether what is not among a package's releases and builds does not exist.
+
+        The wheels of a release are all known when it is; builds of a channel may be added at any time, and facts about
+        them come from whatever copy of its metadata was at hand.
+        """
+        return origin == "pypi" or package in self.asked
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[Relation, ...]]:

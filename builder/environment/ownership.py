@@ -6,6 +6,7 @@ file's claims is whose content is on the disk, if nobody has changed it since.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from dataclasses import dataclass
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Files of one environment; those of Anaconda's distribution, the largest known, are some 400,000.
 MOST_FILES: Final = 1_500_000
-#: Folders whose binaries another package loads by name: (folder, the host's import package).
-_PLUGIN_FOLDERS: Final = {"tensorflow-plugins": "tensorflow", "jax_plugins": "jaxlib"}
 #: How much Python of a package is searched for `import HOST`; packages that need a host say so near the top.
 _MOST_SOURCES: Final = 400
 _MOST_SOURCE: Final = 4 << 20
@@ -72,6 +71,14 @@ class Ownership:
         self._site = _relative(environment.path, site, folder=True) if site is not None else ""
         self._requirements: dict[str, frozenset[str]] = {}
         self._imports: dict[tuple[str, str], bool] = {}
+        self._plugin_hosts: Mapping[str, str] = {}
+
+    def with_plugins(self, hosts: Mapping[str, str]) -> Ownership:
+        """The same table, which also knows that binaries in a folder (key) are loaded by name by a module (value)."""
+        _ = self._tables  # read once, for both
+        other = copy.copy(self)
+        other._plugin_hosts = dict(hosts)
+        return other
 
     @property
     def files(self) -> Mapping[str, tuple[Claim, ...]]:
@@ -217,7 +224,7 @@ class Ownership:
         if owner == host or host in self.requirements(owner):
             return True
         top, host_top = self.top_level(rel), self.top_level(host_rel)
-        return top == host_top or _PLUGIN_FOLDERS.get(top) == host_top or self._source_imports(top, host_top)
+        return top == host_top or self._plugin_hosts.get(top) == host_top or self._source_imports(top, host_top)
 
     def _source_imports(self, top: str, host_top: str) -> bool:
         key = (top, host_top)

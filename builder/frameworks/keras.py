@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from builder.finding import Finding
     from builder.frameworks.case import Case, Has
 
+#: The package that may sit on top of any framework: what `framework.keras` of a recipe is about.
+OVER_FRAMEWORKS: Final = "keras"
+
 #: Largest difference between predictions before and after saving, relative to values of order one (float32).
 _SAME_PREDICTIONS: Final = 1e-5
 

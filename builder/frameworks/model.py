@@ -6,13 +6,13 @@ One file of this folder describes one framework. Adding another is such a file, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from builder.frameworks.case import Has, Judge, Match, Settings
@@ -100,14 +100,20 @@ class Framework(Library):
     """Other names that a recipe may use."""
     main: str = ""
     """The package whose builds decide, on PyPI."""
+    version_of: str = ""
+    """The package that `framework.version` of a recipe is about, where that is not `main`."""
     conda: str = ""
     """Its name on conda-forge."""
+    conda_base: str = ""
+    """The conda package that holds its requirements, where `conda` is a mere name for it."""
     conda_build: str = ""
     """Glob of its CPU builds there; `{py}` stands for `312`."""
     distributions: tuple[str, ...] = ()
     """All names that its files go by on PyPI."""
     partners: tuple[str, ...] = ()
     """Packages that must fit it, chosen together with it."""
+    companions: tuple[str, ...] = ()
+    """Packages whose wheels are bound to a release of it: chosen with it where a recipe asks for them."""
     plugin: Plugin | None = None
     parity: tuple[str, ...] = ()
     """Packages (names of conda and of PyPI) that are kept at one version on all platforms."""
@@ -124,13 +130,14 @@ class Framework(Library):
     """Packages that must have the framework's own minor."""
     open_above: bool = False
     """Nothing else must fit it, so a newer release than the facts know may be taken from a channel."""
-    pulls: Mapping[str, str] = field(default_factory=dict)
-    """Conda name -> PyPI name, where they differ among the packages above."""
     facts: Path | None = None
     """A folder of fact files, for a framework from outside."""
 
     @property
-    def named(self) -> tuple[str, ...]:
-        """The distributions whose versions identify an environment of this framework."""
-        plugin = (self.plugin.name,) if self.plugin is not None else ()
-        return (*self.distributions, *plugin, *self.partners, *self.follows_minor)
+    def versioned(self) -> str:
+        """The package that `framework.version` of a recipe is about."""
+        return self.version_of or self.main
+
+    @property
+    def gpu_names(self) -> tuple[str, ...]:
+        return (self.plugin.name,) if self.plugin is not None else ()

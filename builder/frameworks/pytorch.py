@@ -36,9 +36,9 @@ FRAMEWORK: Final = Framework(
     conda_build="cpu_*",
     distributions=("torch",),
     parity=("pytorch", "torch"),
+    companions=("torchvision", "torchaudio", "lightning", "pytorch-lightning", "torchmetrics"),
     gpu="PyTorch reaches the Mac's GPU by itself (MPS)",
     keras_backend="torch",
-    pulls={"pytorch": "torch"},
     probes=(Probe(script="torch_ops", module="torch", doing="PyTorch: known answers, training, worker processes"),),
     # Two OpenMP runtimes (pytorch#78490, xgboost#1715), or two copies of the same C++ symbols (protobuf, libstdc++).
     clashes=("tensorflow", "sklearn", "xgboost", "lightgbm", "pyarrow"),

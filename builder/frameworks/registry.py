@@ -114,6 +114,16 @@ def parity_names() -> tuple[str, ...]:
     return ("python", "numpy", *dict.fromkeys(name for entry in all_frameworks() for name in entry.parity))
 
 
+def telling_packages() -> tuple[str, ...]:
+    """Distributions whose versions identify an environment in a report: the frameworks and what goes with them."""
+    names = (
+        name
+        for entry in all_frameworks()
+        for name in (*entry.distributions, *entry.gpu_names, *entry.partners, *entry.follows_minor)
+    )
+    return (*dict.fromkeys(names), "numpy", "scipy")
+
+
 def fact_folders() -> tuple[Path, ...]:
     """Folders of facts that frameworks from outside bring."""
     return tuple(entry.facts for entry in all_frameworks() if entry.facts is not None)

@@ -109,6 +109,7 @@ FRAMEWORK: Final = Framework(
     imports=("tensorflow", "keras"),
     main="tensorflow",
     conda="tensorflow",
+    conda_base="tensorflow-base",
     conda_build="cpu_py{py}*",
     # On a Mac both names were used: tensorflow-macos up to 2.15.
     distributions=("tensorflow-macos", "tensorflow", "tensorflow-cpu", "tensorflow-intel"),

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from builder.compat.explain import ALIASES, Explanation
-from builder.compat.explain import explain as explain_versions
+from builder.compat.explain import explain_by_origin
 from builder.compat.load import load_facts
 from builder.errors import UsageError
+from builder.frameworks import registry
 from builder.operations.outputs import require_writable, write_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from builder.compat.explain import Explanation
     from builder.compat.model import BlasVariant
     from builder.compat.tables import Grid, ReleaseRow
     from builder.platforms import Subdir
@@ -52,9 +53,9 @@ class ExplainRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainResult:
-    """The answer with every reason."""
+    """The answer for each origin that facts know the packages from, with every reason."""
 
-    explanation: Explanation
+    explanations: tuple[Explanation, ...]
 
 
 def explain(workspace: Workspace, request: ExplainRequest) -> ExplainResult:  # noqa: ARG001 - every operation has one
@@ -63,9 +64,9 @@ def explain(workspace: Workspace, request: ExplainRequest) -> ExplainResult:  # 
 
     if not request.versions:
         raise UsageError("nothing to explain", hint="envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0")
-    facts = load_facts()
+    facts = load_facts(also=registry.fact_folders())
     versions = parse(request.versions, facts)
-    return ExplainResult(explanation=explain_versions(versions, subdir=request.platform, facts=facts))
+    return ExplainResult(explanations=explain_by_origin(versions, subdir=request.platform, facts=facts))
 
 
 def compat(workspace: Workspace, request: CompatRequest) -> CompatResult:
@@ -74,8 +75,8 @@ def compat(workspace: Workspace, request: CompatRequest) -> CompatResult:
 
     html = None if request.html is None else workspace.path(request.html)
     require_writable(html)
-    facts = load_facts()
-    names = tuple(ALIASES.get(name, name) for name in request.packages)
+    facts = load_facts(also=registry.fact_folders())
+    names = tuple(map(facts.subject, request.packages))
     for name in names:
         if name not in facts.packages:
             raise UsageError(f"no fact is about {name!r}", hint=f"facts are about {', '.join(sorted(facts.packages))}")
@@ -83,7 +84,8 @@ def compat(workspace: Workspace, request: CompatRequest) -> CompatResult:
     if version is not None:
         _check_version(version, names)
     found = tuple(grids(facts, packages=names, version=version))
-    rows = tuple(releases(facts, packages=names or ("tensorflow",), version=version, platform=platform))
+    mains = tuple(entry.main for entry in registry.all_frameworks() if entry.main)
+    rows = tuple(releases(facts, packages=names or mains, version=version, platform=platform))
     if not found and not rows:
         asked = f"{names[0]} {version}" if version else names[0]
         place = f" on {platform}" if platform else ""

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.subject import User
 from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
-from builder.errors import UsageError
+from builder.environment.stamp import read_stamp
+from builder.errors import EnvbuildError, UsageError
+from builder.operations.expectations import asks_for_the_same
 from builder.operations.outputs import require_writable, write_output
+from builder.operations.warnings import Warnings
 from builder.probes.level import Level
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from builder.binaries.system_symbols import MacOS
     from builder.finding import Report
     from builder.platforms import Subdir
     from builder.report.compare import Comparison
@@ -34,6 +38,8 @@ class VerifyRequest:
     """Read the files, run nothing."""
     platform: Subdir | None = None
     """Judge it for this platform; default: what its stamp or its packages say."""
+    macos: str | None = None
+    """Judge it for this release of macOS; default: the recipe's oldest, or this Mac's."""
     limit: float | None = None
     """Seconds that each probe may take; default: each probe's own limit."""
     against: Path | None = None
@@ -49,6 +55,7 @@ class VerifyResult:
     prefix: Path
     report: Report
     comparison: Comparison | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
@@ -64,6 +71,8 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     )
     require_writable(html, junit)
     earlier = None if against is None else load(against)
+    warn = Warnings(workspace.progress)
+    warn(*_moved_on(workspace, prefix))
     report = verify_prefix(
         workspace,
         prefix,
@@ -71,6 +80,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         runtime=not request.only_static,
         subdir=request.platform,
         limit=request.limit,
+        macos=_release(request.macos),
     )
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
@@ -83,7 +93,23 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.junit import render as render_junit
 
         write_output(junit, render_junit(report))
-    return VerifyResult(prefix=prefix, report=report, comparison=comparison)
+    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given)
+
+
+def _moved_on(workspace: Workspace, prefix: Path) -> tuple[str, ...]:
+    """That the recipe of an environment asks for other checks by now than those that are made."""
+    stamp = read_stamp(prefix)
+    if stamp is None or stamp.recipe not in workspace.project.recipe_files():
+        return ()
+    try:
+        recipe = workspace.project.recipe(stamp.recipe)
+    except EnvbuildError:
+        # What is wrong with the recipe is nothing that a verification of the environment is about.
+        return ()
+    if asks_for_the_same(recipe, stamp):
+        return ()
+    again = f"run `envbuild create {stamp.recipe}` to prove what it asks for now"
+    return (f"`verify:` of the recipe {stamp.recipe} has changed since {prefix} was built; {again}",)
 
 
 def verify_prefix(
@@ -95,12 +121,15 @@ def verify_prefix(
     runtime: bool = True,
     subdir: Subdir | None = None,
     limit: float | None = None,
+    building: bool = False,
+    macos: MacOS | None = None,
 ) -> Report:
     """Check the environment at `path` and say everything that is wrong with it.
 
     `subdir` is the platform to judge it for (default: what its stamp or packages say). Probes run only where the
     environment can run on the workspace's host; elsewhere they are `skip`. `limit` replaces the seconds each probe may
-    take. Raises UsageError when `path` is no folder.
+    take; `macos` is the release to judge for; `building`: it is verified by what is building it. Raises UsageError
+    when `path` is no folder.
     """
     if not path.is_dir():
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
@@ -118,7 +147,19 @@ def verify_prefix(
         level=level,
         needs=needs,
         limit=limit,
+        building=building,
+        macos=macos,
+        host_macos=_release(workspace.host_packages.get("__osx")),
         progress=tell,
     )
     workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
     return report
+
+
+def _release(text: str | None) -> MacOS | None:
+    from builder.binaries.system_symbols import release
+
+    try:
+        return release(text) if text is not None else None
+    except ValueError as error:
+        raise UsageError(str(error), hint="write it as `--macos 14.0`") from None

@@ -26,7 +26,7 @@ class Request:
     level: Level
     modules: tuple[str, ...]
     """Modules whose import is checked."""
-    main: tuple[str, ...]
+    main: tuple[str, ...] = ()
     """Those that the environment is made for: its framework's, or NumPy."""
     snippets: tuple[str, ...]
     """Code of the recipe that must run."""

@@ -220,7 +220,7 @@ CASES: Final = (
         damage=_edit_rpath,
         check="pkg.integrity",
         words=("1 file of numpy", "_multiarray_umath"),
-        evidence=("so link.missing-library failed", "so import.alone failed"),
+        evidence=("so import.alone failed", "cannot open shared object file"),
     ),
     Case(
         name="bytecode-edited",
@@ -296,7 +296,7 @@ CASES: Final = (
         damage=_other_interpreter,
         check="pkg.integrity",
         words=("python",),
-        evidence=("so arch.binary failed",),
+        evidence=("so arch.binary failed", "so process.interpreter failed"),
     ),
     Case(
         name="exit-at-import",

@@ -116,8 +116,10 @@ class Report:
     """The findings of one `envbuild verify --json`."""
 
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        start = done.stdout.rfind('{\n "envbuild"')
         assert done.returncode in (0, 1), f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        result: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])["result"]
+        assert start >= 0, f"{done.stdout[-5000:]}\n{done.stderr[-3000:]}"
+        result: dict[str, Any] = json.loads(done.stdout[start:])["result"]
         self.seconds: float = result["seconds"]
         self.findings: list[dict[str, Any]] = result["findings"]
 

@@ -63,8 +63,8 @@ class Run:
 
     def to_yaml(self) -> dict[str, Any]:
         record: dict[str, Any] = {
-            "tensorflow": self.pair.tensorflow,
-            "keras": self.pair.keras,
+            "host": self.pair.tensorflow,
+            "partner": self.pair.keras,
             "python": self.python,
             **({"overrides": list(self.pair.overrides)} if self.pair.overrides else {}),
             **({"subject": self.pair.subject} if self.pair.subject != "keras" else {}),
@@ -197,14 +197,14 @@ def load(file: Path) -> list[dict[str, Any]]:
 
 def _identity(record: dict[str, Any]) -> tuple[str, str, str, tuple[str, ...], str | None]:
     python = ".".join(record["python"].split(".")[:2])
-    return record["tensorflow"], record["keras"], python, tuple(record.get("overrides", ())), record.get("legacy")
+    return record["host"], record["partner"], python, tuple(record.get("overrides", ())), record.get("legacy")
 
 
 def _key(record: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     def numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(".") if part.isdigit())
 
-    return numbers(record["tensorflow"]), numbers(record["keras"])
+    return numbers(record["host"]), numbers(record["partner"])
 
 
 def store(file: Path, records: Iterable[dict[str, Any]], *, header: dict[str, Any]) -> None:

@@ -42,6 +42,10 @@ LIBRARIES: Final = (
     "tensorflow/python/_pywrap_tensorflow_internal.so",
     "tensorflow/python/lib_pywrap_tensorflow_common.dylib",
 )
+HEADER: Final[dict[str, Any]] = {
+    "measured_on": "the arm64 wheels on PyPI, read on Linux",
+    "linkage": {"plugin": "tensorflow-metal", "host": "tensorflow", "label": "metal"},
+}
 FLAT_LOOKUP: Final = -2
 #: The Objective-C runtime is in every process on macOS, so a flat lookup finds what it exports.
 RUNTIME: Final = b"_objc_"
@@ -207,7 +211,7 @@ def measure(
     records: list[dict[str, Any]] = []
     if file.exists():
         records = list(yaml.safe_load(file.read_text(encoding="utf-8"))["symbols"])
-    done = {(record["metal"], tuple(record["pythons"]), record["tensorflow"]) for record in records}
+    done = {(record["plugin"], tuple(record["pythons"]), record["host"]) for record in records}
     count = 0
     with tempfile.TemporaryDirectory(dir=wheels) as scratch:
         known = list(plugins(metal, wheels=wheels, workdir=Path(scratch)))
@@ -223,11 +227,9 @@ def measure(
                     records.append(_record(plugin, version, wheel, outcome, today))
                     count += 1
                 libraries.close()
-            records.sort(
-                key=lambda record: (_number(record["tensorflow"]), _number(record["metal"]), record["pythons"])
-            )
-            write_facts(file, {"measured_on": "the arm64 wheels on PyPI, read on Linux", "symbols": records})
-            loading = sum(record["tensorflow"] == version and not record["missing"] for record in records)
+            records.sort(key=lambda record: (_number(record["host"]), _number(record["plugin"]), record["pythons"]))
+            write_facts(file, HEADER | {"symbols": records})
+            loading = sum(record["host"] == version and not record["missing"] for record in records)
             tell(f"{distribution} {version}: {loading} plug-ins load")
     return count
 
@@ -238,9 +240,9 @@ def _number(version: str) -> tuple[int, ...]:
 
 def _record(plugin: Plugin, version: str, wheel: Path, outcome: Outcome, today: date) -> dict[str, Any]:
     return {
-        "metal": plugin.version,
+        "plugin": plugin.version,
         "pythons": list(plugin.pythons),
-        "tensorflow": version,
+        "host": version,
         "wheel": wheel.name,
         "date": today.isoformat(),
         "bound": outcome.bound,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.unit.checks.support import Tree
 
-JUDGES = {claim.id: claim.judge for claim in registry.claims() if claim.judge is not None}
+JUDGES: dict[str, Any] = {claim.id: claim.judge for claim in registry.claims() if claim.judge is not None}
 
 NATIVE: dict[str, Any] = {
     "executable": "/env/bin/python",

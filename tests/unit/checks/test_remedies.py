@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uv
@@ -16,6 +15,8 @@ from builder.environment.stamp import StampedPackage
 from tests.unit.checks.support import Tree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from builder.finding import Remedy
 
 SIX = Owner(name="six", version="1.17.0", manager="pip")
@@ -36,7 +37,12 @@ def test_packages_are_restored_as_locked_with_our_own_uv(tree: Tree) -> None:
     )
     text = command(Repair(tree.environment).restore([SIX, KERAS, SIX]))
     words = shlex.split(text)
-    assert words[:4] == ["printf", "%s\\n", f"six==1.16.0 --hash=sha256:{'ab' * 32}", f"keras==3.15.1 --hash=sha256:{'cd' * 32}"]
+    assert words[:4] == [
+        "printf",
+        "%s\\n",
+        f"six==1.16.0 --hash=sha256:{'ab' * 32}",
+        f"keras==3.15.1 --hash=sha256:{'cd' * 32}",
+    ]
     assert uv.find_uv_bin() in words
     assert words[words.index("--python") + 1] == str(tree.path / "bin" / "python")
     assert "--require-hashes" in words

@@ -97,7 +97,9 @@ def test_imported_by_its_own_source(tmp_path: Path) -> None:
     trees.write(site / "torch_scatter" / "__init__.py", "import os\nimport torch\n")
     owners = Environment(tmp_path).owners
     assert owners.loads_first(f"{SITE}/torch_scatter/_C.so", f"{SITE}/torch/_C.so")
-    assert owners.loads_first(f"{SITE}/tensorflow-plugins/x.dylib", f"{SITE}/tensorflow/y.so")
+    plugin = f"{SITE}/tensorflow-plugins/x.dylib", f"{SITE}/tensorflow/y.so"
+    assert not owners.loads_first(*plugin)
+    assert owners.with_plugins({"tensorflow-plugins": "tensorflow"}).loads_first(*plugin)
 
 
 def test_circle_of_requirements(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from builder.errors import TemplateError, UnsatisfiableError
+from builder.errors import RecipeError, TemplateError, UnsatisfiableError
 from builder.names import MAPPING_FILE
 from builder.plan.make import make_plans
 from builder.plan.model import ChosenSpec, Plan
@@ -124,7 +124,7 @@ def test_any_recipe_that_loads(
         return
     try:
         plans = make_plans(recipe)
-    except UnsatisfiableError:
+    except (UnsatisfiableError, RecipeError):
         return
     rendered = render(plans)
     data = yaml.safe_load(rendered.files[ENVIRONMENT_FILE])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import Version
 
 from builder.compat.draw import markdown, svg
-from builder.compat.fit import display
 from builder.compat.tables import LEGEND, grids
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _releases(facts: Facts) -> str:
 def _blas(facts: Facts) -> str:
     rows = ["## BLAS on Apple silicon\n", "| package | variant | build | macOS | what it is |", "|---|---|---|---|---|"]
     rows += [
-        f"| {display(entry.package)} {entry.versions} | {entry.variant} | `{entry.build}` | {entry.macos} | "
+        f"| {facts.display(entry.package)} {entry.versions} | {entry.variant} | `{entry.build}` | {entry.macos} | "
         f"{entry.statement} ({entry.source}) |"
         for entry in facts.blas
     ]
