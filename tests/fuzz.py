@@ -14,7 +14,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["builder.binaries", "elftools"]):
+with atheris.instrument_imports(include=["builder.binaries"]):
     from tests.unit.binaries.reading import read_an_elf_file, read_mach_o
 
 DATA = Path(__file__).parent / "data"

@@ -1,7 +1,7 @@
 """Hashing many files while the caller does something else: whole files, and the signed pages of Mach-O slices.
 
-Runs in child processes (`python -m builder.binaries.hashing`): a page is 4 KB, and threads would hand the interpreter's
-lock back and forth for each. A job list goes in as one JSON document, the answers come out as one.
+Runs in child processes: a page is 4 KB, and threads would hand the interpreter's lock back and forth for each. A job
+list goes in as one JSON document, the answers come out as one.
 """
 
 from __future__ import annotations
@@ -71,6 +71,12 @@ def _digest(path: str) -> str:
     return digest.hexdigest()
 
 
+def worker_command() -> list[str]:
+    """What starts a worker: isolated from the user's settings of Python, except that it must find this package."""
+    start = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); import {__name__} as it; it.main()"
+    return [sys.executable, "-I", "-c", start]
+
+
 class Hasher:
     """Starts on `jobs` at once; `answers()` waits for them. A context manager: leaving it ends what still runs."""
 
@@ -87,15 +93,7 @@ class Hasher:
                     self._start(share, group=group)
 
     def _start(self, share: list[int], *, group: int) -> None:
-        root = str(Path(__file__).parents[2])
-        search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-        child = subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": search},
-            process_group=group,
-        )
+        child = subprocess.Popen(worker_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=group)
         self._children.append((child, share))
         if child.stdin is not None:
             with child.stdin:
@@ -171,7 +169,3 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL)
     jobs = [Job(kind=kind, path=path, size=size) for kind, path, size in json.load(sys.stdin.buffer)]
     sys.stdout.write(json.dumps([_dumped(answer(job)) for job in jobs]))
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from builder.binaries.dyld import Place
 from builder.binaries.macho.constants import ORDINAL_FLAT, ORDINAL_MAIN_EXECUTABLE, ORDINAL_SELF, ORDINAL_WEAK
-from builder.binaries.system import is_cxx_runtime_symbol, is_python_symbol, is_runtime_symbol
+from builder.binaries.system import is_always_loaded, is_cxx_runtime_symbol, is_python_symbol, is_swift_symbol
+from builder.binaries.system_symbols import SystemSymbols
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class Tally:
 class Binder:
     """Checks the symbols of every image of every process; each image once for each way its dependencies resolve."""
 
-    def __init__(self, inventory: Inventory, owners: Owners, linker: Linker) -> None:
+    def __init__(
+        self, inventory: Inventory, owners: Owners, linker: Linker, *, symbols: SystemSymbols | None = None
+    ) -> None:
         self._inventory = inventory
         self._owners = owners
         self._linker = linker
@@ -61,7 +64,8 @@ class Binder:
         self._flat: list[tuple[Process, Binary, list[tuple[int, Import]]]] = []
         self._left: dict[str, list[tuple[int, Import]]] = {}
         self._flat_seen: set[tuple[str, str]] = set()
-        self._system_names: set[bytes] = set()
+        self._symbols = symbols or SystemSymbols()
+        self._providers: dict[bytes, frozenset[str]] = {}
 
     def check(self, processes: Iterable[Process]) -> list[tuple[Process, tuple[Missing, ...]]]:
         """Every process with the symbols it lacks, in dyld's order; processes that lack none are left out."""
@@ -91,7 +95,6 @@ class Binder:
         wanted: dict[int, dict[bytes, int]] = {}
         for position, (name, ordinal, weak, _) in enumerate(image.imports):
             if ordinal > 0 and ordinal <= len(resolutions) and resolutions[ordinal - 1].place is Place.SYSTEM:
-                self._system_names.add(name)
                 self.tally.system += 1
             elif not weak and ordinal not in (ORDINAL_FLAT, ORDINAL_WEAK):
                 wanted.setdefault(ordinal, {})[name] = position
@@ -181,12 +184,10 @@ class Binder:
     def _assumed(self, item: Import) -> bool:
         if is_python_symbol(item.name):
             return self._linker.main is None
-        if item.ordinal == ORDINAL_WEAK:
-            return is_cxx_runtime_symbol(item.name)
-        return is_runtime_symbol(item.name)
+        return is_cxx_runtime_symbol(item.name) or is_swift_symbol(item.name)
 
     def _flat_failures(self) -> list[tuple[Process, tuple[Missing, ...]]]:
-        needed = {item.name for _, _, items in self._flat for _, item in items} - self._system_names
+        needed = {item.name for _, _, items in self._flat for _, item in items}
         python = self._python_names([name for name in needed if is_python_symbol(name)])
         exporters = self._exporters(sorted(needed - python))
         failures = []
@@ -198,6 +199,7 @@ class Binder:
                     name in needed
                     and name not in python
                     and not self._provided(process, image, exporters.get(name, ()))
+                    and not self._of_macos(process, name)
                 ):
                     how = "flat" if item.ordinal == ORDINAL_FLAT else "weak-def"
                     missing.append(Missing(image=image, symbol=name, position=position, how=how))
@@ -228,6 +230,22 @@ class Binder:
 
     def _provided(self, process: Process, image: Binary, exporters: Iterable[Binary]) -> bool:
         return any(self._visible(process, image, binary) for binary in exporters)
+
+    def _of_macos(self, process: Process, name: bytes) -> bool:
+        """Whether a library of macOS that is loaded in the process may provide a name that is looked up flat.
+
+        What the libraries of `/usr/lib` bring along is known; a framework brings others that nothing here lists, so
+        that any library's symbol may be there once one is loaded.
+        """
+        if name not in self._providers:
+            self._providers[name] = frozenset(self._symbols.providers(name))
+        providers = self._providers[name]
+        if not providers:
+            return False
+        linked = {found.name for _, items in process.images.values() for found in items if found.place is Place.SYSTEM}
+        if any(map(is_always_loaded, providers)) or any(library.startswith("/System/") for library in linked):
+            return True
+        return any(providers & self._symbols.with_reexports(library) for library in linked)
 
     def _visible(self, process: Process, image: Binary, exporter: Binary) -> bool:
         """Whether flat lookup from `image` sees `exporter`: loaded by now, and not opened with RTLD_LOCAL."""

@@ -1,8 +1,8 @@
 """What macOS itself provides: libraries that live in dyld's shared cache and not on disk.
 
-Since macOS 11 the files are gone and only the cache knows them, so from another machine neither their presence nor
-their symbols can be proven. Everything below `/usr/lib` and `/System` is taken as present with whatever is asked of it;
-the findings say so.
+Since macOS 11 the files are gone and only the cache knows them, so that from another machine their presence cannot be
+proven: every library below `/usr/lib` and `/System` is taken as present, and the findings say so. Which symbols they
+have is known better: `builder.binaries.system_symbols`.
 """
 
 from __future__ import annotations
@@ -30,26 +30,9 @@ def is_public_leaf(leaf: str) -> bool:
     return _PUBLIC_LEAVES.fullmatch(leaf) is not None
 
 
+#: What every process of macOS has loaded: libSystem, and the runtimes that Python's or any C++ module's links.
+_ALWAYS: Final = frozenset(f"/usr/lib/{name}.dylib" for name in ("libSystem.B", "libc++.1", "libc++abi", "libobjc.A"))
 _PYTHON: Final = (b"_Py", b"__Py")
-#: C names looked up flat that macOS may have: those in Apple's style (`_FSPathMakeRef`, `_kCFNull`), the
-#: Objective-C runtime, compiler support, libSystem's blocks and queues, and the public C libraries of /usr/lib. Where
-#: one of them is left to flat lookup, no file can prove it missing.
-_RUNTIME: Final = re.compile(
-    rb"___|_[A-Z]{3,}[a-z]|_k[A-Z]|dyld_stub_binder$|__?objc_|_OBJC_|__?NS[A-Z]|_swift_|_dispatch_|_os_|_mach_"
-    rb"|_pthread_|_xpc_|_notify_|_asl_"
-    rb"|_k?(AU|AV|AX|Audio|C[FGIMTV]|DA|HI|IO|JS|LS|SC|Sec|UC|UT)[A-Z]"
-    rb"|_(vImage|BNNS|vDSP_|cblas_|catlas_|simd_|gl[A-Z]|cl[A-Z])"
-    rb"|_(lib)?iconv|_inflate|_deflate|_(un)?compress|_crc32|_adler32|_gz[a-z]+$|_BZ2_|_xml[A-Z]|_xslt|_sqlite3_|_curl_|_ffi_"
-)
-_LIBC_NAMES: Final = (
-    b"abort atexit bcmp bcopy bzero calloc ceil close cos exit exp fclose fflush floor fopen fprintf fputs fread "
-    b"free fseek ftell fwrite getenv ldexp log malloc memchr memcmp memcpy memmove memset open perror pow printf "
-    b"putchar puts qsort rand read realloc sin snprintf sprintf sqrt srand strcasecmp strcat strchr strcmp strcpy "
-    b"strdup strlen strncasecmp strncat strncmp strncpy strrchr strstr strtol strtoul time tolower toupper "
-    b"vfprintf vsnprintf write"
-)
-#: The names of libSystem that binaries linked for a flat namespace ask for.
-_LIBC: Final = frozenset(b"_" + name for name in _LIBC_NAMES.split())
 #: C++ names of libc++ and libc++abi, among them `operator new` and the exceptions' type infos.
 _CXX_RUNTIME: Final = re.compile(
     rb"__Zn[wa]|__Zd[la]|__Z(N|NK|T[ISVT]|T[hvc]|G[VR])*N?K?St|__ZT[ISV]P?K?[a-z]$|__ZT[ISV]N10__cxxabiv|__ZN10__cxxabiv"
@@ -61,9 +44,14 @@ def is_python_symbol(name: bytes) -> bool:
     return name.startswith(_PYTHON)
 
 
-def is_runtime_symbol(name: bytes) -> bool:
-    """Whether a name looked up flat is one that macOS's own libraries may provide to any process."""
-    return name in _LIBC or _RUNTIME.match(name) is not None or is_cxx_runtime_symbol(name)
+def is_swift_symbol(name: bytes) -> bool:
+    """Whether `name` belongs to Swift's libraries, of which no list is at hand."""
+    return name.startswith((b"_$s", b"_swift_", b"__swift_"))
+
+
+def is_always_loaded(library: str) -> bool:
+    """Whether every process that runs extension modules has loaded the library of that install name."""
+    return library in _ALWAYS
 
 
 def is_cxx_runtime_symbol(name: bytes) -> bool:

@@ -22,7 +22,7 @@ from builder.channel.archive import PackageSpec, write_package
 from builder.errors import BuildError, SourceUnreachableError, UnsatisfiableError
 from builder.platforms import Subdir
 from builder.scratch import scratch
-from builder.uv import UvFailure
+from builder.uv import UvFailure, is_unauthorised, refused_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,8 @@ _LEFT_OUT: Final = re.compile(
 #: Debian points these at /etc.
 _LEFT_OUT_TOP: Final = ("sitecustomize.py", "usercustomize.py")
 
-#: For an interpreter that brings none: this wheel and no other.
-_PIP: Final = "pip==25.3 --hash=sha256:9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd\n"
+#: Where an interpreter brings no pip along (Debian's): one release for all Pythons from 3.9 on, by its hash on PyPI.
+_PIP: Final = "pip==26.0.1 --hash=sha256:bdb1b08f4274833d62c1aa29e20907365a2ceb950410df15fc9521bad440122b\n"
 
 _SITECUSTOMIZE: Final = """\
 # Written by envbuild: this interpreter, packaged from Debian, looks for dist-packages only.
@@ -70,7 +70,7 @@ class HostChannel:
 
 
 def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path, uv: Uv) -> HostChannel:
-    """The channel for `interpreter`, made now or taken from `cache`. `uv` fetches a pip where there is none with it.
+    """The channel for `interpreter`, made now or taken from `cache`; `uv` fetches pip where the interpreter has none.
 
     Raises UnsatisfiableError when the interpreter turns out not to work once moved, BuildError when the
     cache cannot be written.
@@ -314,6 +314,8 @@ def _pip_from_pypi(interpreter: Interpreter, target: Path, uv: Uv) -> None:
         try:
             asyncio.run(uv.run(arguments, cwd=cwd))
         except UvFailure as error:
+            if is_unauthorised(error.reason):
+                raise refused_credentials(error.reason) from None
             raise SourceUnreachableError(
                 f"pip cannot be fetched from PyPI: {error.reason}",
                 hint="install your system's wheel of pip (on Debian `apt install python3-pip-whl`), "

@@ -13,12 +13,14 @@ from builder.checks import (
     architecture,
     blas,
     imports,
+    installation,
     linking,
     numerics,
     openmp,
     packages,
     process,
     signature,
+    system_symbols,
     user,
 )
 from builder.checks.check import Area, Check, Needs
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
 
 AREAS: Final[tuple[Area, ...]] = get_args(Area)
 _OWN: Final = (
+    *installation.CHECKS,
     *architecture.CHECKS,
     *linking.CHECKS,
+    *system_symbols.CHECKS,
     *signature.CHECKS,
     *packages.CHECKS,
     *blas.CHECKS,
@@ -64,8 +68,9 @@ or `skip` with the reason why nothing could be said. What a check needs decides 
   an SDK older than 13. `DYLD_*` variables are taken as unset.
 * Every symbol is looked up in the library it must come from, and in what that library re-exports. Python opens modules
   with `RTLD_NOW`, so symbols that are bound lazily count like the others.
-* Libraries of macOS itself live in dyld's shared cache and not on disk: they, and their symbols, are **taken as
-  present**. The findings say how many. So is Python's C API where the folder holds no interpreter.
+* Libraries of macOS itself live in dyld's shared cache and not on disk: they are **taken as present**. Their symbols
+  are looked up in what the SDKs of macOS 11 to 27 list (`link.system-symbols`); where these do not tell, a symbol is
+  undecided, and counted. Taken as present is also Python's C API where the folder holds no interpreter.
 * A package whose library has no path of its own to another (TensorFlow's plug-ins, extensions of PyTorch) relies on
   that one being imported first. That is believed where its metadata or its own source says so.
 * In a Linux environment the checks of architecture, libraries and duplicates read ELF files. Symbols are not looked up

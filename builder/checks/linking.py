@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
@@ -200,7 +199,7 @@ def _symbols(subject: Subject) -> Iterator[Finding]:
             status=Status.PASS,
             title=f"All {tally.checked:,} symbols that {binaries} need are where dyld looks",
             evidence=(
-                f"{tally.system:,} symbols of macOS's own libraries taken as present: no disk holds them",
+                f"{tally.system:,} symbols of macOS's own libraries are left to link.system-symbols",
                 *((f"{tally.python:,} symbols of Python's C API taken as present",) if tally.python else ()),
                 *((f"not looked at: {plural(stopped, 'entry', 'entries')} that lack a library",) if stopped else ()),
             ),
@@ -273,49 +272,6 @@ def _told_by_dyld(survey: Survey, item: Missing) -> tuple[str, ...]:
     return f"Symbol not found: {name}", referenced, "Expected as weak-def export from some loaded dylib"
 
 
-def _floor(subject: Subject) -> Iterator[Finding]:
-    survey = subject.survey
-    if not survey.is_mac:
-        return
-    if not survey.inventory.binaries:
-        yield Finding(check="link.macos-floor", status=Status.SKIP, title=_NONE)
-        return
-    built = [binary for binary in survey.inventory.binaries if binary.serves and binary.commands.minos is not None]
-    newest = sorted(built, key=lambda binary: binary.commands.minos or (0, 0, 0), reverse=True)
-    highest = newest[0] if newest else None
-    asked = subject.expectations.macos
-    if highest is None or asked is None:
-        evidence = (f"newest deployment target: {_built_for(survey, highest)}",) if highest is not None else ()
-        yield Finding(
-            check="link.macos-floor",
-            status=Status.SKIP,
-            title="No oldest macOS is known for this environment (it has no stamp that names one)",
-            evidence=evidence,
-        )
-        return
-    floor = tuple(int(part) for part in re.findall(r"\d{1,4}", asked)[:3])
-    above = [binary for binary in newest if (binary.commands.minos or (0, 0, 0)) > (*floor, 0, 0, 0)[:3]]
-    if above:
-        yield Finding(
-            check="link.macos-floor",
-            status=Status.WARN,
-            title=f"{plural(len(above), 'binary needs', 'binaries need')} a newer macOS than the recipe's {asked}",
-            evidence=listed([_built_for(survey, binary) for binary in above]),
-            remedy=Remedy(f"Raise `macos:` in the recipe, or take builds of these packages that run on macOS {asked}."),
-        )
-        return
-    yield Finding(
-        check="link.macos-floor",
-        status=Status.PASS,
-        title=f"All {plural(len(built), 'binary runs', 'binaries run')} on macOS {asked}",
-        evidence=(f"newest deployment target: {_built_for(survey, highest)}",),
-    )
-
-
-def _built_for(survey: Survey, binary: Binary) -> str:
-    return f"{binary.rel} ({survey.packages.described(binary.rel)}): macOS {dotted(binary.commands.minos or ())}"
-
-
 def _compatibility(subject: Subject) -> Iterator[Finding]:
     """dyld of macOS 12 and later (dyld-1378 has no such comparison) loads them all the same; macOS 11 refuses."""
     survey = subject.survey
@@ -368,14 +324,6 @@ CHECKS: Final = (
         catches="A symbol that the library it must come from does not export: packages that were not built together.",
         otherwise="ImportError: dlopen(…): Symbol not found: __ZN3tsl8internal10LogMessageC1EPKcii … Expected in: …",
         run=_symbols,
-    ),
-    Check(
-        id="link.macos-floor",
-        area="linking",
-        needs=Needs.FILES,
-        catches="Binaries built for a newer macOS than the oldest one the recipe promises to run on.",
-        otherwise="Symbol not found … (built for macOS 14.0 which is newer than running OS), on an older Mac only.",
-        run=_floor,
     ),
     Check(
         id="link.compatibility",

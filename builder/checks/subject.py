@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from builder.binaries.system_symbols import release
 from builder.checks.check import Needs
 from builder.checks.files import Files
 from builder.checks.runs import Runs
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from builder.binaries.system_symbols import MacOS
     from builder.checks.remedy import Repair
     from builder.environment.environment import Environment
     from builder.platforms import Subdir
@@ -50,8 +53,10 @@ class User:
 class Subject:
     """One environment under examination. Everything about it is computed once, when the first check asks.
 
-    `host` is the platform of this machine (None: unknown). Without `user`, or where the environment cannot run here,
-    only its files are looked at. `limit` replaces the seconds that each probe may take.
+    `host` is the platform of this machine (None: unknown), `host_macos` its version of macOS, `macos` the version to
+    judge for, if that is neither this nor the recipe's. Without `user`, or where the environment cannot run here,
+    only its files are looked at. `limit` replaces the seconds that each probe may take. `building`: it is verified by
+    what is building it, and so need not be finished.
     """
 
     def __init__(
@@ -62,12 +67,28 @@ class Subject:
         host: Subdir | None = None,
         user: User | None = None,
         limit: float | None = None,
+        building: bool = False,
+        macos: MacOS | None = None,
+        host_macos: MacOS | None = None,
     ) -> None:
         self.environment = environment
         self.level = level
         self.host = host
         self.user = user
         self.limit = limit
+        self.building = building
+        self._macos = macos
+        self._host_macos = host_macos
+
+    @cached_property
+    def macos(self) -> MacOS | None:
+        """The macOS to judge for: asked for, or the recipe's oldest, or this Mac's; None where none is known."""
+        if self._macos is not None:
+            return self._macos
+        asked = self.expectations.macos
+        with suppress(ValueError):  # a stamp may say anything
+            return release(asked) if asked is not None else self._host_macos
+        return None
 
     @cached_property
     def survey(self) -> Survey:
@@ -143,8 +164,10 @@ class Subject:
             request=Request(
                 level=self.level,
                 modules=self.modules,
+                main=registry.known_framework(self.expectations.framework).imports or ("numpy",),
                 snippets=self.expectations.snippets,
                 has=self.has,
+                folders=tuple(map(str, self.environment.site_folders)),
                 limit=self.limit,
             ),
         )

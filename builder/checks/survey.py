@@ -13,6 +13,8 @@ from builder.binaries.dyld import Linker, Place, Process
 from builder.binaries.elf import ElfTree, host_folders, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
+from builder.binaries.system_imports import SystemImports
+from builder.binaries.system_symbols import SystemSymbols
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
 from builder.frameworks import registry
@@ -195,7 +197,33 @@ class Survey:
 
     @cached_property
     def binder(self) -> Binder:
-        return Binder(self.inventory, self.packages, self.linker)
+        return Binder(self.inventory, self.packages, self.linker, symbols=self.system_facts)
+
+    @cached_property
+    def system_facts(self) -> SystemSymbols:
+        """Which macOS has which symbol."""
+        return SystemSymbols()
+
+    @cached_property
+    def system_imports(self) -> SystemImports:
+        """What must come from macOS itself, in all that must load and finds its libraries."""
+        return SystemImports(
+            (
+                process
+                for process in self.processes
+                if process.entry.path not in self.stopped and optional_reason(process.entry.rel) is None
+            ),
+            self.system_facts if self.arch == "arm64" else None,
+        )
+
+    def built_above(self, macos: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
+        """(file, deployment target) of the binaries that were built for a newer macOS, the newest first."""
+        built = [
+            (binary.rel, binary.commands.minos)
+            for binary in self.inventory.binaries
+            if binary.serves and binary.commands.minos is not None and binary.commands.minos[:2] > macos
+        ]
+        return sorted(built, key=lambda pair: pair[1], reverse=True)
 
     @cached_property
     def missing_symbols(self) -> tuple[tuple[Process, tuple[Missing, ...]], ...]:

@@ -14,6 +14,7 @@ from builder.frameworks import registry
 from builder.probes.level import Level
 
 if TYPE_CHECKING:
+    from builder.binaries.system_symbols import MacOS
     from builder.checks.engine import Progress
     from builder.checks.subject import User
     from builder.environment.environment import Environment
@@ -32,15 +33,29 @@ def verified(
     level: Level = Level.DEFAULT,
     needs: frozenset[Needs] = EVERYTHING,
     limit: float | None = None,
+    building: bool = False,
+    macos: MacOS | None = None,
+    host_macos: MacOS | None = None,
     progress: Progress = lambda _phrase: None,
 ) -> Report:
     """Run the checks that need no more than `needs` and say everything that is wrong with `environment`.
 
     Probes run only where the environment can run on `host`; elsewhere one finding says that nothing was run. `limit`
-    replaces the seconds each probe may take; `progress` is told what is being done, from several threads.
+    replaces the seconds each probe may take; `macos` is the release to judge for (default: the recipe's oldest, or
+    `host_macos`, this Mac's); `building`: it is not finished, as it is verified before that. `progress` is told what is
+    being done, from several threads.
     """
     begun = time.monotonic()
-    subject = Subject(environment, level=level, host=host, user=user, limit=limit)
+    subject = Subject(
+        environment,
+        level=level,
+        host=host,
+        user=user,
+        limit=limit,
+        building=building,
+        macos=macos,
+        host_macos=host_macos,
+    )
     findings = examine(subject, checks=catalogue(), needs=needs, progress=progress)
     return Report(
         identity=identity_of(environment, host=host if needs - STATIC else None),

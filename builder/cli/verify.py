@@ -26,6 +26,9 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--full", is_flag=True, help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
 @click.option("--platform", type=options.SUBDIR, help="Judge it for this platform.")
+@click.option(
+    "--macos", metavar="VERSION", help="Judge it for this macOS (default: the recipe's oldest, or this Mac's)."
+)
 @click.option("--against", type=_FILE, metavar="REPORT", help="Show what changed since this report (of --json).")
 @click.option("--html", "html_file", type=_FILE, help="Write one self-contained page.")
 @click.option("--junit", "junit_file", type=_FILE, help="Write JUnit XML, for CI services.")
@@ -38,6 +41,7 @@ def command(
     full: bool,
     only_static: bool,
     platform: str | None,
+    macos: str | None,
     against: Path | None,
     html_file: Path | None,
     junit_file: Path | None,
@@ -68,6 +72,7 @@ def command(
         level=Level.QUICK if quick else Level.FULL if full else Level.DEFAULT,
         only_static=only_static,
         platform=Subdir(platform) if platform else None,
+        macos=macos,
         limit=timeout,
         against=against,
         html=html_file,

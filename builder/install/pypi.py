@@ -13,7 +13,7 @@ from builder.install.foreign import settle_wheels
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.install.terminal import run
 from builder.install.wheels import damaged
-from builder.uv import is_unreachable, platform_name
+from builder.uv import is_unauthorised, is_unreachable, not_offered, platform_name, refused_credentials, unknown_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def install_pypi(
             command += ["--only-binary=:all:", "--link-mode=copy", *options, *more]
             code, messages = run(command, cwd=str(cwd), env=environ, draw=draw, held=held)
         if code:
-            raise _failure(redact(messages) or f"uv ended with exit code {code}", prefix=prefix, uv=uv)
+            raise _failure(redact(messages) or f"uv ended with exit code {code}", wanted, prefix=prefix, uv=uv)
 
     install(packages)
     names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
@@ -82,10 +82,19 @@ def _requirement(package: LockedPackage) -> str:
     return f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n"
 
 
-def _failure(reason: str, *, prefix: Path, uv: Uv) -> BuildError | SourceUnreachableError:
+def _failure(
+    reason: str, packages: Sequence[LockedPackage], *, prefix: Path, uv: Uv
+) -> BuildError | SourceUnreachableError:
     if is_no_space(reason):
         cache = Store(path=uv.cache, remedy="free space there, or name another folder with UV_CACHE_DIR")
         return no_space(reason, [prefix_store(prefix), cache, temporary_store()])
+    if is_unauthorised(reason):
+        return refused_credentials(reason)
+    missing = not_offered(reason)
+    if missing is not None:
+        for package in packages:
+            if canonicalize_name(package.name) == canonicalize_name(missing):
+                return unknown_index(package.name, package.url, reason=reason)
     if is_unreachable(reason):
         return SourceUnreachableError(
             f"PyPI packages cannot be fetched:\n{reason}",

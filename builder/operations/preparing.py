@@ -11,6 +11,7 @@ from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
 from builder.recipe.model import check_channel
 from builder.recipe.specs import specifier_set
+from builder.uv import Uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +91,6 @@ def _prepare_pypi(
 ) -> Prepared:
     from builder.channel.host import host_channel
     from builder.channel.interpreters import find
-    from builder.uv import Uv
 
     here = workspace.host
     if here is None or (platforms and platforms != (here,)):
@@ -102,12 +102,8 @@ def _prepare_pypi(
         raise UsageError("--source pypi uses the host channel; leave --channel out")
     given = None if options.python is None else workspace.path(options.python)
     interpreter = find(specifier_set(recipe.python), environ=workspace.environ, home=workspace.home, given=given)
-    channel = host_channel(
-        interpreter,
-        subdir=here,
-        cache=workspace.project.state / "host-channels",
-        uv=Uv(environ=workspace.environ, project=workspace.project.root),
-    )
+    uv = Uv(environ=workspace.environ, project=workspace.project.root)
+    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=uv)
     local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
     plans = make_plans(local, source=Source.PYPI, python=interpreter.minor)
     plans = {

@@ -19,6 +19,7 @@ from builder.probes.level import Level
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from builder.binaries.system_symbols import MacOS
     from builder.finding import Report
     from builder.platforms import Subdir
     from builder.report.compare import Comparison
@@ -38,6 +39,8 @@ class VerifyRequest:
     """Read the files, run nothing."""
     platform: Subdir | None = None
     """Judge it for this platform; default: what its stamp or its packages say."""
+    macos: str | None = None
+    """Judge it for this release of macOS; default: the recipe's oldest, or this Mac's."""
     limit: float | None = None
     """Seconds that each probe may take; default: each probe's own limit."""
     against: Path | None = None
@@ -79,6 +82,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         runtime=not request.only_static,
         subdir=request.platform,
         limit=request.limit,
+        macos=_release(request.macos),
     )
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
@@ -143,12 +147,15 @@ def verify_prefix(
     runtime: bool = True,
     subdir: Subdir | None = None,
     limit: float | None = None,
+    building: bool = False,
+    macos: MacOS | None = None,
 ) -> Report:
     """Check the environment at `path` and say everything that is wrong with it.
 
     `subdir` is the platform to judge it for (default: what its stamp or packages say). Probes run only where the
     environment can run on the workspace's host; elsewhere they are `skip`. `limit` replaces the seconds each probe may
-    take. Raises UsageError when `path` is no folder.
+    take; `macos` is the release to judge for; `building`: it is verified by what is building it. Raises UsageError
+    when `path` is no folder.
     """
     if not path.is_dir():
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
@@ -166,7 +173,19 @@ def verify_prefix(
         level=level,
         needs=needs,
         limit=limit,
+        building=building,
+        macos=macos,
+        host_macos=_release(workspace.host_packages.get("__osx")),
         progress=tell,
     )
     workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
     return report
+
+
+def _release(text: str | None) -> MacOS | None:
+    from builder.binaries.system_symbols import release
+
+    try:
+        return release(text) if text is not None else None
+    except ValueError as error:
+        raise UsageError(str(error), hint="write it as `--macos 14.0`") from None

@@ -15,6 +15,7 @@ from builder.errors import RecipeError
 from builder.frameworks.keras import OVER_FRAMEWORKS
 from builder.plan.model import MAIN_GROUP
 from builder.recipe.specs import specifier_set
+from builder.wheels import applies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +155,9 @@ def _wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
                     conda_name, spec = split_conda(dependency.conda)
                     yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec, pypi=requirement)
         for index, text in enumerate(pypi):
-            yield Wanted(group=name, where=recipe.where(*path, "pypi", index), pypi=Requirement(text), always_pypi=True)
+            if applies(Requirement(text), subdir):
+                where = recipe.where(*path, "pypi", index)
+                yield Wanted(group=name, where=where, pypi=Requirement(text), always_pypi=True)
 
 
 def pins(recipe: Recipe, *, subdir: Subdir, framework: Framework, facts: Facts) -> tuple[Pin, ...]:

@@ -39,9 +39,7 @@ _GROUND: Final = len(FLOORS)
 KNOWN_IMPORTS: Final[dict[tuple[str, str], str]] = {}
 
 #: Modules that read the machine themselves today: each is about to be given what it needs.
-KNOWN_READERS: Final[dict[str, str]] = {
-    "binaries.hashing": "starts its helper with this process's environment",
-}
+KNOWN_READERS: Final[dict[str, str]] = {}
 
 #: Where the machine is asked: the workspace, and what runs before there is one.
 READERS: Final = frozenset({"workspace", "cli", "cli.session"})

@@ -91,6 +91,17 @@ def linux(folder: Path) -> None:
         module = [str(HERE / "src" / "module.c"), "libhost.so", "-Wl,-rpath,$ORIGIN/../host"]
         subprocess.run([*command, "-o", f"module-{machine}.so", *module], check=True, cwd=folder)
         library.rename(folder / f"libhost-{machine}.so")
+        versions = [str(HERE / "src" / "versions.c"), "-Wl,-soname,libversions.so"]
+        for name, script in (("libversions.so", "two.map"), ("libversions-old.so", "one.map")):
+            extra = ["-DTWO"] if script == "two.map" else []
+            script_path = HERE / "src" / script
+            subprocess.run(
+                [*command, *extra, "-o", name, *versions, f"-Wl,--version-script={script_path}"], check=True, cwd=folder
+            )
+        user = [str(HERE / "src" / "versions-user.c"), "libversions.so", "-Wl,-rpath,$ORIGIN/../host"]
+        subprocess.run([*command, "-o", f"versions-user-{machine}.so", *user], check=True, cwd=folder)
+        for name in ("libversions", "libversions-old"):
+            (folder / f"{name}.so").rename(folder / f"{name}-{machine}.so")
 
 
 def main() -> None:

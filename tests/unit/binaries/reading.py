@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from builder.binaries.elf import read_elf
+from builder.binaries.elf import ElfBinary, read_elf
 from builder.binaries.macho import open_mach_o, verify_signature
 from builder.errors import BinaryError
 
@@ -32,5 +32,8 @@ def read_mach_o(path: Path) -> None:
 
 
 def read_an_elf_file(path: Path) -> None:
-    """What `read_elf` reads; it raises nothing at all."""
-    read_elf(str(path.parent), path.name)
+    """Dependencies, versions and symbols; `read_elf` raises nothing at all."""
+    found = read_elf(str(path.parent), path.name)
+    if isinstance(found, ElfBinary):
+        with contextlib.suppress(BinaryError, OSError):
+            found.symbols()

@@ -6,12 +6,11 @@ import hashlib
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from builder.binaries.hashing import Hasher, Job, answer
+from builder.binaries.hashing import Hasher, Job, answer, worker_command
 
 DATA = Path(__file__).parents[2] / "data" / "macho"
 #: Claimed, so that child processes are thought worth their while.
@@ -43,7 +42,7 @@ def test_leaving_early_ends_the_children() -> None:
 def test_a_worker_whose_parent_has_gone_ends_without_a_word(tmp_path: Path) -> None:
     """Its traceback would appear on the user's prompt, after `envbuild` was interrupted."""
     (tmp_path / "file").write_bytes(b"content")
-    command = [sys.executable, "-m", "builder.binaries.hashing"]
+    command = worker_command()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
         assert worker.stdin
         assert worker.stdout

@@ -1,27 +1,25 @@
-"""ELF binaries of Linux prefixes, read with pyelftools: machine, dependencies, search paths."""
+"""The ELF files of a prefix and how the loader finds one from another (ld.so(8): RPATH, RUNPATH, loaded SONAMEs)."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from builder.binaries.elf.file import ET_DYN, ET_EXEC, open_elf
 from builder.binaries.inventory import Unreadable
+from builder.errors import BinaryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from elftools.elf.elffile import ELFFile
-
+    from builder.binaries.elf.file import Needs, Symbol
     from builder.binaries.owners import Owners
-
-
-_MACHINES: Final = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64", "EM_386": "i686", "EM_ARM": "arm"}
 
 #: Libraries that manylinux wheels and conda packages take from the distribution (PEP 600's policies, libGL and X11
 #: among them), the loader itself, and what a GPU driver brings.
@@ -44,59 +42,58 @@ class ElfBinary:
     needed: tuple[str, ...] = ()
     soname: str | None = None
     search: tuple[str, ...] = ()
+    needs: tuple[Needs, ...] = ()
+    """The symbol versions it wants, by library."""
+    defines: frozenset[str] = frozenset()
+    """The symbol versions it defines."""
 
     @property
     def name(self) -> str:
         return self.rel.rpartition("/")[2]
 
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
+        opened = open_elf(Path(self.path))
+        if opened is None:
+            raise BinaryError("changed while it was read", file=self.rel)
+        with opened as file:
+            return tuple(file.symbols())
+
 
 def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:
-    """The binary at `rel`; None for object files and core dumps, which nothing loads."""
-    from elftools.common.exceptions import ELFError  # here, for its 0.2 s: prefixes of Macs need none of it
-    from elftools.elf.elffile import ELFFile
-
+    """The binary at `rel`; None for object files and core dumps, which nothing loads, and for what is no ELF file."""
     path = f"{root}/{rel}"
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123 - a string, as in the inventory
-            elf = ELFFile(stream)
-            if elf["e_type"] not in ("ET_DYN", "ET_EXEC"):
+        opened = open_elf(Path(path))
+        if opened is None:
+            return None
+        with opened as file:
+            if file.kind not in (ET_EXEC, ET_DYN):
                 return None
-            machine = _MACHINES.get(elf["e_machine"], str(elf["e_machine"]))
-            tags = _dynamic(elf)
-    except (ELFError, OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError) as error:
-        return Unreadable(rel=rel, reason=f"damaged ELF file ({type(error).__name__})")
-    origin = os.path.dirname(path)  # noqa: PTH120
-    search = tags.get("DT_RUNPATH") or tags.get("DT_RPATH") or []
-    return ElfBinary(
-        path=path,
-        rel=rel,
-        machine=machine,
-        needed=tuple(tags.get("DT_NEEDED", ())),
-        soname=next(iter(tags.get("DT_SONAME", ())), None),
-        search=tuple(
-            folder.replace("$ORIGIN", origin).replace("${ORIGIN}", origin)
-            for joined in search
-            for folder in joined.split(":")
-            if folder
-        ),
-    )
+            return ElfBinary(
+                path=path,
+                rel=rel,
+                machine=file.machine,
+                needed=file.needed,
+                soname=file.soname,
+                search=expanded(file.search, os.path.dirname(path)),  # noqa: PTH120
+                needs=file.needs,
+                defines=frozenset(file.defines.values()),
+            )
+    except BinaryError as error:
+        return Unreadable(rel=rel, reason=error.plain)
+    except OSError as error:
+        return Unreadable(rel=rel, reason=error.strerror or type(error).__name__)
 
 
-def _dynamic(elf: ELFFile) -> dict[str, list[str]]:
-    from elftools.elf.dynamic import Dynamic
+def expanded(search: Iterable[str], origin: str) -> tuple[str, ...]:
+    """Folders of a search path with `$ORIGIN` put in."""
+    return tuple(folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for folder in search)
 
-    tags: dict[str, list[str]] = {}
-    for number in range(elf.num_segments()):
-        # The headers only: `iter_segments` makes a DynamicSegment, which parses every section to find its strings.
-        header = elf._get_segment_header(number)
-        if header["p_type"] != "PT_DYNAMIC" or not header["p_filesz"]:
-            continue
-        for tag in Dynamic(elf.stream, elf, None, header["p_offset"], False).iter_tags():
-            kind = tag.entry.d_tag
-            if kind in ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH"):
-                value = getattr(tag, {"DT_NEEDED": "needed", "DT_SONAME": "soname"}.get(kind, kind[3:].lower()))
-                tags.setdefault(kind, []).append(str(value))
-    return tags
+
+def is_system_library(name: str) -> bool:
+    """Whether a SONAME is one that wheels and conda packages take from the distribution."""
+    return _SYSTEM.fullmatch(name) is not None
 
 
 def usual_machine(root: str, rels: Iterable[str]) -> str | None:
@@ -115,7 +112,7 @@ def usual_machine(root: str, rels: Iterable[str]) -> str | None:
 
 def host_folders(machine: str) -> tuple[str, ...]:
     """Where this system keeps the libraries of `machine`; nothing on another kind of system."""
-    if sys.platform != "linux" or platform.machine() != machine:
+    if platform.system() != "Linux" or platform.machine() != machine:
         return ()
     return (f"/usr/lib/{machine}-linux-gnu", f"/lib/{machine}-linux-gnu", "/usr/lib64", "/lib64", "/usr/local/lib")
 
@@ -139,6 +136,7 @@ class ElfTree:
         self._root = root
         self._owners = owners
         self._host_folders = host_folders
+        self.by_rel = {binary.rel: binary for binary in self.binaries}
         self._by_path = {binary.path: binary for binary in self.binaries}
         self._by_soname: dict[str, list[ElfBinary]] = {}
         for binary in self.binaries:
@@ -156,7 +154,7 @@ class ElfTree:
             ElfMissing(binary=binary, name=name)
             for binary in self.binaries
             for name, found in self.links[binary.rel].items()
-            if found is None and not _SYSTEM.fullmatch(name) and not self._on_host(name)
+            if found is None and not is_system_library(name) and not self._on_host(name)
         )
 
     def _resolve(self, binary: ElfBinary, name: str) -> ElfBinary | None:
