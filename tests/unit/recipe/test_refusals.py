@@ -269,7 +269,7 @@ def test_bytes_that_are_no_recipe(tmp_path: Path, content: bytes, message: str) 
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)
     with pytest.raises(RecipeError, match=message):
-        load_recipe(file)
+        load_recipe(file, rules=objections)
 
 
 def test_folder_and_missing_file(tmp_path: Path) -> None:
