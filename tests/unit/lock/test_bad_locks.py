@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,11 @@ def test_what_is_no_yaml_says_why_and_where(tmp_path: Path, text: str, said: str
     with pytest.raises(LockfileError, match=said) as caught:
         read_lock(file)
     assert caught.value.line == line
+
+
+def test_conda_packages_need_no_python() -> None:
+    """Only what comes from PyPI does."""
+    lock = read_lock(LOCKS / "good.yml")
+    tools = tuple(package for package in lock.packages if package.name == "openssl")
+    assert tools
+    assert audit(replace(lock, packages=tools)) == ()
