@@ -26,6 +26,7 @@ from builder.project import Project
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from builder.compat.facts import Facts
     from builder.lock.channels import Mirrors
     from builder.uv import Uv
 
@@ -115,6 +116,19 @@ class Workspace:
         parts = Path(written).parts
         start = self.home.joinpath(*parts[1:]) if parts[:1] == ("~",) else self.cwd / written
         return Path(os.path.normpath(start))
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What is known to fit: envbuild's own facts, those of frameworks from outside, and what was measured here."""
+        from builder.compat.load import load_facts
+        from builder.frameworks.registry import fact_folders
+
+        return load_facts(also=(*fact_folders(), self.facts_folder))
+
+    @property
+    def facts_folder(self) -> Path:
+        """Where the user's own facts are kept (`envbuild compat measure`)."""
+        return self.project.state / "facts"
 
     @cached_property
     def store(self) -> EnvironmentStore:

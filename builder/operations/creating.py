@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from builder.errors import ChecksFailedError, UsageError
+from builder.errors import ChecksFailedError, LockfileError, UnsatisfiableError, UsageError
 from builder.operations.locking import BUILT_IN_SOLVER
 from builder.operations.preparing import PackageOptions, prepare
 from builder.operations.warnings import Warnings
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from builder.install.create import CreateRequest as Build
     from builder.install.create import Result as Ending
     from builder.operations.locks import UsableLock
+    from builder.operations.preparing import Prepared
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
@@ -116,6 +117,9 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         if nothing_to_do(build, there):
             return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
     prepared = lock.prepared or prepare(workspace, recipe, request.options)
+    reasons = () if lock.follows_recipe else stale(lock.file, prepared)
+    if reasons:
+        prepared, reasons = _as_locked(workspace, recipe, request, lock.file, prepared, reasons)
     warn(*prepared.warnings)
     plan = prepared.plans.get(target)
     build = replace(
@@ -125,7 +129,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         if plan
         else (),
     )
-    if not lock.follows_recipe and (reasons := stale(lock.file, prepared)):
+    if reasons:
         # A committed lock is what the team agreed on, so it is used; that its recipe has moved on is said.
         warn(f"the lock is out of date ({'; '.join(reasons)}); run `envbuild lock {recipe.name}`")
     # Before anything slow is imported or read: the usual second run has nothing to do.
@@ -134,6 +138,31 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
             warn(f"the last verification of {prefix} failed, and with --no-verify it is not made again")
         return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
     return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
+
+
+def _as_locked(
+    workspace: Workspace,
+    recipe: Recipe,
+    request: CreateRequest,
+    file: Path,
+    prepared: Prepared,
+    reasons: tuple[str, ...],
+) -> tuple[Prepared, tuple[str, ...]]:
+    """The recipe prepared with what the lock holds as all that exists, and why it is not that lock's even so.
+
+    Facts stand in for the channels otherwise, and may know less of them than was there when the lock was made.
+    """
+    from builder.lock.catalogue import LockedCatalogue
+    from builder.lock.read import read_lock
+    from builder.operations.staleness import stale
+
+    if request.options.source is not Source.CONDA_FORGE:
+        return prepared, reasons
+    try:
+        again = prepare(workspace, recipe, request.options, catalogue=LockedCatalogue(read_lock(file)))
+    except (UnsatisfiableError, LockfileError):
+        return prepared, reasons
+    return again, stale(file, again)
 
 
 def _target(workspace: Workspace, request: CreateRequest, recipe: Recipe) -> Subdir:
