@@ -1,0 +1,118 @@
+"""`envbuild doctor`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from builder.cli.session import Outcome, verb
+from builder.errors import ChecksFailedError, UsageError
+
+if TYPE_CHECKING:
+    from builder.cli.session import Session
+    from builder.doctor.model import Examination, Ide
+
+_IDES: Final = ("dataspell", "pycharm", "intellij", "vscode", "cursor", "jupyter", "spyder", "all")
+_FILE: Final = click.Path(path_type=Path, dir_okay=False)
+
+
+@verb("doctor")
+@click.argument("environment", required=False)
+@click.option(
+    "--ide", "ides", multiple=True, type=click.Choice(_IDES), help="Only what this program runs (repeatable)."
+)
+@click.option("--static", is_flag=True, help="Read files only; run nothing that is found.")
+@click.option("--machine", "machine_file", type=_FILE, help="Take the machine's facts from this JSON file.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check (repeatable).")
+@click.option("--skip", multiple=True, metavar="CHECK", help="All but this check (repeatable).")
+@click.option("--list", "list_checks", is_flag=True, help="Show the names of all checks.")
+@click.option("--strict", is_flag=True, help="End with 1 for notes too.")
+@click.option("--share", is_flag=True, help="Leave your name and home out, for a public report.")
+def command(
+    session: Session,
+    *,
+    environment: str | None,
+    ides: tuple[str, ...],
+    static: bool,
+    machine_file: Path | None,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    list_checks: bool,
+    strict: bool,
+    share: bool,
+) -> Outcome:
+    """Say why Keras does not import in the IDE: who runs which Python, and which file decides.
+
+    ENVIRONMENT is the one you mean, by name or folder; without it the doctor finds out which. Nothing is changed.
+    Ends with 0 when no problem was found (notes do not count), 1 when one was, 2 when nothing could be looked at.
+
+    \b
+    Examples:
+      envbuild doctor
+      envbuild doctor ml-m1 --ide dataspell --project ~/mnist
+      envbuild doctor --static --share
+      envbuild doctor --json
+    """
+    from builder.doctor.checks import CHECKS, selection
+
+    if list_checks:
+        chosen = selection(only, skip)
+        shown = [check for check in CHECKS if check.id in chosen]
+        width = max((len(check.id) for check in shown), default=0)
+        return Outcome(
+            result={"checks": [{"id": check.id, "class": check.klass, "catches": check.catches} for check in shown]},
+            text="\n".join(f"{check.klass}  {check.id.ljust(width)}  {check.catches}" for check in shown),
+        )
+    from builder.doctor.examine import Patient, Request, examine
+    from builder.doctor.machine import load, this_machine
+    from builder.doctor.text import Names, render
+
+    project = session.project_dir
+    if project is not None and not project.is_dir():
+        raise UsageError(f"{project}: no such folder", hint="--project takes the folder that the IDE opens")
+    machine = load(machine_file) if machine_file is not None else this_machine(session.environ)
+    patient = Patient(home=Path.home(), cwd=Path.cwd(), machine=machine)
+    request = Request(
+        environment=environment,
+        project=project.absolute() if project is not None else None,
+        ides=_chosen(ides),
+        static=static,
+        only=only,
+        skip=skip,
+    )
+    found = examine(request, patient)
+    names = Names(patient.home, share=share)
+    code = exit_code(found, strict=strict)
+    result = found.to_json()
+    return Outcome(
+        result={key: names.value(value) for key, value in result.items()} if share else result,
+        text=render(found, names=names, verbose=session.verbose, quiet=session.quiet),
+        exit_code=code,
+        errors=_errors(found, code) if session.json else (),
+    )
+
+
+def _chosen(ides: tuple[str, ...]) -> frozenset[Ide] | None:
+    from builder.doctor.model import Ide
+
+    return None if not ides or "all" in ides else frozenset(Ide(name) for name in ides)
+
+
+def exit_code(found: Examination, *, strict: bool) -> int:
+    """0 no problem, 1 a problem (with `strict` also a note), 2 nothing could be looked at."""
+    if found.problems or (strict and found.notes):
+        return 1
+    return 0 if found.looked else 2
+
+
+def _errors(found: Examination, code: int) -> tuple[ChecksFailedError | UsageError, ...]:
+    if code == 0:
+        return ()
+    if code == 2:
+        return (UsageError("nothing could be looked at", hint="name an environment, or a project with --project"),)
+    return tuple(
+        ChecksFailedError(problem.sentence, hint=problem.remedy.text if problem.remedy else None)
+        for problem in found.problems
+    )

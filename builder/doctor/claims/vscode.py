@@ -1,0 +1,412 @@
+"""VS Code and its forks: the interpreter that was picked, else what the settings say, of the window for one folder.
+
+Two extensions may choose. The Python extension keeps a pick in the *global* state database, the Python Environments
+extension in the *workspace's*; a setting is read only while nothing is picked. Sources: microsoft/vscode-python
+(interpreterPathService.ts), microsoft/vscode-python-environments (interpreterSelection.ts, condaUtils.ts).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from builder.doctor.formats import DATABASE_LIMIT, FormatError, vscode_row
+from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from builder.doctor.claims.common import Surroundings
+    from builder.doctor.formats import Document
+
+#: Folder of its settings → (which IDE, its name, its application on macOS, its folder of extensions).
+_APPS: Final[dict[str, tuple[Ide, str, str, str]]] = {
+    "Code": (Ide.VSCODE, "VS Code", "Visual Studio Code", ".vscode"),
+    "Code - Insiders": (Ide.VSCODE, "VS Code Insiders", "Visual Studio Code - Insiders", ".vscode-insiders"),
+    "VSCodium": (Ide.VSCODE, "VSCodium", "VSCodium", ".vscode-oss"),
+    "Cursor": (Ide.CURSOR, "Cursor", "Cursor", ".cursor"),
+    "Windsurf": (Ide.VSCODE, "Windsurf", "Windsurf", ".windsurf"),
+}
+_CLASSIC: Final = "ms-python.python"
+_MODERN: Final = "ms-python.vscode-python-envs"
+_MANAGERS: Final = ("conda", "venv", "system", "pyenv", "poetry", "pipenv", "uv")
+_SETTING: Final = "python.defaultInterpreterPath"
+_CHANGE: Final = "Command Palette ▸ Python: Select Interpreter"
+#: Workspace folders that are remembered; the newest VS Code keeps thousands at most.
+_MOST_WORKSPACES: Final = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class _App:
+    ide: Ide
+    title: str
+    user: Path
+    """The `User` folder."""
+    extensions: Path
+    arch: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """One value with its places, before it is known what it leads to."""
+
+    written: str
+    path: Path
+    places: tuple[Place, ...]
+    picked: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """A settings file and its scope, the strongest first in a list of them."""
+
+    scope: str
+    file: Path
+    document: Document
+    nested: bool = False
+    """In a `.code-workspace` the settings are one level down."""
+
+    def get(self, key: str) -> Any:
+        values = self.document.get("settings") if self.nested else self.document.value
+        return values.get(key) if isinstance(values, dict) else None
+
+    def place(self, key: str) -> Place:
+        return Place(file=self.file, line=self.document.line(key), key=key)
+
+
+def read(around: Surroundings) -> list[Claim]:
+    """The claims of every installed VS Code and fork about the project (without one: about an empty window)."""
+    found: list[Claim] = []
+    apps = list(_apps(around))
+    for app in apps:
+        found += _claims(around, app)
+    if not apps and around.project is not None:
+        # The folder has settings, though nobody who would read them was found.
+        found += _settings_only(around)
+    return found
+
+
+def _apps(around: Surroundings) -> Iterator[_App]:
+    disk = around.disk
+    for name, (ide, title, application, extensions) in _APPS.items():
+        user = around.settings_root / name / "User"
+        if not disk.is_dir(user):
+            user = disk.home / f"{extensions}-server" / "data" / "User"
+            if not disk.is_dir(user):
+                continue
+        arch, why, _ = around.application(application)
+        yield _App(
+            ide=ide, title=title, user=user, extensions=disk.home / extensions / "extensions", arch=arch, why=why
+        )
+
+
+def _settings_only(around: Surroundings) -> list[Claim]:
+    editor = around.disk.home / ".no-editor"
+    app = _App(ide=Ide.VSCODE, title="VS Code", user=editor, extensions=editor, arch=None, why=None)
+    return _claims(around, app)
+
+
+def _claims(around: Surroundings, app: _App) -> list[Claim]:
+    profile = _profile(around, app)
+    settings = list(_settings(around, app, profile))
+    translated, why = _translated_terminal(around, settings)
+    variables = _variables(around, settings)
+    found: list[Claim] = []
+    for answer, system in _answers(around, app, profile, settings):
+        interpreter = around.environments.of(answer.path)
+        # VS Code falls back to an automatic choice where a mere setting leads nowhere.
+        fallback = _automatic(around) if not answer.picked and interpreter.presence is Presence.GONE else None
+        found.append(
+            Claim(
+                ide=app.ide,
+                who=app.title,
+                what=_what(around, answer, system),
+                written=answer.written,
+                decided_by=answer.places,
+                interpreter=fallback or interpreter,
+                decisive=fallback is None,
+                overruled=f"{answer.written} does not exist; the folder's own environment is taken"
+                if fallback
+                else None,
+                change=_CHANGE,
+                app_arch=app.arch or translated,
+                app_why=app.why or why,
+                variables=variables,
+            )
+        )
+    if not found and variables and (automatic := _automatic(around)) is not None:
+        found.append(
+            Claim(
+                ide=app.ide,
+                who=app.title,
+                what="chosen automatically",
+                written=str(automatic.path),
+                decided_by=(),
+                interpreter=automatic,
+                decisive=False,
+                change=_CHANGE,
+                app_arch=app.arch or translated,
+                app_why=app.why or why,
+                variables=variables,
+            )
+        )
+    return found
+
+
+def _what(around: Surroundings, answer: _Answer, system: str) -> str:
+    folder = f"folder {around.project.name}" if around.project is not None else "no folder open"
+    return f"{folder}, {'picked' if answer.picked else 'by setting'}" + (f", {system}" if system else "")
+
+
+def _automatic(around: Surroundings) -> Interpreter | None:
+    """The environment in the folder, which both extensions prefer when nothing else is said."""
+    if around.project is None:
+        return None
+    for name in (".venv", "venv", ".conda", "env"):
+        prefix = around.project / name
+        if around.environments.is_environment(prefix):
+            found = around.environments.of_prefix(prefix)
+            if found.presence is Presence.PRESENT:
+                return found
+    return None
+
+
+# -- the answers, in VS Code's order -----------------------------------------------------------------------------
+
+
+def _answers(
+    around: Surroundings, app: _App, profile: Path | None, settings: list[_Settings]
+) -> list[tuple[_Answer, str]]:
+    classic = _classic(around, app, profile, settings)
+    governs = next(
+        (value for scope in settings if isinstance(value := scope.get("python.useEnvironmentsExtension"), bool)), None
+    )
+    installed = any(name.startswith(_MODERN) for name in around.disk.entries(app.extensions))
+    if governs is False or not (installed or governs):
+        return [(classic, "")] if classic else []
+    modern = _modern(around, app, settings)
+    if governs is True:
+        return [(modern, "")] if modern else []
+    if classic is None or modern is None or around.disk.same(classic.path, modern.path):
+        answer = modern or classic
+        return [(answer, "")] if answer else []
+    one, other = (around.environments.of(answer.path) for answer in (classic, modern))
+    if one.prefix is not None and other.prefix is not None and around.disk.same(one.prefix, other.prefix):
+        return [(classic, "")]
+    return [(classic, "Python extension"), (modern, "Python Environments extension")]
+
+
+def _classic(around: Surroundings, app: _App, profile: Path | None, settings: list[_Settings]) -> _Answer | None:
+    """The Python extension's order: folder pick, folder setting, workspace pick, workspace setting, user setting."""
+    for state in [folder for folder in (profile, app.user) if folder is not None]:
+        file = state / "globalStorage" / "state.vscdb"
+        row = _row(around, file, _CLASSIC)
+        picks = [(around.project, "WORKSPACE_FOLDER_INTERPRETER_PATH_")]
+        if around.project is not None:
+            picks += [
+                (workspace, "WORKSPACE_INTERPRETER_PATH_") for workspace in _workspace_files(around, around.project)
+            ]
+        for folder, prefix in picks:
+            key, value = _pick(around, row, folder, prefix)
+            if key and value:
+                place = Place(file=file, key=f"{_CLASSIC} ▸ {key}")
+                return _Answer(written=value, path=around.disk.place(value), places=(place,), picked=True)
+    return _by_setting(around, settings)
+
+
+def _pick(around: Surroundings, row: Mapping[str, Any] | None, folder: Path | None, prefix: str) -> tuple[str, str]:
+    """The key and the value of the pick for a folder; folders are compared as folders, not as texts."""
+    for key, value in (row or {}).items():
+        if folder is None or not key.startswith(prefix):
+            continue
+        if isinstance(value, dict):
+            value = value.get("data")  # written with an expiry
+        if isinstance(value, str) and value not in ("", "python"):
+            written = key[len(prefix) :]
+            if written.startswith("/") and around.disk.same(around.disk.place(written), folder):
+                return key, value
+    return "", ""
+
+
+def _by_setting(around: Surroundings, settings: list[_Settings]) -> _Answer | None:
+    for scope in settings:
+        value = scope.get(_SETTING)
+        if isinstance(value, str) and value not in ("", "python"):
+            path = _expand(around, value)
+            if path is None:
+                return None
+            return _Answer(written=value, path=path, places=(scope.place(_SETTING),), picked=False)
+    return None
+
+
+def _modern(around: Surroundings, app: _App, settings: list[_Settings]) -> _Answer | None:
+    """The Python Environments extension's order: pythonProjects, defaultEnvManager, then the setting of a path.
+
+    With a manager named, its stored pick counts; without one it takes CONDA_PREFIX of VS Code's own process, which no
+    file tells.
+    """
+    manager, places = _manager(around, settings)
+    picks = list(_stored_picks(around, app))
+    for name, written, place in picks:
+        if manager in (None, name):
+            if manager is None and _by_setting(around, settings) is not None:
+                break
+            return _Answer(written=written, path=around.disk.place(written), places=(*places, place), picked=True)
+    return _by_setting(around, settings)
+
+
+def _manager(around: Surroundings, settings: list[_Settings]) -> tuple[str | None, tuple[Place, ...]]:
+    for scope in settings:
+        projects = scope.get("python-envs.pythonProjects")
+        for entry in projects if isinstance(projects, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("path"), str) and around.project is not None:
+                folder = _expand(around, entry["path"] or ".")
+                if folder is not None and around.disk.same(folder, around.project):
+                    name = str(entry.get("envManager", "")).rpartition(":")[2]
+                    return name or None, (scope.place("python-envs.pythonProjects"),)
+    for scope in settings:
+        if isinstance(value := scope.get("python-envs.defaultEnvManager"), str):
+            return value.rpartition(":")[2], (scope.place("python-envs.defaultEnvManager"),)
+    return None, ()
+
+
+def _stored_picks(around: Surroundings, app: _App) -> Iterator[tuple[str, str, Place]]:
+    if around.project is None:
+        return
+    storage = app.user / "workspaceStorage"
+    for name in around.disk.entries(storage)[:_MOST_WORKSPACES]:
+        document = around.json(storage / name / "workspace.json")
+        folder = _uri(around, document.get("folder")) if document is not None else None
+        if folder is None or not around.disk.same(folder, around.project):
+            continue
+        file = storage / name / "state.vscdb"
+        row = _row(around, file, _MODERN) or {}
+        for manager in _MANAGERS:
+            key = f"{_MODERN}:{manager}:WORKSPACE_SELECTED"
+            chosen = row.get(key)
+            for path, value in chosen.items() if isinstance(chosen, dict) else ():
+                if isinstance(value, str) and value and around.disk.same(around.disk.place(path), around.project):
+                    yield manager, value, Place(file=file, key=key)
+
+
+def _row(around: Surroundings, file: Path, key: str) -> dict[str, Any] | None:
+    """One named row of a state database; the backup of the last quit where the database itself is damaged."""
+    disk = around.disk
+    for candidate in (file, file.with_name(file.name + ".backup")):
+        real, presence = disk.follow(candidate)
+        if presence is not Presence.PRESENT or not disk.is_file(candidate):
+            continue
+        try:
+            if real.stat().st_size > DATABASE_LIMIT * 10:
+                disk.skip(candidate, "a database larger than any VS Code writes")
+                continue
+            return vscode_row(real, key)
+        except FormatError as error:
+            disk.skip(candidate, str(error))
+        except OSError as error:
+            disk.skip(candidate, error.strerror or str(error))
+    return None
+
+
+# -- settings ----------------------------------------------------------------------------------------------------
+
+
+def _settings(around: Surroundings, app: _App, profile: Path | None) -> Iterator[_Settings]:
+    """Folder, workspace, profile and user settings, the strongest first."""
+    if around.project is not None:
+        file = around.project / ".vscode" / "settings.json"
+        if (document := around.json(file)) is not None:
+            yield _Settings(scope="folder", file=file, document=document)
+        for workspace in _workspace_files(around, around.project):
+            if (document := around.json(workspace)) is not None and document.get("settings"):
+                yield _Settings(scope="workspace", file=workspace, document=document, nested=True)
+    for folder in (profile, app.user):
+        if folder is not None and (document := around.json(folder / "settings.json")) is not None:
+            yield _Settings(scope="user", file=folder / "settings.json", document=document)
+
+
+def _workspace_files(around: Surroundings, project: Path) -> list[Path]:
+    return [project / name for name in around.disk.entries(project) if name.endswith(".code-workspace")]
+
+
+def _profile(around: Surroundings, app: _App) -> Path | None:
+    """The folder of the named profile the project is opened with; None for the default one."""
+    document = around.json(app.user / "globalStorage" / "storage.json")
+    associations = document.get("profileAssociations") if document is not None else None
+    workspaces = associations.get("workspaces") if isinstance(associations, dict) else None
+    for uri, profile in workspaces.items() if isinstance(workspaces, dict) else ():
+        folder = _uri(around, uri)
+        if (
+            folder is not None
+            and around.project is not None
+            and isinstance(profile, str)
+            and re.fullmatch(r"[\w-]+", profile)
+            and around.disk.same(folder, around.project)
+            and around.disk.is_dir(app.user / "profiles" / profile)
+        ):
+            return app.user / "profiles" / profile
+    return None
+
+
+def _uri(around: Surroundings, uri: object) -> Path | None:
+    if not isinstance(uri, str) or not uri.startswith("file:///"):
+        return None
+    path = unquote(urlsplit(uri).path)
+    return around.disk.place(path) if "\0" not in path else None
+
+
+def _expand(around: Surroundings, value: str) -> Path | None:
+    """A setting's path with VS Code's variables put in; None for a bare command or an unknown variable."""
+    project = around.project
+    environ = around.machine.environ
+
+    def variable(found: re.Match[str]) -> str:
+        name = found[1]
+        if name.startswith("workspaceFolder") or name == "workspaceRoot":
+            return str(project) if project is not None else found[0]
+        if name == "userHome":
+            return str(around.disk.home)
+        if name.startswith("env:"):
+            known = {"HOME": str(around.disk.home)} | dict(environ)
+            return known.get(name[4:], found[0])
+        return found[0]
+
+    text = re.sub(r"\$\{([^}]*)\}", variable, value)
+    if "${" in text or ("/" not in text and "\\" not in text and text != "."):
+        return None
+    if re.match(r"[A-Za-z]:\\", text):
+        text = "/" + text  # a Windows path from a colleague's settings: it leads nowhere here
+    return around.disk.place(text, base=project)
+
+
+def _translated_terminal(around: Surroundings, settings: list[_Settings]) -> tuple[str | None, str | None]:
+    """Whether the default terminal profile starts its shell as x86_64 (`arch -x86_64 zsh`)."""
+    if not around.machine.is_mac:
+        return None, None
+    name = next((v for scope in settings if (v := scope.get("terminal.integrated.defaultProfile.osx"))), None)
+    for scope in settings:
+        profiles = scope.get("terminal.integrated.profiles.osx")
+        profile = profiles.get(name) if isinstance(profiles, dict) and isinstance(name, str) else None
+        if isinstance(profile, dict):
+            words = [str(profile.get("path", "")), *map(str, profile.get("args") or ())]
+            if words[0].rpartition("/")[2] == "arch" and any(word in ("-x86_64", "x86_64") for word in words):
+                line = scope.document.line("terminal.integrated.profiles.osx")
+                file = around.disk.show(scope.file)
+                return "x86_64", f"its terminal profile “{name}” starts the shell under Rosetta ({file}:{line})"
+    return None, None
+
+
+def _variables(around: Surroundings, settings: list[_Settings]) -> dict[str, tuple[str, Place]]:
+    """Variables that VS Code adds: its terminal's, and those of the folder's `.env`."""
+    found: dict[str, tuple[str, Place]] = {}
+    key = f"terminal.integrated.env.{'osx' if around.machine.is_mac else 'linux'}"
+    for scope in reversed(settings):
+        values = scope.get(key)
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(value, str):
+                found[name] = (value, Place(file=scope.file, line=scope.document.line(name), key=name))
+    return found

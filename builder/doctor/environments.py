@@ -1,0 +1,344 @@
+"""The one door to the rest of the house: what an interpreter and its environment are, from their files alone."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from builder.doctor.model import Interpreter, Kind, Presence
+from builder.macho import constants as macho
+from builder.macho.file import Arch, is_mach_o_magic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.doctor.disk import Disk
+    from builder.verify.finding import Finding
+
+#: An interpreter's launcher is tens of kilobytes at least (Homebrew's and python.org's framework stubs are the least).
+_SMALLEST_INTERPRETER: Final = 4096
+_ELF_MACHINES: Final = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "arm"}
+_SUBDIR_ARCH: Final = {
+    "osx-arm64": "arm64",
+    "osx-64": "x86_64",
+    "linux-64": "x86_64",
+    "linux-aarch64": "aarch64",
+}
+#: Packages whose recorded files are looked for: those that the question is about, and what they stand on.
+_EXAMINED: Final = (
+    "keras", "tf-keras", "tensorflow", "tensorflow-macos", "tensorflow-cpu", "tensorflow-base", "tensorflow-metal",
+    "torch", "pytorch", "jax", "jaxlib", "mlx", "numpy", "h5py", "protobuf", "scipy", "pandas", "ipykernel",
+)  # fmt: skip
+_CONDA_RECORD: Final = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.json")
+_DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.(?:dist|egg)-info")
+_SHIMS: Final = re.compile(r"/(?:\.pyenv/shims|\.asdf/shims|\.local/share/mise/shims|mise/shims)/")
+_RECORD_LIMIT: Final = 20_000_000
+
+
+def normalized(name: str) -> str:
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def architectures(disk: Disk, path: Path) -> tuple[str, ...]:
+    """The architectures of a Mach-O or ELF file, from its header alone: a damaged body is not judged here."""
+    head = disk.head(path, 4096)
+    if len(head) >= 20 and head[:4] == b"\x7fELF":
+        machine = _ELF_MACHINES.get(struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)[0])
+        return (machine,) if machine else ()
+    if len(head) < 12 or not is_mach_o_magic(head[:4]):
+        return ()
+    (magic,) = struct.unpack_from(">I", head)
+    if magic not in (macho.FAT_MAGIC, macho.FAT_MAGIC_64):
+        cputype, subtype = struct.unpack_from("<II" if head[3] == 0xFE else ">II", head, 4)
+        return (Arch(cputype=cputype, cpusubtype=subtype).name,)
+    size = 32 if magic == macho.FAT_MAGIC_64 else 20
+    (count,) = struct.unpack_from(">I", head, 4)
+    names = []
+    for index in range(min(count, (len(head) - 8) // size, 8)):
+        cputype, subtype = struct.unpack_from(">II", head, 8 + index * size)
+        names.append(Arch(cputype=cputype, cpusubtype=subtype).name)
+    return tuple(dict.fromkeys(names))
+
+
+class Environments:
+    """Interpreters by path, each looked at once. `environ` is that of the user's shell, `project` where one stands."""
+
+    def __init__(self, disk: Disk, *, environ: Mapping[str, str]) -> None:
+        self._disk = disk
+        self._environ = environ
+        self._known: dict[Path, Interpreter] = {}
+
+    def of_prefix(self, prefix: Path) -> Interpreter:
+        """The interpreter of an environment's folder."""
+        binary = prefix / "bin" / "python"
+        if self._disk.presence(binary) is Presence.GONE and not self._is_link(binary):
+            other = prefix / "bin" / "python3"
+            if self._disk.presence(other) is Presence.PRESENT:
+                return self.of(other)
+        return self.of(binary)
+
+    def of(self, path: Path) -> Interpreter:
+        """The facts of the interpreter at `path`, or of the environment whose folder it is."""
+        if self._disk.is_dir(path):
+            return self.of_prefix(path)
+        if path not in self._known:
+            self._known[path] = self._examine(path)
+        return self._known[path]
+
+    def _is_link(self, path: Path) -> bool:
+        try:
+            return path.is_symlink()
+        except OSError:
+            return False
+
+    # -- one interpreter -----------------------------------------------------------------------------------------
+
+    def _examine(self, path: Path) -> Interpreter:
+        disk = self._disk
+        if _SHIMS.search(str(path)):
+            return self._through_shim(path)
+        real, presence = disk.follow(path)
+        prefix = self._prefix(path, real)
+        if presence is Presence.UNKNOWN and prefix is None:
+            return Interpreter(path=path, presence=presence, real=real, kind=_kind_of_path(path))
+        broken = real if presence is not Presence.PRESENT and self._is_link(path) else None
+        if prefix is None:
+            return Interpreter(path=path, presence=presence, real=real, broken_link=broken)
+        if presence is Presence.UNKNOWN and disk.known(path):
+            # A link of this home to a Python elsewhere, such as Homebrew's: whether it is there cannot be told.
+            presence = Presence.PRESENT
+            broken = None
+        conda = _conda_records(disk, prefix)
+        packages = self._packages(prefix, conda)
+        slices = architectures(disk, real)
+        subdir = self._subdir(prefix, conda)
+        size = self._size(real)
+        return Interpreter(
+            path=path,
+            presence=presence,
+            real=real,
+            prefix=prefix,
+            kind=self._kind(path, real, prefix),
+            slices=slices or self._arch_by_name(real, subdir),
+            version=self._version(path, real, prefix, conda),
+            subdir=subdir,
+            packages=packages,
+            missing=self._missing(prefix, conda),
+            broken_link=broken,
+            user_site=self._user_site(prefix),
+            outline=size is not None and size < _SMALLEST_INTERPRETER,
+            mixed=self._mixed(prefix, conda, subdir),
+        )
+
+    def _size(self, real: Path) -> int | None:
+        try:
+            return real.stat().st_size if self._disk.known(real) else None
+        except (OSError, ValueError):
+            return None
+
+    def _prefix(self, path: Path, real: Path) -> Path | None:
+        """The environment: the folder above `bin` of the name that was asked for, else of the file it leads to."""
+        for candidate in (path, real):
+            if not self._disk.known(candidate):
+                continue
+            prefix = candidate.parent.parent
+            if candidate.parent.name == "bin" and self.is_environment(prefix):
+                return prefix
+        return None
+
+    def is_environment(self, prefix: Path) -> bool:
+        """Whether a folder is an environment: conda's, a venv, or any other installation of Python."""
+        disk = self._disk
+        return (
+            disk.is_dir(prefix / "conda-meta")
+            or disk.is_file(prefix / "pyvenv.cfg")
+            or any(name.startswith("python") and disk.is_dir(prefix / "lib" / name) for name in self._lib(prefix))
+        )
+
+    def _lib(self, prefix: Path) -> list[str]:
+        return [name for name in self._disk.entries(prefix / "lib") if re.fullmatch(r"python\d\.\d+t?", name)]
+
+    def _through_shim(self, path: Path) -> Interpreter:
+        """What a pyenv shim starts, by pyenv's own rules: PYENV_VERSION, `.python-version` upwards, the global file.
+
+        Source: pyenv's `pyenv-version-file` and `pyenv-version-name`.
+        """
+        disk = self._disk
+        root = Path(str(path).split("/shims/")[0])
+        if root.name != ".pyenv":
+            return Interpreter(path=path, presence=disk.presence(path), via="a shim whose choice is not known")
+        for version, said_by in self._pyenv_versions(root):
+            if version == "system":
+                return Interpreter(path=path, presence=Presence.UNKNOWN, kind=Kind.SYSTEM, via=f"{said_by}: system")
+            prefix = root / "versions" / version
+            if not disk.is_dir(prefix):
+                series = [name for name in disk.entries(root / "versions") if name.startswith(version + ".")]
+                prefix = root / "versions" / (series[-1] if series else version)
+            found = self.of_prefix(prefix)
+            return Interpreter(**(vars(found) | {"via": f"a pyenv shim; {said_by} says {version}"}))
+        return Interpreter(path=path, presence=Presence.UNKNOWN, via="a pyenv shim, and no version is chosen")
+
+    def _pyenv_versions(self, root: Path) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        if self._environ.get("PYENV_VERSION"):
+            found.append((self._environ["PYENV_VERSION"].split(":")[0], "PYENV_VERSION"))
+        folder = self._disk.project
+        files = [parent / ".python-version" for parent in (folder, *folder.parents)][:20] if folder else []
+        for file in (*files, root / "version"):
+            text = self._disk.text(file, limit=10_000) if self._disk.known(file) else None
+            words = [line.strip() for line in (text or "").splitlines() if line.strip() and not line.startswith("#")]
+            if words:
+                found.append((words[0], self._disk.show(file)))
+        return found
+
+    # -- facts ---------------------------------------------------------------------------------------------------
+
+    def _kind(self, path: Path, real: Path, prefix: Path) -> Kind:
+        disk = self._disk
+        if disk.is_dir(prefix / "conda-meta"):
+            return Kind.CONDA
+        if disk.is_file(prefix / "pyvenv.cfg"):
+            return Kind.UV if "uv" in self._venv_settings(prefix) else Kind.VENV
+        return next((kind for kind in (_kind_of_path(path), _kind_of_path(real)) if kind is not Kind.OTHER), Kind.OTHER)
+
+    def _venv_settings(self, prefix: Path) -> dict[str, str]:
+        settings: dict[str, str] = {}
+        for line in (self._disk.text(prefix / "pyvenv.cfg", limit=20_000) or "").splitlines():
+            key, equals, value = line.partition("=")
+            if equals:
+                settings[key.strip().lower()] = value.strip()
+        return settings
+
+    def _user_site(self, prefix: Path) -> bool:
+        """Whether Python adds the user's site folder there. A venv does only with system site-packages (site.py)."""
+        if not self._disk.is_file(prefix / "pyvenv.cfg"):
+            return True
+        return self._venv_settings(prefix).get("include-system-site-packages", "false").lower() == "true"
+
+    def _version(self, path: Path, real: Path, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> str | None:
+        if "python" in conda:
+            return conda["python"][0]
+        settings = self._venv_settings(prefix)
+        for key in ("version", "version_info"):
+            if found := re.match(r"\d+\.\d+(?:\.\d+)?", settings.get(key, "")):
+                return found[0]
+        for text in (str(real), str(path)):
+            if found := re.search(r"(?:versions/|cpython-|python@3\.\d+/)(\d+\.\d+\.\d+)", text):
+                return found[1]
+        folders = self._lib(prefix)
+        return folders[-1].removeprefix("python") if folders else None
+
+    def site_packages(self, prefix: Path) -> Path | None:
+        """The newest `lib/pythonX.Y/site-packages`."""
+        folders = sorted(self._lib(prefix), key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
+        return prefix / "lib" / folders[-1] / "site-packages" if folders else None
+
+    def _packages(self, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        found = {normalized(name): version for name, (version, _) in conda.items()}
+        site = self.site_packages(prefix)
+        for name in self._disk.entries(site) if site is not None else ():
+            if match := _DIST_INFO.fullmatch(name):
+                # What pip put over conda's package is what is imported.
+                found[normalized(match["name"])] = match["version"]
+        return found
+
+    def packages_in(self, folder: Path) -> dict[str, str]:
+        """Distribution → version of what lies in any folder of packages (a user site, an entry of PYTHONPATH)."""
+        names = self._disk.entries(folder)
+        matches = [match for name in names if (match := _DIST_INFO.fullmatch(name))]
+        return {normalized(match["name"]): match["version"] for match in matches}
+
+    def _subdir(self, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> str | None:
+        """conda's platform of the environment's Python, as its record says."""
+        return self._subdir_of(prefix, "python", conda)
+
+    def _subdir_of(self, prefix: Path, name: str, conda: Mapping[str, tuple[str, str]]) -> str | None:
+        if name not in conda:
+            return None
+        file = prefix / "conda-meta" / f"{name}-{'-'.join(conda[name])}.json"
+        found = re.search(r'"subdir"\s*:\s*"([a-z0-9-]+)"', self._disk.text(file, limit=10_000_000) or "")
+        return found[1] if found else None
+
+    def _mixed(self, prefix: Path, conda: Mapping[str, tuple[str, str]], subdir: str | None) -> tuple[str, ...]:
+        """Packages of another platform than Python's: what an install with a changed CONDA_SUBDIR leaves behind."""
+        if subdir is None:
+            return ()
+        others = {name: self._subdir_of(prefix, name, conda) for name in _EXAMINED if name in conda}
+        return tuple(
+            f"{name} {conda[name][0]} ({other})"
+            for name, other in others.items()
+            if other not in (None, subdir, "noarch")
+        )
+
+    @staticmethod
+    def _arch_by_name(real: Path, subdir: str | None) -> tuple[str, ...]:
+        """The architecture where no header can be read: conda's platform, or what the path says."""
+        if subdir in _SUBDIR_ARCH:
+            return (_SUBDIR_ARCH[subdir],)
+        if found := re.search(r"cpython-[\d.]+-(macos|linux)-(aarch64|x86_64)", str(real)):
+            return ("arm64" if found[1] == "macos" and found[2] == "aarch64" else found[2],)
+        if str(real).startswith("/opt/homebrew/"):
+            return ("arm64",)
+        if str(real).startswith(("/usr/local/Cellar/", "/usr/local/opt/")):
+            return ("x86_64",)
+        return ()
+
+    # -- damage --------------------------------------------------------------------------------------------------
+
+    def _missing(self, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+        """Recorded files that are gone: the interpreter itself, and the main modules of the packages that matter.
+
+        Only what a record names counts; a package without a record is not judged.
+        """
+        disk = self._disk
+        missing: list[str] = []
+        site = self.site_packages(prefix)
+        if "python" in conda and disk.presence(prefix / "bin" / "python") is Presence.GONE:
+            missing.append("bin/python")
+        for folder in disk.entries(site) if site is not None else ():
+            match = _DIST_INFO.fullmatch(folder)
+            if site is None or match is None or normalized(match["name"]) not in _EXAMINED:
+                continue
+            record = disk.text(site / folder / "RECORD", limit=_RECORD_LIMIT) or ""
+            for line in record.splitlines():
+                file = line.split(",", 1)[0].strip('"')
+                if re.fullmatch(r"\w+/(?:__init__\.py|_core/__init__\.py|core/__init__\.py)", file) and (
+                    disk.presence(site / file) is Presence.GONE
+                ):
+                    missing.append(f"{(site / file).relative_to(prefix)}")
+        return tuple(missing)
+
+
+def _kind_of_path(path: Path) -> Kind:
+    text = str(path)
+    if "/.pyenv/" in text:
+        return Kind.PYENV
+    if "/uv/python/" in text:
+        return Kind.UV
+    if text.startswith(("/opt/homebrew/", "/usr/local/Cellar/", "/usr/local/opt/", "/home/linuxbrew/")):
+        return Kind.HOMEBREW
+    if text.startswith(("/usr/bin/", "/bin/", "/Library/Developer/", "/Applications/Xcode.app/")):
+        return Kind.SYSTEM
+    return Kind.OTHER
+
+
+def _conda_records(disk: Disk, prefix: Path) -> dict[str, tuple[str, str]]:
+    """conda package → (version, build), from the names of `conda-meta/*.json`."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in disk.entries(prefix / "conda-meta"):
+        if match := _CONDA_RECORD.fullmatch(name):
+            found[match["name"]] = (match["version"], match["build"])
+    return found
+
+
+def verified(prefix: Path, *, quick: bool, run: bool) -> list[Finding]:
+    """The failures of `verify` for an environment. `run` also starts its Python; `quick` reads less."""
+    from builder.verify import Level, verify
+    from builder.verify.finding import Status
+
+    level = Level.QUICK if quick or run else Level.DEFAULT
+    report = verify(prefix, level=level, runtime=run)
+    return [finding for finding in report.findings if finding.status is Status.FAIL]

@@ -1,0 +1,42 @@
+"""`verify` for the environment that is meant: what its own files, and with leave its own Python, say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from builder.doctor import environments
+from builder.doctor.model import Diagnosis, Place, Presence, Remedy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.doctor.case import Case
+
+
+def diagnose(case: Case, *, static: bool) -> Iterator[Diagnosis]:
+    """The first failure of `verify` is a diagnosis, the others its evidence: one broken environment is one cause.
+
+    Nothing is yielded, and a skip is noted, where there is no environment whose binaries can be judged.
+    """
+    meant = case.meant
+    if meant is None or meant.interpreter.prefix is None or meant.interpreter.presence is not Presence.PRESENT:
+        return
+    prefix = meant.interpreter.prefix
+    if meant.interpreter.outline:
+        case.around.disk.skip(prefix, "its interpreter is too small to be one: its binaries were not judged")
+        return
+    foreign = case.around.machine.foreign
+    # Without a word about which environment is meant, only what takes a moment.
+    failed = environments.verified(prefix, quick=not meant.explicit, run=not static and not foreign)
+    if not failed:
+        return
+    first, *others = failed
+    yield Diagnosis(
+        check=first.check,
+        klass="E" if first.check.startswith(("process.", "keras.")) else "D",
+        sentence=f"{case.show(prefix)}: {first.title.rstrip('.')}",
+        decided_by=(Place(file=prefix),),
+        remedy=Remedy(text=first.remedy or f"see `envbuild verify {prefix}`"),
+        evidence=(*first.evidence[:8], *(f"{finding.check}: {finding.title}" for finding in others[:10])),
+        subject=str(prefix),
+    )
