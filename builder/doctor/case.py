@@ -87,14 +87,15 @@ class Case:
     def facts(self, interpreter: Interpreter) -> str:
         names = BRINGS[self.wanted]
         version = next((found for name in names if (found := interpreter.version_of(name))), None)
-        seen = interpreter.prefix is not None or interpreter.kind is Kind.SYSTEM
-        what = f"{self.wanted} {version}" if version else (f"no {self.wanted}" if seen else "not looked into")
+        what = f"{self.wanted} {version}" if version else f"no {self.wanted}"
+        if version is None and interpreter.prefix is None and interpreter.kind is not Kind.SYSTEM:
+            what += " seen"
         return ", ".join(part for part in (interpreter.arch, what) if part)
 
     @property
     def terminal(self) -> Interpreter | None:
         """The environment that is active in the user's shell."""
-        return _active(self.around)
+        return self.around.active
 
 
 def build(around: Surroundings, *, named: str | None) -> Case:
@@ -149,16 +150,6 @@ def _brings(interpreter: Interpreter, framework: str) -> bool:
 # -- the environment that is meant -------------------------------------------------------------------------------
 
 
-def _active(around: Surroundings) -> Interpreter | None:
-    """The environment the variables of the user's shell name; a venv over a conda environment comes first."""
-    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        if value := around.machine.environ.get(name):
-            prefix = around.disk.place(value)
-            if around.environments.is_environment(prefix):
-                return around.environments.of_prefix(prefix)
-    return None
-
-
 def _meant(case: Case, claims: list[Claim], named: str | None) -> Meant | None:
     around = case.around
     if named is not None:
@@ -175,7 +166,17 @@ def _meant(case: Case, claims: list[Claim], named: str | None) -> Meant | None:
     active = case.terminal
     if active is not None and case.has(active):
         return Meant(interpreter=active, phrase="the terminal runs", explicit=True)
-    having = [env for env in around.survey.environments if case.has(env) and env.presence is not Presence.GONE]
+    if active is None and _active_elsewhere(around):
+        return None  # the user works in an environment that nobody could look into
+    candidates = [
+        *around.survey.environments,
+        *(claim.interpreter for claim in claims if claim.interpreter is not None),
+    ]
+    having: list[Interpreter] = []
+    for env in candidates:
+        known = any(case.same(env, other) for other in having)
+        if case.has(env) and env.prefix is not None and env.presence is not Presence.GONE and not known:
+            having.append(env)
     chosen = [
         env for env in having if any(c.decisive and c.interpreter and case.same(c.interpreter, env) for c in claims)
     ]
@@ -185,6 +186,13 @@ def _meant(case: Case, claims: list[Claim], named: str | None) -> Meant | None:
     others = len(having) - 1
     phrase = f"{case.wanted} is installed in" + (f" {others + 1} environments, such as" if others else "")
     return Meant(interpreter=best, phrase=phrase, explicit=False)
+
+
+def _active_elsewhere(around: Surroundings) -> bool:
+    """Whether the shell's environment lies where this machine's answer does not count."""
+    values = [around.machine.environ.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")]
+    places = [around.disk.place(value) for value in values if value]
+    return any(around.disk.presence(place) is Presence.UNKNOWN for place in places)
 
 
 def _best(case: Case, candidates: list[Interpreter]) -> Interpreter | None:
@@ -226,7 +234,7 @@ def _by_name(case: Case, named: str) -> Interpreter:
 def _shell_claims(around: Surroundings, shell: Shell) -> list[Claim]:
     """What the terminal runs now, what a new one gets, and an alias that hides both."""
     found: list[Claim] = []
-    active = _active(around)
+    active = around.active
     if active is not None:
         variable = "VIRTUAL_ENV" if around.machine.environ.get("VIRTUAL_ENV") else "CONDA_PREFIX"
         found.append(

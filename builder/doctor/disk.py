@@ -58,6 +58,8 @@ class Disk:
         self._skips: dict[Path, str] = {}
         self._mounts: dict[str, bool] = {}
         self.root = _root_above(home) if foreign else None
+        #: Nothing says what the home was called there: a path counts as in it when it is there under this home.
+        self.guesses = foreign and not aliases
 
     # -- names ---------------------------------------------------------------------------------------------------
 
@@ -76,9 +78,15 @@ class Disk:
             for alias in self.aliases:
                 if path == alias or path.startswith(alias + "/"):
                     return Path(f"{self.home}{path[len(alias) :]}")
+            if self.guesses and (found := _USER_HOME.fullmatch(path)) and self._is_this_home(found[1], found[2]):
+                self.aliases = (*self.aliases, found[1])
+                return Path(f"{self.home}{found[2]}")
             if self.root is not None and (self.root / Path(path).parts[1]).is_dir():
                 return Path(f"{self.root}{path}")
         return Path(path)
+
+    def _is_this_home(self, named: str, rest: str | None) -> bool:
+        return Path(named).name == self.home.name or (bool(rest) and Path(f"{self.home}{rest}").exists())
 
     def show(self, path: Path | str) -> str:
         """The path for people: the home as `~`, and a foreign root left out."""
@@ -176,25 +184,28 @@ class Disk:
         if presence is not Presence.PRESENT:
             return None
         if self.late():
-            return self._refuse(path, "not looked at: time is up")
+            self.skip(path, "not looked at: time is up")
+            return None
         try:
             descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError as error:
-            return self._refuse(path, error.strerror or str(error))
+            self.skip(path, error.strerror or str(error))
+            return None
         try:
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 return None
             if not stat.S_ISREG(status.st_mode):
-                return self._refuse(path, "not a regular file")
+                self.skip(path, "not a regular file")
+                return None
             if status.st_size > limit:
-                return self._refuse(
-                    path, f"{status.st_size:,} bytes, more than the {limit:,} that are read of such a file"
-                )
+                self.skip(path, f"{status.st_size:,} bytes, more than the {limit:,} that are read of such a file")
+                return None
             with os.fdopen(descriptor, "rb", closefd=False) as stream:
                 return stream.read(limit)
         except OSError as error:
-            return self._refuse(path, error.strerror or str(error))
+            self.skip(path, error.strerror or str(error))
+            return None
         finally:
             os.close(descriptor)
 
@@ -246,10 +257,6 @@ class Disk:
         """Note that `path` could not be looked at; the first reason stays."""
         self._skips.setdefault(path, reason)
 
-    def _refuse(self, path: Path, reason: str) -> None:
-        """`skip`, for a caller that gives nothing back."""
-        self.skip(path, reason)
-
     @property
     def skips(self) -> tuple[Skip, ...]:
         return tuple(Skip(path=path, reason=reason) for path, reason in self._skips.items())
@@ -295,7 +302,7 @@ def home_aliases(home: Path, environ: Mapping[str, str], mentioned: Iterable[str
             found[0]
             for text in texts
             for found in _HOME_IN_TEXT.finditer(text)
-            if found[0] != "/Users/Shared" and not f"{home}/".startswith(f"{found[0]}/")
+            if found[0] not in ("/Users/Shared", "/home/linuxbrew") and not f"{home}/".startswith(f"{found[0]}/")
         )
         if counts:
             namesake = [alias for alias in counts if Path(alias).name == home.name]

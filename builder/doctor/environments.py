@@ -107,6 +107,7 @@ class Environments:
         broken = real if presence is not Presence.PRESENT and self._is_link(path) else None
         if prefix is None:
             return Interpreter(path=path, presence=presence, real=real, broken_link=broken)
+        size = self._size(real)
         if presence is Presence.UNKNOWN and disk.known(path):
             # A link of this home to a Python elsewhere, such as Homebrew's: whether it is there cannot be told.
             presence = Presence.PRESENT
@@ -115,7 +116,6 @@ class Environments:
         packages = self._packages(prefix, conda)
         slices = architectures(disk, real)
         subdir = self._subdir(prefix, conda)
-        size = self._size(real)
         return Interpreter(
             path=path,
             presence=presence,
@@ -126,10 +126,10 @@ class Environments:
             version=self._version(path, real, prefix, conda),
             subdir=subdir,
             packages=packages,
-            missing=self._missing(prefix, conda),
+            missing=self._missing(prefix, conda, stub=size is not None and size < _SMALLEST_INTERPRETER),
             broken_link=broken,
             user_site=self._user_site(prefix),
-            outline=size is not None and size < _SMALLEST_INTERPRETER,
+            outline=size is None or size < _SMALLEST_INTERPRETER or self._is_outline(prefix),
             mixed=self._mixed(prefix, conda, subdir),
         )
 
@@ -288,17 +288,27 @@ class Environments:
 
     # -- damage --------------------------------------------------------------------------------------------------
 
-    def _missing(self, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+    def _is_outline(self, prefix: Path) -> bool:
+        """Whether this is only the outline of an environment (a copy of its records): no standard library is there."""
+        if self._disk.is_file(prefix / "pyvenv.cfg"):
+            return False
+        return not any(self._disk.is_file(prefix / "lib" / name / "os.py") for name in self._lib(prefix))
+
+    def _missing(self, prefix: Path, conda: Mapping[str, tuple[str, str]], *, stub: bool) -> tuple[str, ...]:
         """Recorded files that are gone: the interpreter itself, and the main modules of the packages that matter.
 
-        Only what a record names counts; a package without a record is not judged.
+        Only what a record names counts; a package without a record is not judged. Nor are packages where the
+        interpreter is a `stub` and no package at all has its files: then somebody copied the records alone.
         """
         disk = self._disk
         missing: list[str] = []
         site = self.site_packages(prefix)
         if "python" in conda and disk.presence(prefix / "bin" / "python") is Presence.GONE:
             missing.append("bin/python")
-        for folder in disk.entries(site) if site is not None else ():
+        names = disk.entries(site) if site is not None else []
+        if stub and not any(_module_of(name) in names for name in names if _DIST_INFO.fullmatch(name)):
+            return tuple(missing)
+        for folder in names:
             match = _DIST_INFO.fullmatch(folder)
             if site is None or match is None or normalized(match["name"]) not in _EXAMINED:
                 continue
@@ -312,16 +322,26 @@ class Environments:
         return tuple(missing)
 
 
+def _module_of(dist_info: str) -> str:
+    """The import package a distribution most likely has: its name."""
+    return dist_info.partition("-")[0].lower()
+
+
 def _kind_of_path(path: Path) -> Kind:
     text = str(path)
     if "/.pyenv/" in text:
         return Kind.PYENV
     if "/uv/python/" in text:
         return Kind.UV
-    if text.startswith(("/opt/homebrew/", "/usr/local/Cellar/", "/usr/local/opt/", "/home/linuxbrew/")):
+    # Not Homebrew's Caskroom: condas are installed there, and what their environments hold is not known by the path.
+    if re.match(
+        r"/(?:opt/homebrew|usr/local|home/linuxbrew/\.linuxbrew)/(?:Cellar|opt)/python|/opt/homebrew/bin/python", text
+    ):
         return Kind.HOMEBREW
     if text.startswith(("/usr/bin/", "/bin/", "/Library/Developer/", "/Applications/Xcode.app/")):
         return Kind.SYSTEM
+    if text.startswith(("/usr/local/bin/python", "/Library/Frameworks/Python.framework/")):
+        return Kind.INSTALLED
     return Kind.OTHER
 
 

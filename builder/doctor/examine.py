@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from builder.doctor import case as cases
 from builder.doctor import verification
 from builder.doctor.checks import IDS, selection
+from builder.doctor.claims import shells
 from builder.doctor.claims.common import Surroundings
 from builder.doctor.disk import Disk, home_aliases
 from builder.doctor.environments import Environments
@@ -82,6 +83,7 @@ def examine(request: Request, patient: Patient) -> Examination:
         problems=tuple(problems),
         notes=tuple(_one_each([diagnosis for diagnosis in found if diagnosis.level is Level.NOTE])),
         skips=disk.skips,
+        home_names=disk.aliases,
         looked=sum(claim.interpreter is not None for claim in case.claims) + len(environments),
     )
 
@@ -99,7 +101,7 @@ def gather(request: Request, patient: Patient) -> tuple[Case, Disk]:
         disk=disk,
         environments=environments,
         machine=machine,
-        survey=survey(disk, environments, machine),
+        survey=survey(disk, environments, machine, initialised=shells.initialised(disk)),
         project=project,
         asked=request.ides,
     )

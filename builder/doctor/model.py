@@ -28,6 +28,8 @@ class Kind(StrEnum):
     PYENV = "pyenv"
     HOMEBREW = "homebrew"
     SYSTEM = "system"
+    INSTALLED = "installed"
+    """For all users of the machine, by its maker's installer: `/usr/local/bin/python3`."""
     OTHER = "other"
 
 
@@ -298,6 +300,8 @@ class Examination:
     problems: tuple[Diagnosis, ...]
     notes: tuple[Diagnosis, ...]
     skips: tuple[Skip, ...]
+    home_names: tuple[str, ...] = ()
+    """What the home is called in the files of another machine: shown as `~`."""
     looked: int
     """How many claims and environments were looked at; nothing at all is no good news."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from builder.doctor.model import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from builder.doctor.disk import Disk
@@ -60,14 +60,17 @@ class Survey:
         return None
 
 
-def survey(disk: Disk, environments: Environments, machine: Machine) -> Survey:
-    """Look in the usual places, in `environments.txt`, and where the variables of the user's shell point."""
+def survey(disk: Disk, environments: Environments, machine: Machine, *, initialised: Sequence[Path] = ()) -> Survey:
+    """Look in the usual places, in `environments.txt`, where the variables of the user's shell point, and at the
+    condas that start-up files have `initialised`."""
     registered, dead = _registered(disk)
-    roots = _roots(disk, environments, machine.environ, registered)
+    roots = _roots(disk, environments, machine.environ, [*registered, *initialised])
     prefixes: list[Path] = [root.prefix for root in roots]
     for root in roots:
         prefixes += [root.prefix / "envs" / name for name in disk.entries(root.prefix / "envs")]
     prefixes += [disk.home / ".conda" / "envs" / name for name in disk.entries(disk.home / ".conda" / "envs")]
+    for folder in _envs_dirs(disk, roots):
+        prefixes += [folder / name for name in disk.entries(folder)]
     prefixes += registered
     prefixes += _others(disk, machine.environ)
     found: list[Interpreter] = []
@@ -132,6 +135,18 @@ def _roots(
         if executable is not None or (is_root and prefix != disk.home / ".conda"):
             roots[prefix] = CondaRoot(prefix=prefix, python=environments.of_prefix(prefix), executable=executable)
     return list(roots.values())
+
+
+def _envs_dirs(disk: Disk, roots: list[CondaRoot]) -> Iterator[Path]:
+    """`envs_dirs` of the user's condarc files."""
+    files = [disk.home / ".condarc", disk.home / ".mambarc", disk.home / ".config" / "conda" / ".condarc"]
+    for file in (*files, *(root.prefix / ".condarc" for root in roots)):
+        inside = False
+        for line in (disk.text(file) or "").splitlines():
+            if re.match(r"[a-z_]+:", line):
+                inside = line.startswith(("envs_dirs:", "envs_path:"))
+            elif inside and (found := re.match(r"\s*-\s*[\"']?([/~$][^\"'#]*)", line)):
+                yield disk.place(found[1].strip())
 
 
 def _others(disk: Disk, environ: Mapping[str, str]) -> Iterator[Path]:

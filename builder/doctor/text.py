@@ -76,15 +76,22 @@ def _first(found: Examination, names: Names) -> str:
         return names.text(f"Most likely cause: {found.problems[0].sentence}.")
     if not found.looked:
         return "Nothing could be looked at: no environment, IDE or kernel was found here."
-    running = [claim for claim in found.claims if claim.decisive and claim.interpreter is not None]
-    who = ", ".join(dict.fromkeys(claim.who for claim in running)) or "what was found"
+    running = dict.fromkeys(
+        claim.who
+        for claim in found.claims
+        if claim.decisive and claim.interpreter is not None and _version(claim.interpreter, found.wanted)
+    )
     if found.meant is not None:
         meant = names.text(f"{found.meant.interpreter.prefix or found.meant.interpreter.path}")
         version = _version(found.meant.interpreter, found.wanted)
         return f"No problem found: {meant} has {found.wanted} {version or '–'}" + (
-            f", and {names.text(who)} can import it." if running else "."
+            f", and {names.text(_listed(list(running)))} can import it." if running else "."
         )
     return f"No problem found: no environment here has {found.wanted}, and nothing was seen that asks for it."
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.doctor.disk import Disk
     from builder.doctor.environments import Environments
     from builder.doctor.formats import Document, Node
-    from builder.doctor.model import Ide, Machine
+    from builder.doctor.model import Ide, Interpreter, Machine
     from builder.doctor.survey import Survey
 
 
@@ -34,6 +34,16 @@ class Surroundings:
 
     def in_scope(self, ide: Ide) -> bool:
         return self.asked is None or ide in self.asked
+
+    @property
+    def active(self) -> Interpreter | None:
+        """The environment the variables of the user's shell name; a venv over a conda environment comes first."""
+        for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+            if value := self.machine.environ.get(name):
+                prefix = self.disk.place(value)
+                if self.environments.is_environment(prefix):
+                    return self.environments.of_prefix(prefix)
+        return None
 
     @property
     def settings_root(self) -> Path:

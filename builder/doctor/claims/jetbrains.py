@@ -44,6 +44,7 @@ class Sdk:
     place: Place
     conda: str | None = None
     conda_place: Place | None = None
+    is_conda: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,8 @@ class Product:
     last: Path | None = None
     older: tuple[Path, ...] = ()
     has_table: bool = False
+    stored_conda: tuple[str, Place] | None = None
+    """The conda the IDE remembers for all environments, and where."""
     app_arch: str | None = None
     app_why: str | None = None
 
@@ -99,6 +102,7 @@ def _product(around: Surroundings, name: str, found: list[tuple[tuple[int, ...],
         last=last,
         older=tuple(path for _, path in found[:-1]),
         has_table=around.disk.is_file(options / "jdk.table.xml"),
+        stored_conda=_stored_conda(around, options),
         app_arch=arch,
         app_why=why,
     )
@@ -120,6 +124,9 @@ def sdk_table(around: Surroundings, file: Path) -> dict[str, Sdk]:
             place=Place(file=file, line=home.line, key="homePath"),
             conda=conda,
             conda_place=conda_place,
+            is_conda=any(
+                node.get("name") == "FLAVOR_ID" and node.get("value") == "Conda" for node in jdk.all("setting")
+            ),
         )
     return sdks
 
@@ -138,6 +145,21 @@ def _conda_of(jdk: Node, file: Path) -> tuple[str | None, Place | None]:
             if isinstance(conda, str) and conda:
                 return conda, Place(file=file, line=setting.line, key="fullCondaPathOnTarget")
     return None, None
+
+
+def _stored_conda(around: Surroundings, options: Path) -> tuple[str, Place] | None:
+    """The remembered conda, from the newest kind of place to the oldest.
+
+    Source: intellij-community, PyCustomExecutablePaths.kt (2026), PropertiesComponent of other.xml, and
+    conda_packages.xml of 2019.
+    """
+    for name, key in (("other.xml", "PYCHARM_CONDA_FULL_LOCAL_PATH"), ("conda_packages.xml", "PREFERRED_CONDA_PATH")):
+        text = around.disk.text(options / name) or ""
+        found = re.search(key + r"""(?:&quot;|")[^/$~]{0,40}?([/$~][^"&<>]+)""", text)
+        if found:
+            line = text.count("\n", 0, found.start()) + 1
+            return found[1], Place(file=options / name, line=line, key=key)
+    return None
 
 
 def _recent(around: Surroundings, options: Path) -> tuple[tuple[tuple[Path, bool], ...], Path | None]:
@@ -280,11 +302,13 @@ def _sdk_claim(
             decisive=False,
             overruled="a remote interpreter, which is not on this machine",
         )
-    conda = _conda_executable(around, sdk)
+    stored = product.stored_conda if sdk.is_conda and sdk.conda is None else None
+    written, conda_place = stored or (sdk.conda, sdk.conda_place)
+    conda = _conda_executable(around, written)
     return common.claim(
         what=what,
         written=sdk.home,
-        decided_by=(place, sdk.place, *((sdk.conda_place,) if _gone(conda) and sdk.conda_place else ())),
+        decided_by=(place, sdk.place, *((conda_place,) if _gone(conda) and conda_place else ())),
         decisive=decisive,
         interpreter=around.environments.of(around.disk.place(sdk.home)),
         conda=conda,
@@ -295,10 +319,10 @@ def _gone(conda: Interpreter | None) -> bool:
     return conda is not None and conda.presence is Presence.GONE
 
 
-def _conda_executable(around: Surroundings, sdk: Sdk) -> Interpreter | None:
-    if sdk.conda is None or not sdk.conda.startswith(("/", "~", "$")):
+def _conda_executable(around: Surroundings, written: str | None) -> Interpreter | None:
+    if written is None or not written.startswith(("/", "~", "$")):
         return None
-    path = around.disk.place(sdk.conda)
+    path = around.disk.place(written)
     return Interpreter(path=path, presence=around.disk.presence(path))
 
 

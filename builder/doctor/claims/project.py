@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Frameworks whose import is looked for; `keras` is the question unless the project says another.
 FRAMEWORKS: Final = ("keras", "tensorflow", "torch", "jax", "mlx")
 _IMPORT: Final = re.compile(r"(?:^|\\n|\"|;)\s*(?:import|from)\s+([a-zA-Z_]\w*)", re.MULTILINE)
+_KERAS_OF_TENSORFLOW: Final = re.compile(r"\btf\.keras\b|\btensorflow\.keras\b|from tensorflow import [^\n]*\bkeras\b")
 _DEPENDENCY: Final = re.compile(
     r"(?<![\w.-])(keras|tensorflow(?:-macos|-cpu)?|torch|pytorch|jax|mlx|tf-keras)(?![\w-])", re.I
 )
@@ -84,6 +85,8 @@ def _uses(around: Surroundings, project: Path) -> tuple[tuple[str, ...], bool]:
         imported = set(_IMPORT.findall(text))
         judged = judged or bool(imported)
         found |= {name for name in FRAMEWORKS if name in imported}
+        if _KERAS_OF_TENSORFLOW.search(text):
+            found.add("keras")
     return tuple(name for name in FRAMEWORKS if name in found), judged or bool(found)
 
 

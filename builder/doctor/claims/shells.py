@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.doctor.claims.common import Surroundings
+    from builder.doctor.disk import Disk
 
 #: Start-up files in the order in which an interactive login shell reads them.
 _FILES: Final[dict[str, tuple[str, ...]]] = {
@@ -99,6 +100,17 @@ def read(around: Surroundings) -> Shell:
                     variables.pop(gone, None)
     existing = [conda for conda in condas if around.disk.presence(Path(conda.value)) is not Presence.GONE]
     return Shell(name=name, condas=tuple(existing or condas), activates=activates, aliases=aliases, variables=variables)
+
+
+def initialised(disk: Disk) -> list[Path]:
+    """The roots of every conda that any start-up file mentions: where environments may lie."""
+    found: list[Path] = []
+    for files in _FILES.values():
+        for file in files:
+            lines = (disk.text(disk.home / file) or "").splitlines()
+            matches = (pattern.search(line[:2000]) for line in lines for pattern in _CONDA)
+            found += [disk.place(match[1]) for match in matches if match]
+    return list(dict.fromkeys(found))
 
 
 def _shell(around: Surroundings) -> str:

@@ -133,23 +133,24 @@ def _claims(around: Surroundings, app: _App) -> list[Claim]:
                 if fallback
                 else None,
                 change=_CHANGE,
-                app_arch=app.arch or translated,
+                app_arch=app.arch if app.arch == "x86_64" else translated,
                 app_why=app.why or why,
                 variables=variables,
             )
         )
-    if not found and variables and (automatic := _automatic(around)) is not None:
+    automatic = _automatic(around) or around.active
+    if not found and automatic is not None and (variables or translated or app.arch == "x86_64"):
         found.append(
             Claim(
                 ide=app.ide,
                 who=app.title,
-                what="chosen automatically",
+                what="nothing picked or set",
                 written=str(automatic.path),
                 decided_by=(),
                 interpreter=automatic,
                 decisive=False,
                 change=_CHANGE,
-                app_arch=app.arch or translated,
+                app_arch=app.arch if app.arch == "x86_64" else translated,
                 app_why=app.why or why,
                 variables=variables,
             )
@@ -250,13 +251,13 @@ def _modern(around: Surroundings, app: _App, settings: list[_Settings]) -> _Answ
     file tells.
     """
     manager, places = _manager(around, settings)
-    picks = list(_stored_picks(around, app))
-    for name, written, place in picks:
+    by_setting = _by_setting(around, settings)
+    if manager is None and by_setting is not None:
+        return by_setting
+    for name, written, place in _stored_picks(around, app):
         if manager in (None, name):
-            if manager is None and _by_setting(around, settings) is not None:
-                break
             return _Answer(written=written, path=around.disk.place(written), places=(*places, place), picked=True)
-    return _by_setting(around, settings)
+    return None
 
 
 def _manager(around: Surroundings, settings: list[_Settings]) -> tuple[str | None, tuple[Place, ...]]:
@@ -401,7 +402,7 @@ def _translated_terminal(around: Surroundings, settings: list[_Settings]) -> tup
 
 
 def _variables(around: Surroundings, settings: list[_Settings]) -> dict[str, tuple[str, Place]]:
-    """Variables that VS Code adds: its terminal's, and those of the folder's `.env`."""
+    """Variables that VS Code adds to its terminal."""
     found: dict[str, tuple[str, Place]] = {}
     key = f"terminal.integrated.env.{'osx' if around.machine.is_mac else 'linux'}"
     for scope in reversed(settings):

@@ -129,6 +129,12 @@ def subdir_settings(case: Case, prefix: Path | None) -> Iterator[tuple[Place, st
         for number, line in enumerate((disk.text(file) or "").splitlines(), 1):
             if re.match(r"(?:subdir|platform):\s*[\"']?osx-64", line):
                 yield Place(file=file, line=number, key="subdir"), f"{case.show(file)}:{number} says {line.strip()}"
+    state = prefix / "conda-meta" / "state" if prefix is not None else None
+    document = case.around.json(state) if state is not None else None
+    stored = document.get("env_vars") if document is not None else None
+    if state is not None and isinstance(stored, dict) and stored.get("CONDA_SUBDIR") == "osx-64":
+        place = Place(file=state, line=document.line("CONDA_SUBDIR") if document is not None else None)
+        yield place, f"{case.show(state)} sets CONDA_SUBDIR=osx-64 when it is activated"
     setting = case.shell.variables.get("CONDA_SUBDIR")
     if setting is not None and setting.value == "osx-64":
         yield setting.place, f"{case.show(setting.place.file)}:{setting.place.line} sets CONDA_SUBDIR=osx-64"
@@ -257,7 +263,9 @@ def _translated_shell(case: Case) -> Iterator[Diagnosis]:
     meant = case.meant.interpreter if case.meant is not None else None
     universal = meant is not None and len(meant.slices) > 1
     thin = meant is not None and meant.slices == ("arm64",)
-    level = Level.NOTE if thin or case.around.asked is not None else Level.PROBLEM
+    # An IDE of the desktop is not started from the terminal; a Jupyter server or Spyder often is.
+    desktop = case.around.asked is not None and not case.around.asked & {Ide.JUPYTER, Ide.SPYDER}
+    level = Level.NOTE if thin or desktop else Level.PROBLEM
     what = f"; it starts {case.described(meant)}" if meant is not None else ""
     yield Diagnosis(
         check="machine.translated",

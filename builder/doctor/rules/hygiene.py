@@ -85,6 +85,9 @@ def _jetbrains(case: Case) -> Iterator[Diagnosis]:
         if product.older:
             names = ", ".join(path.name for path in product.older)
             yield _note("ide.stale", f"{product.folder.name} is in use; {names} is of an older version")
+        if product.stored_conda is not None and _is_dead(case, product.stored_conda[0]):
+            written, place = product.stored_conda
+            yield _note("ide.stale", f"{product.who} remembers the conda {case.show(written)}, which is gone", place)
         dead = [sdk for sdk in product.sdks.values() if _is_dead(case, sdk.home)]
         if dead:
             rest = f" (and {len(dead) - 1} more)" if len(dead) > 1 else ""

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.doctor.case import Case
-    from builder.doctor.model import Claim
+    from builder.doctor.model import Claim, Meant
 
 
+#: Pythons that are no environment, and so seldom have packages of one's own: those of the system and of installers.
+_GENERAL: Final = (Kind.HOMEBREW, Kind.SYSTEM, Kind.INSTALLED)
 _ADD: Final = "Add Interpreter ▸ Add Local Interpreter… ▸ Select existing"
 
 
@@ -80,8 +82,8 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         return None
     if not case.has(meant.interpreter) and not meant.explicit:
         return None
-    if interpreter.presence is Presence.UNKNOWN and interpreter.kind not in (Kind.HOMEBREW, Kind.SYSTEM):
-        return None  # nobody could look whether it has what is wanted
+    if interpreter.presence is Presence.UNKNOWN and interpreter.kind not in _GENERAL:
+        return None  # an environment, and nobody could look whether it has what is wanted
     if claim.ide is Ide.JUPYTER and not _kernel_counts(case, claim):
         return None
     level = Level.PROBLEM if _concerns(case, interpreter) else Level.NOTE
@@ -90,12 +92,17 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         klass="A" if level is Level.PROBLEM else "F",
         level=level,
         sentence=f"{subject_of(claim)} runs {case.described(interpreter)}; "
-        f"{meant.phrase} {case.described(meant.interpreter)}",
+        f"{_phrase(claim, meant)} {case.described(meant.interpreter)}",
         decided_by=claim.decided_by,
         remedy=choose(case, claim),
         evidence=_evidence(case, claim, interpreter),
         subject=str(interpreter.prefix or interpreter.path),
     )
+
+
+def _phrase(claim: Claim, meant: Meant) -> str:
+    """The terminal is not compared with itself."""
+    return "the active environment is" if claim.ide is Ide.SHELL and "terminal" in meant.phrase else meant.phrase
 
 
 def _kernel_counts(case: Case, claim: Claim) -> bool:
@@ -150,7 +157,7 @@ def _evidence(case: Case, claim: Claim, interpreter: Interpreter) -> tuple[str, 
         lines.append(f"{claim.subject}: {claim.written}")
     if interpreter.via:
         lines.append(f"{claim.written} is {interpreter.via}")
-    if interpreter.real is not None and interpreter.real != interpreter.path and interpreter.via is None:
+    if interpreter.real is not None and interpreter.real.parent != interpreter.path.parent and interpreter.via is None:
         lines.append(f"{case.show(interpreter.path)} leads to {case.show(interpreter.real)}")
     if interpreter.kind is Kind.SYSTEM and case.around.machine.is_mac:
         lines.append("it is the Python of Apple's developer tools, which is not made for packages of one's own")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _STACK: Final = frozenset(
     {
         "keras", "tf-keras", "tensorflow", "tensorflow-macos", "tensorflow-cpu", "torch", "jax", "jaxlib", "numpy",
-        "h5py", "protobuf", "ml-dtypes", "scipy", "absl-py", "optree", "typing-extensions", "flatbuffers", "wrapt", "grpcio",
+        "h5py", "protobuf", "ml-dtypes", "scipy", "absl-py", "optree", "typing-extensions", "flatbuffers", "wrapt",
     }
 )  # fmt: skip
 #: Keras 3's backends → what each imports (its numpy backend imports jax too).

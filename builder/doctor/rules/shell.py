@@ -43,5 +43,5 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
             f"{case.show(conda.place.file)}:{conda.place.line} initialises {case.show(conda.value)}"
             for conda in case.shell.condas
         ),
-        subject=str(other),
+        subject=setting.value,
     )
