@@ -83,7 +83,7 @@ def command(
         skip=skip,
     )
     found = examine(request, patient)
-    names = Names(patient.home, aliases=found.home_names, share=share)
+    names = Names(patient.home, aliases=found.home_names, root=found.root, share=share)
     code = exit_code(found, strict=strict)
     result = found.to_json()
     return Outcome(

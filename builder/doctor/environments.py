@@ -31,6 +31,7 @@ _EXAMINED: Final = (
     "keras", "tf-keras", "tensorflow", "tensorflow-macos", "tensorflow-cpu", "tensorflow-base", "tensorflow-metal",
     "torch", "pytorch", "jax", "jaxlib", "mlx", "numpy", "h5py", "protobuf", "scipy", "pandas", "ipykernel",
 )  # fmt: skip
+_FRAMEWORKS: Final = ("keras", "tensorflow", "torch", "jax", "mlx")
 _CONDA_RECORD: Final = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.json")
 _DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 _SHIMS: Final = re.compile(r"/(?:\.pyenv/shims|\.asdf/shims|\.local/share/mise/shims|mise/shims)/")
@@ -105,6 +106,8 @@ class Environments:
         if presence is Presence.UNKNOWN and prefix is None:
             return Interpreter(path=path, presence=presence, real=real, kind=_kind_of_path(path))
         broken = real if presence is not Presence.PRESENT and self._is_link(path) else None
+        if prefix is not None and presence is Presence.GONE and not self._is_made(prefix):
+            prefix = None  # `/usr/local` without that python is no environment that lost it
         if prefix is None:
             return Interpreter(path=path, presence=presence, real=real, broken_link=broken)
         size = self._size(real)
@@ -149,13 +152,15 @@ class Environments:
                 return prefix
         return None
 
+    def _is_made(self, prefix: Path) -> bool:
+        """Whether somebody made an environment there, whatever is left of it."""
+        return self._disk.is_dir(prefix / "conda-meta") or self._disk.is_file(prefix / "pyvenv.cfg")
+
     def is_environment(self, prefix: Path) -> bool:
         """Whether a folder is an environment: conda's, a venv, or any other installation of Python."""
         disk = self._disk
-        return (
-            disk.is_dir(prefix / "conda-meta")
-            or disk.is_file(prefix / "pyvenv.cfg")
-            or any(name.startswith("python") and disk.is_dir(prefix / "lib" / name) for name in self._lib(prefix))
+        return self._is_made(prefix) or any(
+            name.startswith("python") and disk.is_dir(prefix / "lib" / name) for name in self._lib(prefix)
         )
 
     def _lib(self, prefix: Path) -> list[str]:
@@ -239,17 +244,25 @@ class Environments:
     def _packages(self, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         found = {normalized(name): version for name, (version, _) in conda.items()}
         site = self.site_packages(prefix)
-        for name in self._disk.entries(site) if site is not None else ():
-            if match := _DIST_INFO.fullmatch(name):
-                # What pip put over conda's package is what is imported.
-                found[normalized(match["name"])] = match["version"]
+        # Debian and its kin keep the packages of the system's Python in folders of their own.
+        folders = [prefix / "lib" / "python3" / "dist-packages"] + ([site] if site is not None else [])
+        folders += [prefix / "local" / "lib" / name / "dist-packages" for name in self._lib(prefix)]
+        for folder in folders:
+            # What pip put over conda's package is what is imported.
+            found |= self.packages_in(folder)
         return found
 
     def packages_in(self, folder: Path) -> dict[str, str]:
         """Distribution → version of what lies in any folder of packages (a user site, an entry of PYTHONPATH)."""
         names = self._disk.entries(folder)
         matches = [match for name in names if (match := _DIST_INFO.fullmatch(name))]
-        return {normalized(match["name"]): match["version"] for match in matches}
+        found = {normalized(match["name"]): match["version"] for match in matches}
+        for module in _FRAMEWORKS:
+            # Copied or developed in place: importable, and nothing says which version.
+            named = any(name.startswith(module) for name in found)
+            if module in names and not named and self._disk.is_file(folder / module / "__init__.py"):
+                found[module] = "?"
+        return found
 
     def _subdir(self, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> str | None:
         """conda's platform of the environment's Python, as its record says."""

@@ -84,6 +84,7 @@ def examine(request: Request, patient: Patient) -> Examination:
         notes=tuple(_one_each([diagnosis for diagnosis in found if diagnosis.level is Level.NOTE])),
         skips=disk.skips,
         home_names=disk.aliases,
+        root=disk.root,
         looked=sum(claim.interpreter is not None for claim in case.claims) + len(environments),
     )
 

@@ -133,6 +133,19 @@ class Interpreter:
         }
 
 
+#: The variables of a shell that decide which Python runs and what it loads. Others may be secrets: they are never shown
+#: and never written.
+RELEVANT_VARIABLES: Final = frozenset(
+    {
+        "CONDA_DEFAULT_ENV", "CONDA_EXE", "CONDA_PREFIX", "CONDA_ROOT", "CONDA_SHLVL", "CONDA_SUBDIR",
+        "DYLD_FALLBACK_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "HOME", "JUPYTER_DATA_DIR",
+        "JUPYTER_PATH", "JUPYTER_PREFER_ENV_PATH", "KERAS_BACKEND", "KERAS_HOME", "KMP_DUPLICATE_LIB_OK",
+        "LD_LIBRARY_PATH", "LD_PRELOAD", "MAMBA_EXE", "MAMBA_ROOT_PREFIX", "PATH", "PYENV_VERSION", "PYTHONHOME",
+        "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONUSERBASE", "SHELL", "TF_USE_LEGACY_KERAS", "UV_PYTHON", "VIRTUAL_ENV",
+        "XDG_CONFIG_HOME", "XDG_DATA_HOME", "ZDOTDIR",
+    }
+)  # fmt: skip
+
 #: Distributions that are named where interpreters are compared.
 NAMED_PACKAGES: Final = (
     "keras",
@@ -170,6 +183,8 @@ class Claim:
     app_arch: str | None = None
     """Architecture the program itself runs as, where that is known."""
     app_why: str | None = None
+    app_place: Place | None = None
+    """Where that is said, if in a file."""
     conda: Interpreter | None = None
     """The conda executable the program has stored beside the interpreter."""
     variables: Mapping[str, tuple[str, Place]] = field(default_factory=dict)
@@ -227,7 +242,7 @@ class Machine:
             "translated": self.translated,
             "macos": self.macos,
             "shell": self.shell,
-            "env": dict(self.environ),
+            "env": {name: self.environ[name] for name in sorted(self.environ) if name in RELEVANT_VARIABLES},
             "processes": list(self.processes) if self.processes is not None else None,
         }
 
@@ -302,6 +317,8 @@ class Examination:
     skips: tuple[Skip, ...]
     home_names: tuple[str, ...] = ()
     """What the home is called in the files of another machine: shown as `~`."""
+    root: Path | None = None
+    """The folder that stands for `/` of another machine: never shown."""
     looked: int
     """How many claims and environments were looked at; nothing at all is no good news."""
 

@@ -22,14 +22,19 @@ _MOST_ROWS = 14
 class Names:
     """Paths as people read them: the home as `~`; with `share` also the user's name left out."""
 
-    def __init__(self, home: Path, *, aliases: tuple[str, ...] = (), share: bool = False) -> None:
+    def __init__(
+        self, home: Path, *, aliases: tuple[str, ...] = (), root: Path | None = None, share: bool = False
+    ) -> None:
         self._homes = (str(home), *aliases)
+        self._root = str(root) if root is not None else None
         self._share = share
         self._users = {text.rpartition("/")[2] for text in self._homes} - {"", "root", "home"}
 
     def text(self, text: str) -> str:
         for home in self._homes:
             text = re.sub(re.escape(home) + r"(?![\w.-])", "~", text)
+        if self._root is not None:
+            text = text.replace(f"{self._root}/", "/")
         if self._share:
             text = re.sub(r"/(Users|home)/(?!Shared\b)[^/\s:;,)\"']+", r"/\1/user", text)
             for user in self._users:
@@ -156,11 +161,12 @@ def _version(interpreter: Interpreter, wanted: str) -> str | None:
 def _mark(claim: Claim, interpreter: Interpreter, meant: Interpreter | None, found: Examination) -> str:
     if interpreter.presence is Presence.GONE:
         return "✗ gone"
-    if meant is not None and interpreter.prefix is not None and interpreter.prefix == meant.prefix:
-        return "✓ meant"
+    is_meant = meant is not None and interpreter.prefix is not None and interpreter.prefix == meant.prefix
     subject = str(interpreter.prefix or interpreter.path)
     if any(problem.subject == subject for problem in found.problems):
-        return "✗"
+        return "✗ meant" if is_meant else "✗"
+    if is_meant:
+        return "✓ meant"
     return "✓" if _version(interpreter, found.wanted) else ("" if claim.decisive else "·")
 
 

@@ -113,7 +113,7 @@ def _settings_only(around: Surroundings) -> list[Claim]:
 def _claims(around: Surroundings, app: _App) -> list[Claim]:
     profile = _profile(around, app)
     settings = list(_settings(around, app, profile))
-    translated, why = _translated_terminal(around, settings)
+    translated, why, where = _translated_terminal(around, settings)
     variables = _variables(around, settings)
     found: list[Claim] = []
     for answer, system in _answers(around, app, profile, settings):
@@ -135,6 +135,7 @@ def _claims(around: Surroundings, app: _App) -> list[Claim]:
                 change=_CHANGE,
                 app_arch=app.arch if app.arch == "x86_64" else translated,
                 app_why=app.why or why,
+                app_place=where if app.why is None else None,
                 variables=variables,
             )
         )
@@ -152,6 +153,7 @@ def _claims(around: Surroundings, app: _App) -> list[Claim]:
                 change=_CHANGE,
                 app_arch=app.arch if app.arch == "x86_64" else translated,
                 app_why=app.why or why,
+                app_place=where if app.why is None else None,
                 variables=variables,
             )
         )
@@ -384,10 +386,12 @@ def _expand(around: Surroundings, value: str) -> Path | None:
     return around.disk.place(text, base=project)
 
 
-def _translated_terminal(around: Surroundings, settings: list[_Settings]) -> tuple[str | None, str | None]:
+def _translated_terminal(
+    around: Surroundings, settings: list[_Settings]
+) -> tuple[str | None, str | None, Place | None]:
     """Whether the default terminal profile starts its shell as x86_64 (`arch -x86_64 zsh`)."""
     if not around.machine.is_mac:
-        return None, None
+        return None, None, None
     name = next((v for scope in settings if (v := scope.get("terminal.integrated.defaultProfile.osx"))), None)
     for scope in settings:
         profiles = scope.get("terminal.integrated.profiles.osx")
@@ -395,10 +399,9 @@ def _translated_terminal(around: Surroundings, settings: list[_Settings]) -> tup
         if isinstance(profile, dict):
             words = [str(profile.get("path", "")), *map(str, profile.get("args") or ())]
             if words[0].rpartition("/")[2] == "arch" and any(word in ("-x86_64", "x86_64") for word in words):
-                line = scope.document.line("terminal.integrated.profiles.osx")
-                file = around.disk.show(scope.file)
-                return "x86_64", f"its terminal profile “{name}” starts the shell under Rosetta ({file}:{line})"
-    return None, None
+                place = scope.place("terminal.integrated.profiles.osx")
+                return "x86_64", f"its terminal profile “{name}” starts the shell as x86_64", place
+    return None, None, None
 
 
 def _variables(around: Surroundings, settings: list[_Settings]) -> dict[str, tuple[str, Place]]:

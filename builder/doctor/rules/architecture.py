@@ -185,7 +185,7 @@ def _translated_programs(case: Case) -> Iterator[Diagnosis]:
             klass="C",
             sentence=f"{claim.who} runs as x86_64 under Rosetta ({claim.app_why}) and starts "
             f"{case.described(interpreter)}, {effect}",
-            decided_by=claim.decided_by,
+            decided_by=(*((claim.app_place,) if claim.app_place is not None else ()), *claim.decided_by),
             remedy=Remedy(text=_untranslate(claim)),
             evidence=(claim.app_why or "",),
             subject=f"app {claim.who}",

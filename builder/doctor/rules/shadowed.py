@@ -255,7 +255,7 @@ def _backend(case: Case, target: Interpreter, backend: str, place: Place, said: 
     needs = _BACKENDS.get(backend)
     if needs is not None and any(target.version_of(name) for name in needs):
         return
-    why = "which Keras 3 does not have" if needs is None else f"which needs {needs[0]}, and that is not installed"
+    why = "which Keras 3 does not have" if needs is None else f"and its {needs[0]} is not installed"
     having = [name for name, packages in _BACKENDS.items() if any(target.version_of(package) for package in packages)]
     if needs is not None and not having and not target.outline:
         return  # no backend at all: another trouble, and `verify` tells it

@@ -29,7 +29,7 @@ def test_home(name: str, tmp_path: Path) -> None:
     home = build(name, tmp_path)
     before = _snapshot(tmp_path)
     found = examine(home.request(), home.patient())
-    text = render(found, names=Names(home.path, aliases=found.home_names), verbose=True)
+    text = render(found, names=Names(home.path, aliases=found.home_names, root=found.root), verbose=True)
     first = text.splitlines()[0]
     assert first == home.expected["first"], text
     assert exit_code(found, strict=False) == home.expected["exit"], text
