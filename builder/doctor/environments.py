@@ -35,6 +35,9 @@ _FRAMEWORKS: Final = ("keras", "tensorflow", "torch", "jax", "mlx")
 _CONDA_RECORD: Final = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.json")
 _DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 _SHIMS: Final = re.compile(r"/(?:\.pyenv/shims|\.asdf/shims|\.local/share/mise/shims|mise/shims)/")
+#: Of what a record lists, the files that say whether a package is whole: its main modules, and its binaries.
+_MAIN_MODULES: Final = re.compile(r"\w+/__init__\.py")
+_TELLING_FILES: Final = re.compile(r"\w+/(?:\w+/)?__init__\.py|\w+/.*\.(?:so|dylib)(?:\.\d+)*")
 _RECORD_LIMIT: Final = 20_000_000
 
 
@@ -326,11 +329,10 @@ class Environments:
             if site is None or match is None or normalized(match["name"]) not in _EXAMINED:
                 continue
             record = disk.text(site / folder / "RECORD", limit=_RECORD_LIMIT) or ""
+            telling = _MAIN_MODULES if stub else _TELLING_FILES
             for line in record.splitlines():
                 file = line.split(",", 1)[0].strip('"')
-                if re.fullmatch(r"\w+/(?:__init__\.py|_core/__init__\.py|core/__init__\.py)", file) and (
-                    disk.presence(site / file) is Presence.GONE
-                ):
+                if telling.fullmatch(file) and disk.presence(site / file) is Presence.GONE:
                     missing.append(f"{(site / file).relative_to(prefix)}")
         return tuple(missing)
 
@@ -372,6 +374,6 @@ def verified(prefix: Path, *, quick: bool, run: bool) -> list[Finding]:
     from builder.verify import Level, verify
     from builder.verify.finding import Status
 
-    level = Level.QUICK if quick or run else Level.DEFAULT
+    level = Level.QUICK if quick else Level.DEFAULT
     report = verify(prefix, level=level, runtime=run)
     return [finding for finding in report.findings if finding.status is Status.FAIL]

@@ -44,7 +44,7 @@ def from_json(data: Mapping[str, Any], *, where: str) -> Machine:
             raise UsageError(f"{where}: {key!r} must be text, not {type(value).__name__}")
         return value
 
-    environ = data.get("env") or {}
+    environ = data.get("env", {})
     if not isinstance(environ, dict):
         raise UsageError(f"{where}: 'env' must be an object of variables")
     processes = data.get("processes")

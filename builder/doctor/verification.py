@@ -13,21 +13,20 @@ if TYPE_CHECKING:
     from builder.doctor.case import Case
 
 
-def diagnose(case: Case, *, static: bool) -> Iterator[Diagnosis]:
+def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]:
     """The first failure of `verify` is a diagnosis, the others its evidence: one broken environment is one cause.
 
-    Nothing is yielded, and a skip is noted, where there is no environment whose binaries can be judged.
+    `thorough` reads every file; else only what takes a moment. Nothing is yielded, and a skip is noted, where there is no environment whose binaries can be judged.
     """
     meant = case.meant
     if meant is None or meant.interpreter.prefix is None or meant.interpreter.presence is not Presence.PRESENT:
         return
     prefix = meant.interpreter.prefix
     if meant.interpreter.outline:
-        case.around.disk.skip(prefix, "its interpreter is too small to be one: its binaries were not judged")
+        case.around.disk.skip(prefix, "only the outline of an environment: its binaries were not judged")
         return
     foreign = case.around.machine.foreign
-    # Without a word about which environment is meant, only what takes a moment.
-    failed = environments.verified(prefix, quick=not meant.explicit, run=not static and not foreign)
+    failed = environments.verified(prefix, quick=not thorough, run=not static and not foreign)
     if not failed:
         return
     first, *others = failed

@@ -205,7 +205,7 @@ def _keras(case: Case, target: Interpreter, settings: list[tuple[str, str, Place
     if version is None:
         return
     backends = [
-        (value, place, f"KERAS_BACKEND={value}, set for {who}")
+        (value, place, f"KERAS_BACKEND={value} is set for {who}")
         for name, value, place, who in settings
         if name == "KERAS_BACKEND" and value
     ]
@@ -255,7 +255,7 @@ def _backend(case: Case, target: Interpreter, backend: str, place: Place, said: 
     needs = _BACKENDS.get(backend)
     if needs is not None and any(target.version_of(name) for name in needs):
         return
-    why = "which Keras 3 does not have" if needs is None else f"and its {needs[0]} is not installed"
+    why = "which Keras 3 does not have" if needs is None else f"and {needs[0]} is not installed"
     having = [name for name, packages in _BACKENDS.items() if any(target.version_of(package) for package in packages)]
     if needs is not None and not having and not target.outline:
         return  # no backend at all: another trouble, and `verify` tells it
@@ -268,7 +268,7 @@ def _backend(case: Case, target: Interpreter, backend: str, place: Place, said: 
         check="keras.settings",
         klass="E",
         level=Level.PROBLEM,
-        sentence=f"{said}, {why} in {case.show(target.prefix or target.path)} (keras {target.version_of('keras')})",
+        sentence=f"{said}, {why}; {case.show(target.prefix or target.path)} has keras {target.version_of('keras')}",
         decided_by=(place,),
         remedy=Remedy(text=cure),
         subject="keras backend",
