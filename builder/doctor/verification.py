@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]:
     """The first failure of `verify` is a diagnosis, the others its evidence: one broken environment is one cause.
 
-    `thorough` reads every file; else only what takes a moment. Nothing is yielded, and a skip is noted, where there is no environment whose binaries can be judged.
+    `thorough` reads every file; else only what takes a moment. Nothing is yielded, and a skip is noted, where there is
+    no environment whose binaries can be judged.
     """
     meant = case.meant
     if meant is None or meant.interpreter.prefix is None or meant.interpreter.presence is not Presence.PRESENT:

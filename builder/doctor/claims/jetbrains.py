@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -61,6 +61,8 @@ class Product:
     last: Path | None = None
     older: tuple[Path, ...] = ()
     has_table: bool = False
+    uses_project: bool = True
+    """False where the IDE has a list of its projects, and the one asked about is not on it."""
     stored_conda: tuple[str, Place] | None = None
     """The conda the IDE remembers for all environments, and where."""
     app_arch: str | None = None
@@ -189,7 +191,8 @@ def read(around: Surroundings) -> list[Claim]:
     installed = products(around)
     for product in installed:
         for project in _projects_of(around, product, installed):
-            found += _project_claims(around, product, project)
+            used = replace(product, uses_project=_opened_here(around, product, project))
+            found += _project_claims(around, used, project)
         found += _workspace_claims(around, product)
     if around.project is not None and not installed:
         found += _orphan_claims(around, around.project)
@@ -217,9 +220,18 @@ def _projects_of(around: Surroundings, product: Product, installed: list[Product
     return [project] if product in (knowing or installed) else []
 
 
+def _opened_here(around: Surroundings, product: Product, project: Path) -> bool:
+    """Whether the IDE has this project: a committed `.idea` may be a colleague's. `--ide` says that it is used."""
+    if around.asked is not None and product.ide in around.asked:
+        return True
+    return not product.projects or any(around.disk.same(path, project) for path, _ in product.projects)
+
+
 def _orphan_claims(around: Surroundings, project: Path) -> list[Claim]:
     """Run configurations that name their interpreter, where no configuration of an IDE was found."""
-    nobody = Product(ide=Ide.PYCHARM, title="the JetBrains IDE", version="", folder=project)
+    asked = around.asked is not None and bool(around.asked & {Ide.PYCHARM, Ide.DATASPELL, Ide.INTELLIJ})
+    ide = next(iter(around.asked or ()), Ide.PYCHARM) if asked else Ide.PYCHARM
+    nobody = Product(ide=ide, title="the JetBrains IDE", version="", folder=project, uses_project=asked)
     return list(_run_claims(around, nobody, project, ""))
 
 
@@ -433,6 +445,7 @@ def _workspace_claims(around: Surroundings, product: Product) -> list[Claim]:
         return []
     workspace = product.folder / "projects" / "workspace"
     found: list[Claim] = []
+    attached = around.project is None
     for module in _modules(around, workspace) if around.disk.is_dir(workspace / ".idea") else ():
         document = around.xml(module)
         folder = module.parent.parent if module.parent.name == ".idea" else module.parent
@@ -441,6 +454,7 @@ def _workspace_claims(around: Surroundings, product: Product) -> list[Claim]:
             for node in (document.all("content") if document is not None else ())
         ]
         ours = around.project is not None and any(_covers(around, path, around.project) for path in contents)
+        attached = attached or ours
         for name, place in module_sdks(around, module):
             what = f"attached directory {contents[0].name if contents else module.stem}"
             found.append(
@@ -448,7 +462,7 @@ def _workspace_claims(around: Surroundings, product: Product) -> list[Claim]:
             )
     named = _project_sdk(around, workspace)
     if not found and named is not None and (around.project is None or not around.disk.is_dir(around.project / ".idea")):
-        found.append(_sdk_claim(around, product, name=named[0], place=named[1], what="workspace"))
+        found.append(_sdk_claim(around, product, name=named[0], place=named[1], what="workspace", decisive=attached))
     return found
 
 
@@ -492,7 +506,7 @@ class _Common:
             written=written,
             decided_by=decided_by,
             interpreter=interpreter,
-            decisive=decisive,
+            decisive=decisive and self.product.uses_project,
             problem=problem,
             overruled=overruled,
             change=change,

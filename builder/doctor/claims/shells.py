@@ -38,6 +38,8 @@ _CONDA: Final = (
         r"""^\s*export\s+PATH=["']?((?:/|~|\$HOME|\$\{HOME\})[^"':]*(?:conda|forge|mamba)[^"':/]*)/(?:bin|condabin):"""
     ),
 )
+#: What opens a condition, a loop, or a function, whose body runs only when it is called.
+_OPENS: Final = re.compile(r"(?:if|for|while|case|switch|function)\b|[\w-]+\s*\(\)\s*\{")
 #: Variables that change what Python or conda does.
 WATCHED: Final = frozenset(
     {
@@ -69,8 +71,9 @@ class Shell:
 
     @property
     def conda(self) -> Setting | None:
-        """The conda that wins: the last one that is initialised."""
-        return self.condas[-1] if self.condas else None
+        """The conda that wins: the last one that is initialised. None where conditions decide between several."""
+        last = self.condas[-1] if self.condas else None
+        return None if last is not None and last.conditional and len(self.condas) > 1 else last
 
 
 def read(around: Surroundings) -> Shell:
@@ -85,7 +88,7 @@ def read(around: Surroundings) -> Shell:
             for pattern in _CONDA:
                 if found := pattern.search(line):
                     root = str(around.disk.place(found[1]))
-                    if not condas or condas[-1].value != root:
+                    if (not condas or condas[-1].value != root) and around.disk.home != Path(root):
                         condas.append(Setting(value=root, place=place, conditional=conditional))
                     break
             if found := _ALIAS.match(line):
@@ -140,20 +143,22 @@ def _lines(around: Surroundings, file: Path) -> Iterator[tuple[str, Place, bool]
 
     `conda init`'s own block is full of conditions that all lead to the same; they do not count as such.
     """
-    depth, block = 0, False
+    depth = 0
+    outside: int | None = None
+    """How deep the block of `conda init` lies, while inside it."""
     text = around.disk.text(file) or ""
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if line.startswith("# >>> ") and "initialize" in line:
-            block = True
-        elif line.startswith("# <<< ") and "initialize" in line:
-            block = False
+            outside = depth
+        elif line.startswith("# <<< ") and "initialize" in line and outside is not None:
+            depth, outside = outside, None
         if not line or line.startswith("#"):
             continue
-        if re.match(r"(?:if|for|while|case|switch)\b", line) and not re.search(r"\b(?:fi|done|esac)\s*$", line):
+        if _OPENS.match(line) and not re.search(r"(?:\b(?:fi|done|esac)|\})\s*;?$", line):
             depth += 1
-        yield line[:2000], Place(file=file, line=number), depth > 0 and not block
-        if re.match(r"(?:fi|done|esac|end)\b", line):
+        yield line[:2000], Place(file=file, line=number), (depth if outside is None else outside) > 0
+        if re.match(r"(?:(?:fi|done|esac|end)\b|\})", line):
             depth = max(0, depth - 1)
 
 

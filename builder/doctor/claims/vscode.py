@@ -8,7 +8,7 @@ extension in the *workspace's*; a setting is read only while nothing is picked. 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -107,7 +107,10 @@ def _apps(around: Surroundings) -> Iterator[_App]:
 def _settings_only(around: Surroundings) -> list[Claim]:
     editor = around.disk.home / ".no-editor"
     app = _App(ide=Ide.VSCODE, title="VS Code", user=editor, extensions=editor, arch=None, why=None)
-    return _claims(around, app)
+    # A committed settings.json may be a colleague's: it counts where VS Code is asked about, or nothing else is used.
+    asked = around.asked is not None and bool(around.asked & {Ide.VSCODE, Ide.CURSOR})
+    counts = asked or not around.disk.is_dir(around.settings_root / "JetBrains")
+    return [replace(claim, decisive=claim.decisive and counts) for claim in _claims(around, app)]
 
 
 def _claims(around: Surroundings, app: _App) -> list[Claim]:

@@ -215,7 +215,7 @@ def _intel_conda(case: Case) -> Iterator[Diagnosis]:
     # Who works in a native environment already, or asks about one IDE, is not stopped by it.
     active = case.terminal
     working = active is not None and "arm64" in active.slices
-    level = Level.NOTE if working or case.around.asked is not None else Level.PROBLEM
+    level = Level.NOTE if working or setting.conditional or case.around.asked is not None else Level.PROBLEM
     if level is Level.PROBLEM and case.meant is None and better is None and not _any_wanted(case):
         level = Level.NOTE
     yield Diagnosis(

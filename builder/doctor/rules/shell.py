@@ -17,7 +17,9 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
     """Only where nothing else is asked, and the shell does not run the right one already."""
     meant = case.meant.interpreter if case.meant is not None else None
     setting = case.shell.conda
-    if meant is None or meant.prefix is None or setting is None or case.around.asked is not None:
+    if meant is None or meant.prefix is None or setting is None or setting.conditional:
+        return
+    if case.around.asked is not None:
         return
     if case.terminal is not None and case.same(case.terminal, meant):
         return
