@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from builder.errors import ChecksFailedError, UsageError
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
+    from builder.doctor.examine import Patient, Request
     from builder.doctor.model import Examination, Ide
 
 _IDES: Final = ("dataspell", "pycharm", "intellij", "vscode", "cursor", "jupyter", "spyder", "all")
@@ -25,6 +27,9 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--static", is_flag=True, help="Read files only; run nothing that is found.")
 @click.option("--machine", "machine_file", type=_FILE, help="Take the machine's facts from this JSON file.")
+@click.option("--collect", "collect_file", type=_FILE, help="Write a bundle of what was looked at, without secrets.")
+@click.option("--from", "bundle_file", type=_FILE, help="Judge a bundle of another machine.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before writing.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check (repeatable).")
 @click.option("--skip", multiple=True, metavar="CHECK", help="All but this check (repeatable).")
 @click.option("--list", "list_checks", is_flag=True, help="Show the names of all checks.")
@@ -37,6 +42,9 @@ def command(
     ides: tuple[str, ...],
     static: bool,
     machine_file: Path | None,
+    collect_file: Path | None,
+    bundle_file: Path | None,
+    yes: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     list_checks: bool,
@@ -53,6 +61,8 @@ def command(
       envbuild doctor
       envbuild doctor ml-m1 --ide dataspell --project ~/mnist
       envbuild doctor --static --share
+      envbuild doctor --collect bundle.json
+      envbuild doctor --from bundle.json
       envbuild doctor --json
     """
     from builder.doctor.checks import CHECKS, selection
@@ -67,8 +77,11 @@ def command(
         )
     from builder.doctor.examine import Patient, Request, examine
     from builder.doctor.machine import load, this_machine
-    from builder.doctor.text import Names, render
 
+    if bundle_file is not None:
+        if given := [name for name, value in (("--machine", machine_file), ("--collect", collect_file)) if value]:
+            raise UsageError(f"--from and {given[0]} do not go together: a bundle has its own machine")
+        return _of_bundle(session, bundle_file, only=only, skip=skip, strict=strict, share=share)
     project = session.project_dir
     if project is not None and not project.is_dir():
         raise UsageError(f"{project}: no such folder", hint="--project takes the folder that the IDE opens")
@@ -82,8 +95,15 @@ def command(
         only=only,
         skip=skip,
     )
-    found = examine(request, patient)
-    names = Names(patient.home, aliases=found.home_names, root=found.root, share=share)
+    if collect_file is not None:
+        return _collect(session, request, patient, collect_file, yes=yes)
+    return _answer(session, examine(request, patient), patient.home, strict=strict, share=share)
+
+
+def _answer(session: Session, found: Examination, home: Path, *, strict: bool, share: bool) -> Outcome:
+    from builder.doctor.text import Names, render
+
+    names = Names(home, aliases=found.home_names, root=found.root, share=share)
     code = exit_code(found, strict=strict)
     result = found.to_json()
     return Outcome(
@@ -92,6 +112,39 @@ def command(
         exit_code=code,
         errors=_errors(found, code) if session.json else (),
     )
+
+
+def _of_bundle(
+    session: Session, file: Path, *, only: tuple[str, ...], skip: tuple[str, ...], strict: bool, share: bool
+) -> Outcome:
+    """Lay a bundle out in a folder that is gone afterwards, and judge it there."""
+    import tempfile
+    import time
+    from dataclasses import replace
+
+    from builder.doctor.bundle import load, unpack
+    from builder.doctor.examine import examine
+
+    with tempfile.TemporaryDirectory(prefix="envbuild-doctor-") as folder:
+        request, patient = unpack(load(file), Path(folder), clock=time.monotonic)
+        found = examine(replace(request, only=only, skip=skip), patient)
+        return _answer(session, found, patient.home, strict=strict, share=share)
+
+
+def _collect(session: Session, request: Request, patient: Patient, file: Path, *, yes: bool) -> Outcome:
+    """Show what would be in the bundle, ask, and write it."""
+    from builder.doctor.bundle import collect
+    from builder.files import write_atomically
+
+    bundle = collect(request, patient)
+    names = bundle.contents
+    session.note("\n".join([f"the bundle would hold, reduced to what the doctor reads of it ({len(names)}):", *names]))
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nothing was written: there is no terminal to ask on", hint="add --yes")
+        click.confirm(f"Write {file}?", abort=True, err=True)
+    write_atomically(file, bundle.text())
+    return Outcome(result={"bundle": str(file), "files": names}, text=f"wrote {file}; judge it with --from {file}")
 
 
 def _chosen(ides: tuple[str, ...]) -> frozenset[Ide] | None:

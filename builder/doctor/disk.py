@@ -13,6 +13,7 @@ import re
 import stat
 import threading
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,15 @@ _LINKS: Final = 40
 _REMOTE: Final = re.compile(r"/(?:Volumes|net|mnt|media|nfs)/[^/]+")
 _HOME_IN_TEXT: Final = re.compile(r"/(?:Users|home)/[^/:;,\s\"'<>]+")
 _USER_HOME: Final = re.compile(r"(/(?:Users|home)/[^/]+)(/.*)?")
+
+
+class Asked(StrEnum):
+    """What was wanted of a path."""
+
+    PRESENCE = "presence"
+    ENTRIES = "entries"
+    HEAD = "head"
+    CONTENT = "content"
 
 
 class Disk:
@@ -57,6 +67,8 @@ class Disk:
         self._deadline = clock() + seconds
         self._skips: dict[Path, str] = {}
         self._mounts: dict[str, bool] = {}
+        #: Every path that was asked about → what was wanted of it, the most telling: for a bundle of exactly that.
+        self.asked: dict[Path, Asked] = {}
         self.root = _root_above(home) if foreign else None
         #: Nothing says what the home was called there: a path counts as in it when it is there under this home.
         self.guesses = foreign and not aliases
@@ -116,6 +128,7 @@ class Disk:
         """Where the links of `path` end, and whether something is there."""
         current = path
         for _ in range(_LINKS):
+            self.asked.setdefault(current, Asked.PRESENCE)
             if not self.known(current):
                 return current, Presence.UNKNOWN
             if not self._answers(current):
@@ -186,6 +199,7 @@ class Disk:
         if self.late():
             self.skip(path, "not looked at: time is up")
             return None
+        self.asked[real] = Asked.CONTENT
         try:
             descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except OSError as error:
@@ -212,6 +226,7 @@ class Disk:
     def head(self, path: Path, count: int) -> bytes:
         """The first bytes of a file of any size; empty where it cannot be read."""
         real, presence = self.follow(path)
+        self.asked[real] = Asked.HEAD
         if presence is not Presence.PRESENT:
             return b""
         try:
@@ -234,6 +249,7 @@ class Disk:
         real, presence = self.follow(folder)
         if presence is not Presence.PRESENT or self.late():
             return []
+        self.asked[real] = Asked.ENTRIES
         names: list[str] = []
         try:
             with os.scandir(real) as found:

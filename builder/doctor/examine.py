@@ -67,9 +67,7 @@ def examine(request: Request, patient: Patient) -> Examination:
     """
     selected = selection(request.only, request.skip)
     case, disk = gather(request, patient)
-    found: list[Diagnosis] = []
-    for rule in _RULES:
-        found += [diagnosis for diagnosis in rule(case) if diagnosis.check in selected]
+    found = [diagnosis for diagnosis in apply_rules(case) if diagnosis.check in selected]
     problems = _one_each([diagnosis for diagnosis in found if diagnosis.level is Level.PROBLEM])
     if "verify" in selected and not any(problem.klass in "ABCD" for problem in problems):
         problems = _one_each(
@@ -89,6 +87,11 @@ def examine(request: Request, patient: Patient) -> Examination:
         root=disk.root,
         looked=sum(claim.interpreter is not None for claim in case.claims) + len(environments),
     )
+
+
+def apply_rules(case: Case) -> list[Diagnosis]:
+    """What every rule says, unordered."""
+    return [diagnosis for rule in _RULES for diagnosis in rule(case)]
 
 
 def gather(request: Request, patient: Patient) -> tuple[Case, Disk]:

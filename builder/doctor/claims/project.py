@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 #: Frameworks whose import is looked for; `keras` is the question unless the project says another.
 FRAMEWORKS: Final = ("keras", "tensorflow", "torch", "jax", "mlx")
-_IMPORT: Final = re.compile(r"(?:^|\\n|\"|;)\s*(?:import|from)\s+([a-zA-Z_]\w*)", re.MULTILINE)
-_KERAS_OF_TENSORFLOW: Final = re.compile(r"\btf\.keras\b|\btensorflow\.keras\b|from tensorflow import [^\n]*\bkeras\b")
-_DEPENDENCY: Final = re.compile(
+IMPORT: Final = re.compile(r"(?:^|\\n|\"|;)\s*(?:import|from)\s+([a-zA-Z_]\w*)", re.MULTILINE)
+KERAS_OF_TENSORFLOW: Final = re.compile(r"\btf\.keras\b|\btensorflow\.keras\b|from tensorflow import [^\n]*\bkeras\b")
+DEPENDENCY: Final = re.compile(
     r"(?<![\w.-])(keras|tensorflow(?:-macos|-cpu)?|torch|pytorch|jax|mlx|tf-keras)(?![\w-])", re.I
 )
 _DEPENDENCY_FILES: Final = (
@@ -79,13 +79,13 @@ def _uses(around: Surroundings, project: Path) -> tuple[tuple[str, ...], bool]:
     for name in _DEPENDENCY_FILES:
         text = around.disk.text(project / name)
         if text:
-            found |= {_framework(word) for word in _DEPENDENCY.findall(text)}
+            found |= {_framework(word) for word in DEPENDENCY.findall(text)}
     for file in _sources(around, project):
         text = around.disk.head(file, _SOURCE_BYTES).decode("utf-8", errors="replace")
-        imported = set(_IMPORT.findall(text))
+        imported = set(IMPORT.findall(text))
         judged = judged or bool(imported)
         found |= {name for name in FRAMEWORKS if name in imported}
-        if _KERAS_OF_TENSORFLOW.search(text):
+        if KERAS_OF_TENSORFLOW.search(text):
             found.add("keras")
     return tuple(name for name in FRAMEWORKS if name in found), judged or bool(found)
 

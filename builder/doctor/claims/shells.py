@@ -155,11 +155,28 @@ def _lines(around: Surroundings, file: Path) -> Iterator[tuple[str, Place, bool]
             depth, outside = outside, None
         if not line or line.startswith("#"):
             continue
-        if _OPENS.match(line) and not re.search(r"(?:\b(?:fi|done|esac)|\})\s*;?$", line):
+        if opens(line):
             depth += 1
         yield line[:2000], Place(file=file, line=number), (depth if outside is None else outside) > 0
-        if re.match(r"(?:(?:fi|done|esac|end)\b|\})", line):
+        if closes(line):
             depth = max(0, depth - 1)
+
+
+def opens(line: str) -> bool:
+    """Whether a line begins a condition, a loop or a function that it does not also end."""
+    return _OPENS.match(line) is not None and not re.search(r"(?:\b(?:fi|done|esac)|\})\s*;?$", line)
+
+
+def closes(line: str) -> bool:
+    return re.match(r"(?:(?:fi|done|esac|end)\b|\})", line) is not None
+
+
+def tells(line: str) -> bool:
+    """Whether a line does a thing that is read: it initialises a conda, activates, or sets an alias or a variable."""
+    if any(pattern.search(line) for pattern in (*_CONDA, _ALIAS)) or _ACTIVATE.match(line):
+        return True
+    names = [found[1] for part in line.split(";") if (found := _EXPORT.fullmatch(part.strip()))]
+    return bool(names) and all(name in WATCHED for name in names)
 
 
 def _plain(value: str) -> str:

@@ -60,7 +60,7 @@ def build(name: str, folder: Path) -> Home:
     home = folder / expected.get("user", "anna")
     if (DATA / name / "home").is_dir():
         shutil.copytree(DATA / name / "home", home, symlinks=True)
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     for environment in expected.get("environments", ()):
         make_environment(home, **environment)
     for link in expected.get("links", ()):

@@ -164,3 +164,19 @@ def test_neither_solver_nor_locker_is_imported(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ)
     assert answer.stdout.splitlines()[-1].endswith("[]")
+
+
+def test_a_bundle_is_shown_before_it_is_written(
+    at_home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = ("--project", str(at_home.project), "--ide", "dataspell")
+    assert _doctor(*project, "--collect", "bundle.json") == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert not (tmp_path / "bundle.json").exists()
+    assert _doctor(*project, "--collect", "bundle.json", "--yes") == 0
+    assert "/Users/user/projects/mnist/.idea/misc.xml" in capsys.readouterr().err
+    monkeypatch.setenv("HOME", str(tmp_path / "elsewhere"))
+    assert run(cli, ["doctor", "--from", "bundle.json"]) == 1
+    assert capsys.readouterr().out.splitlines()[0] == at_home.expected["first"]
+    assert run(cli, ["doctor", "--from", "bundle.json", "--machine", "machine.json"]) == 2
+    assert run(cli, ["doctor", "--from", "machine.json"]) == 2
