@@ -161,10 +161,13 @@ def _version(interpreter: Interpreter, wanted: str) -> str | None:
 def _mark(claim: Claim, interpreter: Interpreter, meant: Interpreter | None, found: Examination) -> str:
     if interpreter.presence is Presence.GONE:
         return "✗ gone"
+    intel = found.machine.apple_silicon and interpreter.slices == ("x86_64",)
     is_meant = meant is not None and interpreter.prefix is not None and interpreter.prefix == meant.prefix
     subject = str(interpreter.prefix or interpreter.path)
     if any(problem.subject == subject for problem in found.problems):
         return "✗ meant" if is_meant else "✗"
+    if intel and any(problem.check == "env.subdir" for problem in found.problems):
+        return "✗ Intel, meant" if is_meant else "✗ Intel"
     if is_meant:
         return "✓ meant"
     return "✓" if _version(interpreter, found.wanted) else ("" if claim.decisive else "·")

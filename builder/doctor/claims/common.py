@@ -84,7 +84,8 @@ class Surroundings:
         if not self.machine.is_mac:
             return None, None, None
         for name in names:
-            for folder in (self.disk.place("/Applications"), self.disk.home / "Applications"):
+            own = self.disk.home / "Applications"
+            for folder in (self.disk.place("/Applications"), own, own / "JetBrains Toolbox"):
                 contents = folder / f"{name}.app" / "Contents"
                 info = self._plist(contents / "Info.plist")
                 executable = info.get("CFBundleExecutable")

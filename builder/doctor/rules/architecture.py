@@ -66,6 +66,7 @@ def _intel_environments(case: Case) -> Iterator[Diagnosis]:
             else f"; this Mac's processor is {case.around.machine.hardware}"
         )
         places, evidence = _why_intel(case, interpreter)
+        owner = case.around.survey.owner(interpreter.prefix)
         name = interpreter.prefix.name
         yield Diagnosis(
             check="env.subdir",
@@ -81,7 +82,8 @@ def _intel_environments(case: Case) -> Iterator[Diagnosis]:
                 ),
             ),
             evidence=evidence,
-            subject=str(interpreter.prefix),
+            # An Intel conda is the cause of all its environments.
+            subject=str(owner.prefix if owner is not None and owner.arch == "x86_64" else interpreter.prefix),
         )
 
 

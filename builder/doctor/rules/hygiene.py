@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.doctor.claims import jetbrains
+from builder.doctor.claims.jetbrains_settings import products
 from builder.doctor.model import Diagnosis, Ide, Level, Place, Presence, Remedy
 from builder.doctor.rules.architecture import subdir_settings
 
@@ -81,7 +81,7 @@ def _jetbrains(case: Case) -> Iterator[Diagnosis]:
     asked = case.around.asked
     if asked is not None and not asked & {Ide.DATASPELL, Ide.PYCHARM, Ide.INTELLIJ}:
         return
-    for product in jetbrains.products(case.around):
+    for product in products(case.around):
         if product.older:
             names = ", ".join(path.name for path in product.older)
             yield _note("ide.stale", f"{product.folder.name} is in use; {names} is of an older version")

@@ -49,6 +49,8 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
             yield from _libraries(case, target, name, value, place, who)
         elif name == "PYTHONHOME" and value:
             yield _variable(case, target, name, value, place, who, "Python then takes its standard library from there")
+        elif name == "DYLD_INSERT_LIBRARIES" and value and case.around.machine.is_mac:
+            yield _variable(case, target, name, value, place, who, "the library is forced into every process")
     yield from _keras(case, target, settings)
     yield from _working_directory(case)
 
@@ -120,6 +122,11 @@ def _python_path(case: Case, target: Interpreter, value: str, place: Place, who:
         if "$" in entry.replace("$HOME", "").replace("${HOME}", ""):
             continue
         folder = case.around.disk.place(entry)
+        series = re.search(r"/python(\d\.\d+)/(?:site|dist)-packages/?$", entry)
+        own = re.match(r"\d+\.\d+", target.version or "")
+        if series and own and series[1] != own[0] and case.around.disk.presence(folder) is not Presence.GONE:
+            yield _other_python(case, target, entry, place, who, series=series[1], own=own[0])
+            continue
         if not case.around.disk.known(folder) or folder == case.around.environments.site_packages(
             target.prefix or folder
         ):
@@ -143,6 +150,20 @@ def _python_path(case: Case, target: Interpreter, value: str, place: Place, who:
             evidence=(f"PYTHONPATH={value}",),
             subject=f"PYTHONPATH {folder}",
         )
+
+
+def _other_python(
+    case: Case, target: Interpreter, entry: str, place: Place, who: str, *, series: str, own: str
+) -> Diagnosis:
+    return Diagnosis(
+        check="env.pythonpath",
+        klass="E",
+        sentence=f"PYTHONPATH, set for {who}, puts packages of Python {series} ({case.show(entry)}) before those of "
+        f"{case.show(target.prefix or target.path)}, which is Python {own}",
+        decided_by=(place,),
+        remedy=Remedy(text=f"take {entry} out of PYTHONPATH there", commands=("unset PYTHONPATH",)),
+        subject=f"PYTHONPATH {entry}",
+    )
 
 
 def _is_package(case: Case, folder: Path) -> bool:
@@ -176,9 +197,12 @@ def _libraries(case: Case, target: Interpreter, name: str, value: str, place: Pl
             continue
         folder = disk.place(entry)
         inside = target.prefix is not None and disk.same(folder, target.prefix / "lib")
-        if inside or name == "DYLD_FALLBACK_LIBRARY_PATH" or not disk.known(folder):
+        if inside or name == "DYLD_FALLBACK_LIBRARY_PATH":
             continue
-        common = sorted(own & set(disk.entries(folder)))
+        if case.around.machine.apple_silicon and re.match(r"/usr/local/(?:lib|opt/)", entry):
+            yield _variable(case, target, name, value, place, who, "Intel Homebrew's libraries then come first")
+            continue
+        common = sorted(own & set(disk.entries(folder))) if disk.known(folder) else []
         if common:
             effect = f"{', '.join(common[:4])} are then taken from {case.show(folder)}"
             yield _variable(case, target, name, value, place, who, effect)
