@@ -119,6 +119,7 @@ class Environments:
             presence = Presence.PRESENT
             broken = None
         conda = _conda_records(disk, prefix)
+        missing, damaged = self._missing(prefix, conda, stub=size is not None and size < _SMALLEST_INTERPRETER)
         packages = self._packages(prefix, conda)
         slices = architectures(disk, real)
         subdir = self._subdir(prefix, conda)
@@ -132,7 +133,8 @@ class Environments:
             version=self._version(path, real, prefix, conda),
             subdir=subdir,
             packages=packages,
-            missing=self._missing(prefix, conda, stub=size is not None and size < _SMALLEST_INTERPRETER),
+            missing=missing,
+            damaged=damaged,
             broken_link=broken,
             user_site=self._user_site(prefix),
             outline=size is None or size < _SMALLEST_INTERPRETER or self._is_outline(prefix),
@@ -310,20 +312,24 @@ class Environments:
             return False
         return not any(self._disk.is_file(prefix / "lib" / name / "os.py") for name in self._lib(prefix))
 
-    def _missing(self, prefix: Path, conda: Mapping[str, tuple[str, str]], *, stub: bool) -> tuple[str, ...]:
-        """Recorded files that are gone: the interpreter itself, and the main modules of the packages that matter.
+    def _missing(
+        self, prefix: Path, conda: Mapping[str, tuple[str, str]], *, stub: bool
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Recorded files that are gone (the interpreter itself, the main modules of the packages that matter), and the
+        distributions they belong to.
 
         Only what a record names counts; a package without a record is not judged. Nor are packages where the
         interpreter is a `stub` and no package at all has its files: then somebody copied the records alone.
         """
         disk = self._disk
         missing: list[str] = []
+        damaged: list[str] = []
         site = self.site_packages(prefix)
         if "python" in conda and disk.presence(prefix / "bin" / "python") is Presence.GONE:
             missing.append("bin/python")
         names = disk.entries(site) if site is not None else []
         if stub and not any(_module_of(name) in names for name in names if _DIST_INFO.fullmatch(name)):
-            return tuple(missing)
+            return tuple(missing), ()
         for folder in names:
             match = _DIST_INFO.fullmatch(folder)
             if site is None or match is None or normalized(match["name"]) not in _EXAMINED:
@@ -334,7 +340,8 @@ class Environments:
                 file = line.split(",", 1)[0].strip('"')
                 if telling.fullmatch(file) and disk.presence(site / file) is Presence.GONE:
                     missing.append(f"{(site / file).relative_to(prefix)}")
-        return tuple(missing)
+                    damaged.append(normalized(match["name"]))
+        return tuple(missing), tuple(dict.fromkeys(damaged))
 
 
 def _module_of(dist_info: str) -> str:
@@ -369,11 +376,21 @@ def _conda_records(disk: Disk, prefix: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def verified(prefix: Path, *, quick: bool, run: bool) -> list[Finding]:
-    """The failures of `verify` for an environment. `run` also starts its Python; `quick` reads less."""
+def verified(interpreter: Interpreter, *, is_mac: bool, quick: bool, run: bool) -> list[Finding]:
+    """The failures of `verify` for an environment. `run` also starts its Python; `quick` reads less.
+
+    A virtual environment has no record of its platform; it is judged for that of its interpreter.
+    """
+    from builder.platforms import Subdir
     from builder.verify import Level, verify
     from builder.verify.finding import Status
 
     level = Level.QUICK if quick else Level.DEFAULT
-    report = verify(prefix, level=level, runtime=run)
+    prefix = interpreter.prefix
+    if prefix is None:
+        return []
+    names = {("arm64", True): Subdir.OSX_ARM64, ("x86_64", True): Subdir.OSX_64}
+    names |= {("x86_64", False): Subdir.LINUX_64, ("aarch64", False): Subdir.LINUX_AARCH64}
+    subdir = None if interpreter.kind is Kind.CONDA else names.get((interpreter.arch or "", is_mac))
+    report = verify(prefix, level=level, runtime=run, subdir=subdir)
     return [finding for finding in report.findings if finding.status is Status.FAIL]

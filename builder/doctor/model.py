@@ -100,6 +100,8 @@ class Interpreter:
     subdir: str | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    """The distributions whose files are `missing`."""
     broken_link: Path | None = None
     user_site: bool = True
     via: str | None = None

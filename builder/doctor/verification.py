@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.doctor.case import Case
+    from builder.verify.finding import Finding
 
 
 def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]:
@@ -27,16 +28,24 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
         case.around.disk.skip(prefix, "only the outline of an environment: its binaries were not judged")
         return
     foreign = case.around.machine.foreign
-    failed = environments.verified(prefix, quick=not thorough, run=not static and not foreign)
+    failed = environments.verified(
+        meant.interpreter, is_mac=case.around.machine.is_mac, quick=not thorough, run=not static and not foreign
+    )
     if not failed:
         return
     first, *others = failed
     yield Diagnosis(
         check=first.check,
         klass="E" if first.check.startswith(("process.", "keras.")) else "D",
-        sentence=f"{case.show(prefix)}: {first.title.rstrip('.')}",
+        sentence=f"{case.show(prefix)}: {first.title.rstrip('.')}{_which(first)}",
         decided_by=(Place(file=prefix),),
         remedy=Remedy(text=first.remedy or f"see `envbuild verify {prefix}`"),
         evidence=(*first.evidence[:8], *(f"{finding.check}: {finding.title}" for finding in others[:10])),
         subject=str(prefix),
     )
+
+
+def _which(finding: Finding) -> str:
+    """The first of the facts behind a finding, where it is one short line: a count alone says nothing."""
+    first = finding.evidence[0] if finding.evidence else ""
+    return f" ({first})" if first and len(first) < 140 and not first.startswith((" ", "Traceback")) else ""

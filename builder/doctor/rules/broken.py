@@ -61,14 +61,13 @@ def _remedy(interpreter: Interpreter, *, gone: bool) -> Remedy:
             text="make the virtual environment again with a Python that exists, and install its packages",
             commands=(f"python3 -m venv --clear {prefix}",),
         )
-    parts = [name.split("site-packages/", 1)[-1].split("/", 1)[0] for name in interpreter.missing]
-    names = [name.replace("_", "-") for name in dict.fromkeys(parts)]
     return Remedy(
         text="install the damaged packages again, in the versions that are there",
         commands=(
             f"{interpreter.path} -m pip install --force-reinstall --no-deps "
             + " ".join(
-                f"{name}=={interpreter.packages[name]}" if name in interpreter.packages else name for name in names
+                f"{name}=={interpreter.packages[name]}" if name in interpreter.packages else name
+                for name in interpreter.damaged
             ),
         ),
     )
