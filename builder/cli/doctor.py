@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,9 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--machine", "machine_file", type=_FILE, help="Take the machine's facts from this JSON file.")
 @click.option("--collect", "collect_file", type=_FILE, help="Write a bundle of what was looked at, without secrets.")
 @click.option("--from", "bundle_file", type=_FILE, help="Judge a bundle of another machine.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely: show it, ask, look again.")
+@click.option("--dry-run", is_flag=True, help="With --fix: only show what would be changed.")
+@click.option("--undo", is_flag=True, help="Put back what the last --fix changed.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before writing.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check (repeatable).")
 @click.option("--skip", multiple=True, metavar="CHECK", help="All but this check (repeatable).")
@@ -44,6 +48,9 @@ def command(
     machine_file: Path | None,
     collect_file: Path | None,
     bundle_file: Path | None,
+    fix: bool,
+    dry_run: bool,
+    undo: bool,
     yes: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
@@ -61,6 +68,7 @@ def command(
       envbuild doctor
       envbuild doctor ml-m1 --ide dataspell --project ~/mnist
       envbuild doctor --static --share
+      envbuild doctor --fix --dry-run
       envbuild doctor --collect bundle.json
       envbuild doctor --from bundle.json
       envbuild doctor --json
@@ -78,9 +86,15 @@ def command(
     from builder.doctor.examine import Patient, Request, examine
     from builder.doctor.machine import load, this_machine
 
+    if undo:
+        from builder.doctor.fix import undo as put_back
+
+        file = put_back(_record())
+        return Outcome(result={"restored": str(file)}, text=f"{file} is as it was before the last --fix")
     if bundle_file is not None:
-        if given := [name for name, value in (("--machine", machine_file), ("--collect", collect_file)) if value]:
-            raise UsageError(f"--from and {given[0]} do not go together: a bundle has its own machine")
+        others = (("--machine", machine_file), ("--collect", collect_file), ("--fix", fix), ("--dry-run", dry_run))
+        if given := [name for name, value in others if value]:
+            raise UsageError(f"--from and {given[0]} do not go together: a bundle is another machine's")
         return _of_bundle(session, bundle_file, only=only, skip=skip, strict=strict, share=share)
     project = session.project_dir
     if project is not None and not project.is_dir():
@@ -95,9 +109,16 @@ def command(
         only=only,
         skip=skip,
     )
+    if fix or dry_run:
+        return _fix(session, request, patient, dry_run=dry_run, yes=yes, strict=strict, share=share)
     if collect_file is not None:
         return _collect(session, request, patient, collect_file, yes=yes)
-    return _answer(session, examine(request, patient), patient.home, strict=strict, share=share)
+    found = examine(request, patient)
+    if found.problems or found.notes:
+        from builder.doctor.fix import repairs, with_automatic
+
+        found = with_automatic(found, repairs(request, patient))
+    return _answer(session, found, patient.home, strict=strict, share=share)
 
 
 def _answer(session: Session, found: Examination, home: Path, *, strict: bool, share: bool) -> Outcome:
@@ -114,13 +135,55 @@ def _answer(session: Session, found: Examination, home: Path, *, strict: bool, s
     )
 
 
+def _record() -> Path:
+    """Where repairs are written down, for --undo."""
+    import platformdirs
+
+    return platformdirs.user_data_path("envbuild") / "doctor" / "repairs.json"
+
+
+def _fix(
+    session: Session, request: Request, patient: Patient, *, dry_run: bool, yes: bool, strict: bool, share: bool
+) -> Outcome:
+    """Show the changes, ask, make them one by one, and answer with the examination after the last."""
+    from builder.doctor.examine import examine
+    from builder.doctor.fix import mend, repairs, utc_now, with_automatic
+
+    available = repairs(request, patient)
+    for repair in available:
+        click.echo(harmless_lines(repair.diff()), err=True)
+    if not available or dry_run:
+        if not available:
+            session.note("nothing here can be mended automatically; the remedies say what to do by hand")
+        found = with_automatic(examine(request, patient), available)
+        outcome = _answer(session, found, patient.home, strict=strict, share=share)
+        return replace(outcome, exit_code=1) if available else outcome
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nothing was changed: there is no terminal to ask on", hint="add --yes, or --dry-run")
+        click.confirm(f"Change {len(available)} file(s)?", abort=True, err=True)
+    done, found = mend(available, request, patient, record=_record(), now=utc_now)
+    for mended in done:
+        kept = f" (before: {mended.backup})" if mended.backup is not None else ""
+        session.note(f"{mended.outcome}: {mended.repair.file}{kept}")
+    outcome = _answer(session, found, patient.home, strict=strict, share=share)
+    fixed = [{"file": str(item.repair.file), "outcome": item.outcome} for item in done]
+    return replace(outcome, result=outcome.result | {"fixed": fixed})
+
+
+def harmless_lines(text: str) -> str:
+    """A diff for a terminal: its lines stay, whatever could act on the terminal is written out."""
+    from builder.doctor.formats import harmless
+
+    return "\n".join(harmless(line) for line in text.splitlines())
+
+
 def _of_bundle(
     session: Session, file: Path, *, only: tuple[str, ...], skip: tuple[str, ...], strict: bool, share: bool
 ) -> Outcome:
     """Lay a bundle out in a folder that is gone afterwards, and judge it there."""
     import tempfile
     import time
-    from dataclasses import replace
 
     from builder.doctor.bundle import load, unpack
     from builder.doctor.examine import examine

@@ -104,6 +104,8 @@ def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str
         yield "  decided by  " + " → ".join(_place(place, names) for place in problem.decided_by)
     if problem.remedy is not None:
         hint = f"   [not automatic: {problem.remedy.why_not_automatic}]" if problem.remedy.why_not_automatic else ""
+        if problem.remedy.automatic:
+            hint = "   [`envbuild doctor --fix` can do this]"
         yield names.text(f"  to mend     {problem.remedy.text}{hint}")
         for command in problem.remedy.commands:
             yield names.text(f"              {command}")
