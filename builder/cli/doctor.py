@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ import click
 
 from builder.cli.session import Outcome, verb
 from builder.errors import ChecksFailedError, UsageError
+from builder.files import write_atomically
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
@@ -36,6 +37,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before writing.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check (repeatable).")
 @click.option("--skip", multiple=True, metavar="CHECK", help="All but this check (repeatable).")
+@click.option("--html", "html_file", type=_FILE, help="Write one page for a colleague.")
 @click.option("--list", "list_checks", is_flag=True, help="Show the names of all checks.")
 @click.option("--strict", is_flag=True, help="End with 1 for notes too.")
 @click.option("--share", is_flag=True, help="Leave your name and home out, for a public report.")
@@ -54,6 +56,7 @@ def command(
     yes: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    html_file: Path | None,
     list_checks: bool,
     strict: bool,
     share: bool,
@@ -86,6 +89,8 @@ def command(
     from builder.doctor.examine import Patient, Request, examine
     from builder.doctor.machine import load, this_machine
 
+    style = _Style(strict=strict, share=share, html=html_file)
+
     if undo:
         from builder.doctor.fix import undo as put_back
 
@@ -95,7 +100,7 @@ def command(
         others = (("--machine", machine_file), ("--collect", collect_file), ("--fix", fix), ("--dry-run", dry_run))
         if given := [name for name, value in others if value]:
             raise UsageError(f"--from and {given[0]} do not go together: a bundle is another machine's")
-        return _of_bundle(session, bundle_file, only=only, skip=skip, strict=strict, share=share)
+        return _of_bundle(session, bundle_file, only=only, skip=skip, style=style)
     project = session.project_dir
     if project is not None and not project.is_dir():
         raise UsageError(f"{project}: no such folder", hint="--project takes the folder that the IDE opens")
@@ -110,7 +115,7 @@ def command(
         skip=skip,
     )
     if fix or dry_run:
-        return _fix(session, request, patient, dry_run=dry_run, yes=yes, strict=strict, share=share)
+        return _fix(session, request, patient, dry_run=dry_run, yes=yes, style=style)
     if collect_file is not None:
         return _collect(session, request, patient, collect_file, yes=yes)
     found = examine(request, patient)
@@ -118,17 +123,30 @@ def command(
         from builder.doctor.fix import repairs, with_automatic
 
         found = with_automatic(found, repairs(request, patient))
-    return _answer(session, found, patient.home, strict=strict, share=share)
+    return _answer(session, found, patient.home, style=style)
 
 
-def _answer(session: Session, found: Examination, home: Path, *, strict: bool, share: bool) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class _Style:
+    """How an examination is answered."""
+
+    strict: bool
+    share: bool
+    html: Path | None
+
+
+def _answer(session: Session, found: Examination, home: Path, *, style: _Style) -> Outcome:
     from builder.doctor.text import Names, render
 
-    names = Names(home, aliases=found.home_names, root=found.root, share=share)
-    code = exit_code(found, strict=strict)
+    names = Names(home, aliases=found.home_names, root=found.root, share=style.share)
+    code = exit_code(found, strict=style.strict)
+    if style.html is not None:
+        from builder.doctor.page import render as render_page
+
+        write_atomically(style.html, render_page(found, names=names))
     result = found.to_json()
     return Outcome(
-        result={key: names.value(value) for key, value in result.items()} if share else result,
+        result={key: names.value(value) for key, value in result.items()} if style.share else result,
         text=render(found, names=names, verbose=session.verbose, quiet=session.quiet),
         exit_code=code,
         errors=_errors(found, code) if session.json else (),
@@ -142,9 +160,7 @@ def _record() -> Path:
     return platformdirs.user_data_path("envbuild") / "doctor" / "repairs.json"
 
 
-def _fix(
-    session: Session, request: Request, patient: Patient, *, dry_run: bool, yes: bool, strict: bool, share: bool
-) -> Outcome:
+def _fix(session: Session, request: Request, patient: Patient, *, dry_run: bool, yes: bool, style: _Style) -> Outcome:
     """Show the changes, ask, make them one by one, and answer with the examination after the last."""
     from builder.doctor.examine import examine
     from builder.doctor.fix import mend, repairs, utc_now, with_automatic
@@ -156,7 +172,7 @@ def _fix(
         if not available:
             session.note("nothing here can be mended automatically; the remedies say what to do by hand")
         found = with_automatic(examine(request, patient), available)
-        outcome = _answer(session, found, patient.home, strict=strict, share=share)
+        outcome = _answer(session, found, patient.home, style=style)
         return replace(outcome, exit_code=1) if available else outcome
     if not yes:
         if not sys.stdin.isatty():
@@ -166,7 +182,7 @@ def _fix(
     for mended in done:
         kept = f" (before: {mended.backup})" if mended.backup is not None else ""
         session.note(f"{mended.outcome}: {mended.repair.file}{kept}")
-    outcome = _answer(session, found, patient.home, strict=strict, share=share)
+    outcome = _answer(session, found, patient.home, style=style)
     fixed = [{"file": str(item.repair.file), "outcome": item.outcome} for item in done]
     return replace(outcome, result=outcome.result | {"fixed": fixed})
 
@@ -178,9 +194,7 @@ def harmless_lines(text: str) -> str:
     return "\n".join(harmless(line) for line in text.splitlines())
 
 
-def _of_bundle(
-    session: Session, file: Path, *, only: tuple[str, ...], skip: tuple[str, ...], strict: bool, share: bool
-) -> Outcome:
+def _of_bundle(session: Session, file: Path, *, only: tuple[str, ...], skip: tuple[str, ...], style: _Style) -> Outcome:
     """Lay a bundle out in a folder that is gone afterwards, and judge it there."""
     import tempfile
     import time
@@ -191,13 +205,12 @@ def _of_bundle(
     with tempfile.TemporaryDirectory(prefix="envbuild-doctor-") as folder:
         request, patient = unpack(load(file), Path(folder), clock=time.monotonic)
         found = examine(replace(request, only=only, skip=skip), patient)
-        return _answer(session, found, patient.home, strict=strict, share=share)
+        return _answer(session, found, patient.home, style=style)
 
 
 def _collect(session: Session, request: Request, patient: Patient, file: Path, *, yes: bool) -> Outcome:
     """Show what would be in the bundle, ask, and write it."""
     from builder.doctor.bundle import collect
-    from builder.files import write_atomically
 
     bundle = collect(request, patient)
     names = bundle.contents

@@ -54,7 +54,7 @@ class Names:
 
 def render(found: Examination, *, names: Names, verbose: bool = False, quiet: bool = False) -> str:
     """The whole page; only its first line with `quiet`."""
-    lines = [_first(found, names)]
+    lines = [first_line(found, names)]
     if quiet:
         return lines[0]
     for number, problem in enumerate(found.problems):
@@ -76,7 +76,7 @@ def render(found: Examination, *, names: Names, verbose: bool = False, quiet: bo
     return "\n".join(line for line in lines if line)
 
 
-def _first(found: Examination, names: Names) -> str:
+def first_line(found: Examination, names: Names) -> str:
     if found.problems:
         return names.text(f"Most likely cause: {found.problems[0].sentence}.")
     if not found.looked:
@@ -101,7 +101,7 @@ def _listed(words: list[str]) -> str:
 
 def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str]:
     if problem.decided_by:
-        yield "  decided by  " + " → ".join(_place(place, names) for place in problem.decided_by)
+        yield "  decided by  " + " → ".join(place_text(place, names) for place in problem.decided_by)
     if problem.remedy is not None:
         hint = f"   [not automatic: {problem.remedy.why_not_automatic}]" if problem.remedy.why_not_automatic else ""
         if problem.remedy.automatic:
@@ -114,20 +114,21 @@ def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str
             yield names.text(f"  evidence    {line}")
 
 
-def _place(place: Place, names: Names) -> str:
+def place_text(place: Place, names: Names) -> str:
     line = f":{place.line}" if place.line else ""
     key = f" ({place.key})" if place.key and not place.line else ""
     return names.text(f"{place.file}{line}{key}")
 
 
 def _where(places: tuple[Place, ...], names: Names) -> str:
-    return f" [{_place(places[0], names)}]" if places else ""
+    return f" [{place_text(places[0], names)}]" if places else ""
 
 
 # -- the table ---------------------------------------------------------------------------------------------------
 
 
-def _table(found: Examination, names: Names) -> Iterator[str]:
+def table_rows(found: Examination, names: Names) -> list[tuple[str, ...]]:
+    """The cells of the table: program, environment, architecture, Python, what is wanted, mark."""
     rows = [_row(claim, found, names) for claim in found.claims if claim.interpreter is not None or claim.decisive]
     rows = list(dict.fromkeys(rows))[:_MOST_ROWS]
     if found.meant is not None and not any(row[-1].endswith("meant") for row in rows):
@@ -135,6 +136,11 @@ def _table(found: Examination, names: Names) -> Iterator[str]:
         rows.insert(
             0, ("(meant)", names.text(str(meant.prefix or meant.path)), *_facts(meant, found.wanted), "✓ meant")
         )
+    return rows
+
+
+def _table(found: Examination, names: Names) -> Iterator[str]:
+    rows = table_rows(found, names)
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(len(rows[0]) if rows else 0)]
     for row in rows:
         yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
