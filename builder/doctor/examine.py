@@ -109,6 +109,7 @@ def gather(request: Request, patient: Patient) -> tuple[Case, Disk]:
         machine=machine,
         survey=survey(disk, environments, machine, initialised=shells.initialised(disk)),
         project=project,
+        project_named=request.project is not None,
         asked=request.ides,
     )
     return cases.build(around, named=request.environment), disk

@@ -192,6 +192,8 @@ class Claim:
     variables: Mapping[str, tuple[str, Place]] = field(default_factory=dict)
     overruled: str | None = None
     """Why this is only shown: another answer wins over it."""
+    project: Path | None = None
+    """The project it is about, where that is not the one asked about."""
     choices: tuple[tuple[str, Path], ...] = ()
     """The interpreters the program has in its list already: name and path."""
 

@@ -117,6 +117,9 @@ def _roots(
     candidates += [disk.place(environ[name]) for name in ("MAMBA_ROOT_PREFIX", "CONDA_ROOT") if environ.get(name)]
     if environ.get("CONDA_EXE"):
         candidates.append(disk.place(environ["CONDA_EXE"]).parent.parent)
+    # pyenv installs condas beside its Pythons.
+    pyenv = disk.home / ".pyenv" / "versions"
+    candidates += [pyenv / name for name in disk.entries(pyenv) if re.match(r"(?:ana|mini)(?:conda|forge)|mamba", name)]
     for prefix in registered:
         candidates.append(prefix.parent.parent if prefix.parent.name == "envs" else prefix)
     roots: dict[Path, CondaRoot] = {}
@@ -155,8 +158,9 @@ def _others(disk: Disk, environ: Mapping[str, str]) -> Iterator[Path]:
         if environ.get(name):
             yield disk.place(environ[name])
     if disk.project is not None:
-        for name in (".venv", "venv", "env", ".conda"):
-            yield disk.project / name
+        for name in disk.entries(disk.project):
+            if "env" in name.lower() or name == ".conda":
+                yield disk.project / name
         for name in disk.entries(disk.project / ".pixi" / "envs"):
             yield disk.project / ".pixi" / "envs" / name
     for folder in (".virtualenvs", ".venvs", "envs", ".pyenv/versions", ".local/share/uv/python"):

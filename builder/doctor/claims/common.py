@@ -29,6 +29,8 @@ class Surroundings:
     machine: Machine
     survey: Survey
     project: Path | None
+    project_named: bool = False
+    """Whether the user named the project, and it is not just where the doctor was started."""
     asked: frozenset[Ide] | None = None
     """The programs of `--ide`; None for all."""
 

@@ -79,11 +79,12 @@ def _orphan_claims(around: Surroundings, project: Path) -> list[Claim]:
 def _project_claims(around: Surroundings, product: Product, project: Path) -> list[Claim]:
     found: list[Claim] = []
     named = _project_sdk(around, project)
+    other = project if around.project is None else None
     if named is not None:
         name, place = named
         found.append(_sdk_claim(around, product, name=name, place=place, what=f"project {project.name}"))
     found += _run_claims(around, product, project, named[0] if named else "")
-    return found
+    return [replace(claim, project=other) for claim in found]
 
 
 def _project_sdk(around: Surroundings, project: Path) -> tuple[str, Place] | None:

@@ -86,7 +86,7 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         return None  # an environment, and nobody could look whether it has what is wanted
     if claim.ide is Ide.JUPYTER and not _kernel_counts(case, claim):
         return None
-    level = Level.PROBLEM if _concerns(case, interpreter) else Level.NOTE
+    level = Level.PROBLEM if _concerns(case, claim, interpreter) else Level.NOTE
     return Diagnosis(
         check=_check(claim, gone=False),
         klass="A" if level is Level.PROBLEM else "F",
@@ -114,17 +114,22 @@ def _kernel_counts(case: Case, claim: Claim) -> bool:
     return prefix is not None and name == prefix.name.lower()
 
 
-def _concerns(case: Case, interpreter: Interpreter) -> bool:
-    """Whether the project is one that needs what is wanted. It is not, if its own imports say so, or if the
-    interpreter is the project's or the terminal's own and nothing but a guess speaks for another."""
-    if case.wanted in case.project.uses:
+def _concerns(case: Case, claim: Claim, interpreter: Interpreter) -> bool:
+    """Whether the program is meant to run what is wanted.
+
+    It is not, if the project's own imports say so; nor, where only a guess says which environment is meant and the
+    user named no project, if the interpreter is a project's own or the one of the terminal.
+    """
+    if claim.project is None:
+        if case.wanted in case.project.uses:
+            return True
+        if case.project.judged and not case.project.uses:
+            return False
+    if case.meant is not None and case.meant.explicit and claim.project is None:
         return True
-    if case.project.judged and not case.project.uses:
-        return False
-    if case.meant is not None and case.meant.explicit:
-        return True
-    project, prefix = case.around.project, interpreter.prefix
-    if project is not None and prefix is not None and prefix.is_relative_to(project):
+    folder, prefix = claim.project or case.around.project, interpreter.prefix
+    own = folder is not None and prefix is not None and prefix.is_relative_to(folder)
+    if own and not case.around.project_named:
         return False
     active = case.terminal
     is_base = any(root.prefix == prefix for root in case.around.survey.condas)
