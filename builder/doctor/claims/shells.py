@@ -38,6 +38,11 @@ _CONDA: Final = (
         r"""^\s*export\s+PATH=["']?((?:/|~|\$HOME|\$\{HOME\})[^"':]*(?:conda|forge|mamba)[^"':/]*)/(?:bin|condabin):"""
     ),
 )
+_SOURCED: Final = re.compile(
+    r"""^(?:\[.*\]\s*&&\s*)?(?:source|\.)\s+["']?((?:~|\$HOME|\$\{HOME\}|/)[^\s"';&|$*]+)["']?\s*(?:#.*)?$"""
+)
+#: Files that source files that source files: so deep are they followed.
+_DEEPEST: Final = 3
 #: What opens a condition, a loop, or a function, whose body runs only when it is called.
 _OPENS: Final = re.compile(r"(?:if|for|while|case|switch|function)\b|[\w-]+\s*\(\)\s*\{")
 #: Variables that change what Python or conda does.
@@ -138,12 +143,13 @@ def _files(around: Surroundings, name: str) -> Iterator[Path]:
         yield home / file
 
 
-def _lines(around: Surroundings, file: Path) -> Iterator[tuple[str, Place, bool]]:
+def _lines(around: Surroundings, file: Path, *, outer: int = 0, nested: int = 0) -> Iterator[tuple[str, Place, bool]]:
     """The lines that do something, with their place and whether they are inside a condition.
 
-    `conda init`'s own block is full of conditions that all lead to the same; they do not count as such.
+    `conda init`'s own block is full of conditions that all lead to the same; they do not count as such. A file that is
+    sourced by its plain name is read where it is sourced.
     """
-    depth = 0
+    depth = outer
     outside: int | None = None
     """How deep the block of `conda init` lies, while inside it."""
     text = around.disk.text(file) or ""
@@ -158,8 +164,17 @@ def _lines(around: Surroundings, file: Path) -> Iterator[tuple[str, Place, bool]
         if opens(line):
             depth += 1
         yield line[:2000], Place(file=file, line=number), (depth if outside is None else outside) > 0
+        other = sourced(line[:2000])
+        if other is not None and nested < _DEEPEST and around.disk.place(other) != file:
+            yield from _lines(around, around.disk.place(other), outer=depth, nested=nested + 1)
         if closes(line):
             depth = max(0, depth - 1)
+
+
+def sourced(line: str) -> str | None:
+    """The file a line sources, where it is written out; None for conda's own script, which is recognised as such."""
+    found = _SOURCED.search(line)
+    return None if found is None or "/etc/profile.d/" in found[1] else found[1]
 
 
 def opens(line: str) -> bool:
@@ -173,7 +188,7 @@ def closes(line: str) -> bool:
 
 def tells(line: str) -> bool:
     """Whether a line does a thing that is read: it initialises a conda, activates, or sets an alias or a variable."""
-    if any(pattern.search(line) for pattern in (*_CONDA, _ALIAS)) or _ACTIVATE.match(line):
+    if any(pattern.search(line) for pattern in (*_CONDA, _ALIAS, _SOURCED)) or _ACTIVATE.match(line):
         return True
     names = [found[1] for part in line.split(";") if (found := _EXPORT.fullmatch(part.strip()))]
     return bool(names) and all(name in WATCHED for name in names)

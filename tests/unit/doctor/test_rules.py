@@ -317,3 +317,46 @@ def test_another_framework_is_asked_about_where_the_project_uses_it(home: Path) 
     (home / CODE).mkdir(parents=True)
     found = _examined(home)
     assert (found.wanted, _said(found)) == ("torch", [])
+
+
+# -- shells ------------------------------------------------------------------------------------------------------
+
+
+def _new_shell(home: Path) -> str | None:
+    found = _examined(home, project=None)
+    return next((claim.written for claim in found.claims if claim.who == "new shell"), None)
+
+
+def test_sourced_files_are_read_where_they_are_sourced(home: Path) -> None:
+    make_environment(home, prefix="miniconda3", conda=True)
+    _write(home / "dotfiles/conda.zsh", '. "/Users/anna/miniconda3/etc/profile.d/conda.sh"\n')
+    _write(home / ".zshrc", "source ~/dotfiles/conda.zsh # mine\nsource ~/.zshrc\n")
+    assert _new_shell(home) == str(home / "miniconda3")
+    _write(home / ".zshrc", '[ -f ~/x ] && source "$HOME/dotfiles/conda.zsh"\n. ~/miniforge3/etc/profile.d/conda.sh\n')
+    assert _new_shell(home) == str(home / "miniforge3")
+
+
+def test_the_last_conda_that_is_there_wins(home: Path) -> None:
+    _write(home / ".zshrc", ". ~/miniforge3/etc/profile.d/conda.sh\n. ~/anaconda3/etc/profile.d/conda.sh\n")
+    assert _new_shell(home) == str(home / "miniforge3")
+
+
+def test_what_a_condition_or_a_function_decides_is_not_taken_for_sure(home: Path) -> None:
+    body = "export PYTHONPATH=/usr/local/lib/python3.9/site-packages\n"
+    _write(home / ".zshrc", f'if [ "$(arch)" = i386 ]; then\n{body}fi\nold() {{\n{body}}}\n')
+    assert not _examined(home).problems
+    _write(home / ".zshrc", f"if true; then :; fi\n{body}")
+    assert _checks(_examined(home)) == ["env.pythonpath"]
+    _write(home / ".zshrc", f"{body}unset PYTHONPATH\n")
+    assert not _examined(home).problems
+    _write(home / ".zshrc", f"# {body}")
+    assert not _examined(home).problems
+
+
+def test_bash_reads_one_profile_and_zsh_none_of_them(home: Path) -> None:
+    _write(home / ".profile", "export KERAS_BACKEND=jax\n")
+    _write(home / ".bash_profile", "export EDITOR=vi\n")
+    assert not _examined(home, machine=MAC | {"shell": "/bin/bash"}).problems
+    assert not _examined(home).problems
+    (home / ".bash_profile").unlink()
+    assert _checks(_examined(home, machine=MAC | {"shell": "/bin/bash"})) == ["keras.settings"]
