@@ -53,6 +53,7 @@ LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&
             b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><application>&e;</application>',
             "XML with a DTD or entities, which no IDE writes",
         ),
+        (b'<!DOCTYPE x SYSTEM "x.dtd"><application/>', "XML with a DTD or entities, which no IDE writes"),
         (b"<application><component>", "not well-formed XML (line 1)"),
         (b"\xff\xfe\x00nonsense", "not well-formed XML (line 1)"),
         (b"<a>" * 2000, "more or deeper elements than any IDE writes"),
@@ -153,6 +154,22 @@ def test_names_cannot_act_on_the_terminal(home: Path) -> None:
     assert harmless(name) == "evil\\x1b[2J\\n<b>\\u202e; No problem found"
     assert name_of("ml-m1") == "ml-m1"
     assert name_of("two words") == "“two words”"
+
+
+def test_paths_cannot_act_on_the_terminal_either(home: Path) -> None:
+    odd = home / "p\x1b[2J\r\nMost likely cause: nothing"
+    (odd / ".idea").mkdir(parents=True)
+    (odd / ".idea" / "misc.xml").write_text(
+        '<project><component name="ProjectRootManager" project-jdk-name="gone"/></project>'
+    )
+    (home / JETBRAINS / "jdk.table.xml").write_text('<application><component name="ProjectJdkTable"/></application>')
+    patient = Patient(home=home, cwd=home, machine=from_json(MAC, where="test"))
+    found = examine(Request(project=odd, static=True), patient)
+    assert found.problems
+    text = render(found, names=Names(home), verbose=True)
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert not any(line.startswith("Most likely cause: nothing") for line in text.splitlines())
 
 
 def test_an_unreadable_folder_is_a_skip(home: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from builder.doctor.examine import Patient, Request, examine
 from builder.doctor.machine import from_json
-from builder.doctor.model import Examination, Ide
+from builder.doctor.model import Examination, Ide, Kind, Presence
 from tests.unit.doctor.homes import binary, make_application, make_environment, write_row
 
 if TYPE_CHECKING:
@@ -360,3 +360,25 @@ def test_bash_reads_one_profile_and_zsh_none_of_them(home: Path) -> None:
     assert not _examined(home).problems
     (home / ".bash_profile").unlink()
     assert _checks(_examined(home, machine=MAC | {"shell": "/bin/bash"})) == ["keras.settings"]
+
+
+def test_two_condas_under_a_condition_have_no_winner(home: Path) -> None:
+    make_environment(home, prefix="miniconda3", conda=True)
+    one, other = (f". ~/{name}/etc/profile.d/conda.sh\n" for name in ("miniforge3", "miniconda3"))
+    _write(home / ".zshrc", f'if [ "$(arch)" = arm64 ]; then\n{one}else\n{other}fi\n')
+    assert _new_shell(home) is None
+
+
+def test_a_name_that_one_of_two_ides_knows_is_no_problem(home: Path) -> None:
+    _write(home / PYCHARM / "jdk.table.xml", _table(("ml", "$USER_HOME$/miniforge3/envs/ml/bin/python")))
+    _write(home / PYCHARM.replace("PyCharm", "DataSpell") / "jdk.table.xml", _table(("x", "/usr/bin/python3")))
+    _write(home / "p/.idea/misc.xml", _misc("ml"))
+    assert not _examined(home).problems
+    assert _checks(_examined(home, "dataspell")) == ["ide.name-unknown"]
+
+
+def test_a_link_to_a_python_elsewhere_is_not_gone(home: Path) -> None:
+    make_environment(home, prefix="p/.venv", kind="venv", packages=KERAS, link="/opt/homebrew/bin/python3.11")
+    found = _examined(home)
+    assert found.meant is not None
+    assert (found.meant.interpreter.presence, found.meant.interpreter.kind) == (Presence.PRESENT, Kind.VENV)
