@@ -7,11 +7,19 @@ extension in the *workspace's*; a setting is read only while nothing is picked. 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
+from builder.doctor.claims.vscode_settings import (
+    Settings,
+    expanded,
+    folder_of,
+    profile_of,
+    settings_of,
+    translated_terminal,
+    variables_of,
+    workspace_files,
+)
 from builder.doctor.formats import DATABASE_LIMIT, FormatError, vscode_row
 from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
 
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.doctor.claims.common import Surroundings
-    from builder.doctor.formats import Document
 
 #: Folder of its settings → (which IDE, its name, its application on macOS, its folder of extensions).
 _APPS: Final[dict[str, tuple[Ide, str, str, str]]] = {
@@ -60,24 +67,6 @@ class _Answer:
     picked: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Settings:
-    """A settings file and its scope, the strongest first in a list of them."""
-
-    scope: str
-    file: Path
-    document: Document
-    nested: bool = False
-    """In a `.code-workspace` the settings are one level down."""
-
-    def get(self, key: str) -> Any:
-        values = self.document.get("settings") if self.nested else self.document.value
-        return values.get(key) if isinstance(values, dict) else None
-
-    def place(self, key: str) -> Place:
-        return Place(file=self.file, line=self.document.line(key), key=key)
-
-
 def read(around: Surroundings) -> list[Claim]:
     """The claims of every installed VS Code and fork about the project (without one: about an empty window)."""
     found: list[Claim] = []
@@ -114,10 +103,10 @@ def _settings_only(around: Surroundings) -> list[Claim]:
 
 
 def _claims(around: Surroundings, app: _App) -> list[Claim]:
-    profile = _profile(around, app)
-    settings = list(_settings(around, app, profile))
-    translated, why, where = _translated_terminal(around, settings)
-    variables = _variables(around, settings)
+    profile = profile_of(around, app.user)
+    settings = list(settings_of(around, app.user, profile))
+    translated, why, where = translated_terminal(around, settings)
+    variables = variables_of(around, settings)
     found: list[Claim] = []
     for answer, system in _answers(around, app, profile, settings):
         interpreter = around.environments.of(answer.path)
@@ -185,7 +174,7 @@ def _automatic(around: Surroundings) -> Interpreter | None:
 
 
 def _answers(
-    around: Surroundings, app: _App, profile: Path | None, settings: list[_Settings]
+    around: Surroundings, app: _App, profile: Path | None, settings: list[Settings]
 ) -> list[tuple[_Answer, str]]:
     classic = _classic(around, app, profile, settings)
     governs = next(
@@ -206,7 +195,7 @@ def _answers(
     return [(classic, "Python extension"), (modern, "Python Environments extension")]
 
 
-def _classic(around: Surroundings, app: _App, profile: Path | None, settings: list[_Settings]) -> _Answer | None:
+def _classic(around: Surroundings, app: _App, profile: Path | None, settings: list[Settings]) -> _Answer | None:
     """The Python extension's order: folder pick, folder setting, workspace pick, workspace setting, user setting."""
     for state in [folder for folder in (profile, app.user) if folder is not None]:
         file = state / "globalStorage" / "state.vscdb"
@@ -214,7 +203,7 @@ def _classic(around: Surroundings, app: _App, profile: Path | None, settings: li
         picks = [(around.project, "WORKSPACE_FOLDER_INTERPRETER_PATH_")]
         if around.project is not None:
             picks += [
-                (workspace, "WORKSPACE_INTERPRETER_PATH_") for workspace in _workspace_files(around, around.project)
+                (workspace, "WORKSPACE_INTERPRETER_PATH_") for workspace in workspace_files(around, around.project)
             ]
         for folder, prefix in picks:
             key, value = _pick(around, row, folder, prefix)
@@ -238,18 +227,18 @@ def _pick(around: Surroundings, row: Mapping[str, Any] | None, folder: Path | No
     return "", ""
 
 
-def _by_setting(around: Surroundings, settings: list[_Settings]) -> _Answer | None:
+def _by_setting(around: Surroundings, settings: list[Settings]) -> _Answer | None:
     for scope in settings:
         value = scope.get(_SETTING)
         if isinstance(value, str) and value not in ("", "python"):
-            path = _expand(around, value)
+            path = expanded(around, value)
             if path is None:
                 return None
             return _Answer(written=value, path=path, places=(scope.place(_SETTING),), picked=False)
     return None
 
 
-def _modern(around: Surroundings, app: _App, settings: list[_Settings]) -> _Answer | None:
+def _modern(around: Surroundings, app: _App, settings: list[Settings]) -> _Answer | None:
     """The Python Environments extension's order: pythonProjects, defaultEnvManager, then the setting of a path.
 
     With a manager named, its stored pick counts; without one it takes CONDA_PREFIX of VS Code's own process, which no
@@ -265,12 +254,12 @@ def _modern(around: Surroundings, app: _App, settings: list[_Settings]) -> _Answ
     return None
 
 
-def _manager(around: Surroundings, settings: list[_Settings]) -> tuple[str | None, tuple[Place, ...]]:
+def _manager(around: Surroundings, settings: list[Settings]) -> tuple[str | None, tuple[Place, ...]]:
     for scope in settings:
         projects = scope.get("python-envs.pythonProjects")
         for entry in projects if isinstance(projects, list) else ():
             if isinstance(entry, dict) and isinstance(entry.get("path"), str) and around.project is not None:
-                folder = _expand(around, entry["path"] or ".")
+                folder = expanded(around, entry["path"] or ".")
                 if folder is not None and around.disk.same(folder, around.project):
                     name = str(entry.get("envManager", "")).rpartition(":")[2]
                     return name or None, (scope.place("python-envs.pythonProjects"),)
@@ -286,7 +275,7 @@ def _stored_picks(around: Surroundings, app: _App) -> Iterator[tuple[str, str, P
     storage = app.user / "workspaceStorage"
     for name in around.disk.entries(storage)[:_MOST_WORKSPACES]:
         document = around.json(storage / name / "workspace.json")
-        folder = _uri(around, document.get("folder")) if document is not None else None
+        folder = folder_of(around, document.get("folder")) if document is not None else None
         if folder is None or not around.disk.same(folder, around.project):
             continue
         file = storage / name / "state.vscdb"
@@ -316,104 +305,3 @@ def _row(around: Surroundings, file: Path, key: str) -> dict[str, Any] | None:
         except OSError as error:
             disk.skip(candidate, error.strerror or str(error))
     return None
-
-
-# -- settings ----------------------------------------------------------------------------------------------------
-
-
-def _settings(around: Surroundings, app: _App, profile: Path | None) -> Iterator[_Settings]:
-    """Folder, workspace, profile and user settings, the strongest first."""
-    if around.project is not None:
-        file = around.project / ".vscode" / "settings.json"
-        if (document := around.json(file)) is not None:
-            yield _Settings(scope="folder", file=file, document=document)
-        for workspace in _workspace_files(around, around.project):
-            if (document := around.json(workspace)) is not None and document.get("settings"):
-                yield _Settings(scope="workspace", file=workspace, document=document, nested=True)
-    for folder in (profile, app.user):
-        if folder is not None and (document := around.json(folder / "settings.json")) is not None:
-            yield _Settings(scope="user", file=folder / "settings.json", document=document)
-
-
-def _workspace_files(around: Surroundings, project: Path) -> list[Path]:
-    return [project / name for name in around.disk.entries(project) if name.endswith(".code-workspace")]
-
-
-def _profile(around: Surroundings, app: _App) -> Path | None:
-    """The folder of the named profile the project is opened with; None for the default one."""
-    document = around.json(app.user / "globalStorage" / "storage.json")
-    associations = document.get("profileAssociations") if document is not None else None
-    workspaces = associations.get("workspaces") if isinstance(associations, dict) else None
-    for uri, profile in workspaces.items() if isinstance(workspaces, dict) else ():
-        folder = _uri(around, uri)
-        if (
-            folder is not None
-            and around.project is not None
-            and isinstance(profile, str)
-            and re.fullmatch(r"[\w-]+", profile)
-            and around.disk.same(folder, around.project)
-            and around.disk.is_dir(app.user / "profiles" / profile)
-        ):
-            return app.user / "profiles" / profile
-    return None
-
-
-def _uri(around: Surroundings, uri: object) -> Path | None:
-    if not isinstance(uri, str) or not uri.startswith("file:///"):
-        return None
-    path = unquote(urlsplit(uri).path)
-    return around.disk.place(path) if "\0" not in path else None
-
-
-def _expand(around: Surroundings, value: str) -> Path | None:
-    """A setting's path with VS Code's variables put in; None for a bare command or an unknown variable."""
-    project = around.project
-    environ = around.machine.environ
-
-    def variable(found: re.Match[str]) -> str:
-        name = found[1]
-        if name.startswith("workspaceFolder") or name == "workspaceRoot":
-            return str(project) if project is not None else found[0]
-        if name == "userHome":
-            return str(around.disk.home)
-        if name.startswith("env:"):
-            known = {"HOME": str(around.disk.home)} | dict(environ)
-            return known.get(name[4:], found[0])
-        return found[0]
-
-    text = re.sub(r"\$\{([^}]*)\}", variable, value)
-    if "${" in text or ("/" not in text and "\\" not in text and text != "."):
-        return None
-    if re.match(r"[A-Za-z]:\\", text):
-        text = "/" + text  # a Windows path from a colleague's settings: it leads nowhere here
-    return around.disk.place(text, base=project)
-
-
-def _translated_terminal(
-    around: Surroundings, settings: list[_Settings]
-) -> tuple[str | None, str | None, Place | None]:
-    """Whether the default terminal profile starts its shell as x86_64 (`arch -x86_64 zsh`)."""
-    if not around.machine.is_mac:
-        return None, None, None
-    name = next((v for scope in settings if (v := scope.get("terminal.integrated.defaultProfile.osx"))), None)
-    for scope in settings:
-        profiles = scope.get("terminal.integrated.profiles.osx")
-        profile = profiles.get(name) if isinstance(profiles, dict) and isinstance(name, str) else None
-        if isinstance(profile, dict):
-            words = [str(profile.get("path", "")), *map(str, profile.get("args") or ())]
-            if words[0].rpartition("/")[2] == "arch" and any(word in ("-x86_64", "x86_64") for word in words):
-                place = scope.place("terminal.integrated.profiles.osx")
-                return "x86_64", f"its terminal profile “{name}” starts the shell as x86_64", place
-    return None, None, None
-
-
-def _variables(around: Surroundings, settings: list[_Settings]) -> dict[str, tuple[str, Place]]:
-    """Variables that VS Code adds to its terminal."""
-    found: dict[str, tuple[str, Place]] = {}
-    key = f"terminal.integrated.env.{'osx' if around.machine.is_mac else 'linux'}"
-    for scope in reversed(settings):
-        values = scope.get(key)
-        for name, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, str):
-                found[name] = (value, Place(file=scope.file, line=scope.document.line(name), key=name))
-    return found

@@ -53,6 +53,7 @@ LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&
             b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><application>&e;</application>',
             "XML with a DTD or entities, which no IDE writes",
         ),
+        (b"<!DOCTYPE application><application/>", "XML with a DTD or entities, which no IDE writes"),
         (b'<!DOCTYPE x SYSTEM "x.dtd"><application/>', "XML with a DTD or entities, which no IDE writes"),
         (b"<application><component>", "not well-formed XML (line 1)"),
         (b"\xff\xfe\x00nonsense", "not well-formed XML (line 1)"),
