@@ -70,9 +70,10 @@ def architectures(disk: Disk, path: Path) -> tuple[str, ...]:
 class Environments:
     """Interpreters by path, each looked at once. `environ` is that of the user's shell, `project` where one stands."""
 
-    def __init__(self, disk: Disk, *, environ: Mapping[str, str]) -> None:
+    def __init__(self, disk: Disk, *, environ: Mapping[str, str], is_mac: bool) -> None:
         self._disk = disk
         self._environ = environ
+        self._is_mac = is_mac
         self._known: dict[Path, Interpreter] = {}
 
     def of_prefix(self, prefix: Path) -> Interpreter:
@@ -121,7 +122,9 @@ class Environments:
         conda = _conda_records(disk, prefix)
         missing, damaged = self._missing(prefix, conda, stub=size is not None and size < _SMALLEST_INTERPRETER)
         packages = self._packages(prefix, conda)
-        slices = architectures(disk, real)
+        # A Linux binary on a Mac starts nothing, and says nothing about what the environment is for.
+        foreign = self._is_mac and disk.head(real, 4) == b"\x7fELF"
+        slices = () if foreign else architectures(disk, real)
         subdir = self._subdir(prefix, conda)
         return Interpreter(
             path=path,
@@ -270,8 +273,13 @@ class Environments:
         return found
 
     def _subdir(self, prefix: Path, conda: Mapping[str, tuple[str, str]]) -> str | None:
-        """conda's platform of the environment's Python, as its record says."""
-        return self._subdir_of(prefix, "python", conda)
+        """conda's platform of the environment's Python: as its record says, else the history of the environment."""
+        recorded = self._subdir_of(prefix, "python", conda)
+        if recorded is not None:
+            return recorded
+        history = self._disk.text(prefix / "conda-meta" / "history", limit=5_000_000) or ""
+        named = re.findall(r"^\+.*?/((?:osx|linux)-[a-z0-9]+)(?:::|/)python-\d", history, re.MULTILINE)
+        return named[-1] if named else None
 
     def _subdir_of(self, prefix: Path, name: str, conda: Mapping[str, tuple[str, str]]) -> str | None:
         if name not in conda:

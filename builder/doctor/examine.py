@@ -97,12 +97,15 @@ def apply_rules(case: Case) -> list[Diagnosis]:
 def gather(request: Request, patient: Patient) -> tuple[Case, Disk]:
     """Everything the rules need, read; and the disk it was read through, which knows what it could not read."""
     machine = patient.machine
+    if machine.foreign and not machine.system:
+        # Not said: a home with a Library is a Mac's.
+        machine = replace(machine, system="Darwin" if (patient.home / "Library").is_dir() else "Linux")
     project = request.project or _project_here(patient)
     aliases = home_aliases(patient.home, machine.environ) if machine.foreign else ()
     disk = Disk(home=patient.home, project=project, clock=patient.clock, foreign=machine.foreign, aliases=aliases)
     if machine.foreign and not aliases:
         disk.aliases = home_aliases(patient.home, {}, [disk.text(patient.home / name) or "" for name in _TELLTALES])
-    environments = Environments(disk, environ=machine.environ)
+    environments = Environments(disk, environ=machine.environ, is_mac=machine.is_mac)
     around = Surroundings(
         disk=disk,
         environments=environments,

@@ -87,9 +87,10 @@ def _other_claims(around: Surroundings) -> list[Claim]:
     """The other kernels of the user's folder: shown, and judged by name where they are called like an environment."""
     server, _ = server_environment(around)
     wanted = set(notebook_kernels(around)) or {"python3"}
+    asked = around.asked is not None and Ide.JUPYTER in around.asked
     names = {environment.prefix.name for environment in around.survey.environments if environment.prefix is not None}
     return [
-        _claim(around, spec, server, f"kernel {spec.name}", notebook=None, decisive=spec.name in names)
+        _claim(around, spec, server, f"kernel {spec.name}", notebook=None, decisive=asked or spec.name in names)
         for spec in _in_folder(around, user_folder(around) / "kernels", None)
         if spec.name not in wanted
     ]

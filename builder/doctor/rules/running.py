@@ -106,7 +106,12 @@ def _phrase(claim: Claim, meant: Meant) -> str:
 
 
 def _kernel_counts(case: Case, claim: Claim) -> bool:
-    """A kernel that no notebook names is judged only when it is called like the environment that is meant."""
+    """A kernel that no notebook names is judged only when it is called like the environment that is meant, or when
+    `--ide jupyter` asks and it is the user's only one for Python."""
+    asked = case.around.asked is not None and Ide.JUPYTER in case.around.asked
+    kernels = [other for other in case.claims if other.ide is Ide.JUPYTER and other.interpreter is not None]
+    if asked and len(kernels) == 1:
+        return True
     prefix = case.meant.interpreter.prefix if case.meant is not None else None
     name = claim.what.removeprefix("kernel ")
     if " of " in name or name == "python3":

@@ -172,7 +172,14 @@ def _is_package(case: Case, folder: Path) -> bool:
 
 def _working_directory(case: Case) -> Iterator[Diagnosis]:
     for file in case.project.shadows:
-        used = file.stem in (case.wanted, "numpy", "h5py") or file.stem in case.project.uses or case.wanted == "keras"
+        needed = {
+            case.wanted,
+            "numpy",
+            "h5py",
+            *case.project.uses,
+            *(("tensorflow",) if case.wanted == "keras" else ()),
+        }
+        used = file.stem in needed
         if used:
             yield Diagnosis(
                 check="env.working-directory",

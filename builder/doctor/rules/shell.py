@@ -1,4 +1,4 @@
-"""Class A for the shell: `conda activate NAME` of a new shell takes another environment of the same name."""
+"""Class A for the shell: what a new one activates, and what `conda activate NAME` takes in it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,44 @@ if TYPE_CHECKING:
 
 
 def diagnose(case: Case) -> Iterator[Diagnosis]:
+    yield from _same_name(case)
+    yield from _activated(case)
+
+
+def _activated(case: Case) -> Iterator[Diagnosis]:
+    """A start-up file activates another environment. Not where an IDE or the terminal runs a right one already."""
+    meant = case.meant.interpreter if case.meant is not None else None
+    setting, conda = case.shell.activates, case.shell.conda
+    if meant is None or case.meant is None or setting is None or setting.conditional or case.around.asked is not None:
+        return
+    if case.terminal is not None and case.same(case.terminal, meant):
+        return
+    if setting.value == "base" or "$" in setting.value:
+        return
+    if any(claim.decisive and claim.interpreter is not None and case.has(claim.interpreter) for claim in case.claims):
+        return
+    if "/" in setting.value:
+        prefix = case.around.disk.place(setting.value)
+    elif conda is not None:
+        prefix = Path(conda.value) / "envs" / setting.value
+    else:
+        return
+    if not case.around.environments.is_environment(prefix) or case.around.disk.same(prefix, meant.prefix or prefix):
+        return
+    found = case.around.environments.of_prefix(prefix)
+    if case.has(found):
+        return
+    yield Diagnosis(
+        check="shell.conda",
+        klass="A",
+        sentence=f"a new shell activates {case.described(found)}; {case.meant.phrase} {case.described(meant)}",
+        decided_by=(setting.place,),
+        remedy=Remedy(text="activate the other environment there, or remove the line"),
+        subject=str(prefix),
+    )
+
+
+def _same_name(case: Case) -> Iterator[Diagnosis]:
     """Only where nothing else is asked, and the shell does not run the right one already."""
     meant = case.meant.interpreter if case.meant is not None else None
     setting = case.shell.conda

@@ -139,6 +139,8 @@ def test_legacy_keras_that_is_not_there(home: Path) -> None:
 def test_a_script_named_like_a_package(home: Path) -> None:
     _write(home / "p/keras.py", "import keras\n")
     assert _checks(_examined(home)) == ["env.working-directory"]
+    (home / "p/keras.py").rename(home / "p/torch.py")
+    assert not _examined(home).problems
 
 
 def test_the_user_site_counts_for_its_own_python_only(home: Path) -> None:
@@ -382,3 +384,44 @@ def test_a_link_to_a_python_elsewhere_is_not_gone(home: Path) -> None:
     found = _examined(home)
     assert found.meant is not None
     assert (found.meant.interpreter.presence, found.meant.interpreter.kind) == (Presence.PRESENT, Kind.VENV)
+
+
+def test_what_a_new_shell_activates(home: Path) -> None:
+    make_environment(home, prefix="miniforge3/envs/old", packages={"numpy": "1.26.4"})
+    text = ". ~/miniforge3/etc/profile.d/conda.sh\nconda activate old\n"
+    _write(home / ".zshrc", text)
+    assert _checks(_examined(home)) == ["shell.conda"]
+    # Whoever works in the right one already, or whose IDE does, is not stopped by it.
+    assert not _examined(home, "pycharm").problems
+    _write(home / PYCHARM / "jdk.table.xml", _table(("ml", "$USER_HOME$/miniforge3/envs/ml/bin/python")))
+    _write(home / "p/.idea/misc.xml", _misc("ml"))
+    assert not _examined(home).problems
+    (home / "p/.idea/misc.xml").unlink()
+    _write(home / ".zshrc", text.replace("old", "ml"))
+    assert not _examined(home).problems
+
+
+def test_the_only_kernel_is_judged_when_jupyter_is_asked_about(home: Path) -> None:
+    kernel = {"argv": ["/Users/anna/miniforge3/bin/python", "-m", "ipykernel_launcher"], "language": "python"}
+    _write(home / "Library/Jupyter/kernels/keras/kernel.json", json.dumps(kernel))
+    assert _checks(_examined(home, "jupyter")) == ["jupyter.kernel"]
+    assert not _examined(home).problems
+
+
+def test_a_linux_binary_says_nothing_about_a_mac(tmp_path: Path) -> None:
+    make_environment(tmp_path, prefix="miniforge3/envs/ml", arch="elf-x86_64", packages=KERAS, subdir="osx-arm64")
+    assert not _examined(tmp_path, project=None).problems
+
+
+def test_the_platform_comes_from_the_history_where_no_record_has_it(tmp_path: Path) -> None:
+    root = make_environment(tmp_path, prefix="miniforge3/envs/ml", packages=KERAS, interpreter=False)
+    _write(root / "bin/python", "#!/bin/sh\n")
+    (root / "conda-meta/python-3.11.9-h0_0.json").write_text("{}")
+    _write(root / "conda-meta/history", "==> 2024 <==\n+conda-forge/osx-64::python-3.11.9-h0_0_cpython\n")
+    assert _checks(_examined(tmp_path, project=None)) == ["env.subdir"]
+
+
+def test_a_machine_of_which_nothing_is_said(home: Path) -> None:
+    (home / CODE).mkdir(parents=True)
+    _write(home / "p/.vscode/settings.json", '{"python.defaultInterpreterPath": "~/miniforge3/bin/python"}')
+    assert _checks(_examined(home, "vscode", machine={})) == ["ide.interpreter"]
