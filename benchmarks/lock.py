@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 
 from builder.lock.channels import Mirrors
-from builder.pipeline import Options, prepare
-from builder.project import Project
+from builder.operations.preparing import PackageOptions, prepare
+from builder.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 RECIPE = "ml-m1"
@@ -64,8 +64,8 @@ def main() -> None:
 def measure(scratch: Path, channel: str, condas: list[str], runs: int) -> None:
     project = scratch / "project"
     shutil.copytree(ROOT / "recipes", project / "recipes")
-    found = Project.find(project, state=scratch / "state")
-    ready = prepare(found, RECIPE, Options(), environ=os.environ, home=scratch)
+    workspace = Workspace.here(project=project)
+    ready = prepare(workspace, workspace.project.recipe(RECIPE), PackageOptions())
     fetch = Mirrors.parse({"conda-forge": channel}, unpack_dir=scratch / "mirror").fetch_url(
         "https://conda.anaconda.org/conda-forge"
     )

@@ -42,12 +42,13 @@ def binaries(tree: Path) -> list[Path]:
 def work(name: str, tree: Path) -> int:
     """Do one contender's work; the number of binaries it looked at."""
     if name.startswith("envbuild"):
+        from builder.checks.verification import STATIC, verified
+        from builder.environment.environment import Environment
         from builder.platforms import Subdir
-        from builder.verify.prefix import Prefix
-        from builder.verify.static import Scope, findings
+        from builder.probes.level import Level
 
-        scope = Scope.QUICK if name.endswith("quick") else Scope.FULL
-        findings(Prefix(tree, subdir=Subdir.OSX_ARM64), scope=scope)
+        level = Level.QUICK if name.endswith("quick") else Level.DEFAULT
+        verified(Environment(tree, subdir=Subdir.OSX_ARM64), host=None, user=None, level=level, needs=STATIC)
         return len(binaries(tree))
     found = binaries(tree)
     if name == "macholib":

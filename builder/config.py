@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from builder.errors import UsageError
 from builder.recipe.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
 
 class Config(Model):
@@ -24,16 +23,8 @@ class Config(Model):
     envs_dir: str | None = Field(default=None, description="Where environments are created by name.")
 
 
-def config_file(environ: Mapping[str, str]) -> Path:
-    import platformdirs
-
-    given = environ.get("ENVBUILD_CONFIG")
-    return Path(given) if given else platformdirs.user_config_path("envbuild") / "config.yaml"
-
-
-def load_config(environ: Mapping[str, str]) -> Config:
-    """The configuration, or defaults where there is no file. Raises UsageError with file and line."""
-    file = config_file(environ)
+def load_config(file: Path) -> Config:
+    """The configuration in `file`, or defaults where there is none. Raises UsageError with file and line."""
     if not file.is_file():
         return Config()
     return yamlio.validate(yamlio.load(file, error=UsageError), Config, error=UsageError)

@@ -1,39 +1,108 @@
-"""Writing files so that a reader sees the old content or the new, and never a part of either."""
+"""Reading and writing files: written whole or not at all, and read only where they are ordinary and small enough."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from builder.errors import BuildError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write UTF-8 `text` to `path` by a temporary file beside it, fsync and rename.
+    from builder.errors import EnvbuildError
 
-    Raises BuildError naming the path when the disk is full or the place is not writable; then `path` is
-    as it was. Where `path` is a symbolic link (dotfiles kept elsewhere), the file it leads to is replaced.
+
+def write_atomically(path: Path, content: str | bytes, *, follow_links: bool = False) -> None:
+    """Write `content` (text as UTF-8) to `path` so that a reader sees the old content or the new, never a part.
+
+    By a temporary file beside it, fsync and rename. Raises BuildError naming the path when the disk is full, the place
+    is not writable, or `path` is something else than an ordinary file; then it is as it was. A symbolic link is
+    refused, since what it leads to may be anybody's, unless `follow_links` (for the user's own settings, which some
+    keep elsewhere): then the file that it leads to is replaced.
     """
     try:
-        path = path.resolve()
+        if follow_links:
+            path = path.resolve()
+        data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        if path.is_char_device() and not path.is_symlink():
+            path.write_bytes(data)  # /dev/null: written to, and never replaced
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with atomically(path) as stream:
+            stream.write(data)
     except OSError as error:
         raise BuildError(
             f"cannot write {path}: {error.strerror}", hint="free space there, or make the folder writable"
         ) from None
+
+
+@contextlib.contextmanager
+def atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file to fill, which takes the place of `path` once the block has ended well.
+
+    For what is too large for `write_atomically`. Raises OSError, and BuildError where `path` is no ordinary file.
+    """
+    _refuse_strange(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w+b") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_ordinary(path: Path, *, limit: int, error: type[EnvbuildError]) -> bytes:
+    """The content of an ordinary file of at most `limit` bytes.
+
+    Raises `error` for a device or a FIFO (which might never end), for what is larger, and for what cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise error(f"not an ordinary file but {_kind(os.fstat(handle).st_mode)}", file=path)
+            content = stream.read(limit + 1)
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", file=path) from None
+    if len(content) > limit:
+        raise error(f"larger than {limit:,} bytes; that is no file of ours", file=path)
+    return content
+
+
+def _refuse_strange(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        # Not there yet; or the place will say itself why it cannot be written to.
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise BuildError(
+            f"cannot write {path}: it is {_kind(mode)}",
+            hint=f"name another file, or remove this one first: rm {path}"
+            if stat.S_ISLNK(mode)
+            else "name an ordinary file",
+        )
+
+
+def _kind(mode: int) -> str:
+    kinds: dict[Any, str] = {
+        stat.S_ISDIR: "a folder",
+        stat.S_ISLNK: "a symbolic link",
+        stat.S_ISFIFO: "a pipe",
+        stat.S_ISSOCK: "a socket",
+    }
+    return next((kind for test, kind in kinds.items() if test(mode)), "a device")
 
 
 def _umask() -> int:

@@ -7,10 +7,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives named tasks. A task is begun by its first `update` and ended by `done`.
+    """Receives named tasks, and what is to be said meanwhile. May be called from several threads.
 
-    `completed` and `total` are in any unit, as long as it is the same one for a task; `total` None means
-    that the end is not known.
+    A task is begun by its first `update` and ended by `done`. `completed` and `total` are in any unit, as long as
+    it is the same one for a task; `total` None means that the end is not known.
     """
 
     def update(
@@ -23,9 +23,17 @@ class Progress(Protocol):
         """While inside, nothing is drawn here; True when another program may draw on the terminal meanwhile."""
         ...
 
+    def note(self, message: str) -> None:
+        """Something worth knowing now that is no result, such as what is being waited for."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something the user should know although the work goes on. Never dropped by a user interface."""
+        ...
+
 
 class NoProgress:
-    """Draws nothing."""
+    """Draws nothing and says nothing."""
 
     def update(
         self, task: str, description: str, *, completed: float | None = None, total: float | None = None
@@ -37,3 +45,9 @@ class NoProgress:
 
     def handed_over(self) -> AbstractContextManager[bool]:
         return nullcontext(False)
+
+    def note(self, message: str) -> None:
+        """Nothing is said."""
+
+    def warn(self, message: str) -> None:
+        """Nothing is said; results carry their warnings as well."""

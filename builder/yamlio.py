@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from builder.files import read_ordinary
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,12 +39,18 @@ class Document:
     data: Any
     lines: dict[Key, int] = field(default_factory=dict)
     written: dict[Key, str] = field(default_factory=dict)
+    files: dict[Key, Path] = field(default_factory=dict)
+    """Paths that were written in another file than `file`, for a document put together from several."""
+
+    def place(self, path: Key) -> tuple[Path, int | None]:
+        """File and line of `path`, or of its nearest parent that was written."""
+        while path not in self.lines and path:
+            path = path[:-1]
+        return self.files.get(path, self.file), self.lines.get(path)
 
     def line(self, path: Key) -> int | None:
         """The line of `path`, or of its nearest parent that was written."""
-        while path not in self.lines and path:
-            path = path[:-1]
-        return self.lines.get(path)
+        return self.place(path)[1]
 
 
 class _Reader:
@@ -152,11 +160,8 @@ def too_deep(text: str) -> int | None:
 
 def _read(file: Path, error: type[EnvbuildError]) -> str:
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise error(f"larger than {_MAX_BYTES:,} bytes; that is no file of ours", file=file)
-        return file.read_text(encoding="utf-8")
-    except OSError as problem:
-        raise error(f"cannot be read: {problem.strerror}", file=file) from None
+        # As `read_text` does, every kind of line end is one.
+        return read_ordinary(file, limit=_MAX_BYTES, error=error).decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as problem:
         raise error(f"not UTF-8 text (byte {problem.start})", file=file, hint="save the file as UTF-8") from None
 
@@ -170,7 +175,8 @@ def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildErr
         problem = min(problems.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         path = _written_path(tuple(problem["loc"]), document, problem["type"])
         message, hint = _explain(problem["type"], problem["msg"], path, problem.get("input"), document, model)
-        raise error(message, file=document.file, line=document.line(path), hint=hint) from None
+        file, line = document.place(path)
+        raise error(message, file=file, line=line, hint=hint) from None
 
 
 def _written_path(location: Key, document: Document, kind: str) -> Key:
@@ -194,10 +200,16 @@ def dotted(path: Key) -> str:
 def _explain(
     kind: str, message: str, path: Key, value: Any, document: Document, model: type[BaseModel]
 ) -> tuple[str, str | None]:
-    place = dotted(path) or "the file"
+    # The place says which item of a list it is; its number would count what other files put before it.
+    place = dotted(tuple(part for part in path if isinstance(part, str))) or "the file"
     written = document.written.get(path)
     if kind == "extra_forbidden":
         return f"unknown field `{place}`", _nearest(path, model)
+    if kind == "literal_error":
+        known = message.removeprefix("Input should be ")
+        return f"`{place}`: {written if written is not None else value!r} is none of {known}", None
+    if kind == "too_long":
+        return f"`{place}` has more entries than envbuild takes: {message[:1].lower()}{message[1:]}", None
     if kind == "missing":
         return f"the field `{place}` is missing", f"add `{path[-1]}:`"
     if kind == "string_type" and isinstance(value, (int, float)) and written is not None:

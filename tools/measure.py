@@ -24,13 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from typing import TYPE_CHECKING
 
 from builder.compat.load import DATA, load_facts, read_sources, refuse_contradictions, write_compiled
-from builder.compat.measure import conda_forge, keras_runs, metadata, symbols
 from builder.platforms import Subdir
+from tools.measuring import conda_forge, keras_runs, metadata, symbols
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+SUITE = {"host": "tensorflow", "partner": "keras", "legacy": "tf-keras"}
 RUN_ON = "linux-64 (tensorflow-cpu wheels from PyPI)"
 
 
@@ -75,7 +76,7 @@ def symbol_wheels(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def write_docs(facts: Facts) -> None:
-    from builder.compat.document import documents
+    from tools.measuring.document import documents
 
     for name, text in documents(facts).items():
         file = DOCS / name
@@ -115,7 +116,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as workdir:
             keras_runs.measure(
                 keras_pairs(facts), file=DATA / "runs-keras-tensorflow.yaml", workdir=Path(workdir), today=today,
-                header={"measured_on": RUN_ON}, uv=arguments.uv,
+                header={"measured_on": RUN_ON, "suite": SUITE}, uv=arguments.uv,
             )  # fmt: skip
     facts = read_sources()
     refuse_contradictions(facts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.session import Outcome, verb
+from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @verb("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def command(_session: Session, shell: str) -> Outcome:
+def command(_session: Session, shell: str) -> Output:
     """Print the completion script of a shell.
 
     \b
@@ -29,4 +29,4 @@ def command(_session: Session, shell: str) -> Outcome:
     completion = get_completion_class(shell)
     assert completion is not None
     script = completion(cli, {}, "envbuild", "_ENVBUILD_COMPLETE").source()
-    return Outcome(result={"shell": shell, "script": script}, text=script)
+    return Output(result={"shell": shell, "script": script}, text=script)

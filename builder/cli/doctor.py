@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.cli.session import Outcome, verb
+from builder.cli.session import Output, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.files import write_atomically
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from builder.cli.session import Session
     from builder.doctor.examine import Patient, Request
     from builder.doctor.model import Examination, Ide
+    from builder.workspace import Workspace
 
 _IDES: Final = ("dataspell", "pycharm", "intellij", "vscode", "cursor", "jupyter", "spyder", "all")
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -35,6 +36,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--dry-run", is_flag=True, help="With --fix: only show what would be changed.")
 @click.option("--undo", is_flag=True, help="Put back what the last --fix changed.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before writing.")
+@click.option("--ask", "asked", metavar="TEXT|FILE|-", help="What a pasted error, traceback or log means.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check (repeatable).")
 @click.option("--skip", multiple=True, metavar="CHECK", help="All but this check (repeatable).")
 @click.option("--html", "html_file", type=_FILE, help="Write one page for a colleague.")
@@ -50,6 +52,7 @@ def command(
     machine_file: Path | None,
     collect_file: Path | None,
     bundle_file: Path | None,
+    asked: str | None,
     fix: bool,
     dry_run: bool,
     undo: bool,
@@ -60,7 +63,7 @@ def command(
     list_checks: bool,
     strict: bool,
     share: bool,
-) -> Outcome:
+) -> Output:
     """Say why Keras does not import in the IDE: who runs which Python, and which file decides.
 
     ENVIRONMENT is the one you mean, by name or folder; without it the doctor finds out which. Nothing is changed.
@@ -71,6 +74,7 @@ def command(
       envbuild doctor
       envbuild doctor ml-m1 --ide dataspell --project ~/mnist
       envbuild doctor --static --share
+      envbuild doctor ml-m1 --ask error.log
       envbuild doctor --fix --dry-run
       envbuild doctor --collect bundle.json
       envbuild doctor --from bundle.json
@@ -82,7 +86,7 @@ def command(
         chosen = selection(only, skip)
         shown = [check for check in CHECKS if check.id in chosen]
         width = max((len(check.id) for check in shown), default=0)
-        return Outcome(
+        return Output(
             result={"checks": [{"id": check.id, "class": check.klass, "catches": check.catches} for check in shown]},
             text="\n".join(f"{check.klass}  {check.id.ljust(width)}  {check.catches}" for check in shown),
         )
@@ -91,24 +95,25 @@ def command(
 
     style = _Style(strict=strict, share=share, html=html_file)
 
+    if asked is not None:
+        return _ask(session, asked, environment)
     if undo:
         from builder.doctor.fix import undo as put_back
 
-        file = put_back(_record())
-        return Outcome(result={"restored": str(file)}, text=f"{file} is as it was before the last --fix")
+        file = put_back(_record(session.workspace()))
+        return Output(result={"restored": str(file)}, text=f"{file} is as it was before the last --fix")
     if bundle_file is not None:
         others = (("--machine", machine_file), ("--collect", collect_file), ("--fix", fix), ("--dry-run", dry_run))
         if given := [name for name, value in others if value]:
             raise UsageError(f"--from and {given[0]} do not go together: a bundle is another machine's")
         return _of_bundle(session, bundle_file, only=only, skip=skip, style=style)
-    project = session.project_dir
-    if project is not None and not project.is_dir():
-        raise UsageError(f"{project}: no such folder", hint="--project takes the folder that the IDE opens")
-    machine = load(machine_file) if machine_file is not None else this_machine(session.environ)
-    patient = Patient(home=Path.home(), cwd=Path.cwd(), machine=machine)
+    workspace = session.workspace()
+    project = workspace.path(session.project_dir) if session.project_dir is not None else None
+    machine = load(machine_file) if machine_file is not None else this_machine(workspace.environ)
+    patient = Patient(home=workspace.home, cwd=workspace.cwd, machine=machine)
     request = Request(
         environment=environment,
-        project=project.absolute() if project is not None else None,
+        project=project,
         ides=_chosen(ides),
         static=static,
         only=only,
@@ -135,7 +140,7 @@ class _Style:
     html: Path | None
 
 
-def _answer(session: Session, found: Examination, home: Path, *, style: _Style) -> Outcome:
+def _answer(session: Session, found: Examination, home: Path, *, style: _Style) -> Output:
     from builder.doctor.text import Names, render
 
     names = Names(home, aliases=found.home_names, root=found.root, share=style.share)
@@ -145,7 +150,7 @@ def _answer(session: Session, found: Examination, home: Path, *, style: _Style) 
 
         write_atomically(style.html, render_page(found, names=names))
     result = found.to_json()
-    return Outcome(
+    return Output(
         result={key: names.value(value) for key, value in result.items()} if style.share else result,
         text=render(found, names=names, verbose=session.verbose, quiet=session.quiet),
         exit_code=code,
@@ -153,18 +158,37 @@ def _answer(session: Session, found: Examination, home: Path, *, style: _Style) 
     )
 
 
-def _record() -> Path:
+def _ask(session: Session, asked: str, environment: str | None) -> Output:
+    """What is known of a pasted text; 1 unless it turns out to be harmless."""
+    from builder.doctor.ask import ask, read_environment, rendered
+    from builder.doctor.pasted import given
+
+    text = given(asked, stdin=sys.stdin)
+    installed = read_environment(session.workspace().store.find(environment)) if environment is not None else None
+    answer = ask(text, environment=installed)
+    if answer.verdict == "empty":
+        raise UsageError("there is no text to look at", hint=answer.remedy)
+    harmless = answer.verdict == "harmless"
+    found = () if harmless else (ChecksFailedError(answer.cause, hint=answer.remedy),)
+    return Output(
+        result=answer.to_json(),
+        text=rendered(answer),
+        exit_code=0 if harmless else 1,
+        errors=found if session.json else (),
+    )
+
+
+def _record(workspace: Workspace) -> Path:
     """Where repairs are written down, for --undo."""
-    import platformdirs
-
-    return platformdirs.user_data_path("envbuild") / "doctor" / "repairs.json"
+    return workspace.project.state / "doctor" / "repairs.json"
 
 
-def _fix(session: Session, request: Request, patient: Patient, *, dry_run: bool, yes: bool, style: _Style) -> Outcome:
+def _fix(session: Session, request: Request, patient: Patient, *, dry_run: bool, yes: bool, style: _Style) -> Output:
     """Show the changes, ask, make them one by one, and answer with the examination after the last."""
     from builder.doctor.examine import examine
-    from builder.doctor.fix import mend, repairs, utc_now, with_automatic
+    from builder.doctor.fix import mend, repairs, with_automatic
 
+    workspace = session.workspace()
     available = repairs(request, patient)
     for repair in available:
         click.echo(harmless_lines(repair.diff()), err=True)
@@ -178,7 +202,7 @@ def _fix(session: Session, request: Request, patient: Patient, *, dry_run: bool,
         if not sys.stdin.isatty():
             raise UsageError("nothing was changed: there is no terminal to ask on", hint="add --yes, or --dry-run")
         click.confirm(f"Change {len(available)} file(s)?", abort=True, err=True)
-    done, found = mend(available, request, patient, record=_record(), now=utc_now)
+    done, found = mend(available, request, patient, record=_record(workspace), now=workspace.clock)
     for mended in done:
         kept = f" (before: {mended.backup})" if mended.backup is not None else ""
         session.note(f"{mended.outcome}: {mended.repair.file}{kept}")
@@ -194,7 +218,7 @@ def harmless_lines(text: str) -> str:
     return "\n".join(harmless(line) for line in text.splitlines())
 
 
-def _of_bundle(session: Session, file: Path, *, only: tuple[str, ...], skip: tuple[str, ...], style: _Style) -> Outcome:
+def _of_bundle(session: Session, file: Path, *, only: tuple[str, ...], skip: tuple[str, ...], style: _Style) -> Output:
     """Lay a bundle out in a folder that is gone afterwards, and judge it there."""
     import tempfile
     import time
@@ -208,7 +232,7 @@ def _of_bundle(session: Session, file: Path, *, only: tuple[str, ...], skip: tup
         return _answer(session, found, patient.home, style=style)
 
 
-def _collect(session: Session, request: Request, patient: Patient, file: Path, *, yes: bool) -> Outcome:
+def _collect(session: Session, request: Request, patient: Patient, file: Path, *, yes: bool) -> Output:
     """Show what would be in the bundle, ask, and write it."""
     from builder.doctor.bundle import collect
 
@@ -220,7 +244,7 @@ def _collect(session: Session, request: Request, patient: Patient, file: Path, *
             raise UsageError("nothing was written: there is no terminal to ask on", hint="add --yes")
         click.confirm(f"Write {file}?", abort=True, err=True)
     write_atomically(file, bundle.text())
-    return Outcome(result={"bundle": str(file), "files": names}, text=f"wrote {file}; judge it with --from {file}")
+    return Output(result={"bundle": str(file), "files": names}, text=f"wrote {file}; judge it with --from {file}")
 
 
 def _chosen(ides: tuple[str, ...]) -> frozenset[Ide] | None:

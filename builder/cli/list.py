@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from builder.cli.session import Outcome, verb
-from builder.errors import RecipeError
+from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
+    from builder.operations.listing import ListedRecipe
 
 
 @verb("list")
-def command(session: Session) -> Outcome:
+def command(session: Session) -> Output:
     """Show the recipes that can be named, whether they are locked, and which environments exist by their names.
 
     \b
@@ -24,32 +23,28 @@ def command(session: Session) -> Outcome:
     from rich.table import Table
     from rich.text import Text
 
-    from builder.config import load_config
-    from builder.install.places import environment_prefix
-    from builder.stamp import read_stamp
+    from builder.operations.listing import list_recipes
 
+    recipes = list_recipes(session.workspace()).recipes
     table = Table(box=None, pad_edge=False)
     for title in ("recipe", "platforms", "lock", "environment", "description"):
         table.add_column(title)
-    envs_dir = load_config(session.environ).envs_dir
-    entries = []
-    for name, file in session.project.recipe_files().items():
-        lock = session.project.committed_lock(name)
-        prefix = environment_prefix(name, home=Path.home(), envs_dir=envs_dir)
-        built = str(prefix) if read_stamp(prefix) else None
-        entry: dict[str, object] = {
-            "name": name,
-            "file": str(file),
-            "lock": str(lock) if lock else None,
-            "environment": built,
-        }
-        try:
-            recipe = session.project.recipe(name)
-            entry |= {"platforms": list(recipe.platforms), "description": recipe.description, "error": None}
-            marks = ["yes" if there else "–" for there in (lock, built)]
-            table.add_row(name, " ".join(recipe.platforms), *marks, Text(recipe.description))
-        except RecipeError as error:
-            entry |= {"platforms": [], "description": "", "error": error.message}
-            table.add_row(name, "", "", "", Text(f"broken: {error.message}", style="red"))
-        entries.append(entry)
-    return Outcome(result={"recipes": entries}, text=table)
+    for recipe in recipes:
+        if recipe.error is not None:
+            table.add_row(recipe.name, "", "", "", Text(f"broken: {recipe.error}", style="red"))
+            continue
+        marks = ["yes" if there else "–" for there in (recipe.lock, recipe.environment)]
+        table.add_row(recipe.name, " ".join(recipe.platforms), *marks, Text(recipe.description))
+    return Output(result={"recipes": [_json(recipe) for recipe in recipes]}, text=table)
+
+
+def _json(recipe: ListedRecipe) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "file": str(recipe.file),
+        "lock": str(recipe.lock) if recipe.lock else None,
+        "environment": str(recipe.environment) if recipe.environment else None,
+        "platforms": list(recipe.platforms),
+        "description": recipe.description,
+        "error": recipe.error,
+    }

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from builder.plan.model import Source
-from builder.platforms import TARGETS, Subdir
+from builder.platforms import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from builder.cli.session import Session
-    from builder.lock.channels import Mirrors
-    from builder.pipeline import Options, Prepared
+    from builder.operations.preparing import PackageOptions
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -24,28 +21,35 @@ F = TypeVar("F", bound="Callable[..., Any]")
 def _complete_recipe(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     from builder.cli.session import Session
 
-    return [name for name in Session(verb="completion").project.recipe_files() if name.startswith(incomplete)]
+    files = Session(verb="completion").workspace().project.recipe_files()
+    return [name for name in files if name.startswith(incomplete)]
 
 
 #: The recipe's name as the first argument.
 recipe_argument = click.argument("name", metavar="RECIPE", shell_complete=_complete_recipe)
 
+SUBDIR = click.Choice([subdir.value for subdir in TARGETS])
+
 platform_option = click.option(
-    "--platform",
-    "platforms",
-    multiple=True,
-    type=click.Choice([subdir.value for subdir in TARGETS]),
-    help="Only this platform (repeatable).",
+    "--platform", "platforms", multiple=True, type=SUBDIR, help="Only this platform (repeatable)."
+)
+
+solver_option = click.option(
+    "--solver",
+    default="rattler",
+    show_default=True,
+    metavar="NAME",
+    help="rattler (built in), or your own conda, mamba or micromamba (a name or a path).",
 )
 
 
-def source_options(function: F) -> F:
+def package_options(function: F) -> F:
     """`--source`, `--channel`, `--mirror`, `--python`: where packages come from."""
     for option in (
         click.option("--python", type=click.Path(path_type=Path), help="With --source pypi: package this interpreter."),
         click.option(
             "--mirror",
-            "mirror_pairs",
+            "mirrors",
             multiple=True,
             metavar="CHANNEL=URL",
             help="Fetch a channel from elsewhere; names and URLs stay.",
@@ -65,41 +69,8 @@ def source_options(function: F) -> F:
     return function
 
 
-solver_option = click.option(
-    "--solver",
-    default="rattler",
-    show_default=True,
-    metavar="NAME",
-    help="rattler (built in), or your own conda, mamba or micromamba (a name or a path).",
-)
+def packages(*, source: str, channels: tuple[str, ...], python: Path | None) -> PackageOptions:
+    """The values of `package_options` as operations take them; mirrors belong to the workspace."""
+    from builder.operations.preparing import PackageOptions
 
-
-def pipeline_options(
-    *, source: str, channels: tuple[str, ...], platforms: tuple[str, ...], python: Path | None
-) -> Options:
-    from builder.pipeline import Options
-
-    return Options(
-        source=Source(source),
-        channels=channels,
-        platforms=tuple(Subdir(platform) for platform in platforms),
-        python=python,
-    )
-
-
-def prepared(session: Session, name: str, options: Options) -> Prepared:
-    """The recipe up to its rendered files; warnings of the choice go to stderr."""
-    from builder.pipeline import prepare
-
-    result = prepare(session.project, name, options, environ=os.environ, home=Path.home())
-    for warning in result.warnings:
-        session.warn(warning)
-    return result
-
-
-def mirrors(session: Session, pairs: tuple[str, ...]) -> Mirrors:
-    from builder.config import load_config
-    from builder.pipeline import mirrors as from_pairs
-
-    configured = load_config(session.environ).mirrors
-    return from_pairs(pairs, configured, unpack_dir=session.project.state / "mirrors")
+    return PackageOptions(source=Source(source), channels=channels, python=python)

@@ -19,21 +19,22 @@ import click
 from builder.errors import BuildError, EnvbuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console, RenderableType
 
-    from builder.project import Project
+    from builder.cli.progress import SessionProgress
+    from builder.workspace import Workspace
 
 JSON_FORMAT: Final = 1
-#: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented outcomes.
+#: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented endings.
 EXIT_INTERNAL: Final = 70
 #: What the operating system says of a disk or a folder, and not of a mistake in here.
 _REFUSALS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Output:
     """What a verb gives back: the JSON `result`, what to show instead on a terminal, and the exit code.
 
     `text` is printed to stdout without `--json`: a string as it is, anything else through rich.
@@ -57,7 +58,7 @@ class Session:
     color: bool | None = None
     """None: decided by the terminal, `NO_COLOR` and `CI`."""
     project_dir: Path | None = None
-    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     @cached_property
     def err(self) -> Console:
@@ -98,22 +99,30 @@ class Session:
             click.echo(message, err=True)
 
     @cached_property
-    def project(self) -> Project:
-        import platformdirs
+    def progress(self) -> SessionProgress:
+        from builder.cli.progress import SessionProgress
 
-        from builder.project import Project
+        return SessionProgress(self)
 
-        state = platformdirs.user_data_path("envbuild")
-        return Project.find(Path.cwd(), state=state, given=self.project_dir)
+    def workspace(self, *, mirrors: tuple[str, ...] = ()) -> Workspace:
+        """The workspace of this run; `mirrors` are `CHANNEL=URL` of the command line. Raises UsageError."""
+        from builder.workspace import Workspace
+
+        return Workspace.here(project=self.project_dir, mirrors=mirrors, progress=self.progress)
+
+    def close(self) -> None:
+        """End what is being drawn on the terminal."""
+        if "progress" in self.__dict__:
+            self.progress.close()
 
 
-def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], click.Command]:
-    """Decorator: a function `(session, **options) -> Outcome` becomes the click command `name`.
+def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Output]], click.Command]:
+    """Decorator: a function `(session, **options) -> Output` becomes the click command `name`.
 
     The docstring is the help text; put examples after a line holding `\\b`.
     """
 
-    def decorate(function: Callable[..., Outcome]) -> click.Command:
+    def decorate(function: Callable[..., Output]) -> click.Command:
         @click.option(
             "--project", "project_dir", type=click.Path(path_type=Path), help="Folder with recipes/ and environments/."
         )
@@ -124,7 +133,7 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], cli
         @functools.wraps(function)
         def command(
             *, project_dir: Path | None, as_json: bool, quiet: bool, verbose: bool, no_color: bool, **options: Any
-        ) -> Outcome:
+        ) -> Output:
             session = Session(
                 verb=name,
                 json=as_json,
@@ -133,9 +142,12 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Outcome]], cli
                 color=_color(no_color=no_color),
                 project_dir=project_dir,
             )
-            outcome = function(session, **options)
-            _show(session, outcome)
-            return outcome
+            try:
+                output = function(session, **options)
+            finally:
+                session.close()
+            _show(session, output)
+            return output
 
         settings = {"help_option_names": ["-h", "--help"]}
         return click.command(name, cls=click.Command, context_settings=settings, **attributes)(command)
@@ -148,20 +160,20 @@ def _color(*, no_color: bool) -> bool | None:
     return False if no_color or os.environ.get("NO_COLOR") else None
 
 
-def _show(session: Session, outcome: Outcome) -> None:
+def _show(session: Session, output: Output) -> None:
     if session.json:
-        click.echo(_envelope(session.verb, outcome.exit_code, outcome.result, outcome.errors))
+        click.echo(_envelope(session.verb, output.exit_code, output.result, output.errors))
         return
-    if isinstance(outcome.text, str):
-        click.echo(outcome.text)
-    elif outcome.text is not None and sys.stdout.isatty():
-        session.out.print(outcome.text)
-    elif outcome.text is not None:
+    if isinstance(output.text, str):
+        click.echo(output.text)
+    elif output.text is not None and sys.stdout.isatty():
+        session.out.print(output.text)
+    elif output.text is not None:
         # rich fills the cells of a table up with spaces, which a pipe has no use for.
         with session.out.capture() as drawn:
-            session.out.print(outcome.text)
+            session.out.print(output.text)
         click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
-    for error in outcome.errors:
+    for error in output.errors:
         _print_error(error.message, error.hint, color=session.color)
 
 
@@ -192,11 +204,13 @@ def _interrupt(_signal: int, _frame: object) -> None:
 def run(command: click.Command, arguments: Sequence[str]) -> int:
     """Run the command line; every way it can end is turned into output and an exit code here."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        # What whoever started us ignores (`nohup`), stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
-        outcome = command.main(list(arguments), prog_name="envbuild", standalone_mode=False)
-        return outcome.exit_code if isinstance(outcome, Outcome) else int(outcome or 0)
+        output = command.main(list(arguments), prog_name="envbuild", standalone_mode=False)
+        return output.exit_code if isinstance(output, Output) else int(output or 0)
     except EnvbuildError as error:
         return _fail(name, arguments, error)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.cli.session import Outcome, verb
+from builder.cli import options
+from builder.cli.session import Output, verb
 from builder.errors import ChecksFailedError, UsageError
-from builder.files import write_atomically
-from builder.platforms import TARGETS, Subdir
-from builder.verify.progress import Level
-from builder.verify.static.text import plural
+from builder.wording import plural
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
-    from builder.verify.finding import Report
+    from builder.finding import Report
 
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -24,10 +22,13 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 @verb("verify")
 @click.argument("environment")
-@click.option("--quick", "level", flag_value="quick", help="Only what takes about 10 seconds.")
-@click.option("--full", "level", flag_value="full", help="Also what is slow: long trainings, every operation.")
+@click.option("--quick", is_flag=True, help="Only what takes about 10 seconds.")
+@click.option("--full", is_flag=True, help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
-@click.option("--platform", type=click.Choice([subdir.value for subdir in TARGETS]), help="Judge it for this platform.")
+@click.option("--platform", type=options.SUBDIR, help="Judge it for this platform.")
+@click.option(
+    "--macos", metavar="VERSION", help="Judge it for this macOS (default: the recipe's oldest, or this Mac's)."
+)
 @click.option("--against", type=_FILE, metavar="REPORT", help="Show what changed since this report (of --json).")
 @click.option("--html", "html_file", type=_FILE, help="Write one self-contained page.")
 @click.option("--junit", "junit_file", type=_FILE, help="Write JUnit XML, for CI services.")
@@ -36,14 +37,16 @@ def command(
     session: Session,
     *,
     environment: str,
-    level: str | None,
+    quick: bool,
+    full: bool,
     only_static: bool,
     platform: str | None,
+    macos: str | None,
     against: Path | None,
     html_file: Path | None,
     junit_file: Path | None,
     timeout: float | None,
-) -> Outcome:
+) -> Output:
     """Prove that an environment works: read its binaries, then run it.
 
     ENVIRONMENT is the name of an environment or the path of a prefix (or of a folder of unpacked wheels).
@@ -57,67 +60,31 @@ def command(
       envbuild verify ml-m1 --json > report.json
       envbuild verify ml-m1 --against report.json --html report.html
     """
-    from builder.config import load_config
-    from builder.verify import verify
-    from builder.verify.report.compare import compare, load
-    from builder.verify.report.text import render
+    from builder.operations.verifying import VerifyRequest, verify
+    from builder.platforms import Subdir
+    from builder.probes.level import Level
+    from builder.report.text import render
 
-    prefix = find_prefix(environment, home=Path.home(), envs_dir=load_config(session.environ).envs_dir)
-    earlier = load(against) if against is not None else None
-    chosen = Level(level or "default")
-    subdir = Subdir(platform) if platform else None
-    with status_line(session) as tell:
-        report = verify(
-            prefix,
-            level=chosen,
-            runtime=not only_static,
-            subdir=subdir,
-            progress=tell,
-            limit=timeout,
-        )
-    comparison = compare(earlier, report) if earlier is not None else None
-    if html_file is not None:
-        from builder.verify.prefix import Prefix
-        from builder.verify.report.html import render as render_html
-        from builder.verify.static import drawing
-
-        _write(html_file, render_html(report, drawing=drawing(Prefix(prefix, subdir=subdir)), comparison=comparison))
-    if junit_file is not None:
-        from builder.verify.report.junit import render as render_junit
-
-        _write(junit_file, render_junit(report))
-    return Outcome(
+    if quick and full:
+        raise UsageError("--quick and --full contradict each other", hint="leave one of the two out")
+    request = VerifyRequest(
+        environment=environment,
+        level=Level.QUICK if quick else Level.FULL if full else Level.DEFAULT,
+        only_static=only_static,
+        platform=Subdir(platform) if platform else None,
+        macos=macos,
+        limit=timeout,
+        against=against,
+        html=html_file,
+        junit=junit_file,
+    )
+    verified = verify(session.workspace(), request)
+    report, comparison = verified.report, verified.comparison
+    return Output(
         result=report.to_json() | ({"comparison": comparison.to_json()} if comparison is not None else {}),
         text=render(report, details=session.verbose, comparison=comparison),
         exit_code=0 if report.ok else 1,
         errors=_errors(report) if session.json else (),
-    )
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        write_atomically(file, text)
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be written ({error.strerror or error})") from error
-
-
-def find_prefix(environment: str, *, home: Path, envs_dir: str | None) -> Path:
-    """The folder meant: an environment of that name, else a folder of that name or path. Raises UsageError."""
-    from builder.install.places import environment_prefix
-
-    path = Path(environment).expanduser()
-    if "/" in environment or environment.startswith((".", "~")):
-        if not path.is_dir():
-            raise UsageError(f"{environment}: no such folder")
-        return path.resolve()
-    named = environment_prefix(environment, home=home, envs_dir=envs_dir)
-    if named.is_dir():
-        return named
-    if path.is_dir():
-        return path.resolve()
-    raise UsageError(
-        f"there is no environment {environment!r} in {named.parent}, and no folder of that name here",
-        hint=f"`envbuild create {environment}` builds it; `envbuild list` shows the recipes",
     )
 
 
@@ -128,26 +95,3 @@ def _errors(report: Report) -> tuple[ChecksFailedError, ...]:
     if not failed:
         return (ChecksFailedError("nothing could be checked", hint="name an environment, or the folder of one"),)
     return (ChecksFailedError(plural(failed, "check") + " failed", hint="each finding names its remedy"),)
-
-
-class status_line:  # noqa: N801 - used as a context manager function
-    """A moving line on stderr with what is being checked, where one may be drawn; notes with `--verbose` otherwise."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._status = session.err.status("reading the environment") if session.live else None
-
-    def __enter__(self) -> status_line:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def __call__(self, phrase: str) -> None:
-        if self._status is not None:
-            self._status.update(phrase)
-        else:
-            self._session.detail(phrase)

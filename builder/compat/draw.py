@@ -1,11 +1,10 @@
-"""A grid as a heat map: SVG for the documentation, and a page of its own for `envbuild compat --html`."""
+"""A grid as a heat map: SVG for the documentation, and a page of its own for `envbuild compat --html FILE`."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from builder.compat.fit import display
 from builder.compat.tables import LEGEND
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ def svg(grid: Grid) -> str:
         f"<title>{escape(grid.title)}</title>",
         f"<rect width='{width}' height='{height}' fill='#ffffff'/>",
         f"<text x='12' y='22' font-size='15' font-weight='600' fill='#1c2126'>{escape(grid.title)}</text>",
-        f"<text x='12' y='40' fill='#5a626b'>rows: {escape(display(grid.row))}, columns: "
-        f"{escape(display(grid.column))}</text>",
+        f"<text x='12' y='40' fill='#5a626b'>rows: {escape(grid.row)}, columns: {escape(grid.column)}</text>",
     ]
     for index, column in enumerate(grid.columns):
         x = left + _CELL * index + _CELL // 2 + 4
@@ -56,7 +54,7 @@ def svg(grid: Grid) -> str:
             fill, ink = COLOURS[cell.state]
             x = left + _CELL * index
             parts.append(
-                f"<g><title>{escape(f'{display(grid.row, row)} × {display(grid.column, column)}: {cell.statement}')}"
+                f"<g><title>{escape(f'{_pair(grid, row, column)}: {cell.statement}')}"
                 f"</title><rect x='{x + 1}' y='{y + 1}' width='{_CELL - 2}' height='{_HEIGHT - 2}' rx='3' "
                 f"fill='{fill}'/><text x='{x + _CELL // 2}' y='{y + 17}' text-anchor='middle' fill='{ink}'>"
                 f"{cell.sign}</text></g>"
@@ -73,9 +71,13 @@ def svg(grid: Grid) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+def _pair(grid: Grid, row: str, column: str) -> str:
+    return f"{grid.row} {row} × {grid.column} {column}"
+
+
 def markdown(grid: Grid) -> str:
     """The grid as a Markdown table."""
-    head = f"| {display(grid.row)} \\ {display(grid.column)} | " + " | ".join(grid.columns) + " |"
+    head = f"| {grid.row} \\ {grid.column} | " + " | ".join(grid.columns) + " |"
     rule = "|---|" + ":-:|" * len(grid.columns)
     lines = [
         f"| **{row}** | " + " | ".join(grid.cell(row, column).sign for column in grid.columns) + " |"
@@ -102,7 +104,7 @@ def _evidence(grid: Grid) -> str:
     rows: dict[tuple[str, str], list[str]] = {}
     for (row, column), cell in grid.cells.items():
         if cell.state in ("works", "unsafe", "links", "fails") or len(cell.facts) > 1:
-            place = f"{display(grid.row, row)} × {display(grid.column, column)}"
+            place = f"{grid.row + ' ' + row} × {grid.column + ' ' + column}"
             rows.setdefault((cell.statement, "; ".join(cell.sources)), []).append(place)
     return "<details><summary>Evidence</summary><table>" + "".join(_lines(rows.items())) + "</table></details>"
 

@@ -9,30 +9,20 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.version import InvalidVersion, Version
 
 from builder.compat.facts import RANK
-from builder.compat.fit import Judgement, Setting, connected, display, judge, older_patches
+from builder.compat.fit import Judgement, Setting, connected, judge, older_patches
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from builder.compat.facts import Facts
-    from builder.compat.model import Fact
+    from builder.compat.model import Fact, Origin
     from builder.platforms import Subdir
 
 Answer = Literal["fits", "unsafe", "unproven", "refused"]
 
 #: What may be named beside packages: the interpreter, and the macOS that is to run it.
 SURROUNDINGS: Final = ("python", "macos")
-#: Names people use for what facts call otherwise.
-ALIASES: Final = {
-    "tensorflow-macos": "tensorflow",
-    "tensorflow-cpu": "tensorflow",
-    "tf": "tensorflow",
-    "pytorch": "torch",
-    "metal": "tensorflow-metal",
-    "ml_dtypes": "ml-dtypes",
-    "tf_keras": "tf-keras",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +41,12 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """The answer about exact versions, with every reason, what refuses first; `nearest` works in place of it."""
+    """The answer about exact versions, with every reason, what refuses first; `nearest` works in place of it.
 
+    It holds for packages of `origin`: a channel builds its packages with other bounds than PyPI's wheels declare.
+    """
+
+    origin: Origin
     versions: dict[str, str]
     answer: Answer
     reasons: tuple[Reason, ...]
@@ -70,7 +64,7 @@ def parse(words: Sequence[str], facts: Facts) -> dict[str, str]:
         match = re.fullmatch(r"([A-Za-z][\w.-]*?)\s*(?:==?|:)\s*v?(\d[\w.]*)(?:\.\*)?", word.strip())
         if match is None:
             raise UsageError(f"{word!r} is not package=version", hint="write for instance tensorflow=2.18")
-        name = ALIASES.get(match[1].lower(), match[1].lower())
+        name = facts.subject(match[1].lower())
         try:
             Version(match[2])
         except InvalidVersion:
@@ -85,7 +79,7 @@ def parse(words: Sequence[str], facts: Facts) -> dict[str, str]:
     return found
 
 
-def resolve(versions: Mapping[str, str], facts: Facts) -> dict[str, Version]:
+def resolve(versions: Mapping[str, str], facts: Facts, *, setting: Setting) -> dict[str, Version]:
     """A minor stands for its newest known patch (2.18 for 2.18.1); what is unknown stands for itself."""
     result = {}
     for package, text in versions.items():
@@ -94,18 +88,32 @@ def resolve(versions: Mapping[str, str], facts: Facts) -> dict[str, Version]:
             continue
         fitting = [
             version
-            for release in (*facts.releases_of(package, "pypi"), *facts.releases_of(package, "conda-forge"))
+            for release in facts.releases_of(package, setting.origin(package))
             if (version := Version(release.version)).release[: len(wanted.release)] == wanted.release
         ]
         result[package] = max(fitting, default=wanted)
     return result
 
 
-def explain(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts) -> Explanation:
-    """Whether these versions fit, and why or why not."""
+def explain_by_origin(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts) -> tuple[Explanation, ...]:
+    """An answer for each origin that facts know the packages from, PyPI first."""
+    origins: list[Origin] = ["pypi"]
+    if any(facts.releases_of(package, "conda-forge") for package in versions):
+        origins.append("conda-forge")
+    return tuple(explain(versions, subdir=subdir, facts=facts, origin=origin) for origin in origins)
+
+
+def explain(
+    versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts, origin: Origin = "pypi"
+) -> Explanation:
+    """Whether these versions fit when they come from `origin`, and why or why not.
+
+    A package that facts know from PyPI alone is judged by what it declares there.
+    """
     python = ".".join(versions["python"].split(".")[:2]) if "python" in versions else None
-    setting = Setting(subdir=subdir, python=python, macos=versions.get("macos"))
-    exact = _with_patches_that_fit(resolve(versions, facts), versions, setting=setting, facts=facts)
+    of_channel = {package: origin for package in versions if facts.releases_of(package, origin)}
+    setting = Setting(subdir=subdir, python=python, macos=versions.get("macos"), origins=of_channel)
+    exact = _with_patches_that_fit(resolve(versions, facts, setting=setting), versions, setting=setting, facts=facts)
     judgement = judge(exact, setting=setting, facts=facts)
     judgement += Judgement(unproven=tuple(_lonely(exact, setting=setting, facts=facts)))
     answer: Answer = "fits"
@@ -118,9 +126,10 @@ def explain(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts)
     nearest = _nearest(exact, setting=setting, facts=facts) if answer != "fits" else ()
     named = {package: versions[package] for package in SURROUNDINGS if package in versions}
     return Explanation(
+        origin=origin,
         versions={package: str(version) for package, version in exact.items()} | named,
         answer=answer,
-        reasons=tuple(_reasons(judgement, exact)),
+        reasons=tuple(_reasons(judgement, exact, facts)),
         nearest=nearest,
     )
 
@@ -136,7 +145,7 @@ def _with_patches_that_fit(
         # What an older patch declares is not known, so it cannot stand for one that refuses the others.
         if not refusals or not bare or package in refusing:
             continue
-        for patch in older_patches(package, newest):
+        for patch in older_patches(package, newest, facts=facts):
             older = exact | {package: patch}
             if judge(older, setting=setting, facts=facts).fits:
                 return older
@@ -150,10 +159,11 @@ def _lonely(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> 
         pairs = (((package, version), other) for other in others.items())
         said = len(exact) == 2 and index == 1  # about two packages, once is enough
         if others and not said and not any(connected(*pair, setting=setting, facts=facts) for pair in pairs):
-            yield f"nothing is known about {display(package, version)} beside {_listed(others, word='and')}"
+            beside = _listed(others, facts, word="and")
+            yield f"nothing is known about {facts.display(package, version)} beside {beside}"
 
 
-def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> Iterator[Reason]:
+def _reasons(judgement: Judgement, exact: Mapping[str, Version], facts: Facts) -> Iterator[Reason]:
     """What refuses first, above all what says what to do; of reasons that say the same, the best established one."""
     found = [
         _reason("refuses", refusal.statement, refusal.facts[0], remedy=refusal.remedy)
@@ -166,7 +176,7 @@ def _reasons(judgement: Judgement, exact: Mapping[str, Version]) -> Iterator[Rea
     proofs = sorted(judgement.proofs, key=lambda fact: (not hasattr(fact, "verdict"), -RANK[fact.established]))
     for fact in proofs:
         package = getattr(fact, "package", None)
-        text = getattr(fact, "cause", None) or f"{display(str(package), exact.get(str(package)))} exists"
+        text = getattr(fact, "cause", None) or f"{facts.display(str(package), exact.get(str(package)))} exists"
         found.append(_reason("supports", text, fact))
     said: set[str] = set()
     for reason in found:
@@ -195,17 +205,19 @@ def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) ->
     offers = []
     for package in exact:
         others = {name: version for name, version in exact.items() if name != package}
-        known = sorted((Version(release.version) for release in facts.releases_of(package, "pypi")), reverse=True)
+        known = sorted(
+            (Version(release.version) for release in facts.releases_of(package, setting.origin(package))), reverse=True
+        )
         here = min(range(len(known)), key=lambda i: abs(_distance(known[i], exact[package])), default=0)
         for index in sorted(range(len(known)), key=lambda i: (abs(i - here), i)):
             if _good({**others, package: known[index]}, setting=setting, facts=facts):
-                offers.append(_listed({package: known[index], **others}, python=setting.python))
+                offers.append(_listed({package: known[index], **others}, facts, python=setting.python))
                 break
     if setting.python is not None:
         minor = int(setting.python.split(".")[1])
         for other in sorted(range(8, 16), key=lambda other: (abs(other - minor), -other)):
             if _good(exact, setting=replace(setting, python=f"3.{other}"), facts=facts):
-                offers.append(_listed(exact, python=f"3.{other}"))
+                offers.append(_listed(exact, facts, python=f"3.{other}"))
                 break
     return tuple(offers)
 
@@ -225,8 +237,8 @@ def _distance(left: Version, right: Version) -> float:
     return number(left) - number(right)
 
 
-def _listed(versions: Mapping[str, Version], *, python: str | None = None, word: str = "with") -> str:
+def _listed(versions: Mapping[str, Version], facts: Facts, *, python: str | None = None, word: str = "with") -> str:
     """`TensorFlow 2.17.1 with tensorflow-metal 1.1.0 and Python 3.11`"""
-    first, *others = [display(package, version) for package, version in versions.items()]
-    others += [display("python", python)] if python else []
+    first, *others = [facts.display(package, version) for package, version in versions.items()]
+    others += [facts.display("python", python)] if python else []
     return first + (f" {word} {' and '.join(others)}" if others else "")

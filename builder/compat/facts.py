@@ -11,12 +11,24 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from builder.wheels import marker_environment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from packaging.specifiers import SpecifierSet
 
-    from builder.compat.model import BlasVariant, Build, Fact, Origin, PackageNames, Relation, Release
+    from builder.compat.model import (
+        BlasVariant,
+        Build,
+        Fact,
+        GridSpec,
+        Origin,
+        PackageNames,
+        PackageTraits,
+        Relation,
+        Release,
+    )
     from builder.platforms import Subdir
 
 #: Better evidence overrules weaker evidence about the same versions.
@@ -38,24 +50,6 @@ def in_order(specifiers: SpecifierSet) -> str:
     return ",".join(sorted(map(str, specifiers), key=lambda text: (not text.startswith((">", "=", "~")), text)))
 
 
-def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
-    """The PEP 508 environment of a target (`python` is a minor)."""
-    return {
-        "python_version": python,
-        "python_full_version": f"{python}.0",
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-        "sys_platform": "darwin" if subdir.is_osx else "linux",
-        "platform_system": "Darwin" if subdir.is_osx else "Linux",
-        "os_name": "posix",
-        "platform_machine": subdir.machine,
-        "platform_release": "",
-        "platform_version": "",
-        "implementation_version": f"{python}.0",
-        "extra": "",
-    }
-
-
 @cache
 def _applying(text: str, subdir: Subdir, python: str) -> tuple[str, SpecifierSet] | None:
     """Name and range of a requirement, or None where its marker leaves it out on this target."""
@@ -73,6 +67,10 @@ class Facts:
     relations: tuple[Relation, ...] = ()
     blas: tuple[BlasVariant, ...] = ()
     names: tuple[PackageNames, ...] = ()
+    traits: tuple[PackageTraits, ...] = ()
+    grids: tuple[GridSpec, ...] = ()
+    asked: frozenset[str] = frozenset()
+    """Packages whose conda-forge releases are those that the channel itself names, so that there are no others."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Fact id -> `file:line`."""
 
@@ -85,6 +83,32 @@ class Facts:
             key: tuple(sorted(found, key=lambda release: Version(release.version), reverse=True))
             for key, found in index.items()
         }
+
+    def with_more(self, other: Facts) -> Facts:
+        """These facts and others; of two with the same id the other's counts."""
+        replaced = other.places.keys()
+        return Facts(
+            releases=(*(fact for fact in self.releases if fact.id not in replaced), *other.releases),
+            relations=(*(fact for fact in self.relations if fact.id not in replaced), *other.relations),
+            blas=(*(fact for fact in self.blas if fact.id not in replaced), *other.blas),
+            names=(*self.names, *other.names),
+            traits=(*self.traits, *other.traits),
+            grids=(*self.grids, *other.grids),
+            places={**self.places, **other.places},
+        )
+
+    @cached_property
+    def newest_date(self) -> str:
+        """The day on which the newest fact was established: how old the facts are."""
+        return max((fact.date for fact in (*self.releases, *self.relations, *self.blas)), default="2000-01-01")
+
+    def exhaustive(self, package: str, origin: Origin) -> bool:
+        """Whether what is not among a package's releases and builds does not exist.
+
+        The wheels of a release are all known when it is; builds of a channel may be added at any time, and facts about
+        them come from whatever copy of its metadata was at hand.
+        """
+        return origin == "pypi" or package in self.asked
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[Relation, ...]]:
@@ -159,10 +183,39 @@ class Facts:
                 found = declared[1] if found is None else found & declared[1]
         return found
 
-    def pypi_name(self, conda: str) -> str:
-        """The PyPI name of a conda package: from the table, else the same."""
-        entry = next((names for names in self.names if names.conda == conda), None)
-        return entry.pypi if entry is not None and entry.pypi is not None else conda
+    @cached_property
+    def _aliases(self) -> dict[str, str]:
+        return {alias: entry.package for entry in self.traits for alias in entry.aliases}
+
+    @cached_property
+    def _titles(self) -> dict[str, str]:
+        return {entry.package: entry.title for entry in self.traits if entry.title is not None}
+
+    @cached_property
+    def _every_patch(self) -> frozenset[str]:
+        return frozenset(entry.package for entry in self.traits if entry.every_patch)
+
+    @cached_property
+    def _needs_proof(self) -> frozenset[frozenset[str]]:
+        return frozenset(frozenset((entry.package, other)) for entry in self.traits for other in entry.needs_proof)
+
+    def subject(self, name: str) -> str:
+        """What facts call a package that goes by `name` on conda-forge or PyPI (`pytorch` is `torch`)."""
+        return self._aliases.get(name, name)
+
+    def display(self, package: str, version: Version | str | None = None) -> str:
+        """`tensorflow`, 2.19.1 as people write it: `TensorFlow 2.19.1`."""
+        name = self._titles.get(package, package)
+        return name if version is None else f"{name} {version}"
+
+    def knows_every_patch(self, package: str) -> bool:
+        """Whether facts know every release. Of others they know the newest patch of each minor, which stands for its
+        older patches."""
+        return package in self._every_patch
+
+    def needs_proof(self, left: str, right: str) -> bool:
+        """Whether the pair's metadata says too little, so that without a fact that it works it is unproven."""
+        return frozenset((left, right)) in self._needs_proof
 
     def names_of(self, conda: str) -> PackageNames | None:
         return next((names for names in self.names if names.conda == conda), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -23,31 +23,6 @@ if TYPE_CHECKING:
     from builder.compat.facts import Facts
     from builder.compat.model import Build, Fact, Origin, Relation, Release
     from builder.platforms import Subdir
-
-#: How people write the names.
-DISPLAY: Final = {
-    "tensorflow": "TensorFlow",
-    "keras": "Keras",
-    "numpy": "NumPy",
-    "torch": "PyTorch",
-    "jax": "JAX",
-    "mlx": "MLX",
-    "python": "Python",
-    "scipy": "SciPy",
-}
-#: Packages of which facts know every release. Of the others they know the newest patch of each minor, which stands for
-#: its older patches.
-EVERY_PATCH: Final = frozenset(("tensorflow", "tensorflow-metal", "keras", "jax", "jaxlib", "jax-metal"))
-
-#: Pairs whose metadata says too little: without a fact that they work they are unproven.
-NEEDS_PROOF: Final = frozenset(
-    (
-        frozenset(("tensorflow", "keras")),
-        frozenset(("tensorflow", "tensorflow-metal")),
-        frozenset(("jaxlib", "jax-metal")),
-        frozenset(("jax", "jax-metal")),
-    )
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +60,6 @@ class Judgement:
         )
 
 
-def display(package: str, version: Version | str | None = None) -> str:
-    """`tensorflow`, 2.19.1 as `TensorFlow 2.19.1`."""
-    name = DISPLAY.get(package, package)
-    return name if version is None else f"{name} {version}"
-
-
 def judge(versions: Mapping[str, Version], *, setting: Setting, facts: Facts) -> Judgement:
     """Everything the facts say about these exact versions together on the target."""
     result = Judgement()
@@ -107,25 +76,14 @@ def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts)
     """Whether the release exists for the target's platform, Python and macOS."""
     origin = setting.origin(package)
     release = facts.release(package, version, origin) or _newer_patch(package, version, origin, facts)
-    name = display(package, version)
+    name = facts.display(package, version)
     if release is None:
         return Judgement(unproven=(_unknown(package, version, origin, facts),))
     if setting.subdir is None:
-        return _python_fits(release, next(iter(release.builds.values())), name, setting)
+        return _python_fits(release, next(iter(release.builds.values())), name, setting, facts)
     build = release.build(setting.subdir)
     if build is None:
-        if not any(other.build(setting.subdir) for other in facts.releases_of(package, origin)):
-            if origin == "conda-forge":
-                return Judgement(unproven=(f"no facts about {display(package)} on {setting.subdir} from {origin}",))
-            return _refused(
-                f"{display(package)} has no build for {setting.subdir} on {_where(origin)} at all", release, package
-            )
-        places = ", ".join(release.builds)
-        return _refused(
-            f"{name} has no known build for {setting.subdir} on {_where(origin)} (there is one for {places})",
-            release,
-            package,
-        )
+        return _no_build(release, name, setting, facts)
     if setting.subdir.is_osx and setting.macos and build.macos and Version(build.macos) > Version(setting.macos):
         return _refused(
             f"{name} needs macOS {build.macos} and the floor is macOS {setting.macos}",
@@ -133,14 +91,35 @@ def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts)
             package,
             remedy=f'raise `macos:` to "{build.macos}"',
         )
-    return _python_fits(release, build, name, setting)
+    return _python_fits(release, build, name, setting, facts)
 
 
-def _python_fits(release: Release, build: Build, name: str, setting: Setting) -> Judgement:
+def _no_build(release: Release, name: str, setting: Setting, facts: Facts) -> Judgement:
+    """The platform is not among the release's builds: refused where those are all there are."""
+    package, origin = release.package, release.origin
+    places = ", ".join(release.builds)
+    if not facts.exhaustive(package, origin):
+        return Judgement(
+            unproven=(
+                f"as of {release.date} no build of {name} for {setting.subdir} was seen on {_where(origin)} "
+                f"(only for {places})",
+            )
+        )
+    if not any(other.build(setting.subdir or "") for other in facts.releases_of(package, origin)):
+        text = f"{facts.display(package)} has no build for {setting.subdir} on {_where(origin)} at all"
+        return _refused(text, release, package)
+    text = f"{name} has no build for {setting.subdir} on {_where(origin)} (there is one for {places})"
+    return _refused(text, release, package)
+
+
+def _python_fits(release: Release, build: Build, name: str, setting: Setting, facts: Facts) -> Judgement:
     python = setting.python
     place = f" on {setting.subdir}" if setting.subdir else ""
     if python is not None and build.pythons and python not in build.pythons:
         known = ", ".join(build.pythons)
+        if not facts.exhaustive(release.package, release.origin):
+            text = f"as of {release.date} {name} had {_where(release.origin)} builds for Python {known}{place}"
+            return Judgement(unproven=(f"{text}; whether there is one for {python} was not seen",))
         text = f"{name} has {_where(release.origin)} builds for Python {known}{place}, not for {python}"
         return _refused(text, release, release.package, "python")
     declared = build.requires_python
@@ -166,8 +145,8 @@ def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting
             result += Judgement(unsafe=(relation,))
         else:
             result += Judgement(proofs=(relation,))
-    if frozenset(names) in NEEDS_PROOF and not any(relation.verdict in ("works", "fails") for relation in relations):
-        unproven = f"no fact says that {display(*left)} works with {display(*right)}"
+    if facts.needs_proof(*names) and not any(relation.verdict in ("works", "fails") for relation in relations):
+        unproven = f"no fact says that {facts.display(*left)} works with {facts.display(*right)}"
         result += Judgement(unproven=(unproven,))
     return result
 
@@ -187,16 +166,16 @@ def _names(build: Build, other: str) -> bool:
     return any(canonicalize_name(Requirement(text).name) == canonicalize_name(other) for text in build.requires)
 
 
-def older_patches(package: str, version: Version) -> Iterator[Version]:
+def older_patches(package: str, version: Version, *, facts: Facts) -> Iterator[Version]:
     """The older patches that the newest of a minor stands for, newest first; none of a package facts know exactly."""
-    if package not in EVERY_PATCH:
+    if not facts.knows_every_patch(package):
         for patch in range(version.micro - 1, -1, -1):
             yield Version(f"{version.major}.{version.minor}.{patch}")
 
 
 def _newer_patch(package: str, version: Version, origin: Origin, facts: Facts) -> Release | None:
     """The newest patch of the version's minor, where facts keep no older ones."""
-    if package in EVERY_PATCH:
+    if facts.knows_every_patch(package):
         return None
     for release in facts.releases_of(package, origin):
         known = Version(release.version)
@@ -217,7 +196,7 @@ def _declared(release: Release, other: str, version: Version, *, setting: Settin
         python = setting.python or (build.pythons[-1] if build.pythons else "3.12")
         specifiers = facts.requirement(build, other, subdir=subdir, python=python)
         if specifiers is not None and not specifiers.contains(version, prereleases=True):
-            text = f"{display(release.package, release.version)} declares {other} {in_order(specifiers)}"
+            text = f"{facts.display(release.package, release.version)} declares {other} {in_order(specifiers)}"
             return _refused(f"{text}, and {version} is outside", release, release.package, other)
     return Judgement()
 
@@ -234,10 +213,10 @@ def _where(origin: Origin) -> str:
 def _unknown(package: str, version: Version, origin: Origin, facts: Facts) -> str:
     known = facts.releases_of(package, origin)
     if not known:
-        return f"no facts about {display(package)} from {_where(origin)}"
+        return f"no facts about {facts.display(package)} from {_where(origin)}"
     newest, oldest = Version(known[0].version), Version(known[-1].version)
     if version > newest:
-        return f"{display(package, version)} is newer than the newest release facts are about ({newest})"
+        return f"{facts.display(package, version)} is newer than the newest release facts are about ({newest})"
     if version < oldest:
-        return f"{display(package, version)} is older than the oldest release facts are about ({oldest})"
-    return f"{display(package, version)} is not among the releases facts are about"
+        return f"{facts.display(package, version)} is older than the oldest release facts are about ({oldest})"
+    return f"{facts.display(package, version)} is not among the releases facts are about"

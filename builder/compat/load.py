@@ -12,25 +12,32 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from packaging.version import Version
 from pydantic import TypeAdapter, ValidationError
 
 from builder.compat.facts import Facts
-from builder.compat.model import BlasVariant, Fact, FactFile, PackageNames, Relation, Release
+from builder.compat.model import BlasVariant, Fact, FactFile, GridSpec, PackageNames, PackageTraits, Relation, Release
 from builder.errors import FactsError
+from builder.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = "compiled.json"
 
 
-def load_facts(directory: Path = DATA) -> Facts:
-    """All facts of `directory`. Raises `FactsError` with file and line for the first one that is malformed.
+def load_facts(directory: Path = DATA, *, also: Sequence[Path] = ()) -> Facts:
+    """All facts of `directory` and of the folders `also` (a framework's from outside, the user's own).
 
-    Whether facts contradict each other is asked by the tests (`refuse_contradictions`), not on every run.
+    Raises `FactsError` with file and line for the first one that is malformed. Whether facts contradict each other is
+    asked by the tests (`refuse_contradictions`), not on every run.
     """
-    return _read_compiled(directory) or read_sources(directory)
+    facts = _read_compiled(directory) or read_sources(directory)
+    for folder in also:
+        if any(folder.glob("*.yaml")):
+            facts = facts.with_more(read_sources(folder))
+    return facts
 
 
 def read_sources(directory: Path = DATA) -> Facts:
@@ -41,39 +48,63 @@ def read_sources(directory: Path = DATA) -> Facts:
     if not files:
         raise FactsError("no fact files here", file=directory)
     seen: dict[str, str] = {}
-    parts: list[FactFile] = []
     measured: list[Relation] = []
-    for file in files:
-        document = yamlio.load(file, error=FactsError)
-        part = yamlio.validate(document, FactFile, error=FactsError)
-        for path, fact in _facts(part):
+    documents = [yamlio.load(file, error=FactsError) for file in files]
+    parts = [yamlio.validate(document, FactFile, error=FactsError) for document in documents]
+    titles = {entry.package: entry.title for part in parts for entry in part.packages if entry.title is not None}
+    for file, document, part in zip(files, documents, parts, strict=True):
+        for path, fact in _facts(part, titles):
             line = document.line((*path, "id")) or document.line(path)
             if fact.id in seen:
                 raise FactsError(f"the id {fact.id!r} is used twice, first at {seen[fact.id]}", file=file, line=line)
             seen[fact.id] = f"{file.name}:{line}"
             if isinstance(fact, Relation) and path[0] != "relations":
                 measured.append(fact)
-        parts.append(part)
     return Facts(
-        releases=tuple(release for part in parts for release in part.releases),
+        releases=_merged(release for part in parts for release in part.releases),
         relations=(*(relation for part in parts for relation in part.relations), *measured),
         blas=tuple(variant for part in parts for variant in part.blas),
         names=tuple(name for part in parts for name in part.names),
+        traits=tuple(entry for part in parts for entry in part.packages),
+        grids=tuple(grid for part in parts for grid in part.grids),
         places=seen,
     )
 
 
-def _facts(part: FactFile) -> Iterator[tuple[tuple[str | int, ...], Fact]]:
+def _merged(releases: Iterable[Release]) -> tuple[Release, ...]:
+    """Each release once: what two sources saw of its builds, together."""
+    found: dict[tuple[str, str, str], Release] = {}
+    for release in releases:
+        key = (release.package, release.version, release.origin)
+        known = found.get(key)
+        if known is None:
+            found[key] = release
+            continue
+        builds = dict(known.builds)
+        for place, build in release.builds.items():
+            first = builds.get(place, build)
+            pythons = sorted({*first.pythons, *build.pythons}, key=Version)
+            builds[place] = first.model_copy(
+                update={"pythons": tuple(pythons), "requires": first.requires or build.requires}
+            )
+        source = f"{known.source}; {release.source}"
+        found[key] = known.model_copy(update={"builds": builds, "source": source})
+    return tuple(found.values())
+
+
+def _facts(part: FactFile, titles: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], Fact]]:
     """Every fact of a file with the place of its entry; measurements become relations here."""
     for kind, entries in (("releases", part.releases), ("relations", part.relations), ("blas", part.blas)):
         for index, entry in enumerate(entries):
             yield (kind, index), entry
     on = part.measured_on or ""
     for index, run in enumerate(part.runs):
-        for relation in run.relations(on):
+        assert part.suite is not None  # the model refuses a file without
+        for relation in run.relations(part.suite, measured_on=on, titles=titles):
             yield ("runs", index), relation
     for index, comparison in enumerate(part.symbols):
-        yield ("symbols", index), comparison.relation(on)
+        assert part.linkage is not None
+        yield ("symbols", index), comparison.relation(part.linkage, measured_on=on, titles=titles)
 
 
 def _hashes(directory: Path) -> dict[str, str]:
@@ -91,15 +122,15 @@ def compile_facts(directory: Path = DATA) -> str:
         "relations": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.relations],
         "blas": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.blas],
         "names": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.names],
+        "grids": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.grids],
+        "packages": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.traits],
     }
     return json.dumps(document, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_compiled(directory: Path = DATA) -> None:
     """Bring `compiled.json` up to date, atomically."""
-    temporary = directory / f"{COMPILED}.tmp"
-    temporary.write_text(compile_facts(directory), encoding="utf-8")
-    temporary.replace(directory / COMPILED)
+    write_atomically(directory / COMPILED, compile_facts(directory))
 
 
 def _read_compiled(directory: Path) -> Facts | None:
@@ -112,6 +143,8 @@ def _read_compiled(directory: Path) -> Facts | None:
             relations=TypeAdapter(tuple[Relation, ...]).validate_python(document["relations"], strict=False),
             blas=TypeAdapter(tuple[BlasVariant, ...]).validate_python(document["blas"], strict=False),
             names=TypeAdapter(tuple[PackageNames, ...]).validate_python(document["names"], strict=False),
+            traits=TypeAdapter(tuple[PackageTraits, ...]).validate_python(document["packages"], strict=False),
+            grids=TypeAdapter(tuple[GridSpec, ...]).validate_python(document["grids"], strict=False),
             places=document["places"],
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError):

@@ -10,6 +10,7 @@ entry says where it is from, how that was established and when.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of this module
 from datetime import date
 from functools import cache
 from typing import Annotated, Literal
@@ -200,29 +201,53 @@ class BlasVariant(Fact):
     statement: Text
 
 
+class PackageTraits(FactModel):
+    """What facts must know of a package to speak of it; called by its name on PyPI."""
+
+    package: PackageName
+    title: str | None = Field(default=None, description="How people write it, where that is not its name.")
+    aliases: tuple[PackageName, ...] = Field(default=(), strict=False, description="Other names of the same files.")
+    every_patch: bool = Field(
+        default=False,
+        description="Whether facts know every release; else the newest patch of a minor stands for the older ones.",
+    )
+    needs_proof: tuple[PackageName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Packages whose metadata says too little: without a fact that the pair works it is unproven.",
+    )
+
+
 class PackageNames(FactModel):
-    """A package's names where they differ, and whether conda's build of it brings conda's NumPy."""
+    """A conda package, and whether it brings conda's NumPy."""
 
     conda: PackageName
-    pypi: PackageName | None = None
     numpy: bool = False
 
 
-_NAMES = {"keras": "Keras", "numpy": "NumPy", "tf-keras": "tf-keras"}
+class Suite(FactModel):
+    """What the `runs` of a file are about: a framework and the package that was run beside it."""
+
+    host: PackageName
+    partner: PackageName
+    legacy: PackageName | None = Field(default=None, description="What stood in for `partner` in runs with `legacy`.")
 
 
-class KerasRun(FactModel):
-    """One run of the functional suite (`builder.compat.measure.keras_suite`) with exact versions."""
+class SuiteRun(FactModel):
+    """One run of the functional suite (`tools.measuring.keras_suite`) with exact versions."""
 
-    tensorflow: VersionText
-    keras: VersionText
+    host: VersionText
+    partner: VersionText
     python: VersionText
     date: Date
-    overrides: tuple[str, ...] = Field(default=(), strict=False, description="What replaced declared requirements.")
-    legacy: VersionText | None = Field(default=None, description="tf-keras, run as tf.keras (TF_USE_LEGACY_KERAS=1).")
-    subject: Literal["keras", "numpy", "resolution"] = Field(
-        default="keras",
-        description="What a failure is laid on; `resolution`: on nothing alone, it shows a fresh install.",
+    overrides: tuple[RequirementText, ...] = Field(
+        default=(), strict=False, description="What replaced declared requirements."
+    )
+    legacy: VersionText | None = Field(default=None, description="The version of what stood in for `partner`.")
+    subject: PackageName | None = Field(
+        default=None,
+        description="What a failure is laid on (default: `partner`); `resolution`: on nothing alone, it shows a fresh "
+        "install.",
     )
     companions: dict[PackageName, VersionText] = Field(default_factory=dict)
     result: Literal["pass", "fail", "refused"]
@@ -230,53 +255,74 @@ class KerasRun(FactModel):
     failed: dict[str, str] = Field(default_factory=dict)
     reason: str | None = None
 
-    def relations(self, measured_on: str) -> tuple[Relation, ...]:
-        """What the run shows: about TensorFlow and Keras, and about TensorFlow and the NumPy it ran beside.
+    def relations(self, suite: Suite, *, measured_on: str, titles: Mapping[str, str]) -> tuple[Relation, ...]:
+        """What the run shows: about host and partner, and about the host and the NumPy it ran beside.
 
         A failure is laid on the run's `subject`; what was forced against the metadata shows nothing about the rest.
         """
-        if self.legacy is not None:
-            return (self._relation("tf-keras", self.legacy, measured_on),) if self.result != "refused" else ()
-        beside = {"keras": self.keras, "numpy": self.companions.get("numpy", "")}
         if self.result == "refused":
             return ()
-        if self.result == "fail":
-            beside = {name: version for name, version in beside.items() if name == self.subject}
-        elif self.overrides:
-            beside = {name: version for name, version in beside.items() if self.subject in (name, "resolution")}
-        return tuple(self._relation(name, version, measured_on) for name, version in beside.items() if version)
+        if self.legacy is not None:
+            beside = {suite.legacy or suite.partner: self.legacy}
+        else:
+            beside = {suite.partner: self.partner, "numpy": self.companions.get("numpy", "")}
+            subject = self.subject or suite.partner
+            if self.result == "fail":
+                beside = {name: version for name, version in beside.items() if name == subject}
+            elif self.overrides:
+                beside = {name: version for name, version in beside.items() if subject in (name, "resolution")}
+        return tuple(
+            self._relation(suite, name, version, measured_on=measured_on, titles=titles)
+            for name, version in beside.items()
+            if version
+        )
 
-    def _relation(self, name: str, version: str, measured_on: str) -> Relation:
-        tensorflow, minor = (".".join(text.split(".")[:2]) for text in (self.tensorflow, version))
-        pair = f"{_NAMES[name]} {version} with TensorFlow {self.tensorflow}"
+    def _relation(
+        self, suite: Suite, name: str, version: str, *, measured_on: str, titles: Mapping[str, str]
+    ) -> Relation:
+        host, minor = (".".join(text.split(".")[:2]) for text in (self.host, version))
+        pair = f"{titles.get(name, name)} {version} with {titles.get(suite.host, suite.host)} {self.host}"
         if self.result == "pass":
-            known = f", with the known defects of Keras 3 ({', '.join(self.failed)})" if self.failed else ""
+            known = (
+                f", with the known defects of {titles.get(suite.partner, suite.partner)} {self.partner.split('.')[0]} "
+                f"({', '.join(self.failed)})"
+                if self.failed
+                else ""
+            )
             cause = f"{pair} passed {len(self.passed)} functional steps{known}"
         else:
             step, error = next(iter(self.failed.items()))
             cause = f"{pair} fails in the step {step}: {error}"
-        beside = f"-keras-{self.keras}" if name == "numpy" else ""
+        beside = f"-{suite.partner}-{self.partner}" if name not in (suite.partner, suite.legacy) else ""
         python = "".join(self.python.split(".")[:2])
         forced = "-forced" if self.overrides else ""
         return Relation(
-            id=f"run-tensorflow-{self.tensorflow}-{name}-{version}{beside}-py{python}{forced}",
+            id=f"run-{suite.host}-{self.host}-{name}-{version}{beside}-py{python}{forced}",
             source="envbuild's functional suite, run in a throw-away environment",
             established="measured",
             date=self.date,
             measured_on=f"{measured_on}, Python {self.python}",
-            left=Side(package="tensorflow", versions=tensorflow),
+            left=Side(package=suite.host, versions=host),
             right=Side(package=name, versions=minor),
             verdict="works" if self.result == "pass" else "fails",
             cause=cause,
         )
 
 
-class SymbolRun(FactModel):
-    """One Metal plug-in binary against one TensorFlow: the symbols it binds, and those that are not there."""
+class Linkage(FactModel):
+    """What the `symbols` of a file are about: a package whose binaries bind another one's."""
 
-    metal: VersionText
+    plugin: PackageName
+    host: PackageName
+    label: str = Field(description="Short name for the ids of the facts.")
+
+
+class SymbolRun(FactModel):
+    """One binary against one release of its host: the symbols it binds, and those that are not there."""
+
+    plugin: VersionText
     pythons: tuple[Minor, ...] = Field(strict=False)
-    tensorflow: VersionText
+    host: VersionText
     wheel: Text
     date: Date
     bound: int
@@ -284,31 +330,45 @@ class SymbolRun(FactModel):
     libraries: tuple[str, ...] = Field(default=(), strict=False)
     symbols: tuple[str, ...] = Field(default=(), strict=False)
 
-    def relation(self, measured_on: str) -> Relation:
-        """The comparison as a fact about the plug-in and TensorFlow's minor."""
-        minor = ".".join(self.tensorflow.split(".")[:2])
-        names = f"tensorflow-metal {self.metal} cannot load with TensorFlow {minor}"
+    def relation(self, linkage: Linkage, *, measured_on: str, titles: Mapping[str, str]) -> Relation:
+        """The comparison as a fact about the binary's package and the minor of its host."""
+        minor = ".".join(self.host.split(".")[:2])
+        plugin = f"{titles.get(linkage.plugin, linkage.plugin)} {self.plugin}"
+        host = f"{titles.get(linkage.host, linkage.host)} {minor}"
         first = next(iter(self.symbols), None)
         if self.libraries:
-            cause = f"{names}: it needs {self.libraries[0]}, and no library of TensorFlow {minor} has that install name"
+            cause = f"{plugin} cannot load with {host}: it needs {self.libraries[0]}, and no library of {host} has "
+            cause += "that install name"
         elif first is not None:
             more = f" and {self.missing - 1} more symbols" if self.missing > 1 else ""
-            cause = f"{names}: it needs {first}{more}, which TensorFlow {minor} does not export"
+            cause = f"{plugin} cannot load with {host}: it needs {first}{more}, which {host} does not export"
         else:
-            cause = f"all {self.bound} symbols that tensorflow-metal {self.metal} binds are in TensorFlow {minor}"
+            cause = f"all {self.bound} symbols that {plugin} binds are in {host}"
         return Relation(
-            id=f"symbols-metal-{self.metal}-cp{self.pythons[0].replace('.', '')}-tensorflow-{self.tensorflow}",
+            id=f"symbols-{linkage.label}-{self.plugin}-cp{self.pythons[0].replace('.', '')}-{linkage.host}-{self.host}",
             source=f"envbuild's symbol comparison of the plug-in with {self.wheel}",
             established="measured",
             date=self.date,
             measured_on=measured_on,
-            left=Side(package="tensorflow-metal", versions=f"=={self.metal}"),
-            right=Side(package="tensorflow", versions=minor),
+            left=Side(package=linkage.plugin, versions=f"=={self.plugin}"),
+            right=Side(package=linkage.host, versions=minor),
             verdict="fails" if self.missing else "links",
             cause=cause,
             symbol=self.libraries[0] if self.libraries else first,
             pythons=self.pythons,
         )
+
+
+class GridSpec(FactModel):
+    """A table of the facts: versions of one package against versions of another."""
+
+    name: Id
+    title: Text
+    row: PackageName
+    column: PackageName
+    oldest_row: VersionText
+    oldest_column: VersionText
+    stop: VersionText | None = Field(default=None, description="The column before which the table ends.")
 
 
 class FactFile(FactModel):
@@ -318,12 +378,20 @@ class FactFile(FactModel):
     relations: tuple[Relation, ...] = Field(default=(), strict=False)
     blas: tuple[BlasVariant, ...] = Field(default=(), strict=False)
     names: tuple[PackageNames, ...] = Field(default=(), strict=False)
+    packages: tuple[PackageTraits, ...] = Field(default=(), strict=False)
     measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")
-    runs: tuple[KerasRun, ...] = Field(default=(), strict=False)
+    grids: tuple[GridSpec, ...] = Field(default=(), strict=False)
+    suite: Suite | None = None
+    linkage: Linkage | None = None
+    runs: tuple[SuiteRun, ...] = Field(default=(), strict=False)
     symbols: tuple[SymbolRun, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _runs_say_where(self) -> FactFile:
         if (self.runs or self.symbols) and not self.measured_on:
             raise ValueError("a file with `runs` or `symbols` must say in `measured_on` what they were made on")
+        if (self.runs and self.suite is None) or (self.symbols and self.linkage is None):
+            raise ValueError(
+                "a file with `runs` needs `suite`, one with `symbols` needs `linkage`: what they are about"
+            )
         return self

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.version import Version
 
 from builder.compat.facts import in_order
-from builder.compat.fit import Setting, display, judge_pair, older_patches
+from builder.compat.fit import Setting, judge_pair, older_patches
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Versions of `row` against versions of `column`, oldest first."""
+    """Versions of `row` against versions of `column` (as people write their names), oldest first."""
 
     name: str
     title: str
@@ -76,28 +76,18 @@ class ReleaseRow:
     source: str
 
 
-#: (name, title, row package, column package, oldest row, oldest column, column to stop before)
-_GRIDS: Final = (
-    ("keras", "Keras × TensorFlow", "tensorflow", "keras", "2.9", "2.9", None),
-    ("metal", "tensorflow-metal × TensorFlow", "tensorflow-metal", "tensorflow", "0.5", "2.9", None),
-    ("metal-keras", "tensorflow-metal × Keras", "tensorflow-metal", "keras", "0.8", "2.12", None),
-    ("numpy", "NumPy × TensorFlow", "tensorflow", "numpy", "2.9", "1.23", None),
-    ("jax-metal", "jax-metal × jaxlib", "jax-metal", "jaxlib", "0.0.5", "0.4.20", "0.7"),
-)
-GRIDS: Final = tuple(entry[0] for entry in _GRIDS)
-
-
 def grids(facts: Facts, *, packages: Iterable[str] = (), version: str | None = None) -> tuple[Grid, ...]:
     """The grids about any of `packages` (all without), narrowed to rows or columns of `version` of the first one."""
     wanted = set(packages)
     found = []
-    for name, title, row, column, oldest_row, oldest_column, stop in _GRIDS:
+    for spec in facts.grids:
+        row, column = spec.row, spec.column
         if wanted and not {row, column} & wanted:
             continue
-        rows = _newest_patches(facts, row, oldest_row)
-        columns = _newest_patches(facts, column, oldest_column)
-        if stop is not None:
-            columns = {key: version for key, version in columns.items() if version < Version(stop)}
+        rows = _newest_patches(facts, row, spec.oldest_row)
+        columns = _newest_patches(facts, column, spec.oldest_column)
+        if spec.stop is not None:
+            columns = {key: version for key, version in columns.items() if version < Version(spec.stop)}
         if version is not None:
             if row in wanted:
                 rows = {key: v for key, v in rows.items() if _names(version, v)}
@@ -111,7 +101,15 @@ def grids(facts: Facts, *, packages: Iterable[str] = (), version: str | None = N
             for column_key, column_version in columns.items()
         }
         found.append(
-            Grid(name=name, title=title, row=row, column=column, rows=tuple(rows), columns=tuple(columns), cells=cells)
+            Grid(
+                name=spec.name,
+                title=spec.title,
+                row=facts.display(row),
+                column=facts.display(column),
+                rows=tuple(rows),
+                columns=tuple(columns),
+                cells=cells,
+            )
         )
     return tuple(found)
 
@@ -139,7 +137,7 @@ def _cell(facts: Facts, left: tuple[str, Version], right: tuple[str, Version]) -
     relations = facts.related(left, right)
     if judgement.refusals and not known:
         # A column is a whole minor: where its newest patch is outside a range, an older one may be inside.
-        for patch in older_patches(*right):
+        for patch in older_patches(*right, facts=facts):
             if judge_pair(left, (right[0], patch), setting=Setting(), facts=facts).fits:
                 return _cell(facts, left, (right[0], patch))
     if known:
@@ -168,10 +166,12 @@ def _undecided(left: tuple[str, Version], right: tuple[str, Version], judgement:
             subdir = Subdir(place) if place != "any" else Subdir.OSX_ARM64
             declared = facts.requirement(build, other, subdir=subdir, python=python)
             if release is not None and declared is not None:
-                text = f"{display(package, version)} declares {other} {in_order(declared)}"
+                text = f"{facts.display(package, version)} declares {other} {in_order(declared)}"
                 return _made("allowed" if not judgement.unproven else "unknown", text, [release])
     text = (
-        judgement.unproven[0] if judgement.unproven else f"nothing known about {display(*left)} and {display(*right)}"
+        judgement.unproven[0]
+        if judgement.unproven
+        else f"nothing known about {facts.display(*left)} and {facts.display(*right)}"
     )
     return Cell(state="unknown", statement=text)
 

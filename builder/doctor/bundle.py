@@ -182,9 +182,9 @@ def load(file: Path) -> Bundle:
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{file}: not a bundle of `envbuild doctor --collect` ({error})") from None
+        raise UsageError(f"{file}: not a bundle of `envbuild doctor --collect FILE` ({error})") from None
     if not isinstance(data, dict) or data.get("envbuild_bundle") != FORMAT:
-        raise UsageError(f"{file}: not a bundle of `envbuild doctor --collect`, or of another version of it")
+        raise UsageError(f"{file}: not a bundle of `envbuild doctor --collect FILE`, or of another version of it")
     kinds = {
         "files": dict,
         "binaries": dict,

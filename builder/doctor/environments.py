@@ -7,15 +7,15 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from builder.binaries.macho import constants as macho
+from builder.binaries.macho.file import Arch, is_mach_o_magic
 from builder.doctor.model import Interpreter, Kind, Presence
-from builder.macho import constants as macho
-from builder.macho.file import Arch, is_mach_o_magic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from builder.doctor.disk import Disk
-    from builder.verify.finding import Finding
+    from builder.finding import Finding
 
 #: An interpreter's launcher is tens of kilobytes at least (Homebrew's and python.org's framework stubs are the least).
 _SMALLEST_INTERPRETER: Final = 4096
@@ -384,21 +384,39 @@ def _conda_records(disk: Disk, prefix: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def verified(interpreter: Interpreter, *, is_mac: bool, quick: bool, run: bool) -> list[Finding]:
-    """The failures of `verify` for an environment. `run` also starts its Python; `quick` reads less.
+def verified(
+    interpreter: Interpreter,
+    *,
+    is_mac: bool,
+    quick: bool,
+    run: bool,
+    environ: Mapping[str, str],
+    home: Path,
+    cwd: Path,
+) -> list[Finding]:
+    """The failures of `verify` for an environment. `run` also starts its Python, as the user of `environ`, `home` and
+    `cwd` would; `quick` reads less.
 
     A virtual environment has no record of its platform; it is judged for that of its interpreter.
     """
+    from builder.checks.subject import User
+    from builder.checks.verification import EVERYTHING, STATIC
+    from builder.checks.verification import verified as verify
+    from builder.environment.environment import Environment
+    from builder.finding import Status
     from builder.platforms import Subdir
-    from builder.verify import Level, verify
-    from builder.verify.finding import Status
+    from builder.probes.level import Level
 
-    level = Level.QUICK if quick else Level.DEFAULT
-    prefix = interpreter.prefix
-    if prefix is None:
+    if interpreter.prefix is None:
         return []
     names = {("arm64", True): Subdir.OSX_ARM64, ("x86_64", True): Subdir.OSX_64}
     names |= {("x86_64", False): Subdir.LINUX_64, ("aarch64", False): Subdir.LINUX_AARCH64}
-    subdir = None if interpreter.kind is Kind.CONDA else names.get((interpreter.arch or "", is_mac))
-    report = verify(prefix, level=level, runtime=run, subdir=subdir)
+    own = names.get((interpreter.arch or "", is_mac))
+    report = verify(
+        Environment(interpreter.prefix, subdir=None if interpreter.kind is Kind.CONDA else own),
+        host=own,
+        user=User(environ=environ, home=home, cwd=cwd),
+        level=Level.QUICK if quick else Level.DEFAULT,
+        needs=EVERYTHING if run else STATIC,
+    )
     return [finding for finding in report.findings if finding.status is Status.FAIL]

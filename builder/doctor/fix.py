@@ -11,7 +11,6 @@ import difflib
 import json
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +21,7 @@ from builder.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from builder.doctor.case import Case
     from builder.doctor.examine import Patient, Request
@@ -190,7 +190,7 @@ def mend(
 def _rewrite(file: Path, text: str) -> None:
     """Atomically, with the file's own permissions kept."""
     mode = file.stat().st_mode & 0o777
-    write_atomically(file, text)
+    write_atomically(file, text, follow_links=True)
     file.chmod(mode)
 
 
@@ -236,10 +236,6 @@ def undo(record: Path) -> Path:
     backup.unlink()
     write_atomically(record, json.dumps(entries, indent=1) + "\n")
     return file
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def with_automatic(found: Examination, available: list[Repair]) -> Examination:

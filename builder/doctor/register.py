@@ -57,7 +57,7 @@ def register(around: Surroundings, interpreter: Interpreter, targets: tuple[Targ
     done = []
     for target, (file, text, message) in files.items():
         if file is not None and text is not None:
-            write_atomically(file, text)
+            write_atomically(file, text, follow_links=True)
         done.append(Registration(target=target, file=file, message=message))
     return done
 
@@ -214,7 +214,7 @@ def unregister(around: Surroundings, interpreter: Interpreter) -> list[Registrat
         settings = around.project / ".vscode" / "settings.json"
         document = around.json(settings)
         if document is not None and document.get(_SETTING) == str(interpreter.path):
-            write_atomically(settings, _without_setting(_current(around, settings)))
+            write_atomically(settings, _without_setting(_current(around, settings)), follow_links=True)
             message = f"removed {_SETTING} from {around.disk.show(settings)}"
             done.append(Registration(target=Target.VSCODE, file=settings, message=message))
     return done

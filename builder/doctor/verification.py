@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.doctor.case import Case
-    from builder.verify.finding import Finding
+    from builder.finding import Finding
 
 
 def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]:
@@ -29,7 +29,13 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
         return
     foreign = case.around.machine.foreign
     failed = environments.verified(
-        meant.interpreter, is_mac=case.around.machine.is_mac, quick=not thorough, run=not static and not foreign
+        meant.interpreter,
+        is_mac=case.around.machine.is_mac,
+        quick=not thorough,
+        run=not static and not foreign,
+        environ=case.around.machine.environ,
+        home=case.around.disk.home,
+        cwd=case.around.project or case.around.disk.home,
     )
     if not failed:
         return
@@ -39,7 +45,9 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
         klass="E" if first.check.startswith(("process.", "keras.")) else "D",
         sentence=f"{case.show(prefix)}: {first.title.rstrip('.')}{_which(first)}",
         decided_by=(Place(file=prefix),),
-        remedy=Remedy(text=first.remedy or f"see `envbuild verify {prefix}`"),
+        remedy=Remedy(text=first.remedy.say, commands=first.remedy.commands)
+        if first.remedy is not None
+        else Remedy(text="look at everything that is wrong with it", commands=(f"envbuild verify {prefix}",)),
         evidence=(*first.evidence[:8], *(f"{finding.check}: {finding.title}" for finding in others[:10])),
         subject=str(prefix),
     )

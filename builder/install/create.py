@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from builder import __version__
+from builder.credentials import without_credentials
+from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
 from builder.errors import LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
-from builder.stamp import Expectations, Stamp, StampedPackage
+from builder.render.model import environment_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
+    from builder.environment.place import Place
     from builder.lock.channels import Mirrors
     from builder.lock.model import Lock, LockedPackage
     from builder.platforms import Subdir
     from builder.progress import Progress
+    from builder.uv import Uv
 
 
 class Result(Enum):
     """How a `create` that raised nothing ended."""
 
     PRESENT = "present"
-    """The environment of this lock was there already; nothing was done."""
+    """The environment of this lock was there already, and has passed its proof or was not to be proven."""
+    PROVEN = "proven"
+    """It was there already, and has passed its proof only now."""
+    FAILING = "failing"
+    """It was there already, and its proof failed (again)."""
     BUILT = "built"
     UNPROVEN = "unproven"
-    """Built, but verification failed; it is kept so that it can be looked at."""
+    """Built, but its proof failed; it is kept so that it can be looked at."""
     RESTORED = "restored"
-    """Verification failed, and the environment that was there before is back."""
+    """The proof of what was built failed, and the environment that was there before is back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a verification said about an environment."""
+
+    level: str
+    """How thorough it was: `quick`, `default` or `full`."""
+    passed: bool
+    blameless: bool = False
+    """Whether the environment itself is sound, and all that failed lies in the user's own settings around it. It is
+    then not taken back."""
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.PASSED if self.passed else Verdict.FAILED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +78,29 @@ class CreateRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """The machine around a `create`: caches, mirrors, environment variables, and where progress goes."""
+    """The machine around a `create`: the cache of conda packages, uv, mirrors, and where progress goes."""
 
     cache: Path
-    environ: Mapping[str, str]
+    uv: Uv
     mirrors: Mirrors
     progress: Progress = field(default_factory=NoProgress)
 
 
+def is_built(request: CreateRequest, stamp: Stamp | None) -> bool:
+    """Whether the environment with this stamp has the packages that are asked for."""
+    return (
+        not request.force
+        and stamp is not None
+        and (stamp.lock_sha256, stamp.subdir, stamp.groups) == (request.lock_sha256, request.subdir, request.groups)
+    )
+
+
 def is_current(request: CreateRequest, stamp: Stamp | None) -> bool:
-    """Whether the environment with this stamp is the one asked for, so that nothing has to be done."""
-    if request.force:
-        return False
-    return stamp is not None and (stamp.lock_sha256, stamp.subdir, stamp.groups) == (
-        request.lock_sha256,
-        request.subdir,
-        request.groups,
+    """Whether it has moreover passed its proof of what is expected of it now, so that nothing has to be done."""
+    return (
+        stamp is not None
+        and is_built(request, stamp)
+        and stamp.expecting(request.expectations).verdict is Verdict.PASSED
     )
 
 
@@ -81,7 +112,9 @@ def packages_of(lock: Lock, request: CreateRequest) -> tuple[LockedPackage, ...]
             hint=f"add {request.subdir} to the recipe's platforms and run `envbuild lock {request.name}`",
         )
     packages = lock.on(request.subdir)
+    # A group whose packages are all in `main` as well has none of its own; its file is a source of the lock.
     known = {group for package in packages for group in package.groups}
+    known |= {group for group in request.groups if environment_file(group) in lock.sources}
     unknown = [group for group in request.groups if group not in known | {"main"}]
     if unknown:
         raise UsageError(
@@ -97,32 +130,62 @@ def create(
     around: Surroundings,
     *,
     waiting: Callable[[], None],
-    proof: Callable[[Path], bool] | None = None,
+    proof: Callable[[Path], Proof] | None = None,
 ) -> Result:
     """Build the environment of `lock` at the request's prefix, unless it is there already.
 
-    `waiting` is called when another process is building there. `proof` verifies the finished environment: when
-    it says no, an environment that was there before is put back, and a new one is kept to be looked at. Raises
+    `waiting` is called when another process is building there. `proof` verifies the finished environment, also one that
+    was there and has not passed yet; the stamp keeps what it said. When it says no, an environment that was there
+    before is put back, and a new one is kept to be looked at. Without it, the environment stays unproven. Raises
     BuildError, SourceUnreachableError, LockfileError, UsageError; then the prefix is as it was before.
     """
     packages = packages_of(lock, request)
     with transaction.exclusive(request.prefix, waiting=waiting) as place:
         previous = transaction.current(place)
-        if is_current(request, previous):
-            return Result.PRESENT
-        proven = True
+        if previous is not None and is_built(request, previous):
+            return _present(place, previous, request, proof=proof)
+        stamp = _stamp(lock, packages, request)
         try:
             with transaction.replacing(place):
                 with transaction.writing(request.prefix):
                     _build(packages, request, around, held=place.held)
-                transaction.write_stamp(place, _stamp(packages, request))
-                with around.progress.handed_over():
-                    proven = proof is None or proof(request.prefix)
-                if not proven and previous is not None:
-                    raise _NotProvenError
+                transaction.write_stamp(place, stamp)
+                if previous is not None and proof is not None:
+                    # Whoever is killed here gets the previous environment back.
+                    told = _proven(place, stamp, proof)
+                    if not told.passed and not told.blameless:
+                        raise _NotProvenError
+                    return Result.BUILT if told.passed else Result.UNPROVEN
         except _NotProvenError:
             return Result.RESTORED
-    return Result.BUILT if proven else Result.UNPROVEN
+        if proof is None:
+            return Result.BUILT
+        # A new environment is whole by now. Whoever is killed here finds it unproven, and the next `create` proves it.
+        return Result.BUILT if _proven(place, stamp, proof).passed else Result.UNPROVEN
+
+
+def _present(
+    place: Place,
+    previous: Stamp,
+    request: CreateRequest,
+    *,
+    proof: Callable[[Path], Proof] | None,
+) -> Result:
+    """Nothing has to be built. What has not passed its proof is proven now: no verdict gets better by asking again."""
+    stamp = previous.expecting(request.expectations)
+    if stamp.verdict is Verdict.PASSED or proof is None:
+        if stamp != previous:
+            transaction.write_stamp(place, stamp)
+        return Result.PRESENT
+    return Result.PROVEN if _proven(place, stamp, proof).passed else Result.FAILING
+
+
+def _proven(place: Place, stamp: Stamp, proof: Callable[[Path], Proof]) -> Proof:
+    # While it is at work, what a former proof said no longer counts.
+    transaction.write_stamp(place, replace(stamp, proof=None))
+    told = proof(place.prefix)
+    transaction.write_stamp(place, stamp.proven(level=told.level, verdict=told.verdict))
+    return told
 
 
 class _NotProvenError(Exception):
@@ -130,9 +193,9 @@ class _NotProvenError(Exception):
 
 
 def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int) -> None:
+    from builder.environment.register import remember_subdir
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
-    from builder.install.register import remember_subdir
 
     conda = [package for package in packages if package.manager == "conda"]
     install_conda(
@@ -156,7 +219,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 subdir=request.subdir,
                 runnable=request.subdir is request.host,
                 macos=request.expectations.macos,
-                environ=around.environ,
+                uv=around.uv,
                 draw=draw,
                 held=held,
             )
@@ -164,7 +227,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
     remember_subdir(request.prefix, request.subdir)
 
 
-def _stamp(packages: tuple[LockedPackage, ...], request: CreateRequest) -> Stamp:
+def _stamp(lock: Lock, packages: tuple[LockedPackage, ...], request: CreateRequest) -> Stamp:
     return Stamp(
         name=request.name,
         recipe=request.recipe,
@@ -172,9 +235,18 @@ def _stamp(packages: tuple[LockedPackage, ...], request: CreateRequest) -> Stamp
         lock_sha256=request.lock_sha256,
         envbuild_version=__version__,
         packages=tuple(
-            StampedPackage(name=package.name, version=package.version, manager=package.manager, build=package.build)
+            StampedPackage(
+                name=package.name,
+                version=package.version,
+                manager=package.manager,
+                build=package.build,
+                sha256=package.sha256,
+                url=without_credentials(package.url),
+            )
             for package in packages
         ),
         expectations=request.expectations,
         groups=request.groups,
+        channels=tuple(without_credentials(channel) for channel in lock.channels),
+        prefix=str(request.prefix),
     )

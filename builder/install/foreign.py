@@ -16,7 +16,7 @@ _SCRIPTS: Final = "../../../bin/"
 
 def sign_replaced(prefix: Path) -> None:
     """Sign again every Mach-O file whose prefix placeholder was replaced, and note its new hash in conda-meta."""
-    from builder.macho import is_mach_o_magic, resign_adhoc
+    from builder.binaries.macho import is_mach_o_magic, resign_adhoc
 
     for path in (prefix / "conda-meta").glob("*.json"):
         record: dict[str, Any] = json.loads(path.read_bytes())

@@ -7,10 +7,13 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import termios
 from typing import TYPE_CHECKING, Final
+
+from builder.leash import Leash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +30,7 @@ def run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool,
 
     With `draw` its stderr is a terminal of its own whose output goes to ours as it comes, so that its bars
     move (uv's list of installed packages is left out); else it is a pipe. stdout is thrown away. `held` is a
-    descriptor it inherits. Killed on any exception.
+    descriptor it inherits. Killed on any exception, and when we are killed ourselves.
     """
     if draw:
         ours, theirs = pty.openpty()
@@ -36,26 +39,30 @@ def run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool,
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, fcntl.ioctl(sys.stderr.fileno(), termios.TIOCGWINSZ, b"\0" * 8))
     else:
         ours, theirs = os.pipe()
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        pass_fds=(held,),
-    )
-    os.close(theirs)
-    try:
-        said = _drain(ours, draw=draw)
-        code = process.wait()
-    except BaseException:
-        # Ctrl-C reaches it as well (same process group); whatever interrupted us, it must not write on.
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        os.close(ours)
+    # Whatever interrupts us, it must not write on.
+    with Leash() as leash:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=theirs,
+                pass_fds=(held,),
+                process_group=leash.group,
+            )
+        finally:
+            os.close(theirs)
+        try:
+            said = _drain(ours, draw=draw)
+            code = process.wait()
+        except BaseException:
+            leash.send(signal.SIGKILL)
+            process.wait()
+            raise
+        finally:
+            os.close(ours)
     return code, _ESCAPES.sub("", said.decode(errors="replace")).replace("\r", "").strip()
 
 

@@ -2,76 +2,36 @@
 
 Packages hard-code the path they are linked into, so a new environment is built in its final place; one
 that exists is moved aside by a rename first. Every step is one rename or unlink, and names beside the prefix
-tell what happened to a process that was killed between two of them; the next `create` puts things right:
-
-    NAME/conda-meta/envbuild.building   begun by us and not finished; the prefix appears with this mark
-    .NAME.envbuild-old                  the previous environment, moved aside
-    .NAME.envbuild-trash-*              something not yet begun, or on its way to deletion
-    .NAME.envbuild-lock                 held while one of us is at work here; stays
+tell what happened to a process that was killed between two of them (`environment.place`); the next `create` puts
+things right.
 """
 
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
 import shutil
 import signal
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from builder.environment.place import BUILDING, Place
+from builder.environment.stamp import RELATIVE_PATH as STAMP
+from builder.environment.stamp import Stamp, read_stamp
 from builder.errors import BuildError, UsageError
-from builder.stamp import RELATIVE_PATH as STAMP
-from builder.stamp import Stamp, read_stamp
+from builder.files import atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-_BUILDING: Final = Path("conda-meta") / "envbuild.building"
 #: How long background threads of an interrupted installation may go on writing into the prefix, in seconds.
 _SETTLE: Final = 2.0
 #: How long nothing must have been written there before they are taken to have ended, in seconds.
 _QUIET: Final = 0.2
 _ELSEWHERE: Final = "choose another place with -p PREFIX"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A prefix and the names beside it that the transaction uses."""
-
-    prefix: Path
-    held: int = -1
-    """The descriptor of the lock. A child process that inherits it keeps the place locked until it ends too."""
-
-    @property
-    def old(self) -> Path:
-        return self.prefix.with_name(f".{self.prefix.name}.envbuild-old")
-
-    @property
-    def lock_file(self) -> Path:
-        return self.prefix.with_name(f".{self.prefix.name}.envbuild-lock")
-
-    @property
-    def is_building(self) -> bool:
-        """Whether the prefix is one that was begun and not finished. Never true of what others made."""
-        return not self.prefix.is_symlink() and (self.prefix / _BUILDING).is_file()
-
-    @property
-    def is_free(self) -> bool:
-        """Whether nothing is there, or an empty folder."""
-        if not os.path.lexists(self.prefix):
-            return True
-        return not self.prefix.is_symlink() and self.prefix.is_dir() and not any(self.prefix.iterdir())
-
-    def trash(self) -> Path:
-        return self.prefix.with_name(f".{self.prefix.name}.envbuild-trash-{os.getpid()}-{time.monotonic_ns()}")
-
-    def leftovers(self) -> list[Path]:
-        return sorted(self.prefix.parent.glob(f".{glob.escape(self.prefix.name)}.envbuild-trash-*"))
 
 
 @contextmanager
@@ -189,7 +149,7 @@ def replacing(place: Place) -> Iterator[None]:
             _begin(place)
         yield
         with writing(place.prefix):
-            (place.prefix / _BUILDING).unlink()
+            (place.prefix / BUILDING).unlink()
     except BaseException:
         with _uninterrupted():
             _undo(place)
@@ -216,8 +176,8 @@ def writing(prefix: Path) -> Iterator[None]:
 def _begin(place: Place) -> None:
     """The new prefix appears by one rename and with its mark, so that nothing of ours is ever without it."""
     fresh = place.trash()
-    (fresh / _BUILDING).parent.mkdir(parents=True)
-    (fresh / _BUILDING).write_text(f"{os.getpid()}\n", encoding="ascii")
+    (fresh / BUILDING).parent.mkdir(parents=True)
+    (fresh / BUILDING).write_text(f"{os.getpid()}\n", encoding="ascii")
     if not place.is_free:
         place.prefix.rename(place.old)
     fresh.rename(place.prefix)
@@ -261,10 +221,5 @@ def _uninterrupted() -> Iterator[None]:
 def write_stamp(place: Place, stamp: Stamp) -> None:
     """Say what the environment holds; it is finished only once the transaction takes the mark away."""
     path = place.prefix / STAMP
-    temporary = path.with_suffix(".tmp")
-    with writing(place.prefix):
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(stamp.dumps())
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+    with writing(place.prefix), atomically(path) as stream:
+        stream.write(stamp.dumps().encode())

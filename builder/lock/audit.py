@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion
+from packaging.version import InvalidVersion, Version
 
+from builder.credentials import has_credentials
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
-from builder.lock.names import conda_to_pypi
 from builder.lock.pypi import provided_distributions
 from builder.lock.read import line_of
 from builder.plan.model import MAIN_GROUP
+from builder.wheels import WheelTarget, why_unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from builder.lock.model import Lock, LockedPackage
     from builder.platforms import Subdir
 
-_TOKEN: Final = re.compile(r"/t/(?!\$\{)[^/]+/")
+_PYTHON: Final = ("conda", "python")
+#: Plain http to oneself passes nobody.
+_LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +47,10 @@ def audit(lock: Lock) -> tuple[Defect, ...]:
     """All defects of a lock, the worst kinds first within a package; empty when it may be used."""
     found: list[Defect] = []
     channels = tuple(f"{canonical_url(channel)}/" for channel in lock.channels)
+    pythons = {package.subdir: package for package in lock.packages if (package.manager, package.name) == _PYTHON}
     for package in lock.packages:
-        found += [Defect(package=package, message=message) for message in _package_defects(package, channels)]
+        messages = _package_defects(package, channels, pythons.get(package.subdir))
+        found += [Defect(package=package, message=message) for message in messages]
     for subdir in lock.platforms:
         found += _platform_defects(lock, subdir)
     declared = set(lock.platforms)
@@ -90,18 +95,20 @@ def _line(file: Path, defect: Defect) -> int | None:
     return line_of(text, ("package",))
 
 
-def _package_defects(package: LockedPackage, channels: tuple[str, ...]) -> Iterator[str]:
+def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: LockedPackage | None) -> Iterator[str]:
     url = urlsplit(package.url)
     if package.sha256 is None:
         yield "has no sha256"
-    if url.username or url.password or _TOKEN.search(url.path):
-        yield "its URL holds credentials"
-    if url.scheme not in ("https", "http", "file"):
+    if has_credentials(package.url):
+        yield "its URL contains credentials"
+    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+        yield "its URL is plain http, which anyone on the way can read and answer"
+    elif url.scheme not in ("https", "http", "file"):
         yield f"its URL is of the kind {url.scheme or 'none'!r}"
     if ".." in unquote(url.path).split("/"):
         yield "its URL goes up a folder (`..`)"
     if package.manager == "pip":
-        yield from _wheel_defects(package)
+        yield from _wheel_defects(package, python)
         return
     if package.url_subdir not in (package.subdir, "noarch"):
         yield f"its URL is for {package.url_subdir or 'no platform'}, not for {package.subdir} or noarch"
@@ -112,26 +119,33 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...]) -> Itera
         yield f"its URL names another package: {package.file_name}"
 
 
-def _wheel_defects(package: LockedPackage) -> Iterator[str]:
+def _wheel_defects(package: LockedPackage, python: LockedPackage | None) -> Iterator[str]:
     try:
-        tags = parse_wheel_filename(package.file_name)[3]
+        name, version, _, tags = parse_wheel_filename(package.file_name)
     except (InvalidWheelFilename, InvalidVersion):
         yield f"{package.file_name} is not a wheel"
         return
-    if not any(_runs_on(tag.platform, package.subdir) for tag in tags):
-        yield f"its wheel is not for {package.subdir}: {package.file_name}"
+    if name != canonicalize_name(package.name) or not _same_version(version, package.version):
+        yield f"its URL names another package: {package.file_name}"
+    target = WheelTarget(
+        subdir=package.subdir,
+        python=python.version if python is not None and re.match(r"\d+\.\d+", python.version) else None,
+        free_threaded=python.free_threaded if python is not None else None,
+    )
+    reason = why_unfit(tags, target)
+    if reason is not None:
+        yield f"its wheel {reason}: {package.file_name}"
 
 
-def _runs_on(platform_tag: str, subdir: Subdir) -> bool:
-    if platform_tag == "any":
-        return True
-    if subdir.is_osx:
-        return platform_tag.startswith("macosx_") and platform_tag.endswith((subdir.machine, "universal2"))
-    return "linux" in platform_tag and platform_tag.endswith(subdir.machine)
+def _same_version(version: Version, text: str) -> bool:
+    try:
+        return version == Version(text)
+    except InvalidVersion:
+        return False
 
 
 def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
-    packages, names = lock.on(subdir), conda_to_pypi()
+    packages = lock.on(subdir)
     conda = [package for package in packages if package.manager == "conda"]
     if not conda:
         yield Defect(package=None, message=f"no packages for {subdir}, which the lock declares")
@@ -143,7 +157,7 @@ def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
         yield from _open_ends(package, [name for name in package.dependencies if not name.startswith("__")], groups)
     groups = {canonicalize_name(package.name): set(package.groups) for package in packages if package.manager == "pip"}
     for package in conda:
-        for name in provided_distributions([package], names):
+        for name in provided_distributions([package]):
             groups.setdefault(canonicalize_name(name), set()).update(package.groups)
     for package in packages:
         if package.manager == "pip":
@@ -154,10 +168,8 @@ def _open_ends(package: LockedPackage, needs: list[str], groups: Mapping[str, se
     """What `package` needs and does not get: absent, or installed only together with a group that it is not in."""
     missing = [name for name in needs if name not in groups]
     if missing:
-        yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which the lock does not hold")
+        yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which is not in the lock")
     for group in package.groups:
         elsewhere = sorted(name for name in needs if name in groups and not groups[name] & {group, MAIN_GROUP})
         if elsewhere:
-            yield Defect(
-                package=package, message=f"needs {', '.join(elsewhere)}, which its group {group} does not hold"
-            )
+            yield Defect(package=package, message=f"needs {', '.join(elsewhere)}, which is not in its group {group}")

@@ -6,29 +6,36 @@ name and URLs, so a lock made behind a mirror is the same as one made without.
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from typing import IO, TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from builder.credentials import redact, without_credentials
 from builder.errors import SourceUnreachableError, UsageError
+from builder.files import atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import rattler
 
 _CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True)
 class Mirrors:
-    """Canonical channel URL → where to fetch it instead. URLs end without a slash."""
+    """Canonical channel URL → where to fetch it instead. URLs end without a slash and hold no credentials."""
 
     urls: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     """The same for packages, where they are not beside the metadata (which had to be unpacked elsewhere)."""
+    secret: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Mirror URL → the same with the user's credentials, which only `client_for` uses: they are sent, and neither
+    written nor part of a cache's key."""
 
     @classmethod
     def parse(cls, pairs: Mapping[str, str], *, unpack_dir: Path) -> Mirrors:
@@ -39,15 +46,19 @@ class Mirrors:
         """
         urls: dict[str, str] = {}
         packages: dict[str, str] = {}
+        secret: dict[str, str] = {}
         for channel, place in pairs.items():
             folder = _local_folder(place)
             if folder is None and "://" not in place:
-                raise UsageError(f"the mirror {place!r} of {channel} is neither a URL nor an existing folder")
+                raise UsageError(f"the mirror {redact(place)!r} of {channel} is neither a URL nor an existing folder")
             where = place if folder is None else _readable(folder, channel, unpack_dir).as_uri()
-            urls[canonical_url(channel)] = where.rstrip("/")
+            clean = without_credentials(where).rstrip("/") if folder is None else where.rstrip("/")
+            if clean != where.rstrip("/"):
+                secret[clean] = where.rstrip("/")
+            urls[canonical_url(channel)] = clean
             if folder is not None:
                 packages[canonical_url(channel)] = folder.as_uri()
-        return cls(urls, packages)
+        return cls(urls, packages, secret)
 
     def fetch_url(self, url: str) -> str:
         """Where to fetch the channel or metadata that the canonical `url` names."""
@@ -65,6 +76,41 @@ class Mirrors:
         return url
 
 
+def client_for(mirrors: Mirrors) -> rattler.Client:
+    """py-rattler's usual client, which also sends the mirrors' credentials, to these mirrors alone."""
+    import rattler
+    from rattler.networking import middleware
+
+    basic: list[tuple[str, str, str]] = []
+    tokens: dict[str, list[str]] = {}
+    for clean, url in mirrors.secret.items():
+        parts = urlsplit(url)
+        user, _, host = parts.netloc.rpartition("@")
+        if user:
+            encoded = base64.b64encode(unquote(user).encode()).decode()
+            basic.append((parts.hostname or "", parts.path, f"Basic {encoded}"))
+        if parts.path != urlsplit(clean).path:
+            tokens[clean] = [urlunsplit((parts.scheme, host, parts.path, "", ""))]
+
+    def headers(host: str, path: str) -> dict[str, str] | None:
+        for where, prefix, value in basic:
+            if host == where and path.startswith(f"{prefix}/"):
+                return {"Authorization": value}
+        return None
+
+    return rattler.Client(
+        [
+            *([middleware.MirrorMiddleware(tokens)] if tokens else []),
+            middleware.RetryMiddleware(3),
+            middleware.AuthenticationMiddleware(),
+            *([middleware.AddHeadersMiddleware(headers)] if basic else []),
+            middleware.OciMiddleware(),
+            middleware.GCSMiddleware(),
+            middleware.S3Middleware(),
+        ]
+    )
+
+
 def _moved(url: str, mirrors: Mapping[str, str]) -> str:
     for canonical, mirror in mirrors.items():
         if url == canonical or url.startswith(f"{canonical}/"):
@@ -80,20 +126,20 @@ def canonical_url(channel: str) -> str:
 
 
 def _local_folder(place: str) -> Path | None:
-    path = Path(unquote(urlsplit(place).path)) if place.startswith("file://") else Path(place).expanduser()
+    path = Path(unquote(urlsplit(place).path)) if place.startswith("file://") else Path(place)
     if "://" in place and not place.startswith("file://"):
         return None
     if path.is_dir():
         return path.resolve()
     if place.startswith("file://"):
-        raise SourceUnreachableError(f"the mirror {place} is not there", hint="check the path after file://")
+        raise SourceUnreachableError(f"the mirror {redact(place)} is not there", hint="check the path after file://")
     return None
 
 
 def _readable(folder: Path, channel: str, unpack_dir: Path) -> Path:
     packed = [path for path in folder.glob("*/repodata.json.zst") if not path.with_suffix("").exists()]
     if not packed and not any(folder.glob("*/repodata.json")):
-        raise UsageError(f"the mirror {folder} of {channel} holds no SUBDIR/repodata.json")
+        raise UsageError(f"the mirror {folder} of {channel} has no SUBDIR/repodata.json")
     if not packed:
         return folder
     digest = hashlib.sha256()
@@ -110,35 +156,29 @@ def _readable(folder: Path, channel: str, unpack_dir: Path) -> Path:
     return twin
 
 
-def _check_end(unpacked: Path, source: Path) -> None:
+def _check_end(unpacked: IO[bytes], source: Path) -> None:
     """zstd's copying ends without complaint where the input was cut off; metadata ends with its closing brace."""
-    with unpacked.open("rb") as stream:
-        stream.seek(max(0, unpacked.stat().st_size - 16))
-        if not stream.read().rstrip().endswith(b"}"):
-            raise SourceUnreachableError(f"{source} is cut off", hint="fetch the mirror again")
+    unpacked.seek(max(0, unpacked.seek(0, os.SEEK_END) - 16))
+    if not unpacked.read().rstrip().endswith(b"}"):
+        raise SourceUnreachableError(f"{source} is cut off", hint="fetch the mirror again")
 
 
 def _unpack(source: Path, target: Path) -> None:
-    """Write `source` (packed or not) to `target`, by way of a temporary name so that no half file is ever read."""
+    """Write `source` (packed or not) to `target`, whole or not at all."""
     import shutil
 
     import zstandard
 
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as packed, temporary.open("wb") as plain:
+        with source.open("rb") as packed, atomically(target) as plain:
             if source.suffix == ".zst":
                 zstandard.ZstdDecompressor().copy_stream(packed, plain)
             else:
                 shutil.copyfileobj(packed, plain)
-        _check_end(temporary, source)
-        temporary.replace(target)
+            _check_end(plain, source)
     except (OSError, zstandard.ZstdError) as error:
         raise SourceUnreachableError(
             f"{source} cannot be unpacked to {target.parent}: {error}",
             hint="free space there, or name another folder for envbuild's data with XDG_DATA_HOME",
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

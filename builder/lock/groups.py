@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from builder.lock.names import conda_to_pypi
+from builder.names import distributions
 from builder.plan.model import MAIN_GROUP
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ def assign_groups(packages: Sequence[LockedPackage], requested: Iterable[SpecLin
     A package that the main group reaches is in `main` only, since it is always installed. One that no
     request reaches (the solver's own doing, such as `pip` beside Python) is in `main` as well.
     """
-    distributions = conda_to_pypi()
     by_name: defaultdict[str, list[LockedPackage]] = defaultdict(list)
     for package in packages:
         by_name[canonicalize_name(package.name)].append(package)
-        if package.manager == "conda" and package.name in distributions:
-            # PyPI packages ask for it under its PyPI name.
-            by_name[canonicalize_name(distributions[package.name])].append(package)
+        if package.manager == "conda":
+            # PyPI packages ask for what it holds under the PyPI names.
+            for name in distributions(package.name):
+                if name != canonicalize_name(package.name):
+                    by_name[name].append(package)
     roots: defaultdict[str, set[str]] = defaultdict(set)
     for line in requested:
         roots[line.group].add(canonicalize_name(line.name))

@@ -3,56 +3,132 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from builder.errors import TemplateError, UnsatisfiableError
+from packaging.utils import canonicalize_name
+
+from builder.errors import LockfileError, UnsatisfiableError
 from builder.lock import condalock
 from builder.lock.groups import assign_groups
 from builder.lock.model import InputHash, Lock, LockedPackage
-from builder.lock.names import conda_to_pypi
-from builder.lock.parity import Solutions, equalise, oldest_where_different
+from builder.lock.moves import Move, Previous, moves
+from builder.lock.parity import (
+    Solutions,
+    differences,
+    equalise,
+    exact_for,
+    oldest_where_different,
+    solve_with,
+    subjects,
+    versions,
+)
 from builder.lock.pypi import PypiRequest, provided_distributions, resolve
 from builder.lock.solver import SolveRequest, settled
+from builder.lock.specs import refuse_malformed
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from builder.lock.solver import Solver
     from builder.platforms import Subdir
     from builder.progress import Progress
     from builder.render.model import PlatformSpecs, Rendered
+    from builder.uv import Uv
+
+
+class Judge(Protocol):
+    """Judges the locked set of one platform by facts, whoever brought each package in.
+
+    `packages` maps the manager (`conda`, `pip`) and the name to the version. Gives warnings; raises UnsatisfiableError
+    for what is known not to work.
+    """
+
+    def __call__(self, subdir: Subdir, packages: Mapping[tuple[str, str], str], /) -> Iterable[str]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A lock that was just made, warnings for the user, and what it changes against the one before."""
+
+    lock: Lock
+    warnings: tuple[str, ...] = ()
+    moves: tuple[Move, ...] = ()
+    """Empty where there was no lock before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chosen:
+    """The packages of all platforms, from conda and from PyPI, and how parity came out."""
+
+    conda: Solutions
+    pypi: Solutions
+    exact: Mapping[str, str]
+    """The versions fixed for parity, by project."""
+    refused: frozenset[str]
+    """The projects that no one version of fits all platforms."""
+
+    def everything(self) -> Solutions:
+        return {subdir: [*self.conda[subdir], *self.pypi[subdir]] for subdir in self.conda}
 
 
 async def make_lock(
-    rendered: Rendered, *, solver: Solver, notes: Mapping[str, str], progress: Progress | None = None
-) -> tuple[Lock, tuple[str, ...]]:
-    """Lock the rendered files for all their platforms. Gives the lock and warnings for the user.
+    rendered: Rendered,
+    *,
+    solver: Solver,
+    uv: Uv,
+    notes: Mapping[str, str],
+    progress: Progress | None = None,
+    previous: Previous | None = None,
+    judge: Judge | None = None,
+    exclude_newer: datetime | None = None,
+) -> Made:
+    """Lock the rendered files for all their platforms.
 
-    Nothing is written. Raises UnsatisfiableError, SourceUnreachableError, LockfileError.
+    With a `previous` lock, only what must move moves. `exclude_newer` (with a time zone) leaves out packages published
+    after that moment. Nothing is written. Raises UnsatisfiableError, SourceUnreachableError, LockfileError, UsageError.
     """
-    progress = progress or NoProgress()
-    requests = {specs.subdir: solve_request(rendered, specs) for specs in rendered.platforms}
-    solutions = await _solve_all(solver, requests, progress, meanwhile=lambda: _prepare(rendered, solver))
-    parity = tuple(dict.fromkeys(name for specs in rendered.platforms for name in specs.parity))
-    solutions, warnings = await equalise(solver, requests, solutions, parity)
-    pypi, unmatched = await _resolve_all(rendered, solutions, parity, progress)
-    packages: list[LockedPackage] = []
-    for specs in rendered.platforms:
-        there = [*solutions[specs.subdir], *pypi[specs.subdir]]
-        packages += assign_groups(there, (*specs.conda, *specs.pip))
+    work = _Work(
+        rendered=rendered,
+        solver=solver,
+        uv=uv,
+        progress=progress or NoProgress(),
+        previous=previous,
+        exclude_newer=exclude_newer,
+    )
+    refuse_malformed(rendered)
+    names = subjects(name for specs in rendered.platforms for name in specs.parity)
+    chosen = await work.choose(names)
+    there = chosen.everything()
+    warnings = list(differences(there, names, refused=chosen.refused))
+    if judge is not None:
+        for subdir, found in there.items():
+            warnings += judge(subdir, {(package.manager, package.name): package.version for package in found})
+    packages = tuple(
+        sorted(
+            (
+                package
+                for specs in rendered.platforms
+                for package in assign_groups(there[specs.subdir], (*specs.conda, *specs.pip))
+            ),
+            # A solver's own order is another each time.
+            key=lambda package: (package.manager, package.name, package.subdir),
+        )
+    )
     lock = Lock(
         channels=rendered.channels,
         platforms=tuple(specs.subdir for specs in rendered.platforms),
-        packages=tuple(packages),
+        packages=packages,
         sources=rendered.environment_files,
         content_hash=condalock.content_hashes(rendered),
         inputs=input_hashes(rendered.files),
         notes=notes,
     )
-    return lock, warnings + unmatched
+    moved = moves(previous, packages, rendered, exact=frozenset(chosen.exact)) if previous is not None else ()
+    return Made(lock=lock, warnings=tuple(dict.fromkeys(warnings)), moves=moved)
 
 
 def input_hashes(files: Mapping[str, str]) -> dict[str, InputHash]:
@@ -66,80 +142,148 @@ def input_hashes(files: Mapping[str, str]) -> dict[str, InputHash]:
     }
 
 
-def solve_request(rendered: Rendered, specs: PlatformSpecs) -> SolveRequest:
+def solve_request(
+    rendered: Rendered,
+    specs: PlatformSpecs,
+    *,
+    preferred: tuple[LockedPackage, ...] = (),
+    exclude_newer: datetime | None = None,
+) -> SolveRequest:
     return SolveRequest(
         subdir=specs.subdir,
         channels=rendered.channels,
         specs=tuple(line.text for line in specs.conda),
         virtual_packages=specs.virtual_packages,
         exact={},
+        preferred=preferred,
+        exclude_newer=exclude_newer,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """One locking: what is asked, and with what it is answered."""
+
+    rendered: Rendered
+    solver: Solver
+    uv: Uv
+    progress: Progress
+    previous: Previous | None
+    exclude_newer: datetime | None
+
+    async def choose(self, names: Sequence[str]) -> _Chosen:
+        """The packages of all platforms, with the projects `names` at one version everywhere where that is possible."""
+        requests = {
+            specs.subdir: solve_request(
+                self.rendered,
+                specs,
+                preferred=self._preferred(specs.subdir, "conda"),
+                exclude_newer=self.exclude_newer,
+            )
+            for specs in self.rendered.platforms
+        }
+        solutions = await self._solve_all(requests)
+        equal = await equalise(self.solver, requests, solutions, names)
+        chosen = _Chosen(
+            conda=equal.solutions,
+            pypi=await self._resolve_all(equal.solutions, {}),
+            exact=equal.exact,
+            refused=equal.refused,
+        )
+        # What comes from conda on one platform may come from PyPI on another; each round settles or gives up one name.
+        for _ in range(2 * len(names)):
+            apart = oldest_where_different(chosen.everything(), [name for name in names if name not in chosen.refused])
+            if not apart:
+                break
+            name, version = next(iter(apart.items()))
+            exact = {**chosen.exact, name: version}
+            equalised = await self._at_these(requests, chosen, exact)
+            chosen = equalised or replace(chosen, refused=chosen.refused | {name})
+        return chosen
+
+    async def _at_these(
+        self, requests: Mapping[Subdir, SolveRequest], chosen: _Chosen, exact: Mapping[str, str]
+    ) -> _Chosen | None:
+        """All platforms with the versions `exact`, or None where one has no solution."""
+        conda = await solve_with(self.solver, requests, chosen.conda, exact)
+        if conda is None:
+            return None
+        kept = {
+            subdir: packages
+            for subdir, packages in chosen.pypi.items()
+            if conda[subdir] is chosen.conda[subdir]
+            and all(versions({subdir: packages}, name).get(subdir) in (None, exact[name]) for name in exact)
+        }
+        try:
+            pypi = await self._resolve_all(conda, exact, kept=kept, known=chosen.pypi)
+        except UnsatisfiableError:
+            return None
+        return _Chosen(conda=conda, pypi=pypi, exact=exact, refused=chosen.refused)
+
+    def _preferred(self, subdir: Subdir, manager: Literal["conda", "pip"]) -> tuple[LockedPackage, ...]:
+        return self.previous.preferred(subdir, manager) if self.previous is not None else ()
+
+    async def _solve_all(self, requests: Mapping[Subdir, SolveRequest]) -> Solutions:
+        async def one(subdir: Subdir, request: SolveRequest) -> Sequence[LockedPackage]:
+            self.progress.update(f"solve {subdir}", f"{subdir}: fetching metadata and solving with {self.solver.name}")
+            packages = await self.solver.solve(request)
+            self.progress.done(f"solve {subdir}", f"{subdir}: {len(packages)} conda packages")
+            return packages
+
+        solving = [asyncio.create_task(one(subdir, request)) for subdir, request in requests.items()]
+        asyncio.get_running_loop().call_soon(_prepare, self.rendered, self.solver)
+        results = await settled(solving)
+        return dict(zip(requests, results, strict=True))
+
+    async def _resolve_all(
+        self,
+        conda: Solutions,
+        exact: Mapping[str, str],
+        *,
+        kept: Solutions | None = None,
+        known: Solutions | None = None,
+    ) -> Solutions:
+        """The PyPI packages of all platforms beside conda's; `kept` are those of platforms that stay as they are."""
+        kept, known = kept or {}, known or {}
+        missing = [specs for specs in self.rendered.platforms if specs.subdir not in kept]
+        results = await settled(
+            self._resolve(specs, conda[specs.subdir], exact_for(known.get(specs.subdir, ()), exact, manager="pip"))
+            for specs in missing
+        )
+        found = {specs.subdir: result for specs, result in zip(missing, results, strict=True)}
+        return {subdir: kept.get(subdir, found.get(subdir, ())) for subdir in conda}
+
+    async def _resolve(
+        self, specs: PlatformSpecs, conda: Sequence[LockedPackage], exact: Mapping[str, str]
+    ) -> list[LockedPackage]:
+        if not specs.pip:
+            return []
+        task = f"pypi {specs.subdir}"
+        self.progress.update(task, f"{specs.subdir}: resolving PyPI packages with uv")
+        python = next((package for package in conda if package.name == "python"), None)
+        if python is None:
+            raise LockfileError(f"PyPI packages are asked for on {specs.subdir}, and no Python is among conda's")
+        packages = await resolve(
+            PypiRequest(
+                subdir=specs.subdir,
+                python=python.version,
+                requirements=tuple(line.text for line in specs.pip),
+                provided=provided_distributions(conda),
+                exact=exact,
+                macos=specs.macos,
+                glibc=specs.virtual_packages.get("__glibc"),
+                free_threaded=python.free_threaded,
+                preferred={
+                    canonicalize_name(package.name): package.version for package in self._preferred(specs.subdir, "pip")
+                },
+                exclude_newer=self.exclude_newer,
+            ),
+            self.uv,
+        )
+        self.progress.done(task, f"{specs.subdir}: {len(packages)} PyPI packages")
+        return packages
 
 
 def _prepare(rendered: Rendered, solver: Solver) -> None:
-    """What can be done while solvers work outside the interpreter's lock: import conda-lock, write the text."""
-    lean = solver.name == "rattler" and condalock.is_lean(rendered)
-    condalock.preload(lean=lean)
-    # A template that fails is met again, and then reported, where its text is needed.
-    with contextlib.suppress(TemplateError):
-        _ = rendered.files
-
-
-async def _solve_all(
-    solver: Solver, requests: Mapping[Subdir, SolveRequest], progress: Progress, *, meanwhile: Callable[[], None]
-) -> Solutions:
-    async def one(subdir: Subdir, request: SolveRequest) -> Sequence[LockedPackage]:
-        progress.update(f"solve {subdir}", f"{subdir}: fetching metadata and solving with {solver.name}")
-        packages = await solver.solve(request)
-        progress.done(f"solve {subdir}", f"{subdir}: {len(packages)} conda packages")
-        return packages
-
-    solving = [asyncio.create_task(one(subdir, request)) for subdir, request in requests.items()]
-    asyncio.get_running_loop().call_soon(meanwhile)
-    results = await settled(solving)
-    return dict(zip(requests, results, strict=True))
-
-
-async def _resolve_all(
-    rendered: Rendered, conda: Solutions, parity: Sequence[str], progress: Progress
-) -> tuple[Solutions, tuple[str, ...]]:
-    """The PyPI packages of all platforms, the parity packages among them at one version where that resolves."""
-
-    async def every(exact: Mapping[str, str]) -> Solutions:
-        results = await settled(
-            _resolve_pypi(specs, conda[specs.subdir], exact, progress) for specs in rendered.platforms
-        )
-        return {specs.subdir: result for specs, result in zip(rendered.platforms, results, strict=True)}
-
-    free = await every({})
-    exact = oldest_where_different(free, parity)
-    if not exact:
-        return free, ()
-    try:
-        return await every(exact), ()
-    except UnsatisfiableError:
-        names = ", ".join(sorted(exact))
-        return free, (f"{names}: PyPI has no version that fits all platforms, so they differ between them",)
-
-
-async def _resolve_pypi(
-    specs: PlatformSpecs, conda: Sequence[LockedPackage], exact: Mapping[str, str], progress: Progress
-) -> list[LockedPackage]:
-    if not specs.pip:
-        return []
-    task = f"pypi {specs.subdir}"
-    progress.update(task, f"{specs.subdir}: resolving PyPI packages with uv")
-    python = next(package.version for package in conda if package.name == "python")
-    packages = await resolve(
-        PypiRequest(
-            subdir=specs.subdir,
-            python=python,
-            requirements=tuple(line.text for line in specs.pip),
-            provided=provided_distributions(conda, conda_to_pypi()),
-            exact=exact,
-            macos=specs.macos,
-            glibc=specs.virtual_packages.get("__glibc"),
-        )
-    )
-    progress.done(task, f"{specs.subdir}: {len(packages)} PyPI packages")
-    return packages
+    """What can be done while solvers work outside the interpreter's lock: import conda-lock."""
+    condalock.preload(lean=solver.name == "rattler" and condalock.is_lean(rendered))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
@@ -37,6 +38,11 @@ class LockedPackage:
         if self.manager != "conda":
             return ""
         return self.file_name.removesuffix(".conda").removesuffix(".tar.bz2").rpartition("-")[2]
+
+    @property
+    def free_threaded(self) -> bool:
+        """Whether this is a Python without the global interpreter lock (build string `…_cp313t`)."""
+        return self.name == "python" and re.search(r"_cp3\d+t$", self.build) is not None
 
     @property
     def url_subdir(self) -> str:

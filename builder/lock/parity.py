@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
 
 from builder.errors import UnsatisfiableError
 from builder.lock.solver import settled
+from builder.names import project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from builder.lock.model import LockedPackage
     from builder.lock.solver import Solver, SolveRequest
@@ -23,81 +24,141 @@ Solutions = dict["Subdir", "Sequence[LockedPackage]"]
 _TRIES: Final = 8
 
 
+@dataclass(frozen=True, kw_only=True)
+class Equalised:
+    """What equalising led to. `exact` are the versions it fixed, by project; `refused` says which names it gave up."""
+
+    solutions: Solutions
+    exact: Mapping[str, str] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+
+
+def subject(package: LockedPackage) -> str:
+    """The project that the package is a build of, by its PyPI name: `tensorflow-cpu` is `tensorflow`."""
+    return project(package.name) if package.manager == "conda" else project(package.name, conda=False)
+
+
+def subjects(names: Iterable[str]) -> tuple[str, ...]:
+    """The projects of these names, conda's or PyPI's, each once."""
+    return tuple(dict.fromkeys(project(name) for name in names))
+
+
 async def equalise(
     solver: Solver, requests: Mapping[Subdir, SolveRequest], solutions: Solutions, names: Sequence[str]
-) -> tuple[Solutions, tuple[str, ...]]:
-    """Solve again until the packages `names` have one version each on all platforms that have them.
+) -> Equalised:
+    """Solve again until the projects `names` have one version each on all platforms that have them.
 
-    For each name the newest version that exists everywhere and is not newer than what any platform got is
-    tried first, then older ones. Gives the solutions and a sentence for each name that cannot match.
+    For each the newest version that exists everywhere and is not newer than what any platform got is tried first, then
+    older ones. What one fixes may part another, which is looked at again until all are equal or given up.
     """
     exact: dict[str, str] = {}
-    unmatched: list[str] = []
-    for name in names:
-        versions = _versions(solutions, name)
-        if len(set(versions.values())) < 2:
-            continue
-        found: Solutions | None = None
-        for version in await _candidates(solver, requests, versions, name):
-            found = await _solve_with(solver, requests, solutions, exact | {name: version})
+    refused: set[str] = set()
+    # Each round settles or gives up one name; what was settled may part once more, through another package's doing.
+    for _ in range(2 * len(names)):
+        name = next(
+            (name for name in names if name not in refused and len(set(versions(solutions, name).values())) > 1), None
+        )
+        if name is None:
+            break
+        for version in await _candidates(solver, requests, solutions, name):
+            found = await solve_with(solver, requests, solutions, exact | {name: version})
             if found is not None:
                 exact[name] = version
                 solutions = found
                 break
-        if found is None:
-            listed = ", ".join(f"{version} on {subdir}" for subdir, version in versions.items())
-            unmatched.append(f"{name} differs between platforms ({listed}): no version of it fits all of them")
-    return solutions, tuple(unmatched)
+        else:
+            refused.add(name)
+    return Equalised(solutions=solutions, exact=exact, refused=frozenset(refused))
 
 
-def oldest_where_different(solutions: Solutions, names: Sequence[str]) -> dict[str, str]:
-    """The oldest version of each of `names` that the platforms disagree on."""
+def oldest_where_different(solutions: Solutions, names: Iterable[str]) -> dict[str, str]:
+    """The oldest version of each of the projects `names` that the platforms disagree on."""
     oldest: dict[str, str] = {}
     for name in names:
-        versions = set(_versions(solutions, name).values())
-        if len(versions) > 1:
-            oldest[name] = min(versions, key=_order)
+        there = set(versions(solutions, name).values())
+        if len(there) > 1:
+            oldest[name] = in_order(there)[0]
     return oldest
 
 
-def _versions(solutions: Solutions, name: str) -> dict[Subdir, str]:
+def versions(solutions: Mapping[Subdir, Sequence[LockedPackage]], name: str) -> dict[Subdir, str]:
+    """The version of a project on each platform that has it, from conda or from PyPI."""
     return {
         subdir: package.version
         for subdir, packages in solutions.items()
         for package in packages
-        if package.name == name
+        if subject(package) == name
     }
 
 
+def differences(
+    solutions: Mapping[Subdir, Sequence[LockedPackage]], names: Iterable[str], *, refused: Container[str] = ()
+) -> tuple[str, ...]:
+    """A sentence for each project that does not have the same version on all platforms that have it.
+
+    `refused` are those for which one was looked for.
+    """
+    told = []
+    for name in names:
+        there = versions(solutions, name)
+        if len(set(there.values())) > 1:
+            why = ": no version of it fits all of them" if name in refused else ""
+            listed = ", ".join(f"{version} on {subdir}" for subdir, version in there.items())
+            told.append(f"{name} differs between platforms ({listed}){why}")
+    return tuple(told)
+
+
+def exact_for(packages: Iterable[LockedPackage], exact: Mapping[str, str], *, manager: str) -> dict[str, str]:
+    """The versions that `exact` fixes by project, by the names that the packages of one platform have."""
+    fixed = dict(exact) if manager == "pip" else {}
+    for package in packages:
+        if package.manager == manager and (version := exact.get(subject(package))) is not None:
+            fixed[package.name if manager == "conda" else canonicalize_name(package.name)] = version
+    return fixed
+
+
+def in_order(texts: Iterable[str]) -> list[str]:
+    """Conda versions, the oldest first. conda's own order, which knows `2024b` and `9e` as well."""
+    import rattler
+    from rattler.exceptions import InvalidVersionError
+
+    def key(text: str) -> rattler.Version:
+        try:
+            return rattler.Version(text)
+        except InvalidVersionError:
+            return rattler.Version("0")
+
+    return sorted(texts, key=key)
+
+
 async def _candidates(
-    solver: Solver, requests: Mapping[Subdir, SolveRequest], got: Mapping[Subdir, str], name: str
+    solver: Solver, requests: Mapping[Subdir, SolveRequest], solutions: Solutions, name: str
 ) -> list[str]:
-    oldest = min(got.values(), key=_order)
-    offered = await asyncio.gather(*(solver.versions(requests[subdir], name) for subdir in got))
+    got = {
+        subdir: package for subdir, packages in solutions.items() for package in packages if subject(package) == name
+    }
+    oldest = in_order(package.version for package in got.values())[0]
+    offered = await asyncio.gather(
+        *(solver.versions(requests[subdir], package.name) for subdir, package in got.items())
+    )
     if not all(offered):
         # A solver that cannot list versions: the oldest one chosen is the only candidate known to exist.
         return [oldest]
-    common = frozenset.intersection(*offered)
-    fitting = [version for version in common if _order(version) <= _order(oldest)]
-    return sorted(fitting, key=_order, reverse=True)[:_TRIES]
+    common = in_order({*frozenset.intersection(*offered), oldest})
+    fitting = [version for version in common[: common.index(oldest) + 1] if all(version in some for some in offered)]
+    return fitting[::-1][:_TRIES]
 
 
-def _order(version: str) -> Version:
-    try:
-        return Version(version)
-    except InvalidVersion:
-        return Version("0")
-
-
-async def _solve_with(
+async def solve_with(
     solver: Solver, requests: Mapping[Subdir, SolveRequest], solutions: Solutions, exact: Mapping[str, str]
 ) -> Solutions | None:
-    """All platforms under `exact`, solving again only those that do not hold it yet; None where one cannot."""
+    """All platforms under `exact` (by project), solving again only those that do not have it; None where one cannot."""
 
     async def one(subdir: Subdir) -> Sequence[LockedPackage]:
-        if all(_versions({subdir: solutions[subdir]}, name).get(subdir) in (None, exact[name]) for name in exact):
+        if all(versions({subdir: solutions[subdir]}, name).get(subdir) in (None, exact[name]) for name in exact):
             return solutions[subdir]
-        return await solver.solve(replace(requests[subdir], exact=dict(exact)))
+        fixed = exact_for(solutions[subdir], exact, manager="conda")
+        return await solver.solve(replace(requests[subdir], exact=fixed))
 
     try:
         results = await settled(one(subdir) for subdir in requests)

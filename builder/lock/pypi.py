@@ -9,45 +9,38 @@ conflict is explained by uv's own resolver, and none of these packages is resolv
 from __future__ import annotations
 
 import asyncio
-import os
+import json
 import re
 import sys
-import tempfile
 import tomllib
 import zipfile
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from builder import uv
+from builder.credentials import without_credentials
 from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError
 from builder.lock.model import LockedPackage
-from builder.platforms import Subdir
+from builder.names import distributions
+from builder.wheels import WheelTarget, accepted_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
-#: uv's names of the platforms. Those of Linux are completed with the manylinux level.
-_UV_PLATFORMS: Final = {
-    Subdir.OSX_ARM64: "aarch64-apple-darwin",
-    Subdir.OSX_64: "x86_64-apple-darwin",
-    Subdir.LINUX_64: "x86_64-manylinux_2_{minor}",
-    Subdir.LINUX_AARCH64: "aarch64-manylinux_2_{minor}",
-}
-#: The manylinux levels uv knows (`uv pip compile --help`, 0.13), the newest first.
-_MANYLINUX: Final = (*range(40, 30, -1), 28, 17)
-#: glibc 2.x levels that have an older name (PEP 600).
-_LEGACY_MANYLINUX: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+    from packaging.tags import Tag
+
+    from builder.platforms import Subdir
+    from builder.uv import Uv
+
 _LOCAL: Final = "+conda"
-#: What uv says when the index, and not the resolution, is the trouble.
-UV_UNREACHABLE: Final = re.compile(
-    r"error sending request|failed to fetch|dns error|connection refused|timed out|network connectivity"
-    r"|could not connect|status code: 5\d\d",
-    re.IGNORECASE,
-)
+#: Names of uv's two outputs: each package with its files; and, in a comment behind each package, who needs it.
+_PYLOCK: Final = "pylock.toml"
+_TREE: Final = "tree.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,57 +58,53 @@ class PypiRequest:
     """Oldest macOS of the target, `14.0`; None off macOS."""
     glibc: str | None
     """glibc of the target, `2.28`; None off Linux."""
+    free_threaded: bool = False
+    preferred: Mapping[str, str] = field(default_factory=dict)
+    """The version to stay at, where nothing says otherwise: what the last lock has."""
+    exclude_newer: datetime | None = None
+    """Leave out what was published after this moment."""
+
+    @property
+    def target(self) -> WheelTarget:
+        return WheelTarget(
+            subdir=self.subdir,
+            python=self.python,
+            macos=(self.macos or "11.0") if self.subdir.is_osx else None,
+            glibc=(self.glibc or "2.17") if self.subdir.is_linux else None,
+            free_threaded=self.free_threaded,
+        )
 
 
-async def resolve(request: PypiRequest) -> list[LockedPackage]:
+async def resolve(request: PypiRequest, runner: Uv) -> list[LockedPackage]:
     """The PyPI packages of one platform, each with the URL and SHA-256 of the one wheel the target would take.
 
     Raises UnsatisfiableError with uv's explanation, SourceUnreachableError when the index cannot be reached.
     """
-    with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as scratch:
-        folder = Path(scratch)
+    with runner.scratch() as (folder, cwd):
         (folder / "requirements.in").write_text("\n".join(request.requirements) + "\n", encoding="utf-8")
         _write_stubs(folder / "provided", request.provided)
         pinned = {name: f"{version}{_LOCAL}" for name, version in request.provided.items()}
         pinned = dict(request.exact) | pinned
-        (folder / "constraints.txt").write_text(
-            "".join(f"{name}=={version}\n" for name, version in pinned.items()), encoding="utf-8"
-        )
-        lock, tree = await asyncio.gather(
-            _uv(request, folder, "--format", "pylock.toml", "--no-header"),
-            _uv(request, folder, "--format", "requirements.txt", "--no-header", "--annotation-style", "line"),
-        )
-    tags = list(target_tags(request))
-    edges = _edges(tree)
+        (folder / "constraints.txt").write_text(_lines(pinned), encoding="utf-8")
+        # An output that is there is what uv stays at as far as it can.
+        kept = {name: version for name, version in request.preferred.items() if name not in request.provided}
+        (folder / _PYLOCK).write_text(_pylock(kept), encoding="utf-8")
+        (folder / _TREE).write_text(_lines(kept), encoding="utf-8")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for output in (_PYLOCK, _TREE):
+                    group.create_task(_compile(request, runner, folder=folder, cwd=cwd, output=output))
+        except* uv.UvFailure as failures:
+            # Both were asked the same: the first answer is enough, and the other has ended or was ended.
+            raise _failure(str(failures.exceptions[0]), request) from None
+        lock = tomllib.loads((folder / _PYLOCK).read_text(encoding="utf-8"))
+        edges = _edges((folder / _TREE).read_text(encoding="utf-8"))
+    tags = accepted_tags(request.target)
     return [
         _locked(package, request, tags, edges)
-        for package in tomllib.loads(lock)["packages"]
+        for package in lock.get("packages", ())
         if canonicalize_name(package["name"]) not in request.provided
     ]
-
-
-def target_tags(request: PypiRequest) -> Iterator[Tag]:
-    """The wheel tags the target accepts, the best first, as pip there would rank them."""
-    python = tuple(int(part) for part in request.python.split(".")[:2])
-    machine = request.subdir.machine
-    if request.subdir.is_osx:
-        major, _, minor = (request.macos or "11.0").partition(".")
-        platforms = list(mac_platforms((int(major), int(minor or 0)), machine))
-    else:
-        newest = _glibc_minor(request)
-        oldest = 5 if request.subdir is Subdir.LINUX_64 else 17
-        platforms = []
-        for level in range(newest, oldest - 1, -1):
-            platforms.append(f"manylinux_2_{level}_{machine}")
-            if level in _LEGACY_MANYLINUX:
-                platforms.append(f"{_LEGACY_MANYLINUX[level]}_{machine}")
-        platforms.append(f"linux_{machine}")
-    yield from cpython_tags(python, platforms=platforms)
-    yield from compatible_tags(python, interpreter=f"cp{python[0]}{python[1]}", platforms=platforms)
-
-
-def _glibc_minor(request: PypiRequest) -> int:
-    return int((request.glibc or "2.17").split(".")[1])
 
 
 def _write_stubs(folder: Path, provided: Mapping[str, str]) -> None:
@@ -129,59 +118,48 @@ def _write_stubs(folder: Path, provided: Mapping[str, str]) -> None:
             wheel.writestr(f"{info}/RECORD", "")
 
 
-async def _uv(request: PypiRequest, folder: Path, *options: str) -> str:
-    platform = uv_platform(request.subdir, glibc_minor=_glibc_minor(request))
-    environ = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
-    if request.macos:
-        # uv takes the oldest macOS of the target from here.
-        environ["MACOSX_DEPLOYMENT_TARGET"] = request.macos
-    process = await asyncio.create_subprocess_exec(
-        uv_executable(),
+def _lines(versions: Mapping[str, str]) -> str:
+    return "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
+
+
+def _pylock(versions: Mapping[str, str]) -> str:
+    """A lock (PEP 751) that says nothing but names and versions."""
+    packages = "".join(
+        f"[[packages]]\nname = {json.dumps(name)}\nversion = {json.dumps(version)}\n"
+        for name, version in sorted(versions.items())
+    )
+    return f'lock-version = "1.0"\ncreated-by = "envbuild"\n{packages or "packages = []"}'
+
+
+async def _compile(request: PypiRequest, runner: Uv, *, folder: Path, cwd: Path, output: str) -> None:
+    """Resolve into the file `output`, beginning with what it holds."""
+    glibc = int((request.glibc or "2.17").split(".")[1])
+    arguments = [
         "pip",
         "compile",
         str(folder / "requirements.in"),
+        f"--output-file={folder / output}",
         f"--constraints={folder / 'constraints.txt'}",
         f"--find-links={folder / 'provided'}",
         f"--python={sys.executable}",
         f"--python-version={request.python}",
-        f"--python-platform={platform}",
+        f"--python-platform={uv.platform_name(request.subdir, glibc_minor=glibc)}",
+        f"--format={'pylock.toml' if output == _PYLOCK else 'requirements.txt'}",
+        "--annotation-style=line",
         "--only-binary=:all:",
+        "--no-header",
         "--color=never",
         "--no-progress",
-        *options,
-        cwd=folder,
-        env=environ,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        output, messages = await process.communicate()
-    except BaseException:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
-        raise _failure(messages.decode(errors="replace"), request)
-    return output.decode()
-
-
-def uv_executable() -> str:
-    """The uv that was installed with envbuild."""
-    import uv
-
-    return os.fspath(uv.find_uv_bin())
-
-
-def uv_platform(subdir: Subdir, *, glibc_minor: int = 17) -> str:
-    """uv's `--python-platform` for a subdir; on Linux for the newest manylinux level that glibc 2.x allows."""
-    level = next((level for level in _MANYLINUX if level <= glibc_minor), _MANYLINUX[-1])
-    return _UV_PLATFORMS[subdir].format(minor=level)
+        *([f"--exclude-newer={request.exclude_newer.isoformat()}"] if request.exclude_newer else []),
+    ]
+    await runner.run(arguments, cwd=cwd, macos=request.macos)
 
 
 def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | SourceUnreachableError:
     reason = messages.strip().replace(_LOCAL, " (from conda)")
-    if UV_UNREACHABLE.search(messages):
+    if uv.is_unauthorised(messages):
+        return uv.refused_credentials(reason)
+    if uv.is_unreachable(messages):
         return SourceUnreachableError(
             f"PyPI packages for {request.subdir} cannot be fetched:\n{reason}",
             hint="check the network, or the index that uv is configured for (UV_INDEX_URL, uv.toml)",
@@ -223,7 +201,7 @@ def _locked(
         name=name,
         version=package["version"],
         subdir=request.subdir,
-        url=wheel["url"],
+        url=without_credentials(wheel["url"]),
         sha256=digest,
         # uv's resolution is exact; which range led to it is not part of its output.
         dependencies=dict.fromkeys(edges.get(name, ()), "*"),
@@ -249,11 +227,11 @@ def _best_wheel(wheels: Iterable[Mapping[str, Any]], tags: Sequence[Tag]) -> Map
     return best[1] if best else None
 
 
-def provided_distributions(packages: Iterable[LockedPackage], names: Mapping[str, str]) -> dict[str, str]:
+def provided_distributions(packages: Iterable[LockedPackage]) -> dict[str, str]:
     """The Python distributions among conda's packages: normalised PyPI name → version.
 
-    A conda package does not say which distribution it holds. Those that depend on Python are taken to hold
-    the one of their own name, or of the name that `names` (conda → PyPI) gives.
+    A conda package does not say which distributions it holds. Those that depend on Python are taken to hold
+    those of the map of names, or the one of their own name.
     """
     provided: dict[str, str] = {}
     for package in packages:
@@ -263,5 +241,5 @@ def provided_distributions(packages: Iterable[LockedPackage], names: Mapping[str
             version = Version(package.version)
         except InvalidVersion:
             continue
-        provided[canonicalize_name(names.get(package.name, package.name))] = version.public
+        provided |= dict.fromkeys(distributions(package.name), version.public)
     return provided

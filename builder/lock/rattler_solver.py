@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import rattler
 from rattler.exceptions import (
@@ -16,12 +18,14 @@ from rattler.exceptions import (
 )
 from rattler.package.build_string import BuildString
 
+from builder.credentials import redact
 from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError, UsageError
-from builder.lock.channels import Mirrors, canonical_url
+from builder.lock.channels import Mirrors, canonical_url, client_for
 from builder.lock.model import LockedPackage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
+    from pathlib import Path
 
     from builder.lock.solver import SolveRequest
     from builder.platforms import Subdir
@@ -29,17 +33,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: What the gateway says of metadata that came and cannot be read.
+_DAMAGED: Final = re.compile(
+    r"failed to (?:parse|extract|deserialize|decode)|invalid type|EOF while parsing", re.IGNORECASE
+)
+
 
 class RattlerSolver:
     """One gateway for all platforms, so that `noarch` is fetched and parsed once."""
 
     name = "rattler"
 
-    def __init__(self, *, mirrors: Mirrors | None = None) -> None:
+    def __init__(self, *, mirrors: Mirrors | None = None, cache: Path | None = None) -> None:
+        """`cache` is where metadata is kept; default: rattler's own place, shared with its other tools."""
         self._mirrors = mirrors or Mirrors()
-        self._gateway = rattler.Gateway(client=rattler.Client.default_client())
-        self._prefetching: threading.Thread | None = None
-        self._prefetch_failure = ""
+        self._client = client_for(self._mirrors)
+        self._gateway = rattler.Gateway(cache_dir=cache, client=self._client)
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
         """Begin to fetch and index the metadata that a solve will need, in the background.
@@ -52,13 +61,11 @@ class RattlerSolver:
             await self._gateway.query(self._sources(channels), platforms, ["python"], recursive=False)
 
         def fetch() -> None:
-            try:
+            # Whatever goes wrong: the solve meets it too, and says so.
+            with contextlib.suppress(Exception):
                 asyncio.run(query())
-            except Exception as error:  # noqa: BLE001 - whatever it is, the solve meets it too and says so
-                self._prefetch_failure = str(error)
 
-        self._prefetching = threading.Thread(target=fetch, name="prefetch metadata", daemon=True)
-        self._prefetching.start()
+        threading.Thread(target=fetch, name="prefetch metadata", daemon=True).start()
 
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
         try:
@@ -71,6 +78,8 @@ class RattlerSolver:
                     platforms=[request.subdir.value, "noarch"],
                     virtual_packages=[_virtual(name, text) for name, text in request.virtual_packages.items()],
                     constraints=[f"{name} =={version}" for name, version in request.exact.items()],
+                    locked_packages=await self._records(request),
+                    exclude_newer=request.exclude_newer,
                 ),
             )
         except SolverError as error:
@@ -79,8 +88,27 @@ class RattlerSolver:
                 hint="loosen the pin named above, or see `envbuild show` for where it comes from",
             ) from None
         except InvalidMatchSpecError as error:
-            raise UsageError(f"a match spec of the recipe is malformed: {error}") from None
+            raise UsageError(f"a match spec is malformed: {_plain(str(error))}") from None
         return [self._locked(record, request) for record in records]
+
+    async def _records(self, request: SolveRequest) -> list[rattler.RepoDataRecord]:
+        """The channels' records of the packages to stay at; of those that are gone from there, none."""
+        wanted = {(package.url, package.sha256) for package in request.preferred}
+        if not wanted:
+            return []
+        names = sorted({package.name for package in request.preferred})
+        found = await self._reached(
+            request,
+            self._gateway.query(
+                self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
+            ),
+        )
+        return [
+            record
+            for records in found
+            for record in records
+            if record.sha256 is not None and (self._mirrors.canonical(record.url), record.sha256.hex()) in wanted
+        ]
 
     async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
         found = await self._reached(
@@ -92,23 +120,34 @@ class RattlerSolver:
         return frozenset(str(record.version) for records in found for record in records)
 
     async def _reached(self, request: SolveRequest, work: Awaitable[T]) -> T:
-        """`work`, with failures to reach a channel said in the user's terms."""
+        """`work`, with failures to reach or to read a channel said in the user's terms."""
         try:
             return await work
         except (GatewayError, FetchRepoDataError) as error:
-            reason = await asyncio.to_thread(self._reason, str(error))
+            reason = redact(_plain(await self._reason(str(error), request)))
+            channels = redact(", ".join(request.channels))
+            if _DAMAGED.search(reason):
+                raise SourceUnreachableError(
+                    f"the metadata of {channels} for {request.subdir} is damaged: {reason}",
+                    hint="fetch the mirror again, or use another one (--mirror CHANNEL=URL)",
+                ) from None
             raise SourceUnreachableError(
-                f"packages of {', '.join(request.channels)} for {request.subdir} cannot be fetched: {_plain(reason)}",
+                f"packages of {channels} for {request.subdir} cannot be fetched: {reason}",
                 hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL; "
-                "a machine that reaches only PyPI can use `envbuild create --source pypi`",
+                "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
             ) from None
 
-    def _reason(self, told: str) -> str:
-        """Why a request failed: the gateway tells the cause only to whoever asked first, which the prefetch may be."""
-        if "coalesced request failed" in told and self._prefetching is not None:
-            self._prefetching.join()
-            return self._prefetch_failure or told
-        return told
+    async def _reason(self, told: str, request: SolveRequest) -> str:
+        """Why a request failed. The gateway tells the cause only to whoever asked first; so it is asked once more."""
+        if "coalesced request failed" not in told:
+            return told
+        try:
+            await rattler.Gateway(client=self._client).query(
+                self._sources(request.channels), [request.subdir.value, "noarch"], ["python"], recursive=False
+            )
+        except (GatewayError, FetchRepoDataError) as error:
+            return str(error)
+        return "it failed once, and was there when asked again; run the command again"
 
     def _sources(self, channels: Sequence[str]) -> list[rattler.Channel]:
         try:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from builder.errors import LockfileError
+from builder.files import read_ordinary
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
 from builder.yamlio import too_deep
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MAX_BYTES: Final = 64_000_000
+#: Some thirty thousand entries; the largest lock of a team that was seen has three thousand.
+_MAX_BYTES: Final = 16_000_000
 
 
 class _Entry(BaseModel):
@@ -52,6 +54,9 @@ class _Package(_Entry):
     url: Annotated[str, AfterValidator(_check_url)]
     hash: _Hash
     category: str = "main"
+
+
+_BESIDE_GROUP: Final = tuple(name for name in _Package.model_fields if name != "category")
 
 
 class _Url(_Entry):
@@ -92,12 +97,13 @@ def read_lock(file: Path) -> Lock:
             f"not valid YAML: {error.problem or error.context}",
             file=file,
             line=conflict or (mark.line + 1 if mark else None),
-            hint="the file holds merge conflict marks: take either side, then run `envbuild lock`"
-            if conflict
-            else None,
+            hint="the file has merge conflict marks: take either side, then run `envbuild lock`" if conflict else None,
         ) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise LockfileError(f"not valid YAML: {str(error).splitlines()[0]}", file=file) from None
+    # PyYAML meets an explicit tag on text that is none of the kind (`!!bool x`) with any of these.
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
+        said = isinstance(error, (yaml.YAMLError, ValueError)) and str(error)
+        reason = said.splitlines()[0] if said else "a value is not of the kind that its tag says"
+        raise LockfileError(f"not valid YAML: {reason}", file=file) from None
     if isinstance(data, dict) and data.get("version") not in (None, 1):
         raise LockfileError(
             f"format version {data['version']!r}; only version 1 is known",
@@ -110,7 +116,7 @@ def read_lock(file: Path) -> Lock:
         problem = problems.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
         raise LockfileError(
-            f"{_entry_name(data, problem['loc'])}`{place}`: {problem['msg']}",
+            f"{_entry_name(data, problem['loc'])}`{place}`: {problem['msg'].removeprefix('Value error, ')}",
             file=file,
             line=line_of(text, problem["loc"]),
             hint="lock again with `envbuild lock`",
@@ -120,21 +126,14 @@ def read_lock(file: Path) -> Lock:
 
 def _read(file: Path) -> str:
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise LockfileError(f"larger than {_MAX_BYTES:,} bytes; that is no lock", file=file)
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise LockfileError(f"cannot be read: {error.strerror}", file=file) from None
+        return read_ordinary(file, limit=_MAX_BYTES, error=LockfileError).decode()
     except UnicodeDecodeError as error:
         raise LockfileError(f"not UTF-8 text (byte {error.start})", file=file) from None
 
 
 def lock_digest(file: Path) -> str:
     """SHA-256 (hex) of the lock file's bytes, which identifies what is built from it. Raises LockfileError."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise LockfileError(f"cannot be read: {error.strerror}", file=file) from None
+    return hashlib.sha256(read_ordinary(file, limit=_MAX_BYTES, error=LockfileError)).hexdigest()
 
 
 def _conflict(text: str) -> int | None:
@@ -173,13 +172,16 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
 
 def _lock(parsed: _File, file: Path) -> Lock:
     platforms = tuple(_subdir(platform, file) for platform in parsed.metadata.platforms)
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for entry in parsed.package:
-        groups.setdefault((entry.manager, entry.name, entry.platform), []).append(entry.category)
-    packages: dict[tuple[str, str, str], LockedPackage] = {}
+    first: dict[tuple[str, str, str], _Package] = {}
+    groups: dict[tuple[str, str, str], set[str]] = {}
     for entry in parsed.package:
         key = (entry.manager, entry.name, entry.platform)
-        package = LockedPackage(
+        # conda-lock repeats an entry for each group that needs it; two that differ otherwise are a damaged file.
+        if not _same_but_group(first.setdefault(key, entry), entry):
+            raise LockfileError(f"{entry.name} ({entry.platform}) has two entries that differ", file=file)
+        groups.setdefault(key, set()).add(entry.category)
+    packages = [
+        LockedPackage(
             manager=entry.manager,
             name=entry.name,
             version=entry.version,
@@ -190,13 +192,12 @@ def _lock(parsed: _File, file: Path) -> Lock:
             dependencies=entry.dependencies,
             groups=tuple(sorted(groups[key])),
         )
-        # conda-lock repeats an entry for each group that needs it; two that differ are a damaged file.
-        if packages.setdefault(key, package) != package:
-            raise LockfileError(f"{entry.name} ({entry.platform}) has two entries that differ", file=file)
+        for key, entry in first.items()
+    ]
     return Lock(
         channels=tuple(channel if isinstance(channel, str) else channel.url for channel in parsed.metadata.channels),
         platforms=platforms,
-        packages=tuple(packages.values()),
+        packages=tuple(packages),
         sources=tuple(parsed.metadata.sources),
         content_hash={_subdir(platform, file): digest for platform, digest in parsed.metadata.content_hash.items()},
         inputs={
@@ -207,6 +208,10 @@ def _lock(parsed: _File, file: Path) -> Lock:
     )
 
 
+def _same_but_group(one: _Package, other: _Package) -> bool:
+    return one is other or all(getattr(one, name) == getattr(other, name) for name in _BESIDE_GROUP)
+
+
 def _subdir(platform: str, file: Path) -> Subdir:
     try:
         subdir = Subdir(platform)
@@ -214,5 +219,5 @@ def _subdir(platform: str, file: Path) -> Subdir:
         subdir = Subdir.NOARCH
     if subdir not in TARGETS:
         known = ", ".join(TARGETS)
-        raise LockfileError(f"platform {platform!r} is not one that envbuild knows ({known})", file=file)
+        raise LockfileError(f"unsupported platform {platform!r} (supported: {known})", file=file)
     return subdir

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from builder.lock.model import LockedPackage
     from builder.platforms import Subdir
@@ -21,7 +22,8 @@ class SolveRequest:
 
     `virtual_packages` maps a name to `version` or `version build`; they are the target's, and nothing of the
     machine that solves is taken into account. `exact` maps a package name to the only version allowed, should it be
-    part of the solution (how parity between platforms is reached).
+    part of the solution (how parity between platforms is reached). `preferred` is what to stay at, package by package,
+    where nothing asks for another; `exclude_newer` leaves out what was published after that moment (with time zone).
     """
 
     subdir: Subdir
@@ -29,6 +31,8 @@ class SolveRequest:
     specs: tuple[str, ...]
     virtual_packages: Mapping[str, str]
     exact: Mapping[str, str]
+    preferred: tuple[LockedPackage, ...] = ()
+    exclude_newer: datetime | None = None
 
 
 class Solver(Protocol):

@@ -15,7 +15,7 @@ from builder.platforms import Subdir
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
     from builder.compat.model import BlasVariant
-    from builder.plan.choose import Choice
+    from builder.plan.model import Choice
     from builder.plan.question import Target
     from builder.recipe.model import Recipe
 
@@ -60,7 +60,7 @@ def numpy_blas(target: Target, numpy: Choice | None, *, wanted: str, facts: Fact
     if accelerate and Version(accelerate[0].macos) <= floor:
         if wanted == "openblas":
             raise UnsatisfiableError(
-                f"blas: openblas does not hold for NumPy from PyPI: {accelerate[0].statement}",
+                f"blas: openblas is not possible with NumPy from PyPI: {accelerate[0].statement}",
                 hint="write `blas: auto`, or `provider: conda-forge`",
             )
         return f"; {accelerate[0].statement}"
@@ -72,7 +72,7 @@ def numpy_blas(target: Target, numpy: Choice | None, *, wanted: str, facts: Fact
                 hint=f'raise `macos:` to "{accelerate[0].macos}", or write `blas: auto`',
             )
         raise UnsatisfiableError(
-            f"blas: {wanted} cannot hold: NumPy {numpy.newest} from PyPI brings OpenBLAS on every macOS",
+            f"blas: {wanted} is not possible: NumPy {numpy.newest} from PyPI brings OpenBLAS on every macOS",
             hint="use a framework release that takes NumPy 2, `provider: conda-forge`, or `blas: auto`",
         )
     return "; its wheels for this macOS floor bring OpenBLAS"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.version import Version
 
 from builder.compat.facts import Refusal
 from builder.compat.fit import Judgement, judge_one, judge_pair
+from builder.plan.model import Choice, Combination
 from builder.plan.pins import series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from builder.compat.facts import Facts
     from builder.compat.model import Fact, Origin, Relation
+    from builder.plan.existence import Obstacles
     from builder.plan.question import Question, Target
 
 #: Packages that come along unasked and break a framework when they are too new for it.
@@ -26,53 +28,23 @@ COMPANIONS: Final = ("protobuf", "h5py", "ml-dtypes")
 Memo = dict[tuple[object, ...], Judgement]
 
 
-class Level(IntEnum):
-    """How much is tolerated because the user's pins ask for it."""
+class Tolerance(NamedTuple):
+    """What a search accepts beside what facts prove."""
 
-    PROVEN = 0
-    UNSAFE = 1
-    UNPROVEN = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """The releases of one package that fit, newest first, a contiguous run; and what that rests on."""
-
-    package: str
-    versions: tuple[Version, ...]
-    facts: tuple[Fact, ...] = ()
-
-    @property
-    def newest(self) -> Version:
-        """The newest of the run; a choice that was left open has none."""
-        return self.versions[0]
+    unsafe: bool
+    """Pairs that compute wrongly, because the user's pins ask for them."""
+    unproven: bool
+    """Pairs and releases that no fact is about."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Combination:
-    """What was chosen, the same for all targets it was chosen for."""
-
-    python: str
-    main: Choice | None = None
-    partners: tuple[Choice, ...] = ()
-    plugin: Choice | None = None
-    numpy: Choice | None = None
-    companions: tuple[Choice, ...] = ()
-    """Companions that need a bound of ours, because what is declared admits releases that break."""
-    unsafe: tuple[Relation, ...] = ()
-    unproven: tuple[str, ...] = ()
-    held_back: str = ""
-    """Why the newest framework in question was not taken; empty when it was."""
-
-    def warnings(self, *, plugin: bool) -> tuple[str, ...]:
-        """What the user must read first; what is unsafe is so beside the plug-in only."""
-        unsafe = self.unsafe if plugin else ()
-        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in unsafe]
-        return tuple(dict.fromkeys([*loud, *(f"unproven: {text}" for text in self.unproven)]))
-
-    @property
-    def checks(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(relation.check for relation in self.unsafe if relation.check))
+PROVEN: Final = Tolerance(unsafe=False, unproven=False)
+#: From the strictest on.
+TOLERANCES: Final = (
+    PROVEN,
+    Tolerance(unsafe=True, unproven=False),
+    Tolerance(unsafe=False, unproven=True),
+    Tolerance(unsafe=True, unproven=True),
+)
 
 
 @dataclass(kw_only=True)
@@ -80,30 +52,87 @@ class Search:
     """One run through the candidates. `refusals` gathers why each was passed over, the newest candidate first."""
 
     question: Question
-    level: Level
+    tolerance: Tolerance
+    unknown: frozenset[Version] = frozenset()
+    """Releases of the framework that exist and that no fact is about."""
     refusals: list[Refusal] = field(default_factory=list)
     memo: Memo = field(default_factory=dict)
     """Judgements already made; searches over the same facts share it."""
+    obstacles: Obstacles | None = None
+
+    @property
+    def facts(self) -> Facts:
+        return self.question.facts
 
     def combinations(self) -> Iterator[Combination]:
         """Every combination that fits, the newest framework first, then the newest Python."""
-        for version in self._candidates(self.question.family.main):
+        if not self.question.framework.main:
+            yield from self._pythons()
+            return
+        for version in self._candidates(self.question.framework.main):
             held_back = self.refusals[0].statement if self.refusals else ""
-            for python in self.question.minors:
+            for python in self._minors(version):
                 found = self._combine(version, python)
-                if found is not None:
+                if found is not None and self._exists(found):
                     yield replace(found, held_back=held_back)
+
+    def _minors(self, version: Version) -> Sequence[str]:
+        """The Pythons in question, newest first; where builds may not have been seen, those that were come first."""
+        if not self.tolerance.unproven:
+            return self.question.minors
+        main = self.question.framework.main
+
+        def unseen(python: str) -> int:
+            return sum(bool(self._one(main, version, python, target).unproven) for target in self.question.targets)
+
+        return sorted(self.question.minors, key=unseen)
+
+    def _pythons(self) -> Iterator[Combination]:
+        """Without a framework: the newest Pythons for which every dependency has a release on every platform."""
+        for python in self.question.minors:
+            held_back = self.refusals[0].statement if self.refusals else ""
+            combination = Combination(python=python, held_back=held_back)
+            missing = self._unreleased(python)
+            # A dependency that conda brings may be there all the same: PyPI's wheels are only a hint about it.
+            if missing is not None and not self.tolerance.unproven:
+                self.refusals.append(missing)
+            elif self._exists(combination):
+                yield combination
+
+    def _unreleased(self, python: str) -> Refusal | None:
+        """Why a dependency that facts are about has no release for a Python; None where all have one."""
+        for target in self.question.targets:
+            setting = target.setting(self.question.framework, python)
+            for package in self.question.partners:
+                judged = [
+                    judge_one(package, Version(release.version), setting=setting, facts=self.facts)
+                    for release in self.facts.releases_of(package, "pypi")
+                    if target.allows(package, Version(release.version), self.facts)
+                ]
+                if judged and not any(judgement.fits for judgement in judged):
+                    return judged[0].refusals[0]
+        return None
+
+    def _exists(self, combination: Combination) -> bool:
+        """Whether the channel has everything for it, as far as it can be asked."""
+        refusal = self.obstacles.first(combination) if self.obstacles is not None else None
+        if refusal is not None:
+            self.refusals.append(refusal)
+        return refusal is None
 
     def _candidates(self, package: str) -> list[Version]:
         """Known releases the pins allow, newest first; a pinned release no fact is about stands for itself."""
         question = self.question
-        pypi: set[Origin] = {"pypi"}
-        origins = {target.origin for target in question.targets} if package == question.family.main else pypi
-        known = {
-            Version(release.version) for origin in origins for release in question.facts.releases_of(package, origin)
-        }
+        main = package == question.framework.main
+        origins: set[Origin] = {target.origin for target in question.targets} if main else {"pypi"}
+        known = {Version(release.version) for origin in origins for release in self.facts.releases_of(package, origin)}
+        if main and not self.tolerance.unproven:
+            known -= self.unknown
         allowed = sorted((version for version in known if question.allows(package, version)), reverse=True)
-        if allowed or self.level < Level.UNPROVEN:
+        if main and self.tolerance.unproven and question.recipe.framework.unproven == "avoid":
+            # What facts are about comes first even where something about it is unproven.
+            allowed.sort(key=lambda version: version in self.unknown)
+        if allowed or not self.tolerance.unproven or (main and package in self.facts.asked):
             return allowed
         named = {
             Version(specifier.version.removesuffix(".*"))
@@ -117,22 +146,22 @@ class Search:
     def _one(self, package: str, version: Version, python: str, target: Target) -> Judgement:
         key = (package, version, python, target.subdir, target.origin)
         if key not in self.memo:
-            setting = target.setting(self.question.family, python)
-            self.memo[key] = judge_one(package, version, setting=setting, facts=self.question.facts)
+            setting = target.setting(self.question.framework, python)
+            self.memo[key] = judge_one(package, version, setting=setting, facts=self.facts)
         return self.memo[key]
 
     def _pair(self, left: tuple[str, Version], right: tuple[str, Version], python: str, target: Target) -> Judgement:
         key = (left, right, python, target.subdir, target.origin)
         if key not in self.memo:
-            setting = target.setting(self.question.family, python)
-            self.memo[key] = judge_pair(left, right, setting=setting, facts=self.question.facts)
+            setting = target.setting(self.question.framework, python)
+            self.memo[key] = judge_pair(left, right, setting=setting, facts=self.facts)
         return self.memo[key]
 
     def _tolerable(self, judgement: Judgement) -> bool:
-        """Whether a judgement is good enough at this level."""
-        if not judgement.fits or (judgement.unsafe and self.level < Level.UNSAFE):
+        """Whether a judgement is good enough."""
+        if not judgement.fits or (judgement.unsafe and not self.tolerance.unsafe):
             return False
-        return not (judgement.unproven and self.level < Level.UNPROVEN)
+        return not judgement.unproven or self.tolerance.unproven
 
     def _everywhere(self, judgements: Iterable[Judgement], rejected: list[Refusal]) -> Judgement | None:
         """The sum of judgements that are all tolerable, or None with the reasons added to `rejected`."""
@@ -146,8 +175,8 @@ class Search:
 
     def _combine(self, version: Version, python: str) -> Combination | None:
         """The best that goes with one framework release on one Python, or None."""
-        family, targets = self.question.family, self.question.targets
-        main = (family.main, version)
+        targets = self.question.targets
+        main = (self.question.framework.main, version)
         base = self._everywhere((self._one(*main, python, target) for target in targets), self.refusals)
         if base is None:
             return None
@@ -161,26 +190,30 @@ class Search:
             plugin, judgement = found
             fixed.append((plugin.package, plugin.newest))
             judged.append(judgement)
-        if base.unproven and self.question.facts.release(*_named(main, self.question)) is None:
+        if version in self.unknown or (base.unproven and self.facts.release(*_named(main, self.question)) is None):
             return self._left_open(main, base, python, plugin)
         partners = []
-        for package in family.partners:
+        for package in self.question.partners:
             run = self._run(package, fixed, python)
             if run is None:
                 return None
             partners.append(run[0])
             judged.append(run[1])
         fixed += [(partner.package, partner.newest) for partner in partners]
-        numpy = self._run("numpy", [pair for pair in fixed if pair[0] != family.plugin], python, contiguous=False)
-        if numpy is None and self.question.facts.releases_of("numpy", "pypi"):
+        numpy = self._run(
+            "numpy", [pair for pair in fixed if pair[0] != self.question.plugin], python, contiguous=False
+        )
+        if numpy is None and self.facts.releases_of("numpy", "pypi"):
             return None
+        if numpy is not None:
+            judged.append(numpy[1])
         companions = self._companions(main, python)
         if companions is None:
             return None
         total = sum(judged, Judgement())
         return Combination(
             python=python,
-            main=Choice(package=family.main, versions=(version,), facts=base.proofs),
+            main=Choice(package=main[0], versions=(version,), facts=base.proofs),
             partners=tuple(partners),
             plugin=plugin,
             numpy=numpy[0] if numpy is not None else None,
@@ -191,18 +224,20 @@ class Search:
 
     def _left_open(self, main: tuple[str, Version], base: Judgement, python: str, plugin: Choice | None) -> Combination:
         """A framework release no fact is about: what goes with it is left to what it declares."""
-        open_choices = tuple(Choice(package=package, versions=()) for package in self.question.family.partners)
+        open_choices = tuple(Choice(package=package, versions=()) for package in self.question.partners)
+        named = self.facts.display(*main)
+        why = base.unproven or (f"no fact is about {named}, so nothing here shows what works with it",)
         return Combination(
             python=python,
             main=Choice(package=main[0], versions=(main[1],)),
             partners=open_choices,
             plugin=plugin,
-            unproven=tuple(dict.fromkeys(base.unproven)),
+            unproven=tuple(dict.fromkeys(why)),
         )
 
     def _plugin(self, main: tuple[str, Version], python: str) -> tuple[Choice, Judgement] | None:
         """The newest plug-in that loads with `main` on the targets that want one."""
-        package = self.question.family.plugin or ""
+        package = self.question.plugin or ""
         wanting = [target for target in self.question.targets if target.plugin]
         rejected: list[Refusal] = []
         for version in self._candidates(package):
@@ -224,14 +259,13 @@ class Search:
         total = Judgement()
         avoided: list[Relation] = []
         rejected: list[Refusal] = []
-        family = self.question.family
         for version in self._candidates(package):
             both = (
                 sum(
                     (
                         self._pair(other, (package, version), python, target)
                         for other in fixed
-                        if other[0] != family.plugin or target.plugin
+                        if other[0] != self.question.plugin or target.plugin
                     ),
                     self._one(package, version, python, target),
                 )
@@ -267,7 +301,7 @@ class Search:
         """Companions of which some release that the metadata admits is known to break, with those that fit."""
         bounded = []
         for package in COMPANIONS:
-            known = [Version(release.version) for release in self.question.facts.releases_of(package, "pypi")]
+            known = [Version(release.version) for release in self.facts.releases_of(package, "pypi")]
             declared: list[Version] = []
             fitting: list[Version] = []
             breaking: list[Fact] = []

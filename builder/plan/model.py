@@ -7,10 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from builder.compat.model import Fact, Relation
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
 MAIN_GROUP = "main"
+ProviderName = Literal["conda-forge", "metal", "pypi"]
 
 
 class Source(StrEnum):
@@ -56,12 +60,60 @@ class Plan:
     recipe: Recipe
     subdir: Subdir
     source: Source
-    provider: Literal["conda-forge", "metal", "pypi"]
+    provider: ProviderName
     specs: tuple[ChosenSpec, ...]
+    gpu: bool = False
+    """Whether a plug-in for the Mac's GPU is part of the plan on this platform."""
     warnings: tuple[str, ...] = ()
     mandatory_checks: tuple[str, ...] = ()
     virtual_packages: dict[str, str] = field(default_factory=dict)
     """Virtual packages assumed of the target, e.g. `{"__osx": "14.0", "__archspec": "1 m1"}`."""
 
+    existence: str = ""
+    """Who said what exists: the channel's own metadata, a lock, or facts of a day."""
+    combination: Combination | None = field(default=None, compare=False, repr=False)
+    """What was chosen, for whoever has to explain why it cannot be solved."""
+
     def spec(self, manager: Literal["conda", "pip"], name: str) -> ChosenSpec | None:
         return next((spec for spec in self.specs if spec.manager == manager and spec.name == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The releases of one package that fit, newest first, a contiguous run; and what that rests on."""
+
+    package: str
+    versions: tuple[Version, ...]
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def newest(self) -> Version:
+        """The newest of the run; a choice that was left open has none."""
+        return self.versions[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combination:
+    """What was chosen, the same for all targets it was chosen for."""
+
+    python: str
+    main: Choice | None = None
+    partners: tuple[Choice, ...] = ()
+    plugin: Choice | None = None
+    numpy: Choice | None = None
+    companions: tuple[Choice, ...] = ()
+    """Companions that need a bound of ours, because what is declared admits releases that break."""
+    unsafe: tuple[Relation, ...] = ()
+    unproven: tuple[str, ...] = ()
+    held_back: str = ""
+    """Why the newest framework in question was not taken; empty when it was."""
+
+    def warnings(self, *, plugin: bool) -> tuple[str, ...]:
+        """What the user must read first; what is unsafe is so beside the plug-in only."""
+        unsafe = self.unsafe if plugin else ()
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in unsafe]
+        return tuple(dict.fromkeys([*loud, *(f"unproven: {text}" for text in self.unproven)]))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(relation.check for relation in self.unsafe if relation.check))

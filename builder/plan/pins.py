@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
@@ -12,24 +12,19 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from builder.errors import RecipeError
+from builder.frameworks.keras import OVER_FRAMEWORKS
 from builder.plan.model import MAIN_GROUP
-from builder.recipe.model import specifier_set
+from builder.recipe.specs import specifier_set
+from builder.wheels import applies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.compat.facts import Facts
+    from builder.frameworks.model import Framework
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
-#: What facts call a package, where a recipe may use another of its names.
-SUBJECTS: Final = {
-    "pytorch": "torch",
-    "ml_dtypes": "ml-dtypes",
-    "tensorflow-cpu": "tensorflow",
-    "tensorflow-macos": "tensorflow",
-    "tensorflow-base": "tensorflow",
-}
 _CONDA: Final = re.compile(r"^(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*?)(?:\s*(?P<version>[=<>!~*\d].*))?$")
 
 
@@ -60,11 +55,8 @@ class Wanted:
     conda_spec: str = ""
     pypi: Requirement | None = None
     always_pypi: bool = False
-
-    @property
-    def subject(self) -> str:
-        name = self.conda_name or (canonicalize_name(self.pypi.name) if self.pypi else "")
-        return SUBJECTS.get(name, name)
+    subject: str = ""
+    """What facts call the package."""
 
 
 def series(version: Version) -> str:
@@ -131,20 +123,27 @@ def requirement_range(dependency: Wanted) -> SpecifierSet:
     found = conda_to_pep440(dependency.conda_spec)
     if len(found) != 1:
         raise RecipeError(
-            f"`{dependency.where}`: {dependency.conda_name} {dependency.conda_spec} cannot be said for PyPI",
+            f"`{dependency.where}`: {dependency.conda_name} {dependency.conda_spec} cannot be expressed as a PyPI "
+            "requirement",
             hint=f"write {{conda: {dependency.conda_name} {dependency.conda_spec}, pypi: …}} with a PyPI requirement",
         )
     return found[0]
 
 
-def wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
+def wanted(recipe: Recipe, *, subdir: Subdir, facts: Facts) -> Iterator[Wanted]:
     """Every dependency of the recipe that applies to `subdir`, in order, groups last."""
+    for dependency in _wanted(recipe, subdir=subdir):
+        name = dependency.conda_name or (canonicalize_name(dependency.pypi.name) if dependency.pypi else "")
+        yield replace(dependency, subject=facts.subject(name))
+
+
+def _wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
     groups = [(MAIN_GROUP, recipe.dependencies, recipe.pypi)]
     groups += [(name, group.dependencies, group.pypi) for name, group in sorted(recipe.groups.items())]
     for name, dependencies, pypi in groups:
-        prefix = "" if name == MAIN_GROUP else f"groups.{name}."
+        path = () if name == MAIN_GROUP else ("groups", name)
         for index, dependency in enumerate(dependencies):
-            where = f"{prefix}dependencies[{index}]"
+            where = recipe.where(*path, "dependencies", index)
             if isinstance(dependency, str):
                 conda_name, spec = split_conda(dependency)
                 yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec)
@@ -156,23 +155,23 @@ def wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
                     conda_name, spec = split_conda(dependency.conda)
                     yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec, pypi=requirement)
         for index, text in enumerate(pypi):
-            yield Wanted(group=name, where=f"{prefix}pypi[{index}]", pypi=Requirement(text), always_pypi=True)
+            if applies(Requirement(text), subdir):
+                where = recipe.where(*path, "pypi", index)
+                yield Wanted(group=name, where=where, pypi=Requirement(text), always_pypi=True)
 
 
-def pins(recipe: Recipe, *, subdir: Subdir, facts: Facts) -> tuple[Pin, ...]:
+def pins(recipe: Recipe, *, subdir: Subdir, framework: Framework, facts: Facts) -> tuple[Pin, ...]:
     """Every restriction the recipe puts on a package that facts are about."""
     found = []
-    framework = recipe.framework
-    package = {"pytorch": "torch"}.get(framework.name, framework.name)
-    plugin = {"tensorflow": "tensorflow-metal", "jax": "jax-metal"}.get(framework.name)
+    asked = recipe.framework
     for name, text, where in (
-        (package, framework.version, "framework.version"),
-        ("keras", framework.keras, "framework.keras"),
-        (plugin, framework.plugin, "framework.plugin"),
+        (framework.versioned, asked.version, "framework.version"),
+        (OVER_FRAMEWORKS, asked.keras, "framework.keras"),
+        (framework.plugin.name if framework.plugin is not None else None, asked.plugin, "framework.plugin"),
     ):
-        if name is not None and text is not None:
+        if name and text is not None:
             found.append(Pin(package=name, versions=(specifier_set(text),), text=text, where=where))
-    for dependency in wanted(recipe, subdir=subdir):
+    for dependency in wanted(recipe, subdir=subdir, facts=facts):
         if dependency.subject not in facts.packages and dependency.subject != "python":
             continue
         specifiers = conda_to_pep440(dependency.conda_spec)

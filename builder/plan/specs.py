@@ -3,52 +3,50 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from builder.compat.facts import in_order
-from builder.compat.fit import display
+from builder.names import conda_name, pypi_name
 from builder.plan.blas import blas_spec, numpy_blas
-from builder.plan.choose import Combination, bounds, why_not
+from builder.plan.choose import bounds, why_not
 from builder.plan.model import ChosenSpec
 from builder.plan.pins import Wanted, requirement_range, series, series_within, wanted
-from builder.plan.question import FAMILIES
+from builder.plan.question import python_spec
 from builder.plan.reasons import references
 from builder.platforms import Subdir
+from builder.wheels import applies
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
     from builder.compat.facts import Facts
-    from builder.plan.choose import Choice
-    from builder.plan.question import Family, Target
+    from builder.frameworks.model import Framework
+    from builder.plan.model import Choice, Combination
+    from builder.plan.question import Question, Target
     from builder.recipe.model import Recipe
-
-#: Conda's name of what facts call by the PyPI name.
-_CONDA: Final = {"torch": "pytorch", "ml-dtypes": "ml_dtypes"}
-
-#: What requires the project called `tensorflow`, whose files are those of tensorflow-cpu: only one may be installed.
-_REQUIRES_TENSORFLOW: Final = frozenset(
-    ("tf-keras", "tensorflow-hub", "tensorflow-text", "tensorflow-decision-forests", "keras-hub", "keras-nlp")
-)
 
 
 def assemble(
-    recipe: Recipe, target: Target, combination: Combination, *, facts: Facts
+    recipe: Recipe, target: Target, combination: Combination, *, question: Question
 ) -> tuple[tuple[ChosenSpec, ...], tuple[str, ...]]:
     """All specs of the target in order (Python, framework, BLAS, dependencies), and warnings about them."""
-    family = FAMILIES.get(recipe.framework.name)
-    chosen = [_python(combination, family)]
-    if target.provider == "pypi":
+    facts, framework, provider = question.facts, question.framework, target.provider
+    chosen = [_python(recipe, combination, question)]
+    if provider.local:
         chosen.append(ChosenSpec(manager="conda", name="pip", spec="", reason="installs what comes from PyPI"))
     subjects: dict[str, int] = {"python": 0}
-    if family is not None and combination.main is not None:
-        for subject, spec in _framework(recipe, family, target, combination, facts=facts):
+    if combination.main is not None:
+        for subject, spec in _framework(recipe, target, combination, question=question):
             subjects[subject] = len(chosen)
             chosen.append(spec)
-    asked = tuple(wanted(recipe, subdir=target.subdir))
-    on_mac = target.subdir is Subdir.OSX_ARM64 and target.provider == "conda-forge"
+    asked = tuple(
+        dependency
+        for dependency in wanted(recipe, subdir=target.subdir, facts=facts)
+        if dependency.pypi is None or applies(dependency.pypi, target.subdir, python=combination.python)
+    )
+    on_mac = target.subdir is Subdir.OSX_ARM64 and target.origin == "conda-forge"
     if on_mac and (_needs_numpy(asked, subjects, facts) or recipe.blas != "auto"):
         chosen.append(blas_spec(recipe, facts=facts))
     warnings: list[str] = []
@@ -58,14 +56,15 @@ def assemble(
             index = subjects[dependency.subject]
             chosen[index] = _merge(chosen[index], dependency)
             continue
-        spec = _dependency(dependency, target, combination, facts=facts)
+        spec = _dependency(dependency, target, combination, facts=facts, framework=framework)
         key = (spec.manager, canonicalize_name(spec.name))
         if key in by_name and chosen[by_name[key]].group == spec.group:
             chosen[by_name[key]] = _joined(chosen[by_name[key]], spec.spec, spec.reason, spec.extras)
         else:
             by_name.setdefault(key, len(chosen))
             chosen.append(spec)
-        if target.provider == "metal" and spec.manager == "conda" and facts.names_of(spec.name) is None:
+        mixed = target.origin == "pypi" and spec.manager == "conda"
+        if mixed and facts.names_of(spec.name) is None:
             warnings.append(
                 f"{spec.name} comes from conda and no fact says whether it brings conda's NumPy along; if it does, "
                 f"ask for its PyPI counterpart instead (`pypi: [{spec.name}]`), so that there is one NumPy"
@@ -80,56 +79,59 @@ def _needs_numpy(asked: tuple[Wanted, ...], subjects: dict[str, int], facts: Fac
     return any(entry is not None and entry.numpy for entry in names)
 
 
-def _python(combination: Combination, family: Family | None) -> ChosenSpec:
+def _python(recipe: Recipe, combination: Combination, question: Question) -> ChosenSpec:
     main = combination.main
-    of = f" that {display(main.package, main.newest)} has builds for" if main is not None and family is not None else ""
+    of = f" that {question.facts.display(main.package, main.newest)} has builds for" if main is not None else ""
     limit = why_not(combination) if main is None else ""
     return ChosenSpec(
         manager="conda",
         name="python",
-        spec=f"{combination.python}.*",
+        spec=python_spec(combination.python, recipe),
         reason=f"the newest Python the recipe allows{of} on every platform{limit}",
         facts=references(main.facts if main is not None else ()),
     )
 
 
 def _framework(
-    recipe: Recipe, family: Family, target: Target, combination: Combination, *, facts: Facts
+    recipe: Recipe, target: Target, combination: Combination, *, question: Question
 ) -> list[tuple[str, ChosenSpec]]:
+    facts, framework, provider = question.facts, question.framework, target.provider
     main = combination.main
     assert main is not None
-    conda = target.origin == "conda-forge"
-    manager: Literal["conda", "pip"] = "conda" if conda else "pip"
-    release = facts.release(family.main, main.newest, target.origin)
+    conda = provider.manager == "conda"
+    manager = provider.manager
+    release = facts.release(framework.main, main.newest, target.origin)
     build = release.build(target.subdir) if release is not None else None
-    name = family.conda if conda else (build.distribution if build is not None else None) or family.main
-    if name == "tensorflow-cpu" and any(
-        w.subject in _REQUIRES_TENSORFLOW for w in wanted(recipe, subdir=target.subdir)
-    ):
-        name = family.main
-    glob = family.build.format(py=combination.python.replace(".", "")) if conda else ""
-    label = display(main.package, series(main.newest))
-    beside = "".join(f" and {display(c.package, c.newest)}" for c in (combination.plugin,) if c is not None)
-    partners = " and ".join(display(choice.package) for choice in combination.partners)
+    name = framework.conda if conda else (build.distribution if build is not None else None) or framework.main
+    asked = {dependency.subject for dependency in wanted(recipe, subdir=target.subdir, facts=facts)}
+    if not conda and asked & set(framework.requires_main):
+        name = framework.main
+    glob = framework.conda_build.format(py=combination.python.replace(".", "")) if conda else ""
+    label = facts.display(main.package, series(main.newest))
+    beside = "".join(f" and {facts.display(c.package, c.newest)}" for c in (combination.plugin,) if c is not None)
+    partners = " and ".join(facts.display(choice.package) for choice in combination.partners)
     proof = f", proven with {partners}{beside}" if partners else ""
-    if target.provider == "metal" and not target.plugin:
-        proof += "; from PyPI as on the Mac, so that it is the same release"
-    pinned = any(pin.package == family.main for pin in target.pins)
-    above = family.open_above and conda and not pinned
+    if not target.plugin:
+        proof += provider.note(target.subdir)
+    pinned = any(pin.package == framework.main for pin in target.pins)
+    above = framework.open_above and conda and not pinned
     newer = "; or a newer one of the channel, since nothing else has to fit it" if above else ""
-    gpu = f"; {family.gpu}" if family.gpu and target.subdir is Subdir.OSX_ARM64 else ""
+    gpu = f"; {framework.gpu}" if framework.gpu and target.subdir is Subdir.OSX_ARM64 else ""
     proven = (
         "unproven: it is what the recipe's pins leave"
         if combination.unproven
         else f"the newest release that exists on every platform of the recipe{proof}"
     )
+    # A release that nothing knows stands for the range it came from, which is the user's own.
+    known = release is not None or not target.pins
+    within = _within(main.newest, conda=conda, open_above=above) if known else ""
     specs = [
         (
-            family.main,
+            framework.main,
             ChosenSpec(
                 manager=manager,
                 name=name,
-                spec=f"{_with_pins(_within(main.newest, conda=conda, open_above=above), main, target)} {glob}".strip(),
+                spec=f"{_with_pins(within, main, target, always=not known)} {glob}".strip(),
                 reason=f"{proven}{why_not(combination)}{newer}{gpu}",
                 facts=references(main.facts),
             ),
@@ -138,8 +140,8 @@ def _framework(
 
     def add(choice: Choice, reason: str, spec: str) -> None:
         spec = _with_pins(spec, choice, target)
-        known = _CONDA.get(choice.package, choice.package) if conda else choice.package
-        chosen = ChosenSpec(manager=manager, name=known, spec=spec, reason=reason, facts=references(choice.facts))
+        there = conda_name(choice.package) if conda else choice.package
+        chosen = ChosenSpec(manager=manager, name=there, spec=spec, reason=reason, facts=references(choice.facts))
         specs.append((choice.package, chosen))
 
     for choice in combination.partners:
@@ -161,16 +163,16 @@ def _framework(
 
 
 def _wheel_blas(recipe: Recipe, target: Target, numpy: Choice, *, facts: Facts) -> str:
-    return "" if target.provider == "conda-forge" else numpy_blas(target, numpy, wanted=recipe.blas, facts=facts)
+    return "" if target.origin == "conda-forge" else numpy_blas(target, numpy, wanted=recipe.blas, facts=facts)
 
 
-def _with_pins(spec: str, choice: Choice, target: Target) -> str:
+def _with_pins(spec: str, choice: Choice, target: Target, *, always: bool = False) -> str:
     """`spec` and what the recipe's `framework:` says beyond it: a series was chosen, and a pin may be narrower."""
     beyond = [
         in_order(pin.versions[0])
         for pin in target.pins
         if pin.package == choice.package and pin.where.startswith("framework.")
-        if not all(series_within(version, pin) for version in choice.versions)
+        if always or not all(series_within(version, pin) for version in choice.versions)
     ]
     return ",".join(part for part in (spec, *beyond) if part)
 
@@ -185,38 +187,39 @@ def _within(version: Version, *, conda: bool, open_above: bool) -> str:
     return f"{kept}.*" if conda else f"=={kept}.*"
 
 
-def _dependency(dependency: Wanted, target: Target, combination: Combination, *, facts: Facts) -> ChosenSpec:
+def _dependency(
+    dependency: Wanted, target: Target, combination: Combination, *, facts: Facts, framework: Framework
+) -> ChosenSpec:
     """A dependency that nothing was chosen for: passed on as written, from conda or from PyPI."""
     reason = f"asked for by the recipe ({dependency.where})"
     names = facts.names_of(dependency.conda_name) if dependency.conda_name else None
     links_numpy = names is not None and names.numpy
-    if dependency.conda_name is not None and not (
-        target.provider == "pypi" or (target.provider == "metal" and links_numpy)
-    ):
+    why_pypi = target.provider.pypi_reason(links_numpy=links_numpy)
+    if dependency.conda_name is not None and why_pypi is None:
         spec = dependency.conda_spec
-        if dependency.subject == "tf-keras":
-            spec, reason = _legacy_keras(spec, combination, reason, conda=True)
+        if dependency.subject in framework.follows_minor:
+            spec, reason = _same_minor(spec, combination, reason, facts=facts, conda=True)
         return ChosenSpec(manager="conda", name=dependency.conda_name, spec=spec, reason=reason, group=dependency.group)
-    if target.provider == "metal" and links_numpy and not dependency.always_pypi:
-        reason += "; from PyPI, because conda's build would bring a second NumPy and BLAS"
+    if not dependency.always_pypi:
+        reason += why_pypi or ""
     requirement = dependency.pypi
     if requirement is not None:
         name, spec, extras = requirement.name, in_order(requirement.specifier), tuple(sorted(requirement.extras))
     else:
-        name, extras = facts.pypi_name(dependency.conda_name or ""), ()
+        name, extras = pypi_name(dependency.conda_name or ""), ()
         spec = in_order(requirement_range(dependency))
-    if dependency.subject == "tf-keras":
-        spec, reason = _legacy_keras(spec, combination, reason, conda=False)
+    if dependency.subject in framework.follows_minor:
+        spec, reason = _same_minor(spec, combination, reason, facts=facts, conda=False)
     return ChosenSpec(manager="pip", name=name, spec=spec, extras=extras, reason=reason, group=dependency.group)
 
 
-def _legacy_keras(spec: str, combination: Combination, reason: str, *, conda: bool) -> tuple[str, str]:
-    """tf-keras must have TensorFlow's own minor (its metadata: tensorflow>=2.19,<2.20 for 2.19)."""
+def _same_minor(spec: str, combination: Combination, reason: str, *, facts: Facts, conda: bool) -> tuple[str, str]:
+    """The framework's own minor (tf-keras 2.19 declares tensorflow>=2.19,<2.20), where the user asks for no other."""
     main = combination.main
-    if spec or main is None or main.package != "tensorflow":
+    if spec or main is None:
         return spec, reason
     kept = f"{series(main.newest)}.*"
-    return (kept if conda else f"=={kept}"), f"{reason}; tf-keras needs TensorFlow's own minor"
+    return (kept if conda else f"=={kept}"), f"{reason}; it needs {facts.display(main.package)}'s own minor"
 
 
 def _merge(ours: ChosenSpec, dependency: Wanted) -> ChosenSpec:

@@ -12,8 +12,10 @@ from builder.errors import RecipeError
 from builder.recipe.model import NAME_PATTERN, Name, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from builder.recipe.model import Objection
 
 #: Lists that a child adds to instead of replacing: asking for more is what extending is for.
 _ADDED: Final = ("dependencies", "pypi")
@@ -26,10 +28,16 @@ class RecipeFile(Recipe):
     extends: Name | None = Field(default=None, description="Another recipe that this one builds on.")
 
 
-def load_recipe(file: Path, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
+def load_recipe(
+    file: Path,
+    *,
+    find: Callable[[str], Path | None] | None = None,
+    rules: Callable[[Recipe], Iterable[Objection]] | None = None,
+) -> Recipe:
     """The recipe in `file`, with everything it extends applied.
 
-    `find` gives the file of the recipe that `extends` names; by default it is looked for beside `file`.
+    `find` gives the file of the recipe that `extends` names; by default it is looked for beside `file`. `rules` are
+    what the rooms above know about contradictions in a recipe (`builder.frameworks.rules.objections`).
     Raises RecipeError with file and line.
     """
     look = find or (lambda name: _sibling(file, name))
@@ -40,8 +48,29 @@ def load_recipe(file: Path, *, find: Callable[[str], Path | None] | None = None)
     merged = _merged(document, look, (file.stem,))
     written = yamlio.validate(merged, RecipeFile, error=RecipeError)
     recipe = Recipe.model_validate(written.model_dump(exclude={"extends"}, exclude_unset=True))
-    _check_consistency(recipe, document)
-    return recipe
+    _check_consistency(recipe, merged)
+    for objection in rules(recipe) if rules is not None else ():
+        where, line = merged.place(objection.path)
+        raise RecipeError(objection.message, file=where, line=line, hint=objection.hint)
+    places = {path: merged.place(path) for path in merged.lines}
+    return recipe.written_at({path: f"{place.name}:{line}" for path, (place, line) in places.items()})
+
+
+def ancestry(file: Path, *, find: Callable[[str], Path | None]) -> tuple[str, ...]:
+    """The names of the recipes that the one in `file` builds on, nearest first, as far as they can be followed.
+
+    Raises RecipeError for a file that cannot be read.
+    """
+    names: list[str] = []
+    following: Path | None = file
+    while following is not None and len(names) <= _MAX_CHAIN:
+        data = yamlio.load(following, error=RecipeError).data
+        name = data.get("extends") if isinstance(data, dict) else None
+        if not isinstance(name, str):
+            break
+        names.append(name)
+        following = find(name)
+    return tuple(names)
 
 
 def _sibling(file: Path, name: str) -> Path | None:
@@ -61,7 +90,7 @@ def _check_name(document: yamlio.Document) -> None:
 
 
 def _merged(document: yamlio.Document, find: Callable[[str], Path | None], chain: tuple[str, ...]) -> yamlio.Document:
-    """`document` over what it extends. Lines of inherited values point at the child's `extends`."""
+    """`document` over what it extends."""
     parent_name = document.data.get("extends")
     if parent_name is None:
         return document
@@ -89,51 +118,50 @@ def _merged(document: yamlio.Document, find: Callable[[str], Path | None], chain
 
 
 def _overlay(base: yamlio.Document, child: yamlio.Document) -> yamlio.Document:
+    """The child's fields over those of the base; each value keeps the file and line where it was written."""
     data: dict[str, Any] = {
         key: value for key, value in base.data.items() if key not in ("name", "description", "extends")
     }
-    lines, written = dict(child.lines), dict(child.written)
+    added: dict[str, int] = {}
+    replaced: set[str] = set()
     for key, value in child.data.items():
         inherited = data.get(key)
         if key in _ADDED and isinstance(inherited, list) and isinstance(value, list):
             data[key] = [*inherited, *value]
-            lines = {_shifted(path, key, len(inherited)): line for path, line in lines.items()}
-            written = {_shifted(path, key, len(inherited)): text for path, text in written.items()}
+            added[key] = len(inherited)
         elif isinstance(inherited, dict) and isinstance(value, dict):
             data[key] = {**inherited, **value}
         else:
             data[key] = value
-    return yamlio.Document(file=child.file, data=data, lines=lines, written=written)
+            replaced.add(key)
+    merged = yamlio.Document(file=child.file, data=data)
+    for path, line in base.lines.items():
+        if path and path[0] in data and path[0] not in replaced:
+            _place(merged, path, base, path, line)
+    for path, line in child.lines.items():
+        moved = path
+        if len(path) > 1 and path[0] in added and isinstance(path[1], int):
+            # The base's items stand before the child's.
+            moved = (path[0], path[1] + added[str(path[0])], *path[2:])
+        _place(merged, moved, child, path, line)
+    return merged
 
 
-def _shifted(path: yamlio.Key, key: str, by: int) -> yamlio.Key:
-    """The path of a list item of the child once the parent's `by` items stand before it."""
-    if len(path) > 1 and path[0] == key and isinstance(path[1], int):
-        return (key, path[1] + by, *path[2:])
-    return path
+def _place(merged: yamlio.Document, path: yamlio.Key, source: yamlio.Document, written: yamlio.Key, line: int) -> None:
+    merged.lines[path] = line
+    merged.files[path] = source.files.get(written, source.file)
+    merged.written.pop(path, None)
+    if written in source.written:
+        merged.written[path] = source.written[written]
 
 
 def _check_consistency(recipe: Recipe, document: yamlio.Document) -> None:
     """Contradictions between fields, which no single field's type can see."""
 
     def refuse(message: str, path: yamlio.Key, hint: str) -> RecipeError:
-        return RecipeError(message, file=document.file, line=document.line(path), hint=hint)
+        file, line = document.place(path)
+        return RecipeError(message, file=file, line=line, hint=hint)
 
-    framework = recipe.framework
-    if framework.name == "mlx" and set(recipe.platforms) - {"osx-arm64"}:
-        raise refuse("MLX exists on osx-arm64 only", ("platforms",), "write `platforms: [osx-arm64]`")
-    if framework.provider == "metal" and framework.name not in ("tensorflow", "jax"):
-        raise refuse(
-            f"`provider: metal` is Apple's plug-in for TensorFlow or JAX, not for {framework.name}",
-            ("framework", "provider"),
-            "write `provider: conda-forge` (PyTorch and MLX bring their own GPU support)",
-        )
-    if framework.provider == "metal" and "osx-arm64" not in recipe.platforms:
-        raise refuse(
-            "`provider: metal` needs osx-arm64 among the platforms", ("framework", "provider"), "add osx-arm64"
-        )
-    if framework.name == "none" and (framework.version or framework.keras or framework.plugin or framework.gpu):
-        raise refuse("a version or GPU is asked for, but no framework", ("framework",), "add `name: tensorflow`")
     if recipe.blas in ("accelerate", "newaccelerate") and not any(subdir.is_osx for subdir in recipe.subdirs):
         raise refuse(f"`blas: {recipe.blas}` exists on macOS only", ("blas",), "write `blas: auto`")
     if "main" in recipe.groups:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from builder.recipe.load import RecipeFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SCHEMA_FILE: Final = "recipe.schema.json"
 
 
-def schema_text() -> str:
-    """The schema as committed beside the recipes in `recipe.schema.json`."""
+def schema_text(frameworks: Iterable[str]) -> str:
+    """The schema as committed beside the recipes in `recipe.schema.json`; `frameworks` are the names to offer."""
     schema = RecipeFile.model_json_schema()
+    name = schema["$defs"]["Framework"]["properties"]["name"]
+    schema["$defs"]["Framework"]["properties"]["name"] = {
+        key: value for key, value in name.items() if key != "pattern"
+    } | {"enum": list(frameworks)}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "envbuild recipe"
     # A child inherits these from the recipe it extends.

@@ -40,36 +40,26 @@ def render(
 ) -> Rendered:
     """All files of `environments/NAME/` from the plans of all the recipe's platforms.
 
-    Reading `files` of the result raises TemplateError when a template fails, or when what it wrote, read back, is not
-    what the plans say.
+    Raises TemplateError when a template fails, or when what it wrote, read back, is not what the plans say.
     """
     folder = templates or shipped("templates")
     recipe = next(iter(plans.values())).recipe
-    return Rendered(
-        name=recipe.name,
-        source=next(iter(plans.values())).source,
-        channels=recipe.channels,
-        groups=(MAIN_GROUP, *recipe.groups),
-        platforms=tuple(platform_specs(plan, parity=(parity or {}).get(subdir, ())) for subdir, plan in plans.items()),
-        write=lambda rendered: _write(rendered, folder),
-    )
-
-
-def _write(rendered: Rendered, folder: Path) -> dict[str, str]:
+    groups = (MAIN_GROUP, *recipe.groups)
+    platforms = tuple(platform_specs(plan, parity=(parity or {}).get(subdir, ())) for subdir, plan in plans.items())
     files = {
         environment_file(group): _environment(
-            folder, name=rendered.name, channels=rendered.channels, group=group, platforms=rendered.platforms
+            folder, name=recipe.name, channels=recipe.channels, group=group, platforms=platforms
         )
-        for group in rendered.groups
+        for group in groups
     }
-    _check_round_trip(files, rendered, folder)
+    _check_round_trip(files, platforms, folder)
     files[VIRTUAL_PACKAGES_FILE] = render_template(
         folder,
         f"{VIRTUAL_PACKAGES_FILE}.j2",
-        name=rendered.name,
-        platforms=[(specs.subdir.value, sorted(specs.virtual_packages.items())) for specs in rendered.platforms],
+        name=recipe.name,
+        platforms=[(specs.subdir.value, sorted(specs.virtual_packages.items())) for specs in platforms],
     )
-    return files
+    return Rendered(name=recipe.name, channels=recipe.channels, groups=groups, platforms=platforms, files=files)
 
 
 def render_plain(plan: Plan, *, groups: Iterable[str] = (MAIN_GROUP,), templates: Path | None = None) -> str:
@@ -149,7 +139,7 @@ def _environment(
     )
 
 
-def _check_round_trip(files: Mapping[str, str], rendered: Rendered, folder: Path) -> None:
+def _check_round_trip(files: Mapping[str, str], platforms: tuple[PlatformSpecs, ...], folder: Path) -> None:
     """What YAML reads back must be what the plans say: a template (a user may bring one) cannot slip anything in."""
     import yaml
 
@@ -164,7 +154,7 @@ def _check_round_trip(files: Mapping[str, str], rendered: Rendered, folder: Path
             raise TemplateError(
                 f"wrote something that is no environment.yml: {error}", file=folder / f"{ENVIRONMENT_FILE}.j2"
             ) from None
-    meant = {line.text for specs in rendered.platforms for line in (*specs.conda, *specs.pip)}
+    meant = {line.text for specs in platforms for line in (*specs.conda, *specs.pip)}
     if read != meant:
         difference = ", ".join(sorted(read ^ meant))
         raise TemplateError(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from builder.plan.model import MAIN_GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from builder.plan.model import Source
     from builder.platforms import Subdir
 
 ENVIRONMENT_FILE: Final = "environment.yml"
@@ -45,20 +43,15 @@ class PlatformSpecs:
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """The rendered recipe: the specs of every platform at once, and the text of the files when it is asked for."""
+    """The rendered recipe: the text of its files, and what they mean on every platform."""
 
     name: str
-    source: Source
     channels: tuple[str, ...]
     groups: tuple[str, ...]
+    """`main` first."""
     platforms: tuple[PlatformSpecs, ...]
-    write: Callable[[Rendered], Mapping[str, str]] = field(repr=False, compare=False)
-    """Renders the templates. Solving needs the specs only and may begin before the text is there."""
-
-    @cached_property
-    def files(self) -> Mapping[str, str]:
-        """File name in `environments/NAME/` → its whole text. Raises TemplateError."""
-        return self.write(self)
+    files: Mapping[str, str]
+    """File name in `environments/NAME/` → its whole text."""
 
     @property
     def environment_files(self) -> tuple[str, ...]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 import uv
 
-from builder.verify.finding import Status
-from builder.verify.run import Surroundings, verify_prefix
+from builder.finding import Status
+from builder.operations.verifying import verify_prefix
+from tests.workspaces import workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from builder.verify.finding import Report
+    from builder.finding import Report
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -36,8 +37,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def verified(prefix: Path, home: Path) -> Report:
-    around = Surroundings(environ={"HOME": str(home)}, home=home, cwd=home)
-    return verify_prefix(prefix, static=False, surroundings=around)
+    return verify_prefix(workspace(home), prefix, static=False)
 
 
 def test_jax_and_mlx_compute_learn_and_raise_no_alarm(prefix: Path, tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_a_silently_wrong_answer_is_found(prefix: Path, tmp_path: Path) -> None:
     wrong = [finding for finding in report.findings if finding.status is Status.FAIL]
     assert {finding.check for finding in wrong} == {"numerics.numpy"}
     assert {"svd float32" in finding.title or "svd float64" in finding.title for finding in wrong} == {True}
-    assert all("uv pip install" in (finding.remedy or "") for finding in wrong)
+    assert all("uv pip install" in str(finding.remedy) for finding in wrong)

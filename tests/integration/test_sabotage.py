@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,9 +17,10 @@ from pathlib import Path
 import pytest
 import uv
 
-from builder.verify.finding import Finding, Report, Status
-from builder.verify.progress import Level
-from builder.verify.run import Surroundings, verify_prefix
+from builder.finding import Finding, Report, Status
+from builder.operations.verifying import verify_prefix
+from builder.probes.level import Level
+from tests.workspaces import workspace
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -64,8 +63,8 @@ class User:
         return self.home / "work"
 
     def verify(self, prefix: Path, level: Level = Level.QUICK, limit: float | None = None) -> Report:
-        around = Surroundings(environ=self.environ, home=self.home, cwd=self.work)
-        return verify_prefix(prefix, level=level, static=False, limit=limit, surroundings=around)
+        around = workspace(self.home, environ=self.environ, cwd=self.work)
+        return verify_prefix(around, prefix, level=level, static=False, limit=limit)
 
 
 @pytest.fixture
@@ -91,14 +90,11 @@ def replace(file: Path, content: bytes) -> None:
 
 
 def follow(finding: Finding) -> None:
-    """Do what the finding says: run its first `uv` command, or remove the file it names."""
-    remedy = finding.remedy or ""
-    if match := re.search(r"\buv (pip [^\n`]+)", remedy):
-        subprocess.run([uv.find_uv_bin(), *shlex.split(match[1])], check=True, capture_output=True)
-    elif match := re.match(r"(?:remove or rename|remove|rename) (/[^,;\n]+)", remedy):
-        Path(match[1]).unlink()
-    else:
-        pytest.fail(f"nothing to follow in {remedy!r}")
+    """Do literally what the finding says."""
+    assert finding.remedy is not None
+    assert finding.remedy.commands, finding.remedy
+    for command in finding.remedy.commands:
+        subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
 
 
 def test_a_healthy_environment_raises_no_alarm(environment: Path, user: User) -> None:
@@ -207,5 +203,5 @@ def test_after_all_remedies_only_the_users_own_settings_are_wrong(troubled: User
     assert "'jax'" in failures["keras.settings"].title
     assert any("keras.json" in line for line in failures["keras.settings"].evidence)
     assert "numpy" in failures["process.user-site"].title
-    assert "PYTHONNOUSERSITE" in (failures["process.user-site"].remedy or "")
+    assert "PYTHONNOUSERSITE" in str(failures["process.user-site"].remedy)
     assert any("keras.py" in line for line in failures["process.working-directory"].evidence)

@@ -5,45 +5,33 @@ The expected symbols are those that dyld named on real Macs, in public reports (
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.macho import resign_adhoc, verify_signature
+from builder.binaries.macho import resign_adhoc, verify_signature
+from builder.checks.catalogue import catalogue
+from builder.checks.check import Needs
+from builder.checks.engine import observed
+from builder.checks.subject import Subject
+from builder.environment.environment import Environment
+from builder.finding import Finding, Status
 from builder.platforms import Subdir
-from builder.verify.finding import Finding, Status
-from builder.verify.prefix import Prefix
-from builder.verify.static import findings
+from tests.integration.wheels import unpacked
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.network
-
-UV = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-
-
-def unpacked(
-    folder: Path, *specs: str, python: str = "3.11", platform: str = "aarch64-apple-darwin", editable: bool = False
-) -> Path:
-    """The wheels of `specs`, without their dependencies, for macOS 14.
-
-    `editable`: as copies. A hard link would carry an edit into the cache of uv.
-    """
-    command = [UV, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder)]
-    command += ["--python-platform", platform, "--python-version", python, *specs]
-    if editable:
-        command += ["--link-mode", "copy"]
-    subprocess.run(command, check=True, env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"})
-    return folder
 
 
 def verified(folder: Path, subdir: Subdir = Subdir.OSX_ARM64) -> dict[str, Finding]:
     """The worst finding of each check."""
     order = [Status.PASS, Status.SKIP, Status.WARN, Status.FAIL]
     worst: dict[str, Finding] = {}
-    for finding in findings(Prefix(folder, subdir=subdir)):
+    for finding in observed(
+        Subject(Environment(folder, subdir=subdir)), checks=catalogue(), needs=frozenset((Needs.FILES,))
+    ):
         known = worst.get(finding.check)
         if known is None or order.index(finding.status) > order.index(known.status):
             worst[finding.check] = finding

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from builder.macho import resign_adhoc
+from builder.binaries.macho import resign_adhoc
 
 HERE = Path(__file__).parent
 TARGETS = {"arm64": "aarch64-macos.12.0", "x86_64": "x86_64-macos.10.13"}
@@ -91,6 +91,17 @@ def linux(folder: Path) -> None:
         module = [str(HERE / "src" / "module.c"), "libhost.so", "-Wl,-rpath,$ORIGIN/../host"]
         subprocess.run([*command, "-o", f"module-{machine}.so", *module], check=True, cwd=folder)
         library.rename(folder / f"libhost-{machine}.so")
+        versions = [str(HERE / "src" / "versions.c"), "-Wl,-soname,libversions.so"]
+        for name, script in (("libversions.so", "two.map"), ("libversions-old.so", "one.map")):
+            extra = ["-DTWO"] if script == "two.map" else []
+            script_path = HERE / "src" / script
+            subprocess.run(
+                [*command, *extra, "-o", name, *versions, f"-Wl,--version-script={script_path}"], check=True, cwd=folder
+            )
+        user = [str(HERE / "src" / "versions-user.c"), "libversions.so", "-Wl,-rpath,$ORIGIN/../host"]
+        subprocess.run([*command, "-o", f"versions-user-{machine}.so", *user], check=True, cwd=folder)
+        for name in ("libversions", "libversions-old"):
+            (folder / f"{name}.so").rename(folder / f"{name}-{machine}.so")
 
 
 def main() -> None:
@@ -108,6 +119,18 @@ def main() -> None:
     rpath = "-Wl,-rpath,@loader_path/../host"
     compile_("module.c", HERE / "module.so", "arm64", dynamic, str(new), rpath, "-Wl,-install_name,@rpath/module.so")
     compile_("flat.c", HERE / "flat.so", "arm64", dynamic, "-Wl,-install_name,@rpath/flat.so")
+    rpaths = ("-Wl,-rpath,@loader_path/../first", "-Wl,-rpath,@loader_path/../second")
+    compile_("module.c", HERE / "two-rpaths.so", "arm64", dynamic, str(new), *rpaths)
+    second = compile_(
+        "second.c", HERE / "libsecond.dylib", "arm64", "-Wl,-install_name,@loader_path/../second/libsecond.dylib"
+    )
+    compile_("two-users.c", HERE / "two-users.so", "arm64", str(new), str(second))
+    second.unlink()
+    accelerate = ("-F", str(HERE / "src"), "-framework", "Accelerate", dynamic)
+    for name in ("classic", "new"):
+        flags = ("-DNEW",) if name == "new" else ()
+        compile_("accelerate.c", HERE / f"accelerate-{name}.so", "arm64", *flags, *accelerate)
+    compile_("system.c", HERE / "system-symbols.so", "arm64", dynamic)
     facade = compile_(
         "facade.c", HERE / "libfacade.dylib", "arm64", str(new), "-Wl,-install_name,@rpath/libfacade.dylib"
     )

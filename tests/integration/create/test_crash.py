@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.environment.stamp import Verdict
 from tests.integration.create.world import wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.integration.create.server import Server
     from tests.integration.create.world import World
@@ -170,23 +172,50 @@ def _mixed(world: World, index: Server) -> subprocess.Popen[str]:
 
 
 def test_killed_while_uv_installs(world: World, slow_index: Server) -> None:
-    """uv outlives us by a moment: the next `create` waits for it instead of building under its hands."""
+    """uv ends with us, so that the next `create` need not wait for a download that nobody wants any more."""
     process = _mixed(world, slow_index)
     process.kill()
     process.wait()
-    again = world.start("create", "mixed", "--no-verify", UV_DEFAULT_INDEX=f"{slow_index.url}/simple")
-    time.sleep(1.5)
-    assert again.poll() is None, "it did not wait for uv"
     assert (world.prefix("mixed") / "conda-meta" / "envbuild.building").is_file()
+    _until(lambda: not _running_below(world.root), "uv goes on without us")
     slow_index.release()
-    answer = wait(again).ended(0)
-    assert "waiting for it" in answer.stderr
+    wait(world.start("create", "mixed", "--no-verify", UV_DEFAULT_INDEX=f"{slow_index.url}/simple")).ended(0)
     wait(process)
     world.whole("mixed")
     assert world.beside("mixed") == []
     python = world.prefix("mixed") / "bin" / "python"
     run = subprocess.run([python, "-c", "import tinywheel; print(tinywheel.VALUE)"], capture_output=True, text=True)
     assert run.stdout == "42\n"
+
+
+def _running_below(folder: Path) -> list[str]:
+    """The command lines of processes that name `folder`, or work in an environment below it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in line:
+                found.append(line)
+    return found
+
+
+def test_killed_while_proving(world: World) -> None:
+    """A new environment is whole by then: it is kept, unproven, its probes end with us, and the next one proves it."""
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(f"{recipe.read_text()}verify:\n  snippets: ['import time; time.sleep(50)']\n")
+    process = world.start("create", "tiny")
+    _until(lambda: any("snippet" in line for line in _running_below(world.prefix())), "it was not proven")
+    process.kill()
+    process.communicate()
+    _until(lambda: not _running_below(world.prefix()), "a probe goes on without us")
+    assert world.whole().verdict is None
+    assert world.beside() == []
+    recipe.write_text(recipe.read_text().replace("time.sleep(50)", "raise SystemExit(1)"))
+    world.run("create", "tiny").ended(1)
+    assert world.whole().verdict is Verdict.FAILED
+    again = world.run("create", "tiny", "--json").ended(1)
+    assert again.result["changed"] is False
+    assert world.whole().verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "SIGTERM to envbuild alone"])
@@ -334,7 +363,8 @@ def test_host_channel_killed_while_it_is_made(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from builder.channel.host import host_channel;"
         "from builder.channel.interpreters import inspect; from builder.platforms import Subdir;"
-        "print(host_channel(inspect(Path(sys.executable)), subdir=Subdir.LINUX_64, cache=Path(sys.argv[1])).url)"
+        "from builder.uv import Uv; here = inspect(Path(sys.executable)); cache = Path(sys.argv[1]);"
+        "print(host_channel(here, subdir=Subdir.LINUX_64, cache=cache, uv=Uv(environ={})).url)"
     )
     from tests.integration.create.world import REPOSITORY
 
@@ -345,7 +375,6 @@ def test_host_channel_killed_while_it_is_made(tmp_path: Path) -> None:
     process.wait()
     assert not list(tmp_path.glob("python-*"))
     (left,) = tmp_path.glob(".making-*")
-    os.utime(left, (0, 0))
     made = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environ, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     assert len(list(tmp_path.glob("python-*/linux-64/repodata.json"))) == 1

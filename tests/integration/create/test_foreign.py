@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.macho import verify_signature
+from builder.binaries.macho import verify_signature
 from tests.integration.create.world import MACH_O, MACH_O_PLACEHOLDER, MINOR
 
 if TYPE_CHECKING:

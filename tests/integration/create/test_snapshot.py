@@ -21,23 +21,24 @@ from tests.integration.create.world import REPOSITORY, World
 if TYPE_CHECKING:
     from builder.lock.model import Lock
 
-SNAPSHOT = REPOSITORY.parent / "shared" / "conda-forge-snapshot"
+EXTRACT = REPOSITORY / "tests" / "data" / "conda-forge-extract"
+SNAPSHOTS = [place / "shared" / "conda-forge-snapshot" for place in (REPOSITORY.parent, REPOSITORY.parent.parent)]
 CHANNEL = "https://conda.anaconda.org/conda-forge"
 
 
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Lock]:
-    """`ml-m1` locked for all its platforms from the snapshot as a mirror."""
-    places = [SNAPSHOT, REPOSITORY.parent.parent / "shared" / "conda-forge-snapshot"]
-    snapshot = next((place for place in places if place.is_dir()), None)
-    if snapshot is None:
-        pytest.skip("the snapshot of conda-forge's metadata is not beside the repository")
+@pytest.fixture(scope="module", params=["extract", "snapshot"])
+def locked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Lock]:
+    """`ml-m1` locked for all its platforms, from the cut in tests/data, and from a larger one where there is one."""
+    places = [EXTRACT] if request.param == "extract" else SNAPSHOTS
+    channel = next((place for place in places if place.is_dir()), None)
+    if channel is None:
+        pytest.skip("a larger snapshot of conda-forge's metadata is not beside the repository")
     root = tmp_path_factory.mktemp("snapshot")
     project = root / "project"
     shutil.copytree(REPOSITORY / "recipes", project / "recipes")
     (root / "home").mkdir()
-    world = World(root, project, root / "home", snapshot, root)
-    world.run("lock", "ml-m1", "--mirror", f"conda-forge={snapshot}").ended(0)
+    world = World(root, project, root / "home", channel, root)
+    world.run("lock", "ml-m1", "--mirror", f"conda-forge={channel}").ended(0)
     return world, read_lock(project / "environments/ml-m1/conda-lock.yml")
 
 

@@ -13,24 +13,24 @@ import pytest
 
 from builder import errors
 from builder.cli import VERBS, cli
-from builder.cli.session import EXIT_INTERNAL, Outcome, Session, run, verb
+from builder.cli.session import EXIT_INTERNAL, Output, Session, run, verb
 
 ROOT = Path(__file__).parents[3]
 
 
-def _verb(outcome: Outcome | BaseException) -> object:
+def _verb(output: Output | BaseException) -> object:
     @verb("try")
-    def command(_session: Session) -> Outcome:
+    def command(_session: Session) -> Output:
         """A verb."""
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+        if isinstance(output, BaseException):
+            raise output
+        return output
 
     return command
 
 
-def _run(outcome: Outcome | BaseException, *arguments: str) -> int:
-    return run(_verb(outcome), arguments)  # type: ignore[arg-type]
+def _run(output: Output | BaseException, *arguments: str) -> int:
+    return run(_verb(output), arguments)  # type: ignore[arg-type]
 
 
 ERRORS = [
@@ -68,10 +68,10 @@ def test_errors(capsys: pytest.CaptureFixture[str], error: BaseException, code: 
 
 
 def test_result(capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = Outcome(result={"a": 1}, text="done")
-    assert _run(outcome) == 0
+    output = Output(result={"a": 1}, text="done")
+    assert _run(output) == 0
     assert capsys.readouterr().out == "done\n"
-    assert _run(outcome, "--json") == 0
+    assert _run(output, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
         "envbuild": 1,
         "command": "try",
@@ -82,13 +82,13 @@ def test_result(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_result_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = Outcome(result={"a": 1}, text="seen", exit_code=1, errors=(errors.StaleLockError("old", hint="lock"),))
-    assert _run(outcome) == 1
+    output = Output(result={"a": 1}, text="seen", exit_code=1, errors=(errors.StaleLockError("old", hint="lock"),))
+    assert _run(output) == 1
     shown = capsys.readouterr()
     assert shown.out == "seen\n"
     assert "old" in shown.err
     assert "lock" in shown.err
-    assert _run(outcome, "--json") == 1
+    assert _run(output, "--json") == 1
     envelope = json.loads(capsys.readouterr().out)
     assert (envelope["status"], envelope["result"]) == ("failed", {"a": 1})
     assert envelope["errors"] == [{"code": "stale-lock", "message": "old", "hint": "lock"}]
@@ -118,7 +118,7 @@ def test_no_colours_on_a_terminal_that_wants_none(monkeypatch: pytest.MonkeyPatc
     if not arguments:
         monkeypatch.setenv("NO_COLOR", "1")
     _run(error, *arguments)
-    _run(Outcome(result={}, exit_code=1, errors=(error,)), *arguments)
+    _run(Output(result={}, exit_code=1, errors=(error,)), *arguments)
     Session(verb="try", color=False).warn("w")
     assert plain.getvalue() == "error: m\n  fix: h\n" * 2 + "warning: w\n"
 
@@ -128,7 +128,7 @@ def test_tables_end_without_spaces_in_a_pipe(capsys: pytest.CaptureFixture[str])
 
     table = Table("a", "b", box=None)
     table.add_row("1", "a longer cell")
-    _run(Outcome(result={}, text=table))
+    _run(Output(result={}, text=table))
     lines = capsys.readouterr().out.split("\n")
     assert [line.split() for line in lines] == [["a", "b"], ["1", "a", "longer", "cell"], []]
     assert lines == [line.rstrip() for line in lines]
@@ -242,3 +242,19 @@ def test_broken_pipe() -> None:
         cwd=ROOT,
     )
     assert run.stderr == ""
+
+
+_WHO_IGNORES = """
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1] == "nohup" else signal.SIG_DFL)
+from builder.cli import cli
+from builder.cli.session import run
+run(cli, ["--version"])
+print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
+"""
+
+
+@pytest.mark.parametrize(("started", "ignored"), [("nohup", "True"), ("plainly", "False")])
+def test_nohup_is_respected(started: str, ignored: str) -> None:
+    """`nohup envbuild create …` goes on when the terminal closes, which is what it was started with nohup for."""
+    assert _python(_WHO_IGNORES, started).stdout.split()[-1] == ignored

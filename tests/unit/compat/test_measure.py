@@ -10,10 +10,10 @@ import pytest
 import yaml
 from packaging.tags import Tag
 
-from builder.compat.measure import conda_forge, keras_suite, metadata, symbols
-from builder.compat.measure.keras_runs import Pair, Run, interpret
-from builder.compat.model import FactFile, KerasRun, SymbolRun
+from builder.compat.model import FactFile, Linkage, Relation, Suite, SuiteRun, SymbolRun
 from builder.errors import SourceUnreachableError
+from tools.measuring import conda_forge, keras_suite, metadata, symbols
+from tools.measuring.keras_runs import Pair, Run, interpret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,16 +56,20 @@ def test_what_fails_in_every_keras_3_decides_no_pair() -> None:
     assert (noted.to_yaml()["result"], broken.to_yaml()["result"]) == ("pass", "fail")
 
 
-def run_record(**changes: object) -> KerasRun:
+SUITE = Suite(host="tensorflow", partner="keras", legacy="tf-keras")
+TITLES = {"tensorflow": "TensorFlow", "keras": "Keras"}
+
+
+def run_relations(**changes: object) -> tuple[Relation, ...]:
     record = {
-        "tensorflow": "2.19.1", "keras": "3.12.4", "python": "3.11.7", "date": "2026-11-22", "result": "pass",
+        "host": "2.19.1", "partner": "3.12.4", "python": "3.11.7", "date": "2026-11-22", "result": "pass",
         "companions": {"numpy": "2.1.3"}, "passed": ["import", "fit"],
     }  # fmt: skip
-    return KerasRun.model_validate(record | changes)
+    return SuiteRun.model_validate(record | changes).relations(SUITE, measured_on="linux-64", titles=TITLES)
 
 
 def test_a_passed_run_is_a_fact_about_keras_and_about_numpy() -> None:
-    found = run_record().relations("linux-64")
+    found = run_relations()
     assert [(r.right.package, r.right.versions, r.verdict) for r in found] == [
         ("keras", "3.12", "works"),
         ("numpy", "2.1", "works"),
@@ -87,15 +91,16 @@ def test_a_passed_run_is_a_fact_about_keras_and_about_numpy() -> None:
     ],
 )
 def test_a_failure_is_laid_on_what_the_run_was_about(changes: dict[str, object], expected: list[str]) -> None:
-    assert [relation.right.package for relation in run_record(**changes).relations("linux-64")] == expected
+    assert [relation.right.package for relation in run_relations(**changes)] == expected
 
 
 def test_missing_symbols_become_a_refusal_naming_the_first() -> None:
     run = SymbolRun.model_validate(
-        {"metal": "1.1.0", "pythons": ["3.11"], "tensorflow": "2.18.1", "wheel": "tensorflow-2.18.1.whl",
+        {"plugin": "1.1.0", "pythons": ["3.11"], "host": "2.18.1", "wheel": "tensorflow-2.18.1.whl",
          "date": "2026-11-22", "bound": 160, "missing": 1, "symbols": ["__ZN3tsl8internal10LogMessageC1EPKcii"]}
     )  # fmt: skip
-    relation = run.relation("wheels read on Linux")
+    linkage = Linkage(plugin="tensorflow-metal", host="tensorflow", label="metal")
+    relation = run.relation(linkage, measured_on="wheels read on Linux", titles=TITLES)
     assert relation.verdict == "fails"
     assert relation.symbol == "__ZN3tsl8internal10LogMessageC1EPKcii"
     assert "tensorflow-metal 1.1.0 cannot load with TensorFlow 2.18" in relation.cause
@@ -185,5 +190,5 @@ def test_an_error_is_kept_on_one_line_with_its_cause_and_without_this_machines_p
 
 
 def test_a_run_with_tf_keras_is_a_fact_about_tf_keras_alone() -> None:
-    found = run_record(legacy="2.19.0").relations("linux-64")
+    found = run_relations(legacy="2.19.0")
     assert [(r.right.package, r.right.versions, r.verdict) for r in found] == [("tf-keras", "2.19", "works")]

@@ -10,18 +10,19 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.environment.place import Place
+from builder.environment.stamp import Stamp, StampedPackage, read_stamp
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
 from builder.platforms import Subdir
-from builder.stamp import Stamp, StampedPackage, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 #: Operations that change something, and so leave another state behind when the process dies after them.
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "shutil.rmtree")
@@ -36,7 +37,7 @@ def _never_waiting() -> None:
     raise AssertionError("nobody else is at work here")
 
 
-def _build(place: transaction.Place, version: str) -> None:
+def _build(place: Place, version: str) -> None:
     """What an installer does, in small: folders, files, and the stamp."""
     (place.prefix / "lib" / "deep").mkdir(parents=True)
     (place.prefix / "lib" / "thing").write_text(version)
@@ -149,7 +150,7 @@ def test_interrupt_before_anything_was_moved(tmp_path: Path, monkeypatch: pytest
     prefix = tmp_path / "env"
     _create(prefix, "1")
 
-    def interrupted(_place: transaction.Place) -> None:
+    def interrupted(_place: Place) -> None:
         raise KeyboardInterrupt
 
     with transaction.exclusive(prefix, waiting=_never_waiting) as place:
@@ -165,7 +166,7 @@ def test_impatient_second_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     _create(prefix, "1")
     undo = transaction._undo
 
-    def pressed_again(place: transaction.Place) -> None:
+    def pressed_again(place: Place) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         undo(place)
 
@@ -207,6 +208,33 @@ def test_threads_that_still_write(tmp_path: Path) -> None:
     stop.set()
     worker.join()
     assert not (prefix / "lib" / "late").exists()
+    assert transaction.finished(prefix) == _stamp("1")
+
+
+def test_a_folder_that_comes_back_while_the_old_one_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker makes its folder again in the moment after the half-built prefix was moved away: that goes, too."""
+    prefix = tmp_path / "env"
+    _create(prefix, "1")
+    rename = Path.rename
+
+    def rename_and_link_on(self: Path, target: Path) -> Path:
+        moved = rename(self, target)
+        if self == prefix and not (tmp_path / "linked").exists() and transaction.finished(prefix) is None:
+            (tmp_path / "linked").touch()
+            (prefix / "lib").mkdir(parents=True)
+            (prefix / "lib" / "late").write_text("late")
+        return moved
+
+    with (  # noqa: PT012 - it is what is built before the error that matters
+        pytest.raises(BuildError),
+        transaction.exclusive(prefix, waiting=_never_waiting) as place,
+        transaction.replacing(place),
+    ):
+        monkeypatch.setattr(Path, "rename", rename_and_link_on)
+        raise BuildError("no")
+    assert (tmp_path / "linked").exists()
     assert transaction.finished(prefix) == _stamp("1")
 
 
@@ -258,13 +286,13 @@ def test_what_somebody_made_after_a_crash_stays(tmp_path: Path) -> None:
     """Killed between the two renames, then `conda create` at the prefix: both environments are kept."""
     prefix = tmp_path / "env"
     _create(prefix, "1")
-    prefix.rename(transaction.Place(prefix).old)
+    prefix.rename(Place(prefix).old)
     (prefix / "conda-meta").mkdir(parents=True)
     (prefix / "conda-meta" / "history").write_text("")
     with pytest.raises(UsageError):
         _create(prefix, "2")
     assert (prefix / "conda-meta" / "history").is_file()
-    assert read_stamp(transaction.Place(prefix).old) == _stamp("1")
+    assert read_stamp(Place(prefix).old) == _stamp("1")
 
 
 def test_empty_folder_may_be_used(tmp_path: Path) -> None:
@@ -317,7 +345,6 @@ def test_child_that_outlives_us_holds_the_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["/proc/nowhere/env", "/dev/null/env", "/"])
 def test_unwritable_place(place: str) -> None:
-    from pathlib import Path
 
     with pytest.raises((BuildError, UsageError), match=r"cannot") as caught:
         _create(Path(place), "1")
@@ -328,7 +355,7 @@ def test_lock_file_is_not_written_through_a_symlink(tmp_path: Path) -> None:
     """In a folder that others may write to, the lock's name could have been made a link to a file of ours."""
     precious = tmp_path / "precious"
     precious.write_text("data")
-    transaction.Place(tmp_path / "env").lock_file.symlink_to(precious)
+    Place(tmp_path / "env").lock_file.symlink_to(precious)
     with pytest.raises(BuildError):
         _create(tmp_path / "env", "1")
     assert precious.read_text() == "data"
@@ -339,7 +366,7 @@ def test_finished_is_strict(tmp_path: Path) -> None:
     prefix = tmp_path / "env"
 
     @contextmanager
-    def checked() -> Iterator[transaction.Place]:
+    def checked() -> Iterator[Place]:
         with transaction.exclusive(prefix, waiting=_never_waiting) as place, transaction.replacing(place):
             yield place
 

@@ -55,7 +55,7 @@ def test_merge_conflict_says_what_to_do() -> None:
 
 def test_credentials_are_not_repeated() -> None:
     """An error message ends up in CI logs; a password does not belong there."""
-    for name in ("url-with-password", "url-with-token", "pip-url-with-password"):
+    for name in ("url-with-password", "url-with-token", "pip-url-with-password", "pip-url-signed"):
         with pytest.raises(LockfileError) as caught:
             _use(LOCKS / f"{name}.yml")
         assert "secret" not in caught.value.message

@@ -9,7 +9,6 @@ import zstandard
 
 from builder.errors import SourceUnreachableError, UsageError
 from builder.lock.channels import Mirrors, canonical_url
-from builder.pipeline import mirrors as from_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,16 +99,3 @@ def test_places_that_are_no_channel(tmp_path: Path) -> None:
             Mirrors.parse({"c": place}, unpack_dir=tmp_path / "unpacked")
     with pytest.raises(SourceUnreachableError):
         Mirrors.parse({"c": (tmp_path / "nowhere").as_uri()}, unpack_dir=tmp_path / "unpacked")
-
-
-@pytest.mark.parametrize("pair", ["", "conda-forge", "conda-forge=", "=https://example.org", "="])
-def test_malformed_option(tmp_path: Path, pair: str) -> None:
-    with pytest.raises(UsageError, match="CHANNEL=URL"):
-        from_pairs([pair], {}, unpack_dir=tmp_path)
-
-
-def test_option_wins_over_configuration(tmp_path: Path) -> None:
-    configured = {"conda-forge": "https://one.example/c", "other": "https://two.example/c"}
-    mirrors = from_pairs(["conda-forge=https://three.example/c"], configured, unpack_dir=tmp_path)
-    assert mirrors.fetch_url(f"{FORGE}/x") == "https://three.example/c/x"
-    assert mirrors.fetch_url("https://conda.anaconda.org/other/x") == "https://two.example/c/x"

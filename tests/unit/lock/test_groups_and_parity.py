@@ -10,7 +10,7 @@ import pytest
 from builder.errors import SourceUnreachableError, UnsatisfiableError
 from builder.lock.groups import assign_groups
 from builder.lock.model import LockedPackage
-from builder.lock.parity import equalise
+from builder.lock.parity import differences, equalise
 from builder.lock.solver import SolveRequest, settled
 from builder.platforms import Subdir
 from builder.render.model import SpecLine
@@ -97,8 +97,10 @@ def _equal(solver: _Solver) -> tuple[dict[Subdir, str], tuple[str, ...]]:
         }
         solutions = {subdir: await solver.solve(request) for subdir, request in requests.items()}
         solver.asked.clear()
-        found, warnings = await equalise(solver, requests, dict(solutions), ["keras", "not there"])
-        return {subdir: packages[0].version for subdir, packages in found.items()}, warnings
+        names = ("keras", "not-there")
+        found = await equalise(solver, requests, dict(solutions), names)
+        versions = {subdir: packages[0].version for subdir, packages in found.solutions.items()}
+        return versions, differences(found.solutions, names, refused=found.refused)
 
     return asyncio.run(run())
 

@@ -6,8 +6,10 @@ import pytest
 from packaging.version import Version
 
 from builder.lock.model import LockedPackage
-from builder.lock.pypi import PypiRequest, _best_wheel, _edges, provided_distributions, target_tags, uv_platform
+from builder.lock.pypi import PypiRequest, _best_wheel, _edges, provided_distributions
 from builder.platforms import Subdir
+from builder.uv import platform_name
+from builder.wheels import accepted_tags
 
 
 def _request(
@@ -19,7 +21,7 @@ def _request(
 def _taken(request: PypiRequest, *files: str) -> str | None:
     """The file that is chosen, whatever the order in which the index lists them."""
     wheels = [{"name": file} for file in files]
-    tags = list(target_tags(request))
+    tags = accepted_tags(request.target)
     forwards, backwards = _best_wheel(wheels, tags), _best_wheel(wheels[::-1], tags)
     assert forwards == backwards
     return str(forwards["name"]) if forwards else None
@@ -101,7 +103,7 @@ def test_build_number_decides_between_equal_wheels() -> None:
 )
 def test_platform_that_uv_is_told(glibc: int, platform: str) -> None:
     """uv knows some manylinux levels only; the newest that the target has."""
-    assert uv_platform(Subdir.LINUX_64, glibc_minor=glibc) == f"x86_64-manylinux_{platform}"
+    assert platform_name(Subdir.LINUX_64, glibc_minor=glibc) == f"x86_64-manylinux_{platform}"
 
 
 def _conda(name: str, version: str, *depends: str) -> LockedPackage:
@@ -125,7 +127,7 @@ def test_what_conda_provides_to_uv() -> None:
         _conda("tzdata", "2024b", "python"),
         _conda("odd", "not a version", "python"),
     ]
-    provided = provided_distributions(packages, {"pytorch": "torch"})
+    provided = provided_distributions(packages)
     assert provided == {"torch": "2.5.1", "jinja2": "3.1.4", "tzdata": str(Version("2024b").public)}
 
 

@@ -11,7 +11,7 @@ from builder.errors import RecipeError, UnsatisfiableError, UsageError
 from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
 from builder.platforms import Subdir
-from tests.unit.plan.support import METAL, framework, recipe
+from tests.unit.plan.support import METAL, built, channel_with, framework, recipe
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
@@ -108,14 +108,31 @@ def test_auto_falls_back_and_says_which_fact_keeps_the_plug_in_out(facts: Facts)
 
 
 def test_parity_picks_what_exists_on_every_platform(facts: Facts) -> None:
-    """Left alone, Python 3.11 gives TensorFlow 2.15 with Keras 2 on the Mac and 2.19 with Keras 3 on Linux."""
-    both = make_plans(recipe(framework=framework(), python="3.11"), facts=facts)
+    """Left alone, each platform takes the newest TensorFlow that its own builds for the Python allow."""
+    there = channel_with(
+        {
+            "tensorflow/osx-arm64": built("2.15.0", "3.11", build="cpu_py{py}h0_0"),
+            "tensorflow/linux-64": [
+                *built("2.15.0", "3.11", build="cpu_py{py}h0_0"),
+                *built("2.19.1", "3.11", build="cpu_py{py}h0_0"),
+            ],
+        }
+    )
+    both = make_plans(recipe(framework=framework(), python="3.11"), facts=facts, catalogue=there)
     assert {lines(plan, "conda")["tensorflow"] for plan in both.values()} == {"2.15.* cpu_py311*"}
-    alone = make_plans(recipe(framework=framework(), python="3.11", parity="none"), facts=facts)
+    alone = make_plans(recipe(framework=framework(), python="3.11", parity="none"), facts=facts, catalogue=there)
     assert lines(alone[MAC], "conda")["tensorflow"] == "2.15.* cpu_py311*"
     assert lines(alone[LINUX], "conda")["tensorflow"] == "2.19.* cpu_py311*"
     assert parity_names(both[MAC])
     assert parity_names(alone[MAC]) == ()
+
+
+def test_parity_holds_the_frameworks_keras_and_numpy_under_all_their_names(facts: Facts) -> None:
+    """Keras dropped from it, a Mac with Keras 3.6 and a server with 3.12 would pass unnoticed."""
+    names = parity_names(make_plans(recipe(framework=framework()), facts=facts)[MAC])
+    assert {
+        "python", "numpy", "keras", "tensorflow", "tensorflow-cpu", "pytorch", "torch", "jax", "jaxlib", "mlx",
+    } == set(names)  # fmt: skip
 
 
 def test_a_plan_does_not_depend_on_which_platforms_are_asked_for(facts: Facts) -> None:
@@ -203,7 +220,7 @@ def test_a_python_among_the_dependencies_decides_the_python(facts: Facts) -> Non
     asked = recipe(framework=framework(), dependencies=["python 3.11.*"])
     conda = lines(make_plans(asked, facts=facts)[MAC], "conda")
     assert conda["python"] == "3.11.*"
-    assert conda["tensorflow"] == "2.15.* cpu_py311*"
+    assert conda["tensorflow"] == "2.19.* cpu_py311*"
 
 
 def test_alternatives_of_a_pin_are_each_joined_with_what_is_chosen(facts: Facts) -> None:
@@ -214,7 +231,7 @@ def test_alternatives_of_a_pin_are_each_joined_with_what_is_chosen(facts: Facts)
 
 def test_a_restriction_that_cannot_be_said_for_pypi_is_refused_and_not_dropped(facts: Facts) -> None:
     asked = recipe(framework=framework(), dependencies=["pandas 2.1.*|2.3.*"])
-    with pytest.raises(RecipeError, match="cannot be said for PyPI") as caught:
+    with pytest.raises(RecipeError, match="cannot be expressed as a PyPI requirement") as caught:
         make_plans(asked, source=Source.PYPI, facts=facts)
     assert "pypi:" in (caught.value.hint or "")
 
@@ -274,7 +291,6 @@ def test_blas_follows_the_macos_floor(facts: Facts, macos: str, blas: str, expec
     [
         ({"macos": "13.0", "blas": "newaccelerate"}, "macOS 13.3", '"13.3"'),
         ({"macos": "13.0", "blas": "accelerate", "framework": METAL}, "macosx_14_0", '"14.0"'),
-        ({"blas": "openblas", "framework": METAL}, "Accelerate", "conda-forge"),
     ],
 )
 def test_a_blas_the_floor_cannot_have_is_refused_with_the_fact(
@@ -284,6 +300,13 @@ def test_a_blas_the_floor_cannot_have_is_refused_with_the_fact(
         make_plans(recipe(**({"framework": framework()} | changes)), facts=facts)
     assert fact in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+def test_a_blas_that_only_older_combinations_have_leads_to_them_and_says_so(facts: Facts) -> None:
+    """NumPy 2's wheels for macOS 14 use Accelerate; NumPy 1's bring OpenBLAS."""
+    plan = make_plans(recipe(framework=METAL, blas="openblas"), facts=facts)[MAC]
+    assert lines(plan, "pip")["numpy"].endswith("<1.27")
+    assert any("blas: openblas is not possible with NumPy from PyPI" in warning for warning in plan.warnings)
 
 
 def test_virtual_packages_are_the_targets_and_name_no_cuda(facts: Facts) -> None:

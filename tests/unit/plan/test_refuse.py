@@ -11,7 +11,7 @@ from builder.errors import UnsatisfiableError
 from builder.plan.make import make_plans
 from builder.plan.model import Source
 from builder.platforms import Subdir
-from tests.unit.plan.support import METAL, framework, recipe
+from tests.unit.plan.support import METAL, built, channel, channel_with, framework, recipe
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
@@ -73,13 +73,6 @@ CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
         "use TensorFlow 2.19",
     ),
     (
-        "conda-forge has no build for the Python",
-        {"framework": framework(), "python": "3.13"},
-        Source.CONDA_FORGE,
-        "not for 3.13",
-        "use Python 3.12",
-    ),
-    (
         "macOS older than every wheel",
         {"framework": framework(), "macos": "11.0"},
         Source.PYPI,
@@ -123,11 +116,34 @@ def test_the_interpreter_of_this_machine_is_refused_by_a_fact(facts: Facts) -> N
 
 
 def test_the_platform_that_cannot_match_is_named(facts: Facts) -> None:
+    there = channel_with(
+        {
+            "tensorflow/osx-arm64": built("2.19.1", "3.12", build="cpu_py{py}h0_0"),
+            "tensorflow/linux-64": built("2.19.1", "3.11", "3.12", build="cpu_py{py}h0_0"),
+        }
+    )
     asked = recipe(framework=framework(version="2.19"), python="3.11")
     with pytest.raises(UnsatisfiableError) as caught:
-        make_plans(asked, facts=facts)
-    assert "osx-arm64" in caught.value.message
+        make_plans(asked, facts=facts, catalogue=there)
+    assert "TensorFlow 2.19.1 has conda-forge builds for Python 3.12 on osx-arm64, not for 3.11" in caught.value.message
     assert "parity: none" in (caught.value.hint or "")
+
+
+def test_a_python_the_channel_has_no_build_for_is_refused_with_the_way_out(facts: Facts) -> None:
+    there = channel(tensorflow={"2.19.1": ("3.11", "3.12")})
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(framework=framework(), python="3.13"), facts=facts, catalogue=there)
+    assert "not for 3.13" in caught.value.message
+    assert "use Python 3.12" in (caught.value.hint or "")
+    assert "provider: pypi" in (caught.value.hint or "")
+
+
+def test_what_was_not_seen_of_a_channel_is_not_refused(facts: Facts) -> None:
+    """Without its metadata nobody knows whether conda-forge has built for a Python meanwhile."""
+    plans = make_plans(recipe(framework=framework(), python="3.13"), facts=facts)
+    for plan in plans.values():
+        assert plan.spec("conda", "tensorflow") is not None
+        assert any(text.startswith("unproven") and "3.13" in text for text in plan.warnings), plan.warnings
 
 
 @pytest.mark.parametrize(
@@ -154,7 +170,7 @@ def test_a_pinned_release_no_fact_is_about_is_passed_on_with_a_warning(
 def test_a_platform_no_fact_is_about_is_planned_with_a_warning(facts: Facts) -> None:
     plans = make_plans(recipe(framework=framework(), platforms=["osx-arm64", "linux-aarch64"]), facts=facts)
     warnings = plans[Subdir.LINUX_AARCH64].warnings
-    assert any("no facts about TensorFlow on linux-aarch64 from conda-forge" in text for text in warnings)
+    assert any("for linux-aarch64 was seen on conda-forge" in text for text in warnings), warnings
 
 
 @pytest.mark.parametrize("python", ["3.7", "<3.9", ">=3.15"])
@@ -163,9 +179,11 @@ def test_a_python_envbuild_does_not_know_is_refused(facts: Facts, python: str) -
         make_plans(recipe(framework=framework(), python=python), facts=facts)
 
 
-def test_a_range_without_any_known_release_is_what_is_named(facts: Facts) -> None:
-    """Not whatever else was passed over on the way to finding nothing."""
-    with pytest.raises(UnsatisfiableError) as caught:
-        make_plans(recipe(framework=framework(), dependencies=["numpy >=99"]), source=Source.PYPI, facts=facts)
-    assert "numpy >=99" in caught.value.message
-    assert "use NumPy" in (caught.value.hint or "")
+def test_a_range_beyond_all_known_releases_is_passed_on_as_unproven(facts: Facts) -> None:
+    """A fact that is missing refuses nothing; whether there is a NumPy 99, the index says."""
+    plans = make_plans(recipe(framework=framework(), dependencies=["numpy >=99"]), source=Source.PYPI, facts=facts)
+    for plan in plans.values():
+        numpy = plan.spec("pip", "numpy")
+        assert numpy is not None
+        assert ">=99" in numpy.spec
+        assert any("NumPy 99 is newer than the newest release" in warning for warning in plan.warnings), plan.warnings

@@ -1,0 +1,89 @@
+"""One cause, one finding: what follows from a defect that was found becomes evidence of it.
+
+A file that was changed makes the same five imports fail in three processes. The reader has one thing to mend, and what
+the other checks met of it proves that it matters. Findings are related by what they are `about`: packages, files, and
+the error that was raised (`error_of`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from builder.finding import Finding, Status
+from builder.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Checks that name a damaged file or package, the nearest to the cause first. All others see what comes of it.
+_CAUSES: Final = (
+    "process.startup",
+    "pkg.locked",
+    "pkg.links",
+    "pkg.integrity",
+    "pkg.bytecode",
+    "pkg.clobber",
+    "arch.binary",
+    "sign.adhoc",
+    "link.missing-library",
+    "link.symbols",
+    "pkg.metadata",
+)
+_ERROR: Final = "error: "
+
+
+def error_of(text: str) -> str:
+    """What a finding is `about` because of the error that was raised: its last line."""
+    return f"{_ERROR}{text}"
+
+
+def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings with failures that follow from another made evidence of it, in the order they came."""
+    found = list(findings)
+    leaders: list[int] = []
+    consequences: dict[int, list[Finding]] = {}
+    for place in sorted(range(len(found)), key=lambda place: (_rank(found[place]), place)):
+        one = found[place]
+        if one.status not in (Status.FAIL, Status.WARN):
+            continue
+        leader = next((first for first in leaders if _follows(one, found[first])), None)
+        if leader is None:
+            leaders.append(place)
+        else:
+            consequences.setdefault(leader, []).append(one)
+    gone = {id(one) for follow in consequences.values() for one in follow}
+    return tuple(_with(one, consequences.get(place, [])) for place, one in enumerate(found) if id(one) not in gone)
+
+
+def _rank(finding: Finding) -> int:
+    return _CAUSES.index(finding.check) if finding.check in _CAUSES else len(_CAUSES)
+
+
+def _follows(one: Finding, leader: Finding) -> bool:
+    """Whether the failure `one` is what became of `leader`."""
+    if one.status is not Status.FAIL:
+        return False
+    shared = one.about & leader.about
+    if _rank(leader) < _rank(one):
+        return bool(shared)
+    if _rank(one) < len(_CAUSES):
+        return False
+    if any(name.startswith(_ERROR) for name in shared):
+        return True
+    same = one.check == leader.check and one.remedy == leader.remedy
+    return same and leader.status is Status.FAIL and not one.about and not leader.about
+
+
+def _with(cause: Finding, consequences: list[Finding]) -> Finding:
+    if not consequences:
+        return cause
+    lines = dict.fromkeys(f"so {one.check} failed: {one.title}" for one in consequences)
+    # What a process said is kept: it is what the user has seen, and often names the line.
+    said = next((one.evidence for one in consequences if one.evidence), ())
+    return replace(
+        cause,
+        status=Status.FAIL,
+        evidence=(*cause.evidence, *listed(list(lines), most=8), *(f"  {line}" for line in said[-6:])),
+        about=cause.about.union(*(one.about for one in consequences)),
+    )

@@ -1,0 +1,77 @@
+"""What each recorded file of an environment is now: hashed by other processes while binaries are read here."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from builder.binaries.hashing import Hasher, Job
+
+if TYPE_CHECKING:
+    from builder.binaries.hashing import Answer
+    from builder.checks.survey import Survey
+    from builder.environment.environment import Environment
+
+#: Files that installers and Python write anew, so that a record's hash of them says nothing.
+GENERATED: Final = re.compile(
+    r"(^|/)__pycache__/|\.pyc$|(^|/)(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json)$"
+)
+
+
+class Files:
+    """Hashes of the files of `environment`, and of the signed pages of its binaries.
+
+    `begin` starts the work, which the first question waits for; `end` stops what still runs.
+    """
+
+    def __init__(self, environment: Environment, *, survey: Survey) -> None:
+        self._environment = environment
+        self._survey = survey
+
+    @cached_property
+    def _hasher(self) -> Hasher:
+        return Hasher([*self._page_jobs(), *self._digest_jobs()])
+
+    def begin(self) -> None:
+        _ = self._hasher
+
+    def end(self) -> None:
+        if "_hasher" in self.__dict__:
+            self._hasher.__exit__()
+
+    @cached_property
+    def _answers(self) -> dict[tuple[str, str], Answer]:
+        return self._hasher.answers()
+
+    def digest(self, rel: str) -> Answer | None:
+        """What hashing the recorded file `rel` gave; None where nothing recorded a hash of it."""
+        return self._answers.get(("digest", f"{self._environment.path}/{rel}"))
+
+    def pages(self, path: str) -> Answer | None:
+        """Whether the code signatures of the binary at `path` are valid; None where none is needed."""
+        return self._answers.get(("pages", path))
+
+    def _page_jobs(self) -> list[Job]:
+        """The binaries whose signatures matter: those with an arm64 slice, for a Mac with Apple silicon."""
+        survey = self._survey
+        if not survey.is_mac or survey.arch != "arm64":
+            return []
+        return [
+            Job(kind="pages", path=binary.path, size=binary.size)
+            for binary in survey.inventory.binaries
+            if binary.serves
+        ]
+
+    def _digest_jobs(self) -> list[Job]:
+        found = []
+        for rel, claims in self._environment.owners.files.items():
+            if any(claim.sha256 is not None for claim in claims) and not GENERATED.search(rel):
+                path = f"{self._environment.path}/{rel}"
+                try:
+                    size = os.stat(path).st_size  # noqa: PTH116 - tens of thousands of files
+                except OSError:
+                    size = 0
+                found.append(Job(kind="digest", path=path, size=size))
+        return found

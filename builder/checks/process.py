@@ -1,0 +1,350 @@
+"""The process: which interpreter runs, where it takes its modules from, and how our own runs of it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from builder.checks import failures
+from builder.checks.case import Case
+from builder.checks.check import Check, Needs
+from builder.checks.judging import judged
+from builder.finding import Finding, Remedy, Status
+from builder.probes.harness import Step
+from builder.probes.level import Level
+from builder.wording import listing, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.checks.judging import Judge
+    from builder.checks.runs import Ran
+    from builder.checks.subject import Subject
+    from builder.probes.harness import Outcome
+
+_CONDA_SECONDS: Final = 60
+
+
+def _interpreter(subject: Subject) -> Iterator[Finding]:
+    """Whether the interpreter runs at all, alone and isolated, and what it says of itself."""
+    outcome = subject.runs.results.interpreter
+    if isinstance(outcome, OSError):
+        yield Finding(
+            check="process.interpreter",
+            status=Status.FAIL,
+            title="The environment's interpreter cannot be started",
+            evidence=(f"{subject.environment.python}: {outcome.strerror or outcome}",),
+            remedy=subject.repair.rebuild(),
+        )
+        return
+    steps = outcome.steps or (Step(check="process.interpreter", subject="", how="unfinished"),)
+    for step in steps:
+        if step.how != "done":
+            yield failures.failure(step, outcome, subject)
+        elif (finding := judged(Case(step=step, whole=subject), judge_interpreter)) is not None:
+            yield finding
+
+
+def _also(check: str, judge: Judge, subject: Subject) -> Iterator[Finding]:
+    """Another judgement of what the isolated interpreter said."""
+    alive = subject.runs.results.alive
+    if alive is not None:
+        step = Step(check=check, subject="", how="done", facts=alive.facts)
+        finding = judged(Case(step=step, whole=subject), judge)
+        yield from () if finding is None else (finding,)
+
+
+def judge_interpreter(case: Case) -> Finding:
+    """Native, of the platform's machine, and of its own opinion about the platform."""
+    facts, want = case.facts, case.subdir
+    evidence = (
+        f"{facts['executable']}: {facts['implementation']} {facts['version']}, machine {facts['machine']}",
+        f"sysconfig.get_platform(): {facts['platform']}",
+    )
+    if facts["translated"]:
+        universal = "universal2" in facts["platform"]
+        return case.failed(
+            "The universal interpreter runs as x86_64 under Rosetta, because what started it does."
+            if universal
+            else "The interpreter is an x86_64 build translated by Rosetta.",
+            *evidence,
+            "sysctl.proc_translated: 1",
+            remedy=case.repair.rebuild(
+                why="Start the terminal or IDE natively (Finder, Get Info, untick “Open using Rosetta”), then build "
+                "the environment again for osx-arm64."
+            ),
+        )
+    # Python of conda-forge and python.org says `macosx-14.0-arm64`, `macosx-10.9-universal2`, `linux-x86_64`.
+    told = facts["platform"].rpartition("-")[2]
+    if facts["machine"] != want.machine or told not in (want.machine, "universal2"):
+        return case.failed(
+            f"The interpreter runs as {facts['machine']}, but the environment is for {want}.",
+            *evidence,
+            remedy=case.repair.rebuild(),
+        )
+    return case.passed(f"Python {facts['version']} runs natively as {facts['machine']}.", *evidence)
+
+
+def judge_prefix(case: Case) -> Finding:
+    """`sys.executable` and `sys.prefix` are those of the environment."""
+    facts, path = case.facts, case.environment.path
+    evidence = tuple(f"sys.{name}: {facts[name]}" for name in ("executable", "prefix", "base_prefix"))
+    inside = Path(facts["executable"]).parent.resolve() == (path / "bin").resolve()
+    if Path(facts["prefix"]).resolve() != path or not inside:
+        return case.failed(
+            "The interpreter takes its packages from another prefix.",
+            *evidence,
+            f"the environment: {path}",
+            remedy=case.repair.rebuild(),
+        )
+    if case.environment.is_conda and Path(facts["base_prefix"]).resolve() != path:
+        return case.failed(
+            "The interpreter takes its standard library from outside the environment.",
+            *evidence,
+            remedy=case.repair.rebuild(),
+        )
+    leaks = [folder for folder in facts["path"] if _is_foreign(folder, path)]
+    if leaks:
+        named = _named_by(leaks, case.environment.site_packages)
+        return case.warned(
+            f"Python also looks for packages in another environment: {', '.join(leaks)}.",
+            *evidence,
+            *(f"named by {file}" for file in named),
+            remedy=case.repair.set_aside(named[0], say=f"Move {listing(list(map(str, named)))} out of the way.")
+            if named
+            else Remedy("Build the environment without the other one's packages (no --system-site-packages)."),
+        )
+    return case.passed("The interpreter and its packages are the environment's own.", *evidence)
+
+
+def _is_foreign(folder: str, prefix: Path) -> bool:
+    """Whether a folder of `sys.path` holds another environment's packages; sources of an editable install do not."""
+    place = Path(folder)
+    packages = place.name in ("site-packages", "dist-packages")
+    return packages and place.is_dir() and not place.resolve().is_relative_to(prefix)
+
+
+def _named_by(folders: list[str], site: Path | None) -> list[Path]:
+    """The `.pth` files that put one of the folders on Python's path."""
+    found = []
+    for file in sorted(site.glob("*.pth")) if site is not None else ():
+        try:
+            lines = {line.strip().rstrip("/") for line in file.read_text("utf-8", errors="replace").splitlines()}
+        except OSError:
+            continue
+        if lines & set(folders):
+            found.append(file)
+    return found
+
+
+def judge_shadow(case: Case) -> Finding:
+    """Every installed top-level module is found where its package was installed, without the user's settings."""
+    site = case.environment.site_packages
+    hidden = {
+        name: origin
+        for name, origin in case.facts["origins"].items()
+        if site is not None and origin is not None and name in case.repair.modules and not _inside(origin, site)
+    }
+    if hidden:
+        return case.failed(
+            f"Installed modules are hidden by other files: {', '.join(sorted(hidden))}.",
+            *(
+                f"{name}: imported from {origin}, installed by {case.repair.modules[name].name} in {site}"
+                for name, origin in hidden.items()
+            ),
+            remedy=_unhide(case, [removable(origin) for origin in hidden.values()]),
+        )
+    return case.passed("Every installed module is imported from the package that brought it.")
+
+
+def _inside(origin: str, folder: Path) -> bool:
+    return Path(os.path.realpath(origin)).is_relative_to(folder.resolve()) or Path(origin).is_relative_to(folder)
+
+
+def removable(origin: str) -> Path:
+    """What must not be found so that a module is no longer imported from `origin`: its folder, or its file."""
+    path = Path(origin)
+    return path.parent if path.name == "__init__.py" else path
+
+
+def _unhide(case: Case, paths: list[Path]) -> Remedy:
+    """Move files of nobody out of the environment's way. What lies elsewhere is another's: stop looking there."""
+    inside = [path for path in paths if path.is_relative_to(case.environment.path)]
+    if len(inside) < len(paths):
+        elsewhere = listing([str(path) for path in paths if path not in inside])
+        return Remedy(
+            f"{elsewhere} lies outside the environment: leave it, and take its folder off Python's path (a .pth file, "
+            "a link, --system-site-packages)."
+        )
+    moves = [case.repair.set_aside(path, say="") for path in inside]
+    say = f"Move {listing([str(path) for path in inside])} out of the way."
+    return Remedy(say, tuple(command for move in moves for command in move.commands))
+
+
+def _messages(subject: Subject) -> Iterator[Finding]:
+    """Errors that libraries only print: the process went on, the user's results may be wrong."""
+    for task, outcome in _ended(subject):
+        match = failures.known(outcome.stderr, subject, survived=True)
+        if match is not None and outcome.finished:
+            yield Finding(
+                check="runtime.messages",
+                status=Status.WARN,
+                title=f"While {task.task.doing}: {match.cause}",
+                evidence=(match.line,),
+                remedy=failures.remedy_of(match, subject, None),
+            )
+
+
+def _exit(subject: Subject) -> Iterator[Finding]:
+    """Processes that did all their work and then crashed or hung; and one pass for those that came to their end."""
+    ended = _ended(subject)
+    for ran, outcome in ended:
+        if outcome.finished and (outcome.returncode != 0 or outcome.timed_out):
+            yield _died_at_exit(ran, outcome)
+        elif not outcome.finished and outcome.unfinished is None and _reached_all(ran, outcome):
+            yield failures.failure(
+                Step(check="runtime.exit", subject=ran.task.probe, how="unfinished"), outcome, subject
+            )
+    well = [(ran, outcome) for ran, outcome in ended if outcome.finished and outcome.returncode == 0]
+    if well:
+        yield Finding(
+            check="runtime.exit",
+            status=Status.PASS,
+            title=f"{len(well)} of {plural(len(ended), 'probe')} exited cleanly",
+            evidence=tuple(
+                f"{ran.task.doing}: {outcome.seconds:.1f} s, {outcome.peak_mib:.0f} MiB" for ran, outcome in well
+            ),
+        )
+
+
+def _ended(subject: Subject) -> list[tuple[Ran, Outcome]]:
+    return [(ran, ran.outcome) for ran in subject.runs.results.probes if ran.outcome is not None]
+
+
+def _reached_all(ran: Ran, outcome: Outcome) -> bool:
+    return set(ran.task.answers) <= {(step.check, step.subject) for step in outcome.steps}
+
+
+def _died_at_exit(ran: Ran, outcome: Outcome) -> Finding:
+    how = "hung" if outcome.timed_out else f"ended with status {outcome.returncode}"
+    if outcome.returncode < 0 and not outcome.timed_out:
+        how = f"died by {failures.signal_name(outcome.returncode)}"
+    return Finding(
+        check="runtime.exit",
+        status=Status.WARN,
+        title=f"All went well while {ran.task.doing}, but then the process {how} instead of exiting",
+        evidence=tuple(outcome.stderr.splitlines()[-8:]),
+        remedy=Remedy(
+            "Scripts will seem to fail although their work is done: update the package named in the evidence, and "
+            "until then end them with os._exit(0)."
+        ),
+    )
+
+
+def _conda(subject: Subject) -> Iterator[Finding]:
+    """`conda list` beside conda-meta; nothing where the environment is no conda one or there is no conda to ask."""
+    environ = subject.environ
+    path = environ.get("PATH")
+    tool = next((found for name in ("conda", "mamba", "micromamba") if (found := shutil.which(name, path=path))), None)
+    if tool is None or not subject.environment.is_conda:
+        return
+    try:
+        answer = subprocess.run(
+            [tool, "list", "--prefix", str(subject.environment.path), "--json"],
+            capture_output=True,
+            text=True,
+            timeout=_CONDA_SECONDS,
+            env=dict(environ),
+            check=False,
+        )
+        listed = {
+            (entry["name"], entry["version"]) for entry in json.loads(answer.stdout) if entry.get("channel") != "pypi"
+        }
+    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield Finding(
+            check="process.conda",
+            status=Status.SKIP,
+            title="Could not query conda",
+            evidence=(f"{tool} list: {error}",),
+        )
+        return
+    recorded = {(record.name, record.version) for record in subject.environment.conda_records}
+    if listed == recorded:
+        yield Finding(
+            check="process.conda", status=Status.PASS, title="Your conda lists the packages that are installed"
+        )
+        return
+    yield Finding(
+        check="process.conda",
+        status=Status.WARN,
+        title="Your conda does not list the packages that are installed",
+        evidence=(
+            *(f"only in conda-meta: {name} {version}" for name, version in sorted(recorded - listed)),
+            *(f"only in `conda list`: {name} {version}" for name, version in sorted(listed - recorded)),
+        ),
+        remedy=Remedy(f"Update that conda ({tool}); damaged records are named by pkg.integrity."),
+    )
+
+
+CHECKS: Final = (
+    Check(
+        id="process.interpreter",
+        area="process",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="An interpreter of another architecture than the environment's, or one that Rosetta translates.",
+        otherwise="`Illegal instruction: 4` on import, `incompatible architecture (have 'x86_64', need 'arm64')`, or "
+        "(Rosetta of macOS 15 and later) nothing but slowness.",
+        run=_interpreter,
+    ),
+    Check(
+        id="process.prefix",
+        area="process",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="An interpreter that takes its prefix or packages from somewhere else, as a `.pth` file can make it.",
+        otherwise="`ModuleNotFoundError` for packages that `conda list` shows.",
+        run=partial(_also, "process.prefix", judge_prefix),
+    ),
+    Check(
+        id="process.shadow",
+        area="process",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="A module that is imported from another place than the package that was installed.",
+        otherwise="`AttributeError: module 'keras' has no attribute 'layers'`, or silently another version.",
+        run=partial(_also, "process.shadow", judge_shadow),
+    ),
+    Check(
+        id="process.conda",
+        area="process",
+        needs=Needs.MACHINE,
+        level=Level.FULL,
+        catches="A conda, mamba or micromamba of yours that lists other packages than the environment has.",
+        otherwise="`conda install` that repairs what is sound, or breaks what it does not see.",
+        run=_conda,
+    ),
+    Check(
+        id="runtime.messages",
+        area="process",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="Errors that a library only prints while it goes on (another NumPy ABI, two HDF5 versions).",
+        otherwise="A warning in the scroll-back, and wrong results or a crash later.",
+        run=_messages,
+    ),
+    Check(
+        id="runtime.exit",
+        area="process",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="Processes that do their work and then crash or hang instead of ending; time and memory of each probe.",
+        otherwise="`Segmentation fault` after the last line of a script; CI jobs that fail although all is done.",
+        run=_exit,
+    ),
+)

@@ -1,0 +1,151 @@
+"""Remedies that put an environment right again: each a sentence, and commands that run literally in a shell.
+
+What restores packages is composed in one place, `Repair.restore`. It never reaches outside the environment: what lies
+in another environment or in a system's Python is left alone, and the remedy says how to stop using it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from builder.environment.model import Kind
+from builder.environment.ownership import Owner
+from builder.finding import Remedy
+from builder.wording import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
+    from builder.environment.stamp import StampedPackage
+
+_MANAGED_ELSEWHERE: Final = "The packages of a system Python are its package manager's: use an environment of your own."
+
+
+class Repair:
+    """What to do about the packages and files of one environment."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    @property
+    def modules(self) -> Mapping[str, Distribution]:
+        return self._environment.owners.modules
+
+    def owner(self, file: Path) -> Owner | None:
+        """The package that installed `file`."""
+        return self._environment.owners.package_of(file)
+
+    def module_owner(self, module: str) -> Owner | None:
+        """The package that installed a top-level module."""
+        return self._environment.owners.module_owner(module)
+
+    @cached_property
+    def _locked(self) -> dict[str, StampedPackage]:
+        stamp = self._environment.stamp
+        return {canonicalize_name(package.name): package for package in stamp.packages} if stamp else {}
+
+    def locked_version(self, name: str) -> str | None:
+        """The version that the lock has for a package."""
+        package = self._locked.get(canonicalize_name(name))
+        return package.version if package is not None else None
+
+    def restore(self, owners: Iterable[Owner | None], *, why: str = "") -> Remedy:
+        """Install exactly these packages again, in their locked versions where there is a lock.
+
+        The one place where that command is composed. Conda packages, and files of no package (None), can only be
+        restored with the environment as a whole.
+        """
+        named = list(dict.fromkeys(owners))
+        wheels = [owner for owner in named if owner is not None and owner.manager == "pip"]
+        if not wheels or len(wheels) < len(named) or self._python is None:
+            return self.rebuild(why=why)
+        if self._environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        say = why or f"Reinstall {listing([owner.name for owner in wheels])}."
+        lines = [self._requirement(owner) for owner in wheels]
+        return Remedy(say, (self._pip_install(lines, "--reinstall", "--no-deps"),))
+
+    def _requirement(self, owner: Owner) -> str:
+        """A requirement line: the locked version with its hash, else the one that is installed."""
+        package = self._locked.get(canonicalize_name(owner.name))
+        if package is None:
+            return f"{owner.name}=={owner.version}"
+        digest = f" --hash=sha256:{package.sha256}" if package.sha256 else ""
+        return f"{canonicalize_name(package.name)}=={package.version}{digest}"
+
+    def restore_module(self, module: str) -> Remedy:
+        """The same for the package of a top-level module; the whole environment where nobody owns it."""
+        return self.restore([self.module_owner(module)])
+
+    def install(self, *specs: str, say: str = "") -> Remedy:
+        """Install other versions of packages than those that are there."""
+        if self._environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        return Remedy(say or f"Install {listing(specs)}.", (self._pip_install(list(specs), "--upgrade"),))
+
+    def fitting(self, name: str, specifier: str) -> Remedy:
+        """Install a version of a package that `specifier` allows: the locked one, where it is among them."""
+        locked = self._locked.get(canonicalize_name(name))
+        if locked is not None and SpecifierSet(specifier).contains(locked.version, prereleases=True):
+            return self.restore([Owner(name=locked.name, version=locked.version, manager=locked.manager)])
+        return self.install(f"{name}{specifier}")
+
+    def uninstall(self, name: str, *, say: str = "") -> Remedy:
+        if self._environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        command = shlex.join((_uv(), "pip", "uninstall", "--python", str(self._interpreter), name))
+        return Remedy(say or f"Remove {name}, which does not belong here.", (command,))
+
+    def _pip_install(self, lines: list[str], *options: str) -> str:
+        into = ("pip", "install", "--python", str(self._interpreter), "--link-mode", "copy", *options)
+        if all("--hash" not in line for line in lines):
+            return shlex.join((_uv(), *into, *lines))
+        # Hashes have no place on the command line: uv reads them from a requirements file only.
+        told = " ".join(shlex.quote(line) for line in lines)
+        return f"printf '%s\\n' {told} | {shlex.join((_uv(), *into, '--require-hashes', '-r', '-'))}"
+
+    @property
+    def _python(self) -> Path | None:
+        return self._environment.python
+
+    @property
+    def _interpreter(self) -> Path:
+        return self._python or self._environment.path / "bin" / "python"
+
+    def rebuild(self, *, why: str = "") -> Remedy:
+        """Build the whole environment again as it was meant to be."""
+        environment = self._environment
+        stamp = environment.stamp
+        if stamp is not None:
+            say = why or "Build the environment again from its lock."
+            source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
+            groups = [word for group in stamp.groups if group != "main" for word in ("--group", group)]
+            recipe = stamp.recipe or stamp.name
+            place = ("-p", str(environment.path))
+            return Remedy(say, (shlex.join(("envbuild", "create", recipe, *source, *groups, *place, "--force")),))
+        if environment.kind is Kind.SYSTEM:
+            return Remedy(_MANAGED_ELSEWHERE)
+        maker = environment.made_by if environment.kind is Kind.CONDA else None
+        tool = f"with {maker}" if maker else "with the tool that made it"
+        return Remedy(f"{why} Recreate {environment.path} {tool}.".strip())
+
+    def set_aside(self, file: Path, *, say: str) -> Remedy:
+        """Move a file of the environment that is no package's out of the way; elsewhere only say what to do."""
+        if not file.is_relative_to(self._environment.path) or self._environment.kind is Kind.SYSTEM:
+            return Remedy(say)
+        return Remedy(say, (shlex.join(("mv", "--", str(file), f"{file}.set-aside")),))
+
+
+def _uv() -> str:
+    """envbuild's own uv: a bare `uv` need not be on the user's PATH."""
+    from uv import find_uv_bin
+
+    return find_uv_bin()

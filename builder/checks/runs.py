@@ -1,0 +1,157 @@
+"""The probes of one environment: run once, when the first check asks, and kept with what each of them said."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from builder.probes import harness
+from builder.probes.schedule import Task, tasks
+from builder.scratch import scratch as scratch_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from builder.probes.harness import Outcome, Step
+    from builder.probes.schedule import Request
+
+#: Probes that run at once: each keeps about one core busy while it imports.
+_AT_ONCE: Final = 2
+
+#: Seconds for the interpreter alone to start and to say who it is.
+_TO_START: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """One probe. Without an outcome it was not run: `why_not` says why."""
+
+    task: Task
+    outcome: Outcome | None = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What all probes said. `interpreter` is the isolated run, or why the program could not be started at all."""
+
+    interpreter: Outcome | OSError
+    as_user: Outcome | None = None
+    """The same run with the user's own variables and working directory; None where the isolated one did not work."""
+    probes: tuple[Ran, ...] = ()
+
+    @property
+    def alive(self) -> Step | None:
+        """What the isolated interpreter said of itself, if it works."""
+        if isinstance(self.interpreter, OSError):
+            return None
+        return next((step for step in self.interpreter.steps if step.how == "done"), None)
+
+
+@dataclass(kw_only=True)
+class Runs:
+    """The probes of the environment at `prefix`, with `python` as its interpreter.
+
+    `environ` and `cwd` are the user's; only one run gets them, the others are isolated from both. `names` are the
+    top-level modules to locate.
+    """
+
+    python: Path
+    prefix: Path
+    environ: Mapping[str, str]
+    cwd: Path
+    names: tuple[str, ...]
+    request: Request
+    tell: Callable[[str], None] = lambda _doing: None
+    """Told what is begun; from several threads."""
+    _hung: set[str] = field(default_factory=set)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def planned(self) -> tuple[Task, ...]:
+        return tuple(tasks(self.request))
+
+    @property
+    def count(self) -> int:
+        """How many processes are run, at most."""
+        return len(self.planned) + 1
+
+    @cached_property
+    def results(self) -> Results:
+        """Run everything, which takes from seconds to minutes. Ctrl-C ends what runs and begins nothing more."""
+        with scratch_folder("envbuild-verify-") as scratch:
+            environ = harness.clean_environment(self.environ, prefix=self.prefix, scratch=scratch)
+            self.tell("process.interpreter")
+            first = self._first(environ, scratch)
+            if first.alive is None:
+                why = "the interpreter does not work"
+                return Results(
+                    interpreter=first.interpreter, probes=tuple(Ran(task=task, why_not=why) for task in self.planned)
+                )
+            return Results(
+                interpreter=first.interpreter,
+                as_user=self._as_user(scratch),
+                probes=tuple(self._all(environ, scratch)),
+            )
+
+    def _first(self, environ: Mapping[str, str], scratch: Path) -> Results:
+        arguments = {"check": "process.interpreter", "names": list(self.names)}
+        limit = self.request.limit or _TO_START
+        try:
+            outcome = harness.run(
+                self.python, "process", environ=environ, cwd=scratch, limit=limit, arguments=arguments
+            )
+        except OSError as error:
+            return Results(interpreter=error)
+        return Results(interpreter=outcome)
+
+    def _as_user(self, scratch: Path) -> Outcome:
+        arguments = {"check": "process.user-site", "names": list(self.names), "as_user": True, "cwd": str(self.cwd)}
+        return harness.run(
+            self.python,
+            "process",
+            environ=dict(self.environ),
+            cwd=self.cwd if self.cwd.is_dir() else scratch,
+            limit=self.request.limit or _TO_START,
+            arguments=arguments,
+            flags=(),
+        )
+
+    def _all(self, environ: Mapping[str, str], scratch: Path) -> list[Ran]:
+        def run(task: Task) -> Ran:
+            if hung := self._hung & set(task.modules):
+                return Ran(task=task, why_not=f"{', '.join(sorted(hung))} hangs at import")
+            self.tell(task.doing)
+            folder = Path(tempfile.mkdtemp(prefix=f"{task.probe}-", dir=scratch))
+            outcome = harness.run(
+                self.python,
+                task.probe,
+                environ=environ,
+                cwd=scratch,
+                limit=task.limit,
+                arguments=task.arguments | {"scratch": str(folder)},
+                cancelled=self._cancelled,
+                **_where(task),
+            )
+            if outcome.timed_out and (step := outcome.unfinished) is not None and step.check.startswith("import."):
+                self._hung.add(step.subject)
+            return Ran(task=task, outcome=outcome)
+
+        with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
+            try:
+                found = list(pool.map(run, (task for task in self.planned if not task.exclusive)))
+            except BaseException:  # Ctrl-C above all: the probes that run are ended, the others not begun
+                self._cancelled.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return found + [run(task) for task in self.planned if task.exclusive]
+
+
+def _where(task: Task) -> dict[str, Any]:
+    return {} if task.folder is None else {"folder": task.folder}

@@ -1,0 +1,43 @@
+"""Keeping passwords and tokens out of everything that is written or said."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+#: `user:password@` (or a token alone) after the scheme of a URL, wherever it stands in a text.
+_USERINFO: Final = re.compile(r"(?<=://)[^\s/@'\"<>]+@")
+#: Anaconda's tokens, which are a part of the path: `/t/TOKEN/`. `${VARIABLE}` names a secret and is none.
+_TOKEN: Final = re.compile(r"(/t/)(?!\$\{)[^\s/'\"<>]+(?=/|$|[\s'\"<>])")
+#: Queries by which stores sign a URL or take a token.
+_QUERY: Final = re.compile(
+    r"((?:^|[?&;])(?:access_?token|api_?key|auth|key|password|secret|sig|signature|token|x-amz-[a-z-]+|x-goog-[a-z-]+)=)"
+    r"[^\s&;#'\"<>]+",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """`text` with the credentials of every URL in it replaced by `***`."""
+    return _QUERY.sub(r"\1***", _TOKEN.sub(r"\1***", _USERINFO.sub("***@", text)))
+
+
+def without_credentials(url: str) -> str:
+    """The URL without user, password, token and signature: what may be written to a file that others read.
+
+    A URL that cannot be parsed is given back redacted.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return redact(url)
+    path = _TOKEN.sub("", parts.path)
+    query = "&".join(part for part in parts.query.split("&") if part and _QUERY.sub("", f"?{part}") == f"?{part}")
+    return urlunsplit((parts.scheme, host, path, query, parts.fragment))
+
+
+def has_credentials(url: str) -> bool:
+    """Whether the URL holds a user, password, token or signature."""
+    return redact(url) != url

@@ -1,0 +1,1 @@
+"""Frameworks, one file each: names, partners, GPU plug-in, parity, imports, probe, and the judges of what it says."""

@@ -1,0 +1,182 @@
+"""What a new lock changes against the old one, and why: for people, and for the tests that nothing else moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
+from builder.lock.parity import subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from builder.lock.model import Lock, LockedPackage
+    from builder.platforms import Subdir
+    from builder.render.model import PlatformSpecs, Rendered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previous:
+    """The lock there was, whose versions a new one stays at; what may move is named.
+
+    `moving` are names (any spelling, conda's or PyPI's) to take anew; with `everything` all are.
+    """
+
+    lock: Lock
+    moving: frozenset[str] = frozenset()
+    everything: bool = False
+
+    def preferred(self, subdir: Subdir, manager: Literal["conda", "pip"]) -> tuple[LockedPackage, ...]:
+        """The packages of one platform to stay at."""
+        if self.everything:
+            return ()
+        return tuple(package for package in self.lock.on(subdir, manager=manager) if not self.asked(package.name))
+
+    def asked(self, name: str) -> bool:
+        return self.everything or canonicalize_name(name) in {canonicalize_name(moving) for moving in self.moving}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One package of one platform that the new lock has in another version or build; None: it was, or is, not there."""
+
+    subdir: Subdir
+    manager: Literal["conda", "pip"]
+    name: str
+    before: LockedPackage | None
+    after: LockedPackage | None
+    why: str
+
+    @property
+    def kind(self) -> Literal["added", "removed", "moved", "rebuilt"]:
+        if self.before is None:
+            return "added"
+        if self.after is None:
+            return "removed"
+        return "moved" if self.before.version != self.after.version else "rebuilt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """The packages of one platform, by manager and name."""
+
+    packages: Mapping[tuple[str, str], LockedPackage]
+    requested: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """What the recipe asks for, as it is written in environment.yml."""
+
+    def dependents(self, name: str) -> list[LockedPackage]:
+        wanted = canonicalize_name(name)
+        return [
+            package
+            for package in self.packages.values()
+            if any(canonicalize_name(dependency) == wanted for dependency in package.dependencies)
+        ]
+
+
+def moves(
+    previous: Previous, packages: Sequence[LockedPackage], rendered: Rendered, *, exact: frozenset[str]
+) -> tuple[Move, ...]:
+    """What the new `packages` of all platforms change, in the order of platform, manager and name.
+
+    `exact` are the projects whose versions were fixed for parity.
+    """
+    found: list[Move] = []
+    for specs in rendered.platforms:
+        old = _Side(packages=_by_name(previous.lock.on(specs.subdir)))
+        new = _Side(
+            packages=_by_name(package for package in packages if package.subdir is specs.subdir),
+            requested=_requested(specs),
+        )
+        for key in sorted(old.packages.keys() | new.packages.keys()):
+            before, after = old.packages.get(key), new.packages.get(key)
+            if before is None or after is None or (before.version, before.url) != (after.version, after.url):
+                manager: Literal["conda", "pip"] = "conda" if key[0] == "conda" else "pip"
+                why = _why(key, old, new, previous=previous, exact=exact)
+                found.append(
+                    Move(subdir=specs.subdir, manager=manager, name=key[1], before=before, after=after, why=why)
+                )
+    return tuple(found)
+
+
+def told(found: Iterable[Move]) -> list[str]:
+    """One line for each change, platforms that agree together: `numpy 2.1.0 → 2.2.0 (osx-arm64): the recipe …`."""
+    lines: dict[tuple[str, str], list[Subdir]] = {}
+    for move in found:
+        before, after = (_version(move, side) for side in (move.before, move.after))
+        change = {"added": f"+ {move.name} {after}", "removed": f"- {move.name} {before}"}.get(
+            move.kind, f"{move.name} {before} → {after}"
+        )
+        lines.setdefault((change, move.why), []).append(move.subdir)
+    return [f"{change} ({', '.join(subdirs)}): {why}" for (change, why), subdirs in lines.items()]
+
+
+def _version(move: Move, package: LockedPackage | None) -> str:
+    if package is None:
+        return ""
+    return f"{package.version} {package.build}" if move.kind == "rebuilt" else package.version
+
+
+def _by_name(packages: Iterable[LockedPackage]) -> dict[tuple[str, str], LockedPackage]:
+    return {(package.manager, package.name): package for package in packages}
+
+
+def _requested(specs: PlatformSpecs) -> dict[tuple[str, str], str]:
+    return {(line.manager, canonicalize_name(line.name)): line.text for line in (*specs.conda, *specs.pip)}
+
+
+def _why(key: tuple[str, str], old: _Side, new: _Side, *, previous: Previous, exact: frozenset[str]) -> str:
+    manager, name = key
+    before, after = old.packages.get(key), new.packages.get(key)
+    asked = new.requested.get((manager, canonicalize_name(name)))
+    dependents = new.dependents(name)
+    if after is None:
+        now = sorted(text for other, text in new.packages if other != manager and text == name)
+        return "it comes from the other side now" if now else "nothing needs it any more"
+    if before is None:
+        if asked is not None:
+            return f"the recipe asks for it ({asked})"
+        return f"{dependents[0].name} {dependents[0].version} needs it" if dependents else "the solver added it"
+    if previous.asked(name):
+        return "it was to be updated"
+    if asked is not None and not _allows(asked.removeprefix(name).strip(), before.version, manager=manager):
+        return f"the recipe asks for {asked}"
+    for package in dependents:
+        allowed = package.dependencies.get(name, "*")
+        if not _allows(allowed, before.version, manager=package.manager):
+            return f"{package.name} {package.version} needs {name} {allowed}"
+    if subject(before) in exact:
+        return "so that all platforms have the same version"
+    for need, text in before.dependencies.items():
+        other = new.packages.get((manager, need))
+        if other is None and not need.startswith("__"):
+            return f"{name} {before.version} needs {need}, which is not there any more"
+        if other is not None and not _allows(text, other.version, manager=manager):
+            return f"{name} {before.version} needs {need} {text}, and {need} is {other.version} now"
+    if before.version == after.version:
+        return "the channel has another build of it, which fits the rest"
+    return "the channel has it no longer, or the other packages do not go with it"
+
+
+def _allows(spec: str, version: str, *, manager: str) -> bool:
+    """Whether a conda or PyPI version range allows a version; what cannot be read allows everything."""
+    spec = spec.split(" ")[0] if manager == "conda" else spec.partition(";")[0].strip()
+    if spec in ("", "*"):
+        return True
+    if manager == "pip":
+        try:
+            return SpecifierSet(spec.partition("]")[2] if spec.startswith("[") else spec).contains(
+                version, prereleases=True
+            )
+        except (InvalidSpecifier, InvalidVersion):
+            return True
+    import rattler
+    from rattler.exceptions import InvalidVersionError, InvalidVersionSpecError
+
+    try:
+        return rattler.VersionSpec(spec).matches(rattler.Version(version))
+    except (InvalidVersionSpecError, InvalidVersionError):
+        return True

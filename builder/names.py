@@ -1,0 +1,78 @@
+"""What a package is called on conda and on PyPI: the one map of the project, which conda-lock is given as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: conda-lock would download a mapping of several megabytes; this one holds the few names that differ and matter.
+MAPPING_FILE: Final = Path(__file__).parent / "conda-pypi-names.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    held: Mapping[str, tuple[str, ...]]
+    """conda name → the distributions in it."""
+    asked: Mapping[str, str]
+    """conda name → what to ask PyPI for instead."""
+    conda: Mapping[str, str]
+    """PyPI name → conda package that holds it."""
+    project: Mapping[str, str]
+    """PyPI name → the project's, where it is another distribution of the same."""
+
+
+def distributions(conda: str) -> tuple[str, ...]:
+    """The PyPI names of the Python distributions that the conda package holds or brings in, the usual one first.
+
+    A package that the map does not name holds the one of its own name, if it is a Python package at all.
+    """
+    known = _names()
+    return known.held.get(conda) or (known.asked.get(conda, canonicalize_name(conda)),)
+
+
+def pypi_name(conda: str) -> str:
+    """What to ask PyPI for in place of a conda package: `pytorch` is `torch`, `opencv` is `opencv-python-headless`."""
+    return distributions(conda)[0]
+
+
+def conda_name(pypi: str) -> str:
+    """The conda package that holds a distribution (any spelling of its name): `torch` is in `pytorch`."""
+    name = canonicalize_name(pypi)
+    return _names().conda.get(name, name)
+
+
+def project(name: str, *, conda: bool = True) -> str:
+    """The project that a package is a build of: `tensorflow` for `tensorflow-cpu`, `tensorflow-base` and itself.
+
+    `name` is conda's, or PyPI's with `conda=False`.
+    """
+    pypi = pypi_name(name) if conda else canonicalize_name(name)
+    return _names().project.get(pypi, pypi)
+
+
+@cache
+def _names() -> _Names:
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    mapping = yaml.load(MAPPING_FILE.read_bytes(), Loader=loader)  # noqa: S506 - the C build of the safe loader
+    held: dict[str, tuple[str, ...]] = {}
+    asked: dict[str, str] = {}
+    conda: dict[str, str] = {}
+    project: dict[str, str] = {}
+    for entry in mapping.values():
+        pypi, package = entry["pypi_name"], entry["conda_name"]
+        held[package] = (*held.get(package, ()), pypi)
+        conda[pypi] = package
+        if "same_as" in entry:
+            project[pypi] = entry["same_as"]
+        for other in entry.get("asked_as", ()):
+            asked[other] = pypi
+    return _Names(held=held, asked=asked, conda=conda, project=project)

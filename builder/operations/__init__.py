@@ -1,0 +1,102 @@
+"""The use cases, one module each: what every command of `envbuild` does, as functions for scripts.
+
+    from builder import operations
+    from builder.workspace import Workspace
+
+    result = operations.create(Workspace.here(), operations.CreateRequest(recipe="ml-m1"))
+
+Each takes a `Workspace` and a request and gives a frozen result. What must not be skipped (the audit of a lock, the
+notice that it is out of date, the proof of an environment) happens in here, so a script is as safe as the command.
+Modules are imported when they are used: a script that only checks locks does not pay for a solver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from builder.operations.checking import CheckedLock, CheckRequest, CheckResult, check
+    from builder.operations.compatibility import (
+        CompatRequest,
+        CompatResult,
+        ExplainRequest,
+        ExplainResult,
+        compat,
+        explain,
+    )
+    from builder.operations.creating import CreateRequest, CreateResult, create
+    from builder.operations.initialising import InitRequest, InitResult, init
+    from builder.operations.listing import ListedRecipe, ListResult, list_recipes
+    from builder.operations.locking import LockRequest, LockResult, lock
+    from builder.operations.preparing import PackageOptions
+    from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
+    from builder.operations.showing import ShowRequest, ShowResult, show
+    from builder.operations.verifying import VerifyRequest, VerifyResult, verify
+
+#: Module → what it offers. No module is called like a function in it: a module that is imported becomes an attribute
+#: of this package, in the function's place.
+_OFFERED: Final[dict[str, tuple[str, ...]]] = {
+    "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
+    "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
+    "creating": ("CreateRequest", "CreateResult", "create"),
+    "initialising": ("InitRequest", "InitResult", "init"),
+    "listing": ("ListResult", "ListedRecipe", "list_recipes"),
+    "locking": ("LockRequest", "LockResult", "lock"),
+    "preparing": ("PackageOptions",),
+    "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
+    "showing": ("ShowRequest", "ShowResult", "show"),
+    "verifying": ("VerifyRequest", "VerifyResult", "verify"),
+}
+_WHERE: Final = {name: module for module, names in _OFFERED.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})
+
+
+__all__ = [
+    "CheckRequest",
+    "CheckResult",
+    "CheckedLock",
+    "CompatRequest",
+    "CompatResult",
+    "CreateRequest",
+    "CreateResult",
+    "ExplainRequest",
+    "ExplainResult",
+    "InitRequest",
+    "InitResult",
+    "ListResult",
+    "ListedRecipe",
+    "LockRequest",
+    "LockResult",
+    "PackageOptions",
+    "RenderPlainRequest",
+    "RenderRequest",
+    "RenderResult",
+    "ShowRequest",
+    "ShowResult",
+    "VerifyRequest",
+    "VerifyResult",
+    "check",
+    "compat",
+    "create",
+    "explain",
+    "init",
+    "list_recipes",
+    "lock",
+    "render",
+    "render_plain",
+    "show",
+    "verify",
+]

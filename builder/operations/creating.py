@@ -1,0 +1,236 @@
+"""Create an environment: from a recipe's name to a prefix that is built from its lock, whole and proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from builder.errors import ChecksFailedError, UsageError
+from builder.operations.locking import BUILT_IN_SOLVER
+from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.warnings import Warnings
+from builder.plan.model import MAIN_GROUP, Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.finding import Report
+    from builder.install.create import CreateRequest as Build
+    from builder.install.create import Result as Ending
+    from builder.operations.locks import UsableLock
+    from builder.platforms import Subdir
+    from builder.recipe.model import Recipe
+    from builder.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest:
+    """Which recipe to build, and where."""
+
+    recipe: str
+    name: str | None = None
+    """The environment's name; default: the recipe's."""
+    prefix: Path | None = None
+    """Build it here instead of under its name."""
+    platform: Subdir | None = None
+    """Lay out another platform's environment, of which nothing is run; default: this machine's."""
+    groups: tuple[str, ...] = ()
+    options: PackageOptions = field(default_factory=PackageOptions)
+    solver: str = BUILT_IN_SOLVER
+    """Only used where there is no lock yet."""
+    force: bool = False
+    """Build it again although it matches its lock."""
+    prove: bool = True
+    """Verify it afterwards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateResult:
+    """How a `create` ended that raised nothing. `problem` says that the proof failed, and what was done then."""
+
+    name: str
+    prefix: Path
+    platform: Subdir
+    runs_here: bool
+    """Whether it is for this machine's platform."""
+    lock: Path
+    ending: Ending
+    report: Report | None
+    problem: ChecksFailedError | None
+    warnings: tuple[str, ...]
+
+    @property
+    def python(self) -> Path:
+        return self.prefix / "bin" / "python"
+
+    @property
+    def changed(self) -> bool:
+        """Whether the prefix holds something else than before."""
+        from builder.install.create import Result
+
+        return self.ending in (Result.BUILT, Result.UNPROVEN)
+
+
+def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
+    """Build an environment from its lock, exactly and as a whole, and verify it.
+
+    Where there is no lock it is made first; the lock is audited, and that it is not its recipe's any more is a warning.
+    If anything fails, an environment that was there before is put back. One that already matches its lock, and that
+    passed its proof of what the recipe expects now, is left alone. Raises RecipeError, UsageError, LockfileError,
+    UnsatisfiableError, SourceUnreachableError, BuildError.
+    """
+    from builder.environment.stamp import Verdict, read_stamp
+    from builder.install.create import CreateRequest as Build
+    from builder.install.create import Result, is_built, is_current
+    from builder.install.transaction import finished, require_replaceable
+    from builder.lock.read import lock_digest
+    from builder.operations.expectations import expectations
+    from builder.operations.locks import find_or_make
+    from builder.operations.staleness import stale
+
+    warn = Warnings(workspace.progress)
+    recipe = workspace.project.recipe(request.recipe)
+    target = _target(workspace, request, recipe)
+    name = request.name or request.recipe
+    prefix = workspace.store.prefix_for(name) if request.prefix is None else workspace.path(request.prefix)
+    require_replaceable(prefix)
+    if request.prefix is not None and (stamp := read_stamp(prefix)) is not None:
+        # Rebuilt where it is, as a remedy says it: the environment keeps the name that it was created by.
+        name = stamp.name
+    lock = find_or_make(workspace, recipe, request.options, solver=request.solver)
+    build = Build(
+        name=name,
+        recipe=request.recipe,
+        prefix=prefix,
+        subdir=target,
+        host=workspace.host,
+        lock_sha256=lock_digest(lock.file),
+        groups=(MAIN_GROUP, *sorted(set(request.groups) - {MAIN_GROUP})),
+        force=request.force,
+    )
+    nothing_to_do = is_current if request.prove else is_built
+    there = finished(prefix)
+    if lock.follows_recipe and lock.prepared is None and there is not None:
+        # A lock of ours that was not made anew: neither the recipe nor what it expects has changed since.
+        build = replace(build, expectations=there.expectations)
+        if nothing_to_do(build, there):
+            return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
+    prepared = lock.prepared or prepare(workspace, recipe, request.options)
+    warn(*prepared.warnings)
+    plan = prepared.plans.get(target)
+    build = replace(
+        build,
+        expectations=expectations(recipe, plan),
+        requested=tuple(f"{spec.name} {spec.spec}".strip() for spec in plan.specs if spec.manager == "conda")
+        if plan
+        else (),
+    )
+    if not lock.follows_recipe and (reasons := stale(lock.file, prepared)):
+        # A committed lock is what the team agreed on, so it is used; that its recipe has moved on is said.
+        warn(f"the lock is out of date ({'; '.join(reasons)}); run `envbuild lock {recipe.name}`")
+    # Before anything slow is imported or read: the usual second run has nothing to do.
+    if nothing_to_do(build, there):
+        if there is not None and there.expecting(build.expectations).verdict is Verdict.FAILED:
+            warn(f"the last verification of {prefix} failed, and with --no-verify it is not made again")
+        return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
+    return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
+
+
+def _target(workspace: Workspace, request: CreateRequest, recipe: Recipe) -> Subdir:
+    """The platform to build for. Raises UsageError before anything is locked or installed for another one."""
+    target = request.platform or workspace.host
+    if target is None:
+        raise UsageError("this machine's platform is not supported", hint="name one with --platform")
+    if request.options.source is Source.PYPI and target is not workspace.host:
+        raise UsageError("--source pypi packages this machine's own Python; leave --platform out")
+    if target not in recipe.subdirs:
+        raise UsageError(
+            f"the recipe {recipe.name} is for {', '.join(recipe.subdirs)}, not for {target}"
+            + ("" if request.platform else ", which this machine is"),
+            hint=f"add {target} to its `platforms:`; without running it, "
+            f"`envbuild create {recipe.name} --platform {recipe.subdirs[0]}` lays it out here",
+        )
+    unknown = sorted(set(request.groups) - {MAIN_GROUP, *recipe.groups})
+    if unknown:
+        known = ", ".join(sorted(recipe.groups)) or "none"
+        raise UsageError(f"{recipe.name} has no group {', '.join(unknown)}", hint=f"its groups are: {known}")
+    if request.name is not None and request.prefix is not None:
+        raise UsageError("-n and -p both say where to build", hint="give one of the two")
+    return target
+
+
+def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool, warn: Warnings) -> CreateResult:
+    from builder.install.create import Proof, Surroundings
+    from builder.install.create import create as install
+    from builder.lock.audit import require_sound
+    from builder.lock.read import read_lock
+    from builder.operations.verifying import verify_prefix
+    from builder.probes.level import Level
+    from builder.uv import Uv
+
+    locked = read_lock(lock.file)
+    require_sound(locked, lock.file)
+    reports: list[Report] = []
+
+    def proof(prefix: Path) -> Proof:
+        reports.append(verify_prefix(workspace, prefix))
+        return Proof(level=Level.DEFAULT, passed=reports[-1].ok)
+
+    around = Surroundings(
+        cache=workspace.package_cache,
+        uv=Uv(environ=workspace.environ, project=workspace.project.root),
+        mirrors=workspace.mirrors,
+        progress=workspace.progress,
+    )
+    ending = install(
+        locked,
+        build,
+        around,
+        waiting=lambda: workspace.progress.note(f"another envbuild is building {build.prefix}; waiting for it"),
+        proof=proof if prove else None,
+    )
+    return _result(workspace, build, ending, lock=lock, report=reports[0] if reports else None, warn=warn)
+
+
+def _result(
+    workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, report: Report | None, warn: Warnings
+) -> CreateResult:
+    from builder.install.create import Result
+
+    runs_here = build.subdir is build.host
+    if ending is not Result.RESTORED and runs_here and (warning := workspace.store.register(build.prefix)):
+        warn(warning)
+    return CreateResult(
+        name=build.name,
+        prefix=build.prefix,
+        platform=build.subdir,
+        runs_here=runs_here,
+        lock=lock.file,
+        ending=ending,
+        report=report,
+        problem=_not_proven(build, ending),
+        warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
+    )
+
+
+def _not_proven(build: Build, ending: Ending) -> ChecksFailedError | None:
+    from builder.install.create import Result
+
+    match ending:
+        case Result.PRESENT | Result.PROVEN | Result.BUILT:
+            return None
+        case Result.RESTORED:
+            return ChecksFailedError(
+                f"verification failed; the previous environment is back at {build.prefix}",
+                hint="each failed check above names its remedy; --no-verify builds it all the same",
+            )
+        case Result.FAILING:
+            return ChecksFailedError(
+                f"verification of {build.prefix} failed; it is as its lock says, and nothing was changed",
+                hint="each failed check above names its remedy",
+            )
+        case Result.UNPROVEN:
+            return ChecksFailedError(
+                f"verification failed; the environment is kept at {build.prefix} so that it can be looked at",
+                hint="each failed check above names its remedy",
+            )

@@ -1,0 +1,175 @@
+"""Lock a recipe: choose, render, solve, audit, and write the lock with the files it was made from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from builder.errors import LockfileError
+from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.warnings import Warnings
+from builder.plan.model import Source
+from builder.project import LOCK_NAME
+from builder.scratch import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from builder.lock.make import Made
+    from builder.lock.model import Lock
+    from builder.lock.moves import Move, Previous
+    from builder.lock.solver import Solver
+    from builder.operations.preparing import Prepared
+    from builder.recipe.model import Recipe
+    from builder.render.model import Rendered
+    from builder.workspace import Workspace
+
+BUILT_IN_SOLVER: Final = "rattler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockRequest:
+    """Which recipe to lock, and with what."""
+
+    recipe: str
+    options: PackageOptions = field(default_factory=PackageOptions)
+    solver: str = BUILT_IN_SOLVER
+    """`rattler`, or the user's own conda, mamba or micromamba (a name or a path)."""
+    folder: Path | None = None
+    """Where to write; default: the project's `environments/NAME`, or envbuild's own for locks bound to this machine."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Kept in the lock's free metadata."""
+    moving: frozenset[str] = frozenset()
+    """Packages to take anew; all others stay at what the lock there was has, as far as they can."""
+    everything: bool = False
+    """Take all packages anew."""
+    exclude_newer: datetime | None = None
+    """Leave out packages published after this moment (with a time zone)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockResult:
+    """The lock, where it was written, and the prepared recipe it was made from."""
+
+    lock: Lock
+    file: Path
+    prepared: Prepared
+    warnings: tuple[str, ...]
+    moves: tuple[Move, ...] = ()
+    """What it changes against the lock there was; empty where there was none."""
+
+
+def lock(workspace: Workspace, request: LockRequest) -> LockResult:
+    """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
+
+    Nothing is written unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError,
+    LockfileError, UsageError.
+    """
+    from builder.lock import condalock
+    from builder.render.read import read_rendered
+
+    warn = Warnings(workspace.progress)
+    recipe = workspace.project.recipe(request.recipe)
+    built_in = _built_in(workspace, recipe, request) if request.solver == BUILT_IN_SOLVER else None
+    prepared = prepare(workspace, recipe, request.options)
+    warn(*prepared.warnings)
+    with scratch("envbuild-lock-") as staged:
+        write_files(staged, prepared.rendered.files)
+        parity = tuple(dict.fromkeys(name for specs in prepared.rendered.platforms for name in specs.parity))
+        rendered = read_rendered(staged, groups=prepared.rendered.groups[1:], parity=parity)
+    solver = built_in or _own_solver(workspace, request.solver, rendered)
+    folder = request.folder or prepared.folder
+    made = lock_rendered(
+        workspace,
+        rendered,
+        solver=solver,
+        notes=request.notes,
+        warn=warn,
+        previous=_previous(folder / LOCK_NAME, request, warn),
+        exclude_newer=request.exclude_newer,
+    )
+    text = condalock.dumps(made.lock, name=rendered.name)
+    write_files(folder, {**rendered.files, LOCK_NAME: text})
+    return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+
+
+def _previous(file: Path, request: LockRequest, warn: Warnings) -> Previous | None:
+    """The lock there is, whose versions the new one stays at; None where there is none that can be read."""
+    from builder.lock.moves import Previous
+    from builder.lock.read import read_lock
+
+    if not file.exists():
+        return None
+    try:
+        return Previous(lock=read_lock(file), moving=request.moving, everything=request.everything)
+    except LockfileError as error:
+        warn(f"the lock there was cannot be read, so every package is taken anew: {error.message}")
+        return None
+
+
+def lock_rendered(
+    workspace: Workspace,
+    rendered: Rendered,
+    *,
+    solver: Solver,
+    notes: Mapping[str, str],
+    warn: Warnings,
+    previous: Previous | None = None,
+    exclude_newer: datetime | None = None,
+) -> Made:
+    """The lock of rendered files, audited; writes nothing. `rendered` may come from any folder (`read_rendered`).
+
+    With a `previous` lock, only what must move moves.
+    """
+    from builder.lock.audit import audit, describe
+    from builder.lock.make import make_lock
+    from builder.uv import Uv
+
+    made = asyncio.run(
+        make_lock(
+            rendered,
+            solver=solver,
+            uv=Uv(environ=workspace.environ, project=workspace.project.root),
+            notes=notes,
+            progress=workspace.progress,
+            previous=previous,
+            exclude_newer=exclude_newer,
+        )
+    )
+    warn(*made.warnings)
+    defects = audit(made.lock)
+    if defects:
+        raise LockfileError(
+            f"the channels led to a lock that cannot be trusted: {describe(defects[0])}",
+            hint="their metadata is damaged or incomplete; try another channel or mirror",
+        )
+    return made
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files in their order, each as a whole."""
+    from builder.files import write_atomically
+
+    for name, text in files.items():
+        write_atomically(folder / name, text)
+
+
+def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Solver:
+    """py-rattler, already fetching the metadata where it is known which channels the versions come from."""
+    from builder.lock.rattler_solver import RattlerSolver
+
+    solver = RattlerSolver(mirrors=workspace.mirrors)
+    if request.options.source is Source.CONDA_FORGE:
+        solver.prefetch(request.options.channels or recipe.channels, recipe.subdirs)
+    return solver
+
+
+def _own_solver(workspace: Workspace, executable: str, rendered: Rendered) -> Solver:
+    from builder.lock.channels import canonical_url
+    from builder.lock.condalock import CondaLockSolver
+
+    urls = [workspace.mirrors.fetch_url(canonical_url(channel)) for channel in rendered.channels]
+    return CondaLockSolver(executable, rendered=rendered, fetch_channels=urls)

@@ -1,0 +1,121 @@
+"""From a recipe to its plans and rendered files: the stages before locking, for every operation that needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from builder.errors import UsageError
+from builder.plan.make import make_plans, parity_names
+from builder.plan.model import Plan, Source
+from builder.recipe.model import check_channel
+from builder.recipe.specs import specifier_set
+from builder.uv import Uv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from builder.platforms import Subdir
+    from builder.recipe.model import Recipe
+    from builder.render.model import Rendered
+    from builder.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageOptions:
+    """What may be said about a recipe's packages from outside the recipe."""
+
+    source: Source = Source.CONDA_FORGE
+    channels: tuple[str, ...] = ()
+    """Instead of the recipe's."""
+    python: Path | None = None
+    """An interpreter for `Source.PYPI`; default: the newest one of this machine that fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A recipe with its plans, and the folder that its rendered files and lock belong into."""
+
+    recipe: Recipe
+    plans: Mapping[Subdir, Plan]
+    folder: Path
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(warning for plan in self.plans.values() for warning in plan.warnings))
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """What the plans render to now. Raises TemplateError."""
+        from builder.render.environment import render
+
+        return render(self.plans, parity={subdir: parity_names(plan) for subdir, plan in self.plans.items()})
+
+
+def prepare(
+    workspace: Workspace, recipe: Recipe, options: PackageOptions, *, platforms: tuple[Subdir, ...] = ()
+) -> Prepared:
+    """Choose versions for all platforms of a recipe. Writes nothing into the project.
+
+    `platforms` are those that are asked about; with `Source.PYPI` the host channel is made (or taken from its cache).
+    Raises UnsatisfiableError, UsageError.
+    """
+    recipe = _overridden(recipe, options, platforms)
+    if options.source is Source.PYPI:
+        return _prepare_pypi(workspace, recipe, options, platforms)
+    if options.python is not None:
+        raise UsageError("--python names the interpreter for --source pypi; add that, or leave --python out")
+    folder = workspace.project.environment(recipe.name)
+    return Prepared(recipe=recipe, plans=make_plans(recipe), folder=folder)
+
+
+def _overridden(recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...]) -> Recipe:
+    unknown = [subdir for subdir in platforms if subdir not in recipe.subdirs]
+    if unknown:
+        raise UsageError(
+            f"the recipe {recipe.name} is for {', '.join(recipe.platforms)}, not for {', '.join(unknown)}",
+            hint=f"add the platform to {recipe.name}.yaml",
+        )
+    for channel in options.channels:
+        try:
+            check_channel(channel)
+        except ValueError as error:
+            raise UsageError(f"--channel: {error}") from None
+    return recipe.model_copy(update={"channels": options.channels or recipe.channels})
+
+
+def _prepare_pypi(
+    workspace: Workspace, recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...]
+) -> Prepared:
+    from builder.channel.host import host_channel
+    from builder.channel.interpreters import find
+
+    here = workspace.host
+    if here is None or (platforms and platforms != (here,)):
+        raise UsageError(
+            f"--source pypi packages this machine's own Python, so it builds for {here or 'no platform here'} only",
+            hint="leave --platform out, or use the recipe's channels",
+        )
+    if options.channels:
+        raise UsageError("--source pypi uses the host channel; leave --channel out")
+    given = None if options.python is None else workspace.path(options.python)
+    interpreter = find(specifier_set(recipe.python), environ=workspace.environ, home=workspace.home, given=given)
+    uv = Uv(environ=workspace.environ, project=workspace.project.root)
+    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=uv)
+    local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
+    plans = make_plans(local, source=Source.PYPI, python=interpreter.minor)
+    plans = {
+        subdir: replace(plan, virtual_packages=_of_this_machine(plan, workspace)) for subdir, plan in plans.items()
+    }
+    return Prepared(
+        recipe=local,
+        plans=plans,
+        folder=workspace.project.local_environment(recipe.name, source=Source.PYPI),
+    )
+
+
+def _of_this_machine(plan: Plan, workspace: Workspace) -> dict[str, str]:
+    """The plan's virtual packages with this machine's own glibc or macOS: the lock is for this machine."""
+    return {name: workspace.host_packages.get(name, version) for name, version in plan.virtual_packages.items()}

@@ -1,0 +1,162 @@
+"""Verify an environment: from its name or path to the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from builder.checks.subject import User
+from builder.checks.verification import EVERYTHING, STATIC, verified
+from builder.environment.environment import Environment
+from builder.environment.stamp import read_stamp
+from builder.errors import EnvbuildError, UsageError
+from builder.operations.expectations import asks_for_the_same
+from builder.operations.outputs import require_writable, write_output
+from builder.operations.warnings import Warnings
+from builder.probes.level import Level
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.binaries.system_symbols import MacOS
+    from builder.finding import Report
+    from builder.platforms import Subdir
+    from builder.report.compare import Comparison
+    from builder.workspace import Workspace
+
+#: The task of the progress that says what is being checked.
+_TASK: Final = "verify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest:
+    """Which environment to verify (a name or a path), how thoroughly, and which reports to write."""
+
+    environment: str
+    level: Level = Level.DEFAULT
+    only_static: bool = False
+    """Read the files, run nothing."""
+    platform: Subdir | None = None
+    """Judge it for this platform; default: what its stamp or its packages say."""
+    macos: str | None = None
+    """Judge it for this release of macOS; default: the recipe's oldest, or this Mac's."""
+    limit: float | None = None
+    """Seconds that each probe may take; default: each probe's own limit."""
+    against: Path | None = None
+    """An earlier report (the JSON of `verify`) to compare with."""
+    html: Path | None = None
+    junit: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyResult:
+    """The report, and the comparison with an earlier one if that was asked for."""
+
+    prefix: Path
+    report: Report
+    comparison: Comparison | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
+    """Check an environment and say everything that is wrong with it; write the reports that were asked for.
+
+    Raises UsageError when there is no such environment, or a report cannot be read or written.
+    """
+    from builder.report.compare import compare, load
+
+    prefix = workspace.store.find(request.environment)
+    html, junit, against = (
+        None if file is None else workspace.path(file) for file in (request.html, request.junit, request.against)
+    )
+    require_writable(html, junit)
+    earlier = None if against is None else load(against)
+    warn = Warnings(workspace.progress)
+    warn(*_moved_on(workspace, prefix))
+    report = verify_prefix(
+        workspace,
+        prefix,
+        level=request.level,
+        runtime=not request.only_static,
+        subdir=request.platform,
+        limit=request.limit,
+        macos=_release(request.macos),
+    )
+    comparison = compare(earlier, report) if earlier is not None else None
+    if html is not None:
+        from builder.report.drawing import drawing
+        from builder.report.html import render as render_html
+
+        drawn = drawing(Environment(prefix, subdir=request.platform))
+        write_output(html, render_html(report, drawing=drawn, comparison=comparison))
+    if junit is not None:
+        from builder.report.junit import render as render_junit
+
+        write_output(junit, render_junit(report))
+    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given)
+
+
+def _moved_on(workspace: Workspace, prefix: Path) -> tuple[str, ...]:
+    """That the recipe of an environment asks for other checks by now than those that are made."""
+    stamp = read_stamp(prefix)
+    if stamp is None or stamp.recipe not in workspace.project.recipe_files():
+        return ()
+    try:
+        recipe = workspace.project.recipe(stamp.recipe)
+    except EnvbuildError:
+        # What is wrong with the recipe is nothing that a verification of the environment is about.
+        return ()
+    if asks_for_the_same(recipe, stamp):
+        return ()
+    again = f"run `envbuild create {stamp.recipe}` to prove what it asks for now"
+    return (f"`verify:` of the recipe {stamp.recipe} has changed since {prefix} was built; {again}",)
+
+
+def verify_prefix(
+    workspace: Workspace,
+    path: Path,
+    *,
+    level: Level = Level.DEFAULT,
+    static: bool = True,
+    runtime: bool = True,
+    subdir: Subdir | None = None,
+    limit: float | None = None,
+    macos: MacOS | None = None,
+) -> Report:
+    """Check the environment at `path` and say everything that is wrong with it.
+
+    `subdir` is the platform to judge it for (default: what its stamp or packages say). Probes run only where the
+    environment can run on the workspace's host; elsewhere they are `skip`. `limit` replaces the seconds each probe may
+    take; `macos` is the release to judge for. Raises UsageError when `path` is no folder.
+    """
+    if not path.is_dir():
+        raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
+    environment = Environment(path, subdir=subdir)
+
+    def tell(phrase: str) -> None:
+        workspace.progress.update(_TASK, phrase)
+
+    tell("reading the environment")
+    needs = (STATIC if static else frozenset()) | (EVERYTHING - STATIC if runtime else frozenset())
+    report = verified(
+        environment,
+        host=workspace.host,
+        user=User(environ=workspace.environ, home=workspace.home, cwd=workspace.cwd),
+        level=level,
+        needs=needs,
+        limit=limit,
+        macos=macos,
+        host_macos=_release(workspace.host_packages.get("__osx")),
+        progress=tell,
+    )
+    workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
+    return report
+
+
+def _release(text: str | None) -> MacOS | None:
+    from builder.binaries.system_symbols import release
+
+    try:
+        return release(text) if text is not None else None
+    except ValueError as error:
+        raise UsageError(str(error), hint="write it as `--macos 14.0`") from None

@@ -1,0 +1,235 @@
+"""From a recipe to decisions: the providers it leaves open, and every combination worth trying in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from builder.frameworks import registry
+from builder.frameworks.keras import OVER_FRAMEWORKS
+from builder.plan.catalogue import PYTHONS
+from builder.plan.choose import TOLERANCES, Search, Tolerance
+from builder.plan.existence import Existing, Obstacles, existing, refuse_unknown_packages
+from builder.plan.model import Source
+from builder.plan.pins import wanted
+from builder.plan.providers import offers
+from builder.plan.question import Question, make_targets, minors
+from builder.plan.refuse import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from builder.compat.facts import Facts
+    from builder.errors import UnsatisfiableError
+    from builder.frameworks.model import Framework
+    from builder.plan.catalogue import Catalogue
+    from builder.plan.choose import Memo
+    from builder.plan.model import Combination
+    from builder.plan.providers import Provider
+    from builder.plan.question import Target
+    from builder.platforms import Subdir
+    from builder.recipe.model import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A combination for the targets of one question, and what the user should know about how it came to be."""
+
+    question: Question
+    combination: Combination
+    notes: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.question.targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """One provider's question, with what the channel has that no fact is about."""
+
+    question: Question
+    existing: Existing
+    memo: Memo
+    obstacles: Obstacles | None
+
+    def search(self, tolerance: Tolerance) -> Search:
+        return Search(
+            question=self.question,
+            tolerance=tolerance,
+            unknown=self.existing.unknown,
+            memo=self.memo,
+            obstacles=self.obstacles,
+        )
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the user asks for a release of the framework, its partners or its plug-in by name."""
+        question = self.question
+        names = (question.framework.main, *question.partners, *((question.plugin,) if question.plugin else ()))
+        return bool(question.pins_on(*names))
+
+
+def decisions(
+    recipe: Recipe,
+    subdirs: Sequence[Subdir],
+    *,
+    source: Source,
+    facts: Facts,
+    python: str | None,
+    catalogue: Catalogue | None,
+) -> Iterator[Decision]:
+    """Every decision in the order of preference: what is proven first, then by provider, framework and Python.
+
+    Raises `UnsatisfiableError`, with the fact or the channel's metadata behind it, where there is none at all.
+    """
+    framework = registry.framework(recipe.framework.name)
+    if catalogue is not None:
+        refuse_unknown_packages(recipe, subdirs, facts=facts, catalogue=catalogue)
+    asked = [
+        _ask(recipe, subdirs, framework, provider, facts=facts, python=python, catalogue=catalogue)
+        for provider in offers(recipe, framework, source)
+    ]
+    found = False
+    for tolerance in _tolerances(recipe):
+        for one in asked:
+            if tolerance.unsafe and not one.pinned:
+                continue  # only what a user asked for by name may compute wrongly
+            for combination in one.search(tolerance).combinations():
+                found = True
+                notes = (*_fallen_back(asked, one), *_gpu_notes(recipe, one), *_newer(one, combination))
+                yield Decision(question=one.question, combination=combination, notes=notes)
+    if not found:
+        raise _why_nothing(asked)
+
+
+def _tolerances(recipe: Recipe) -> tuple[Tolerance, ...]:
+    if recipe.framework.unproven == "allow":
+        return tuple(tolerance for tolerance in TOLERANCES if tolerance.unproven)
+    return TOLERANCES
+
+
+def _ask(
+    recipe: Recipe,
+    subdirs: Sequence[Subdir],
+    framework: Framework,
+    provider: Provider,
+    *,
+    facts: Facts,
+    python: str | None,
+    catalogue: Catalogue | None,
+) -> _Asked:
+    there = Existing(facts=facts)
+    if catalogue is not None and provider.origin == "conda-forge" and framework.main:
+        there = existing(facts, framework=framework, catalogue=catalogue, subdirs=subdirs, pythons=PYTHONS)
+    targets = make_targets(recipe, subdirs, framework=framework, provider=provider, facts=facts)
+    question = Question(
+        recipe=recipe,
+        framework=framework,
+        partners=_partners(recipe, framework, provider, targets, facts),
+        targets=targets,
+        minors=minors(recipe, targets, python),
+        facts=there.facts,
+        catalogue=catalogue,
+    )
+    obstacles = Obstacles(question=question) if catalogue is not None else None
+    return _Asked(question=question, existing=there, memo={}, obstacles=obstacles)
+
+
+def _partners(
+    recipe: Recipe, framework: Framework, provider: Provider, targets: Sequence[Target], facts: Facts
+) -> tuple[str, ...]:
+    """The framework's own partners, Keras where it is asked for, and what the recipe wants of its companions.
+
+    Without a framework: everything the recipe asks for that facts are about.
+    """
+    subjects = [
+        dependency.subject for target in targets for dependency in wanted(recipe, subdir=target.subdir, facts=facts)
+    ]
+    if not framework.main:
+        return tuple(dict.fromkeys(subject for subject in subjects if facts.releases_of(subject, "pypi")))
+    over = (OVER_FRAMEWORKS,) if recipe.framework.keras is not None else ()
+    # What a channel builds for its own framework, its metadata says; wheels are bound to wheels.
+    tied = [subject for subject in subjects if provider.origin == "pypi" and subject in framework.companions]
+    return tuple(dict.fromkeys((*framework.partners, *over, *tied)))
+
+
+def _fallen_back(asked: Sequence[_Asked], taken: _Asked) -> tuple[str, ...]:
+    """Why the GPU plug-in, which comes first where a GPU is asked for, was not taken."""
+    first = asked[0]
+    if first is taken or not first.question.targets[0].provider.plugin:
+        return ()
+    reason = refusal(first.question, first.search(TOLERANCES[0])).plain
+    return (f"no GPU plug-in fits, so the framework runs on the CPU: {reason}",)
+
+
+def _gpu_notes(recipe: Recipe, one: _Asked) -> tuple[str, ...]:
+    question = one.question
+    framework, provider = question.framework, question.targets[0].provider
+    if not framework.main:
+        return ()
+    notes = []
+    if recipe.framework.gpu and recipe.framework.provider not in ("metal", "auto") and framework.plugin is not None:
+        place = "conda-forge" if provider.origin == "conda-forge" else "PyPI without its plug-in"
+        notes.append(
+            f"`gpu: true` has no effect: {question.facts.display(framework.main)} from {place} computes on the CPU of "
+            "a Mac; write `provider: metal` or `provider: auto`"
+        )
+    if recipe.framework.keras is not None and OVER_FRAMEWORKS not in framework.partners and framework.keras_backend:
+        default = next(entry for entry in registry.all_frameworks() if OVER_FRAMEWORKS in entry.partners)
+        notes.append(f"Keras takes {default.title} unless KERAS_BACKEND={framework.keras_backend} is set")
+    return tuple(notes)
+
+
+def _newer(one: _Asked, combination: Combination) -> tuple[str, ...]:
+    """The newest release that the channel has and that no fact is about, where it was passed over for that alone."""
+    question, main = one.question, combination.main
+    if main is None or question.catalogue is None:
+        return ()
+    newer = [
+        version for version in one.existing.unknown if version > main.newest and question.allows(main.package, version)
+    ]
+    there = [
+        version
+        for version in sorted(newer, reverse=True)
+        if (release := question.facts.release(main.package, version, "conda-forge")) is not None
+        and all(release.build(target.subdir) is not None for target in question.targets)
+    ]
+    if not there:
+        return ()
+    title = question.facts.display(main.package)
+    minor = f"{there[0].major}.{there[0].minor}"
+    return (
+        f"{title} {there[0]} is on {question.catalogue.described}; no fact here shows what works with it, so "
+        f'{main.newest} was taken; `framework: {{version: "{minor}", unproven: allow}}` takes it',
+    )
+
+
+def _why_nothing(asked: Sequence[_Asked]) -> UnsatisfiableError:
+    """The refusal of the provider that was left to the end, which of several is the least demanding one."""
+    last = asked[-1]
+    tolerance = TOLERANCES[-1] if last.pinned else Tolerance(unsafe=False, unproven=True)
+    error = refusal(last.question, last.search(tolerance))
+    elsewhere = _elsewhere(last)
+    if elsewhere and not (error.hint and elsewhere in error.hint):
+        error.hint = f"{error.hint}; or {elsewhere}" if error.hint else elsewhere
+    return error
+
+
+def _elsewhere(one: _Asked) -> str | None:
+    """`provider: pypi` where the recipe insists on conda-forge and PyPI has what it asks for."""
+    question = one.question
+    recipe = question.recipe
+    if recipe.framework.provider != "conda-forge" or question.targets[0].provider.local or not question.framework.main:
+        return None
+    other = recipe.model_copy(update={"framework": recipe.framework.model_copy(update={"provider": "pypi"})})
+    subdirs = tuple(target.subdir for target in question.targets)
+    (provider,) = offers(other, question.framework, Source.CONDA_FORGE)
+    asked = _ask(
+        other, subdirs, question.framework, provider, facts=replace(question.facts, asked=frozenset()), python=None,
+        catalogue=None,
+    )  # fmt: skip
+    found = next(asked.search(TOLERANCES[0]).combinations(), None)
+    if found is None or found.main is None:
+        return None
+    return f"write `provider: pypi` ({question.facts.display(found.main.package, found.main.newest)} from PyPI)"

@@ -1,0 +1,70 @@
+"""Which interpreter is this, where does it look for modules, and is it running natively?"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.machinery
+import os
+import platform
+import site
+import sys
+import sysconfig
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from builder.probes.scripts.run import Recorder
+
+
+def main(probe: Recorder, arguments: dict[str, Any]) -> None:
+    """`names`: modules to locate. `as_user`: look as `python script.py` in `cwd` would, not isolated."""
+    if arguments.get("as_user") and not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = arguments["cwd"]  # what `python script.py` would put where this script's folder is now
+    with probe.step(arguments["check"]) as facts:
+        facts.update(
+            executable=sys.executable,
+            prefix=sys.prefix,
+            base_prefix=sys.base_prefix,
+            version=platform.python_version(),
+            implementation=platform.python_implementation(),
+            machine=platform.machine(),
+            platform=sysconfig.get_platform(),
+            translated=_sysctl_flag(b"sysctl.proc_translated"),
+            arm_hardware=_sysctl_flag(b"hw.optional.arm64"),
+            path=list(sys.path),
+            user_site=site.getusersitepackages() if site.ENABLE_USER_SITE else None,
+            user_site_holds=_user_site_content(),
+            cpus=os.cpu_count(),
+            origins={name: _origin(name) for name in arguments["names"]},
+        )
+
+
+def _user_site_content() -> list[str]:
+    """What the user's own site folder makes importable, where it is in use: distributions, else modules."""
+    folder = site.getusersitepackages()
+    if not site.ENABLE_USER_SITE or not os.path.isdir(folder):
+        return []
+    names = [name for name in sorted(os.listdir(folder)) if not name.startswith(("_", "."))]
+    distributions = [name[: -len(".dist-info")] for name in names if name.endswith(".dist-info")]
+    return distributions or [name for name in names if not name.endswith((".pth", ".egg-link"))]
+
+
+def _origin(name: str) -> str | None:
+    """The file a top-level module would be imported from, found without importing it."""
+    try:
+        spec = importlib.machinery.PathFinder.find_spec(name)
+    except Exception as error:  # noqa: BLE001 - a broken finder on sys.meta_path or sys.path_hooks
+        return f"{type(error).__name__}: {error}"
+    if spec is None:
+        return None
+    return spec.origin or next(iter(spec.submodule_search_locations or ()), None)
+
+
+def _sysctl_flag(name: bytes) -> bool | None:
+    """A 32-bit sysctl as a bool; None where the kernel does not know the name (Intel Macs, Linux)."""
+    if platform.system() != "Darwin":
+        return None
+    library = ctypes.CDLL(None)
+    value, size = ctypes.c_int32(0), ctypes.c_size_t(4)
+    if library.sysctlbyname(name, ctypes.byref(value), ctypes.byref(size), None, 0) != 0:
+        return None
+    return bool(value.value)

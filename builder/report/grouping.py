@@ -1,0 +1,52 @@
+"""What all forms of a report share: areas, verdict, order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from builder.checks.catalogue import AREAS, by_id
+from builder.finding import Status
+from builder.wording import plural
+
+if TYPE_CHECKING:
+    from builder.finding import Finding, Report
+
+_OTHER: Final = "other"
+SYMBOLS: Final[dict[Status, str]] = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "–"}
+
+#: Worst first: what a reader must see comes at the top of its area.
+_ORDER: Final = {Status.FAIL: 0, Status.WARN: 1, Status.SKIP: 2, Status.PASS: 3}
+
+
+def by_area(report: Report) -> dict[str, list[Finding]]:
+    """The findings of each area, worst first; only areas that have any.
+
+    A check that this envbuild does not know (an earlier report's) is in the area `other`.
+    """
+    checks = by_id()
+    groups: dict[str, list[Finding]] = {area: [] for area in (*AREAS, _OTHER)}
+    for finding in report.findings:
+        check = checks.get(finding.check)
+        groups[check.area if check else _OTHER].append(finding)
+    return {
+        area: sorted(findings, key=lambda finding: _ORDER[finding.status])
+        for area, findings in groups.items()
+        if findings
+    }
+
+
+def verdict(report: Report) -> str:
+    """The result in one line: passed or failed, and how many of each."""
+    counts = report.counts()
+    name = report.identity.name or report.identity.prefix
+    failed, warned, skipped, passed = (counts[key] for key in ("fail", "warn", "skip", "pass"))
+    details = [f"{plural(passed, 'check')} passed"]
+    if warned:
+        details.append(plural(warned, "warning"))
+    if skipped:
+        details.append(f"{skipped:,} skipped")
+    if failed:
+        return f"{name} failed: {plural(failed, 'failure')}, {', '.join(details)}."
+    if not passed and not warned:
+        return f"Nothing is known about {name}: no check ran ({', '.join(details[1:]) or 'nothing to check'})."
+    return f"{name} passed: {', '.join(details)}."

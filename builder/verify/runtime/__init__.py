@@ -1,1 +1,0 @@
-"""The runtime half of verification: probes run by the environment's own Python (`suite.findings`)."""

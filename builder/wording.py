@@ -1,0 +1,40 @@
+"""Small pieces of wording that the checks share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """`1 file`, `3 files`, `2 libraries`."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def listed(lines: Sequence[str], *, most: int = 12) -> tuple[str, ...]:
+    """The first `most` lines, and how many more there are."""
+    if len(lines) <= most:
+        return tuple(lines)
+    return (*lines[:most], f"… and {len(lines) - most:,} more")
+
+
+def listing(names: Sequence[str], *, most: int = 4) -> str:
+    """`a`, `a and b`, `a, b and c`; `a, b, c, d and 3 others`."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {plural(len(names) - most, 'other')}"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def capital(text: str) -> str:
+    """`importing keras` as `Importing keras`."""
+    return text[:1].upper() + text[1:]
+
+
+def dotted(version: Sequence[int]) -> str:
+    """`(14, 0, 0)` as `14.0`."""
+    parts = list(version)
+    while len(parts) > 2 and parts[-1] == 0:
+        parts.pop()
+    return ".".join(map(str, parts))

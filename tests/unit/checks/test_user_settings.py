@@ -1,0 +1,134 @@
+"""What the user's own settings do to an environment, told apart from the environment itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from builder.checks import user
+from builder.finding import Status
+from builder.frameworks import keras_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.finding import Finding
+    from tests.unit.checks.support import Tree
+
+
+SETTINGS = ("process.user-site", "process.pythonpath", "process.working-directory")
+
+
+@pytest.fixture
+def keras_tree(tree: Tree) -> Tree:
+    tree.dist("keras", "3.15.1", "keras/__init__.py")
+    tree.dist("tensorflow", "2.21.0", "tensorflow/__init__.py")
+    return tree
+
+
+def settings(tree: Tree, **options: Any) -> Finding:
+    chosen = tree.subject(**options)
+    return keras_settings.settings(chosen)[0]
+
+
+def write_keras_json(folder: Path, **content: Any) -> None:
+    folder.mkdir(parents=True)
+    (folder / "keras.json").write_text(json.dumps(content))
+
+
+def test_no_settings_and_default_settings_are_no_alarm(keras_tree: Tree, tmp_path: Path) -> None:
+    """Keras writes a keras.json with its defaults at its first import."""
+    untouched = settings(keras_tree, home=tmp_path, framework="tensorflow")
+    assert untouched.status is Status.PASS
+    assert "own default" in untouched.evidence[0]
+    write_keras_json(
+        tmp_path / ".keras", backend="tensorflow", floatx="float32", image_data_format="channels_last", epsilon=1e-7
+    )
+    assert settings(keras_tree, home=tmp_path, framework="tensorflow").status is Status.PASS
+
+
+@pytest.mark.parametrize(("backend", "says"), [("theano", "does not exist"), ("jax", "jax is not installed")])
+def test_a_backend_in_keras_json_that_cannot_work_fails(
+    keras_tree: Tree, tmp_path: Path, backend: str, says: str
+) -> None:
+    write_keras_json(tmp_path / ".keras", backend=backend)
+    finding = settings(keras_tree, home=tmp_path, framework="tensorflow")
+    assert finding.status is Status.FAIL
+    assert says in finding.title
+    assert str(tmp_path / ".keras" / "keras.json") in str(finding.remedy)
+
+
+def test_the_variable_comes_before_the_file(keras_tree: Tree, tmp_path: Path) -> None:
+    """Order of Keras 3: KERAS_BACKEND, keras.json, tensorflow."""
+    write_keras_json(tmp_path / ".keras", backend="theano")
+    environ = {"KERAS_BACKEND": "tensorflow"}
+    assert settings(keras_tree, home=tmp_path, environ=environ, framework="tensorflow").status is Status.PASS
+
+
+def test_keras_home_moves_the_file(keras_tree: Tree, tmp_path: Path) -> None:
+    write_keras_json(tmp_path / "elsewhere", backend="theano")
+    environ = {"KERAS_HOME": str(tmp_path / "elsewhere")}
+    assert settings(keras_tree, home=tmp_path, environ=environ).status is Status.FAIL
+
+
+def test_another_installed_backend_fails_only_where_a_recipe_says_otherwise(keras_tree: Tree) -> None:
+    """Without a stamp nobody has said which backend is meant: it is a warning."""
+    keras_tree.dist("jax", "0.10", "jax/__init__.py")
+    environ = {"KERAS_BACKEND": "jax"}
+    assert settings(keras_tree, environ=environ, framework="tensorflow").status is Status.WARN
+    keras_tree.stamp(framework="tensorflow")
+    assert settings(keras_tree, environ=environ, framework="tensorflow").status is Status.FAIL
+    assert settings(keras_tree, environ=environ, framework="jax").status is Status.PASS
+
+
+def test_half_precision_for_all_programs_is_a_warning(keras_tree: Tree, tmp_path: Path) -> None:
+    write_keras_json(tmp_path / ".keras", floatx="float16")
+    assert settings(keras_tree, home=tmp_path).status is Status.WARN
+
+
+def test_a_broken_keras_json_is_named(keras_tree: Tree, tmp_path: Path) -> None:
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text("{")
+    assert "cannot be read" in settings(keras_tree, home=tmp_path).title
+
+
+def test_legacy_keras_without_tf_keras_fails(keras_tree: Tree) -> None:
+    finding = settings(keras_tree, environ={"TF_USE_LEGACY_KERAS": "1"})
+    assert finding.status is Status.FAIL
+    assert "tf-keras" in finding.title
+
+
+def test_each_place_outside_is_told_by_its_name(tree: Tree, tmp_path: Path) -> None:
+    """User site, PYTHONPATH and working directory need three different remedies."""
+    user_site = tmp_path / "local" / "site-packages"
+    subject = tree.subject(environ={"PYTHONPATH": str(tmp_path / "path")}, framework="tensorflow", imports=("numpy",))
+    inside = {name: str(tree.site / name / "__init__.py") for name in ("numpy", "keras", "tensorflow", "six")}
+    origins = inside | {
+        "numpy": str(user_site / "numpy" / "__init__.py"),
+        "keras": str(tree.path / "work" / "keras.py"),
+        "six": str(tmp_path / "path" / "six.py"),
+    }
+    case = tree.case("process.user-site", subject=subject, origins=origins, user_site=str(user_site))
+    findings = {check: user.judge_as_user(check, case, {"origins": inside}) for check in SETTINGS}
+    assert findings["process.user-site"].status is Status.FAIL
+    assert findings["process.working-directory"].status is Status.FAIL
+    assert str(tree.path / "work" / "keras.py") in str(findings["process.working-directory"].remedy)
+    assert findings["process.pythonpath"].status is Status.WARN  # six is nothing the recipe asks for
+
+
+def test_variables_that_load_other_libraries_are_a_warning(tree: Tree) -> None:
+    assert user.risky_variables({}).status is Status.PASS
+    finding = user.risky_variables({"DYLD_LIBRARY_PATH": "/x", "KMP_DUPLICATE_LIB_OK": "TRUE"})
+    assert finding.status is Status.WARN
+    assert "unset DYLD_LIBRARY_PATH KMP_DUPLICATE_LIB_OK" in str(finding.remedy)
+
+
+def test_a_user_site_that_adds_packages_is_a_warning(tree: Tree) -> None:
+    """`import x` works here and nowhere else: the lock does not know it."""
+    facts: dict[str, Any] = {"origins": {}, "user_site": "/home/u/.local/lib", "user_site_holds": ["rich-15.0"]}
+    case = tree.case("process.user-site", **facts)
+    finding = user.judge_as_user("process.user-site", case, {"origins": {}})
+    assert finding.status is Status.WARN
+    assert "rich-15.0" in finding.evidence

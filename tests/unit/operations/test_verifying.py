@@ -1,0 +1,93 @@
+"""One verification from the prefix to the report: what must not run does not run, and says so."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builder.cli.session import run as run_command
+from builder.errors import UsageError
+from builder.finding import Status
+from builder.operations.verifying import verify_prefix
+from builder.platforms import Subdir
+from tests.workspaces import workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.workspace import Workspace
+    from tests.unit.checks.support import Tree
+
+
+def _on_linux(home: Path) -> Workspace:
+    return workspace(home, host=Subdir.LINUX_64)
+
+
+def test_another_platforms_environment_is_not_run(tree: Tree, tmp_path: Path) -> None:
+    """A Mac's interpreter cannot be started on Linux: that is no failure of the environment."""
+    report = verify_prefix(_on_linux(tmp_path), tree.path, static=False, subdir=Subdir.OSX_ARM64)
+    assert [finding.status for finding in report.findings] == [Status.SKIP]
+    assert "osx-arm64" in report.findings[0].title
+    assert report.counts()["fail"] == 0
+
+
+def test_a_mandatory_check_that_did_not_run_fails(tree: Tree, tmp_path: Path) -> None:
+    """An unsafe pair was pinned on the condition that it is proven; unproven is not safe."""
+    tree.stamp(mandatory=("numerics.device", "process.interpreter"))
+    report = verify_prefix(_on_linux(tmp_path), tree.path, static=False, subdir=Subdir.OSX_ARM64)
+    assert {finding.check for finding in report.findings if finding.status is Status.FAIL} == {
+        "numerics.device",
+        "process.interpreter",
+    }
+    assert not report.ok
+
+
+def test_a_missing_prefix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no environment here"):
+        verify_prefix(workspace(tmp_path), tmp_path / "none")
+
+
+def test_an_interpreter_that_cannot_start_is_one_failure(tree: Tree, tmp_path: Path) -> None:
+    """`python` of another architecture: named once, everything else skipped, no traceback."""
+    python = tree.path / "bin" / "python"
+    python.write_bytes(b"\xcf\xfa\xed\xfe" + b"\0" * 60)
+    python.chmod(0o755)
+    tree.dist("numpy", "2.1.0", "numpy/__init__.py")
+    report = verify_prefix(_on_linux(tmp_path), tree.path, static=False, subdir=Subdir.LINUX_64)
+    failures = [finding for finding in report.findings if finding.status is Status.FAIL]
+    assert [finding.check for finding in failures] == ["process.interpreter"]
+    assert "cannot be started" in failures[0].title
+    assert any(finding.check == "import.alone" for finding in report.findings if finding.status is Status.SKIP)
+
+
+def test_json_on_failure_is_one_object_with_the_report(
+    tree: Tree, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tree.stamp(mandatory=("numerics.device",))
+    from builder.cli import cli
+
+    page_file = tmp_path / "report.html"
+    arguments = ["verify", str(tree.path), "--platform", "osx-arm64", "--json", "--html", str(page_file)]
+    assert run_command(cli, arguments) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["command"] == "verify"
+    assert answer["status"] == "failed"
+    assert answer["errors"][0]["code"] == "checks-failed"
+    assert not answer["result"]["ok"]
+    assert {"check", "status", "title", "evidence", "remedy"} == set(answer["result"]["findings"][0])
+    assert page_file.read_text().startswith("<!doctype html>")
+
+
+def test_verification_of_an_environment_without_packages_runs(tmp_path: Path) -> None:
+    """A bare virtual environment: nothing to import, and no reason to fail."""
+    import venv
+
+    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
+    report = verify_prefix(workspace(tmp_path), tmp_path / "bare", static=False)
+    assert report.ok, [finding for finding in report.findings if finding.status is Status.FAIL]
+    assert any(finding.check == "process.prefix" and finding.status is Status.PASS for finding in report.findings)
+    assert report.identity.versions["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+    assert report.identity.kind == "venv"
