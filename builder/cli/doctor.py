@@ -36,7 +36,14 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--dry-run", is_flag=True, help="With --fix: only show what would be changed.")
 @click.option("--undo", is_flag=True, help="Put back what the last --fix changed.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before writing.")
-@click.option("--ask", "asked", metavar="TEXT|FILE|-", help="What a pasted error, traceback or log means.")
+@click.option(
+    "--ask",
+    "asked",
+    is_flag=False,
+    flag_value="-",
+    metavar="TEXT|FILE|-",
+    help="What a pasted error, traceback or log means (alone: read it from standard input).",
+)
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check (repeatable).")
 @click.option("--skip", multiple=True, metavar="CHECK", help="All but this check (repeatable).")
 @click.option("--html", "html_file", type=_FILE, help="Write one page for a colleague.")

@@ -138,6 +138,7 @@ class Environments:
             packages=packages,
             missing=missing,
             damaged=damaged,
+            alien=self._alien(prefix, real) if size is not None and size >= _SMALLEST_INTERPRETER else (),
             broken_link=broken,
             user_site=self._user_site(prefix),
             outline=size is None or size < _SMALLEST_INTERPRETER or self._is_outline(prefix),
@@ -312,6 +313,28 @@ class Environments:
             return ("x86_64",)
         return ()
 
+    def _alien(self, prefix: Path, real: Path) -> tuple[tuple[str, str], ...]:
+        """Binaries of the packages that matter which the interpreter at `real` cannot load, by their first bytes."""
+        disk = self._disk
+        system, slices = _format_of(disk, real), set(architectures(disk, real))
+        site = self.site_packages(prefix)
+        if system is None or not slices or site is None:
+            return ()
+        found: list[tuple[str, str]] = []
+        for folder in disk.entries(site):
+            match = _DIST_INFO.fullmatch(folder)
+            if match is None or normalized(match["name"]) not in _EXAMINED:
+                continue
+            for line in (disk.text(site / folder / "RECORD", limit=_RECORD_LIMIT) or "").splitlines():
+                file = line.split(",", 1)[0].strip('"')
+                if not file.endswith((".so", ".dylib")):
+                    continue
+                other, archs = _format_of(disk, site / file), architectures(disk, site / file)
+                if other is not None and (other != system or not slices & set(archs)):
+                    name = normalized(match["name"])
+                    found.append((name, f"{file} is a {other} binary ({', '.join(archs)})"))
+        return tuple(found)
+
     # -- damage --------------------------------------------------------------------------------------------------
 
     def _is_outline(self, prefix: Path) -> bool:
@@ -350,6 +373,14 @@ class Environments:
                     missing.append(f"{(site / file).relative_to(prefix)}")
                     damaged.append(normalized(match["name"]))
         return tuple(missing), tuple(dict.fromkeys(damaged))
+
+
+def _format_of(disk: Disk, path: Path) -> str | None:
+    """`macOS`, `Linux`, or None for a file that is no binary."""
+    head = disk.head(path, 4)
+    if head == b"\x7fELF":
+        return "Linux"
+    return "macOS" if is_mach_o_magic(head) else None
 
 
 def _module_of(dist_info: str) -> str:

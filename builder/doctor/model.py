@@ -102,6 +102,8 @@ class Interpreter:
     missing: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     """The distributions whose files are `missing`."""
+    alien: tuple[tuple[str, str], ...] = ()
+    """(distribution, what it is) of binaries that its Python cannot load: another processor's, or another system's."""
     broken_link: Path | None = None
     user_site: bool = True
     via: str | None = None

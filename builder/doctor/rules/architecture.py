@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def diagnose(case: Case) -> Iterator[Diagnosis]:
     """Only for a Mac whose processor is known to be Apple's: an Intel Mac is right with x86_64."""
     yield from _mixed(case)
+    yield from _alien(case)
     if not case.around.machine.apple_silicon:
         return
     yield from _intel_environments(case)
@@ -163,6 +164,30 @@ def _mixed(case: Case) -> Iterator[Diagnosis]:
                 ),
             ),
             evidence=(*interpreter.mixed, *(text for _, text in settings)),
+            subject=str(interpreter.prefix),
+        )
+
+
+def _alien(case: Case) -> Iterator[Diagnosis]:
+    """Binaries that the environment's own Python cannot load."""
+    for interpreter, _ in _judged(case):
+        if not interpreter.alien or interpreter.prefix is None:
+            continue
+        names = list(dict.fromkeys(name for name, _ in interpreter.alien))
+        shown = [f"{name} {interpreter.packages.get(name, '')}: {what}" for name, what in interpreter.alien]
+        rest = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
+        wanted = " ".join(f"{name}=={interpreter.packages[name]}" for name in names if name in interpreter.packages)
+        yield Diagnosis(
+            check="env.subdir",
+            klass="C",
+            sentence=f"{case.show(interpreter.prefix)} has binaries that its Python ({interpreter.arch}) cannot load: "
+            f"{shown[0]}{rest}",
+            decided_by=(Place(file=interpreter.prefix),),
+            remedy=Remedy(
+                text="install those packages again, with this Python",
+                commands=(f"{interpreter.path} -m pip install --force-reinstall --no-deps {wanted}",),
+            ),
+            evidence=tuple(shown[:10]),
             subject=str(interpreter.prefix),
         )
 

@@ -425,3 +425,22 @@ def test_a_machine_of_which_nothing_is_said(home: Path) -> None:
     (home / CODE).mkdir(parents=True)
     _write(home / "p/.vscode/settings.json", '{"python.defaultInterpreterPath": "~/miniforge3/bin/python"}')
     assert _checks(_examined(home, "vscode", machine={})) == ["ide.interpreter"]
+
+
+def test_a_binary_of_another_system_in_an_environment_that_is_whole(tmp_path: Path) -> None:
+    root = make_environment(tmp_path, prefix="v", kind="venv", arch="elf-x86_64", packages=KERAS)
+    (root / "bin/python3.11").write_bytes(binary("elf-x86_64", padding=10_000))
+    site = root / "lib/python3.11/site-packages"
+    record = site / "numpy-1.26.4.dist-info/RECORD"
+    record.write_text(record.read_text() + "numpy/core/_umath.so,,\n")
+    (site / "numpy/core").mkdir()
+    (site / "numpy/core/_umath.so").write_bytes(binary("elf-x86_64"))
+    assert not [
+        check
+        for check in _checks(_examined(tmp_path, machine=LINUX, project=None, VIRTUAL_ENV=str(root)))
+        if check == "env.subdir"
+    ]
+    (site / "numpy/core/_umath.so").write_bytes(binary("arm64"))
+    found = _examined(tmp_path, machine=LINUX, project=None, VIRTUAL_ENV=str(root))
+    assert _checks(found) == ["env.subdir"]
+    assert "numpy 1.26.4: numpy/core/_umath.so is a macOS binary (arm64)" in found.problems[0].sentence
