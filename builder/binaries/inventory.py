@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.macho import Commands, Image, is_mach_o_magic, open_mach_o
 from builder.binaries.macho.constants import FileType
+from builder.binaries.numpy_abi import CAPSULE
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from builder.binaries.macho import Export, Import
+    from builder.binaries.macho import Export, Import, MachOFile
+    from builder.binaries.numpy_abi import NumpyAbi
     from builder.platforms import Subdir
 
 _TEXT_AND_DATA: Final = (
@@ -76,15 +78,27 @@ class Binary:
     def is_program(self) -> bool:
         return self.commands.filetype == FileType.EXECUTE
 
-    @cached_property
-    def imports(self) -> tuple[Import, ...]:
-        """What dyld binds; raises BinaryError for damaged tables."""
+    def _opened(self) -> MachOFile:
         opened = open_mach_o(Path(self.path))
         if opened is None:
             raise BinaryError("changed while it was read", file=self.rel)
-        with opened as file:
+        return opened
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        """What dyld binds; raises BinaryError for damaged tables."""
+        with self._opened() as file:
             image = file.image(self.arch)
             return image.imports if image is not None else ()
+
+    @cached_property
+    def numpy_abi(self) -> NumpyAbi | None:
+        """Which NumPy it was compiled against; raises BinaryError for damaged tables."""
+        if not any(item.name == b"_" + CAPSULE for item in self.imports):
+            return None
+        with self._opened() as file:
+            image = file.image(self.arch)
+            return image.numpy_abi if image is not None else None
 
     def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
         """Those of `names` that the image exports itself; raises BinaryError for a damaged trie."""
@@ -99,10 +113,7 @@ class Binary:
         """`exported`, for names that are asked once: nothing is remembered."""
         if self._exporter is not None:
             return self._exporter.exported(names)
-        opened = open_mach_o(Path(self.path))
-        if opened is None:
-            raise BinaryError("changed while it was read", file=self.rel)
-        with opened as file:
+        with self._opened() as file:
             image = file.image(self.arch)
             if image is None:
                 return {}

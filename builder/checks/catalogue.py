@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Final, get_args
 
 from builder.checks import (
+    abis,
     architecture,
     blas,
     imports,
@@ -39,6 +40,7 @@ _OWN: Final = (
     *architecture.CHECKS,
     *linking.CHECKS,
     *system_symbols.CHECKS,
+    *abis.CHECKS,
     *signature.CHECKS,
     *packages.CHECKS,
     *blas.CHECKS,

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.elf.file import ET_DYN, ET_EXEC, open_elf
 from builder.binaries.inventory import Unreadable
+from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from builder.binaries.elf.file import Needs, Symbol
+    from builder.binaries.elf.file import ElfFile, Needs, Symbol
     from builder.binaries.owners import Owners
 
 #: Libraries that manylinux wheels and conda packages take from the distribution (PEP 600's policies, libGL and X11
@@ -51,13 +52,22 @@ class ElfBinary:
     def name(self) -> str:
         return self.rel.rpartition("/")[2]
 
-    def symbols(self) -> tuple[Symbol, ...]:
-        """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
+    def _opened(self) -> ElfFile:
         opened = open_elf(Path(self.path))
         if opened is None:
             raise BinaryError("changed while it was read", file=self.rel)
-        with opened as file:
+        return opened
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
+        with self._opened() as file:
             return tuple(file.symbols())
+
+    def numpy_abi(self) -> NumpyAbi | None:
+        """Which NumPy it was compiled against, read anew; raises like `symbols`."""
+        with self._opened() as file:
+            uses = any(symbol.name == CAPSULE and not symbol.defined for symbol in file.symbols())
+            return read_numpy_abi(file.data) if uses else None
 
 
 def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:

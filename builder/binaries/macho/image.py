@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from builder.binaries.macho.commands import CommandReader, Commands
 from builder.binaries.macho.exports import Export, ExportTrie, defined_symbols
 from builder.binaries.macho.imports import Import, read_imports
+from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 
 if TYPE_CHECKING:
     import mmap
@@ -46,6 +47,13 @@ class Image:
     @cached_property
     def _defined(self) -> dict[bytes, Export]:
         return defined_symbols(self._data, self._offset, self.commands, path=self.path)
+
+    @cached_property
+    def numpy_abi(self) -> NumpyAbi | None:
+        """Which NumPy the image was compiled against; None where it does not use NumPy's C API."""
+        if not any(item.name == b"_" + CAPSULE for item in self.imports):
+            return None
+        return read_numpy_abi(self._data, self._offset, self._offset + self._size)
 
     def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
         """Those of `names` that this image itself exports, re-exports of single symbols among them.
