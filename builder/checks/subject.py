@@ -54,8 +54,9 @@ class Subject:
     """One environment under examination. Everything about it is computed once, when the first check asks.
 
     `host` is the platform of this machine (None: unknown), `host_macos` its version of macOS, `macos` the version to
-    judge for, if that is neither this nor the recipe's. Without `user`, or where the environment cannot run here,
-    only its files are looked at. `limit` replaces the seconds that each probe may take.
+    judge for, if that is neither this nor the recipe's; `glibc` the oldest glibc that a Linux environment must run on.
+    Without `user`, or where the environment cannot run here, only its files are looked at. `limit` replaces the seconds
+    that each probe may take.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Subject:
         limit: float | None = None,
         macos: MacOS | None = None,
         host_macos: MacOS | None = None,
+        glibc: tuple[int, ...] | None = None,
     ) -> None:
         self.environment = environment
         self.level = level
@@ -76,6 +78,7 @@ class Subject:
         self.limit = limit
         self._macos = macos
         self._host_macos = host_macos
+        self.glibc = glibc
 
     @cached_property
     def macos(self) -> MacOS | None:

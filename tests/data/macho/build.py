@@ -138,7 +138,7 @@ def main() -> None:
     second.unlink()
     accelerate = ("-F", str(HERE / "src"), "-framework", "Accelerate", dynamic)
     for name in ("classic", "new"):
-        flags = ("-DNEW",) if name == "new" else ()
+        flags = ["-DNEW"] if name == "new" else []
         compile_("accelerate.c", HERE / f"accelerate-{name}.so", "arm64", *flags, *accelerate)
     for name, flags in NUMPY.items():
         compile_("numpy.c", HERE / f"{name}.so", "arm64", *flags, dynamic)
