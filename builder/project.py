@@ -49,6 +49,15 @@ class Project:
             files |= {file.stem: file for file in folder.glob("*.yaml")}
         return dict(sorted(files.items()))
 
+    def own_recipe_files(self) -> dict[str, Path]:
+        """The recipes that are the project's, by name. In a checkout of envbuild, whose project is envbuild itself,
+        the shipped recipes are nobody's own.
+        """
+        folder = self.root / "recipes"
+        if folder.resolve() == shipped("recipes").resolve():
+            return {}
+        return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
     def recipe_file(self, name: str) -> Path:
         """Raises UsageError, naming the nearest known recipe, where there is none of that name."""
         if not re.fullmatch(NAME_PATTERN, name):

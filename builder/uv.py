@@ -13,14 +13,17 @@ import contextlib
 import os
 import re
 import signal
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from builder.credentials import redact
+from builder.errors import SourceUnreachableError
+from builder.leash import Leash
 from builder.platforms import Subdir
+from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +44,13 @@ _UNREACHABLE: Final = re.compile(
     re.IGNORECASE,
 )
 #: What uv says when the index asks who we are, or refuses us.
-_UNAUTHORISED: Final = re.compile(r"40[13] (?:unauthorized|forbidden)|status code: 40[13]|credentials", re.IGNORECASE)
+_UNAUTHORISED: Final = re.compile(r"\b40[13] (?:unauthorized|forbidden)|status code: 40[13]", re.IGNORECASE)
+#: What uv says of a package that no index has, or none in that version.
+_NOT_OFFERED: Final = re.compile(
+    r"Because (?P<name>\S+) was not found in the (?:package registry|provided package locations)"
+    r"|there (?:is|are) no versions? of (?P<versioned>[A-Za-z0-9._-]+?)(?:==\S+)?(?:[,\s]|$)"
+)
+_HOST: Final = re.compile(r"https?://([^/\s`'\"]+)")
 #: Variables of the user's shell that say which environment uv works on and how, which is for envbuild to say.
 #: Those that say where packages come from (indexes, cache, proxies, certificates, credentials) are kept.
 _LEAKS: Final = frozenset(
@@ -100,32 +109,38 @@ class Uv:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[tuple[Path, Path]]:
         """A new folder for files that uv is to read, and the folder to run it in (see above)."""
-        with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as name:
-            folder = Path(name)
+        with scratch("envbuild-pypi-") as folder:
             (folder / "uv.toml").touch()
             own = self.project is not None and _has_configuration(self.project)
             yield folder, self.project if own and self.project is not None else folder
 
+    @property
+    def cache(self) -> Path:
+        """Where uv keeps what it has fetched. Source: uv's documentation of its cache directory."""
+        given, base = self.environ.get("UV_CACHE_DIR"), self.environ.get("XDG_CACHE_HOME")
+        home = Path(self.environ.get("HOME") or "/")
+        return Path(given) if given else (Path(base) if base else home / ".cache") / "uv"
+
     async def run(self, arguments: Sequence[str], *, cwd: Path, macos: str | None = None) -> str:
         """Run uv and give what it prints. Raises UvFailure; killed, and waited for, when this is cancelled."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command(*arguments),
-            cwd=cwd,
-            env=self.environment(macos=macos),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            process_group=0,
-        )
-        try:
-            output, messages = await process.communicate()
-        except BaseException:
-            # With the programs it has started. They may all have ended just now: then nothing is left to kill.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            # To the end of its pipes, or the loop would close over them.
-            await process.communicate()
-            raise
+        with Leash() as leash:
+            process = await asyncio.create_subprocess_exec(
+                *self.command(*arguments),
+                cwd=cwd,
+                env=self.environment(macos=macos),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                process_group=leash.group,
+            )
+            try:
+                output, messages = await process.communicate()
+            except BaseException:
+                # With the programs it has started.
+                leash.send(signal.SIGKILL)
+                # To the end of its pipes, or the loop would close over them.
+                await process.communicate()
+                raise
         if process.returncode:
             raise UvFailure(
                 messages.decode(errors="replace").strip() or f"uv ended with exit code {process.returncode}"
@@ -149,6 +164,35 @@ def is_unreachable(messages: str) -> bool:
 def is_unauthorised(messages: str) -> bool:
     """Whether uv's messages say that an index wants credentials, or other ones."""
     return _UNAUTHORISED.search(messages) is not None
+
+
+def not_offered(messages: str) -> str | None:
+    """The package that uv's messages say no index offers at all, or not in the version asked for."""
+    found = _NOT_OFFERED.search(messages)
+    return found["name"] or found["versioned"] if found is not None else None
+
+
+def unknown_index(name: str, url: str, *, reason: str) -> SourceUnreachableError:
+    """The error for a package that was locked from an index which uv is not configured for here.
+
+    `url` is the locked one: it names the host, and holds no credentials.
+    """
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    return SourceUnreachableError(
+        f"{name} was locked from {host}, and no index that uv is configured for offers it:\n{reason}",
+        hint=f"name that index to uv, as whoever made the lock did: set UV_INDEX=https://{host}/…, or add it to the "
+        f"project's uv.toml (`[[index]]` with its `url`); for credentials, `uv auth login {host}`",
+    )
+
+
+def refused_credentials(reason: str) -> SourceUnreachableError:
+    """The error for an index that wants credentials, or other ones."""
+    host = _HOST.search(reason)
+    where = host[1].rpartition("@")[2] if host is not None else "the index"
+    return SourceUnreachableError(
+        f"{where} wants credentials, or refuses those it was given:\n{reason}",
+        hint=f"`uv auth login {where}` keeps them for uv; ~/.netrc and the keyring work as well",
+    )
 
 
 def platform_name(subdir: Subdir, *, glibc_minor: int = 17) -> str:

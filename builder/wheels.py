@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, parse_tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion
@@ -20,10 +21,14 @@ from builder.platforms import Subdir
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from packaging.requirements import Requirement
+
 #: glibc 2.x levels that have an older name (PEP 600).
 _LEGACY_MANYLINUX: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 #: The oldest manylinux level there is for a machine.
 _OLDEST_MANYLINUX: Final = {Subdir.LINUX_64: 5, Subdir.LINUX_AARCH64: 17}
+#: Pythons that a marker is tried with where none is chosen yet.
+_PYTHONS: Final = tuple(f"3.{minor}" for minor in range(8, 17))
 #: Newer than any system: what is taken for a floor that is not known.
 _NEWEST_MACOS: Final = (99, 0)
 _NEWEST_GLIBC: Final = 99
@@ -108,6 +113,20 @@ def marker_environment(subdir: Subdir, python: str) -> dict[str, str]:
         "platform_version": "",
         "extra": "",
     }
+
+
+def applies(requirement: Requirement, subdir: Subdir, *, python: str | None = None) -> bool:
+    """Whether a requirement's marker lets it in on the target; without `python`, whether it does for some Python.
+
+    A marker that compares what cannot be compared lets it in: what reads it next says what is wrong with it.
+    """
+    if requirement.marker is None:
+        return True
+    pythons = _PYTHONS if python is None else (python,)
+    try:
+        return any(requirement.marker.evaluate(marker_environment(subdir, one)) for one in pythons)
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+        return True
 
 
 def _why_not_there(tags: Iterable[Tag], target: WheelTarget, subdir: Subdir) -> str:

@@ -39,12 +39,18 @@ class Document:
     data: Any
     lines: dict[Key, int] = field(default_factory=dict)
     written: dict[Key, str] = field(default_factory=dict)
+    files: dict[Key, Path] = field(default_factory=dict)
+    """Paths that were written in another file than `file`, for a document put together from several."""
+
+    def place(self, path: Key) -> tuple[Path, int | None]:
+        """File and line of `path`, or of its nearest parent that was written."""
+        while path not in self.lines and path:
+            path = path[:-1]
+        return self.files.get(path, self.file), self.lines.get(path)
 
     def line(self, path: Key) -> int | None:
         """The line of `path`, or of its nearest parent that was written."""
-        while path not in self.lines and path:
-            path = path[:-1]
-        return self.lines.get(path)
+        return self.place(path)[1]
 
 
 class _Reader:
@@ -169,7 +175,8 @@ def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildErr
         problem = min(problems.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         path = _written_path(tuple(problem["loc"]), document, problem["type"])
         message, hint = _explain(problem["type"], problem["msg"], path, problem.get("input"), document, model)
-        raise error(message, file=document.file, line=document.line(path), hint=hint) from None
+        file, line = document.place(path)
+        raise error(message, file=file, line=line, hint=hint) from None
 
 
 def _written_path(location: Key, document: Document, kind: str) -> Key:
@@ -193,10 +200,16 @@ def dotted(path: Key) -> str:
 def _explain(
     kind: str, message: str, path: Key, value: Any, document: Document, model: type[BaseModel]
 ) -> tuple[str, str | None]:
-    place = dotted(path) or "the file"
+    # The place says which item of a list it is; its number would count what other files put before it.
+    place = dotted(tuple(part for part in path if isinstance(part, str))) or "the file"
     written = document.written.get(path)
     if kind == "extra_forbidden":
         return f"unknown field `{place}`", _nearest(path, model)
+    if kind == "literal_error":
+        known = message.removeprefix("Input should be ")
+        return f"`{place}`: {written if written is not None else value!r} is none of {known}", None
+    if kind == "too_long":
+        return f"`{place}` has more entries than envbuild takes: {message[:1].lower()}{message[1:]}", None
     if kind == "missing":
         return f"the field `{place}` is missing", f"add `{path[-1]}:`"
     if kind == "string_type" and isinstance(value, (int, float)) and written is not None:

@@ -22,11 +22,13 @@ from builder.channel.archive import PackageSpec, write_package
 from builder.errors import BuildError, SourceUnreachableError, UnsatisfiableError
 from builder.platforms import Subdir
 from builder.scratch import scratch
+from builder.uv import UvFailure, is_unauthorised, refused_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.channel.interpreters import Interpreter
+    from builder.uv import Uv
 
 #: Part of the cache key: raise it when the layout of the packages changes.
 _LAYOUT: Final = "3"
@@ -36,6 +38,9 @@ _LEFT_OUT: Final = re.compile(
 )
 #: Debian points these at /etc.
 _LEFT_OUT_TOP: Final = ("sitecustomize.py", "usercustomize.py")
+
+#: Where an interpreter brings no pip along (Debian's): one release for all Pythons from 3.9 on, by its hash on PyPI.
+_PIP: Final = "pip==26.0.1 --hash=sha256:bdb1b08f4274833d62c1aa29e20907365a2ceb950410df15fc9521bad440122b\n"
 
 _SITECUSTOMIZE: Final = """\
 # Written by envbuild: this interpreter, packaged from Debian, looks for dist-packages only.
@@ -64,8 +69,8 @@ class HostChannel:
         return self.folder.as_uri()
 
 
-def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> HostChannel:
-    """The channel for `interpreter`, made now or taken from `cache`.
+def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path, uv: Uv) -> HostChannel:
+    """The channel for `interpreter`, made now or taken from `cache`; `uv` fetches pip where the interpreter has none.
 
     Raises UnsatisfiableError when the interpreter turns out not to work once moved, BuildError when the
     cache cannot be written.
@@ -77,7 +82,7 @@ def host_channel(interpreter: Interpreter, *, subdir: Subdir, cache: Path) -> Ho
             cache.mkdir(parents=True, exist_ok=True)
             with scratch(".making-", folder=cache) as work:
                 made = work / "channel"
-                _make(interpreter, subdir=subdir, key=key, channel=made, scratch=work)
+                _make(interpreter, subdir=subdir, key=key, channel=made, scratch=work, uv=uv)
                 _settle(made, folder)
         except subprocess.TimeoutExpired as error:
             raise BuildError(
@@ -124,7 +129,7 @@ def _stdlib(interpreter: Interpreter) -> Iterator[tuple[Path, str]]:
                 yield path, f"{base}/{path.relative_to(interpreter.stdlib)}"
 
 
-def _make(interpreter: Interpreter, *, subdir: Subdir, key: str, channel: Path, scratch: Path) -> None:
+def _make(interpreter: Interpreter, *, subdir: Subdir, key: str, channel: Path, scratch: Path, uv: Uv) -> None:
     from rattler.index import index_fs
 
     tree = scratch / "python"
@@ -163,7 +168,7 @@ def _make(interpreter: Interpreter, *, subdir: Subdir, key: str, channel: Path, 
         folder=channel / Subdir.NOARCH,
     )
     pip_tree = scratch / "pip"
-    version = _stage_pip(interpreter, pip_tree)
+    version = _stage_pip(interpreter, pip_tree, uv)
     write_package(
         PackageSpec(
             name="pip",
@@ -283,7 +288,7 @@ def _prove_moved(interpreter: Interpreter, tree: Path) -> None:
     )
 
 
-def _stage_pip(interpreter: Interpreter, tree: Path) -> str:
+def _stage_pip(interpreter: Interpreter, tree: Path, uv: Uv) -> str:
     """Unpack pip's wheel, from the interpreter itself or from PyPI; gives its version."""
     target = tree / "site-packages"
     target.mkdir(parents=True)
@@ -294,17 +299,25 @@ def _stage_pip(interpreter: Interpreter, tree: Path) -> str:
         with zipfile.ZipFile(bundled[-1]) as wheel:
             wheel.extractall(target)
     else:
-        _pip_from_pypi(interpreter, target)
+        _pip_from_pypi(interpreter, target, uv)
     info = next(target.glob("pip-*.dist-info"))
     return info.name.removeprefix("pip-").removesuffix(".dist-info")
 
 
-def _pip_from_pypi(interpreter: Interpreter, target: Path) -> None:
-    from builder.uv import bundled_uv
-
-    command = [bundled_uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
-    answer = subprocess.run(
-        [*command, "--python", str(interpreter.path), "pip"], capture_output=True, text=True, check=False
-    )
-    if answer.returncode:
-        raise SourceUnreachableError(f"pip cannot be fetched from PyPI: {answer.stderr.strip()}")
+def _pip_from_pypi(interpreter: Interpreter, target: Path, uv: Uv) -> None:
+    with uv.scratch() as (folder, cwd):
+        requirements = folder / "requirements.txt"
+        requirements.write_text(_PIP, encoding="ascii")
+        arguments = ["pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--link-mode=copy"]
+        arguments += ["--requirements", str(requirements), "--require-hashes"]
+        arguments += ["--target", str(target), "--python", str(interpreter.path)]
+        try:
+            asyncio.run(uv.run(arguments, cwd=cwd))
+        except UvFailure as error:
+            if is_unauthorised(error.reason):
+                raise refused_credentials(error.reason) from None
+            raise SourceUnreachableError(
+                f"pip cannot be fetched from PyPI: {error.reason}",
+                hint="install your system's wheel of pip (on Debian `apt install python3-pip-whl`), "
+                "or name another interpreter with --python PATH",
+            ) from None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
+#: The newest minor of Python 3 that is released (October 2025).
+_NEWEST: Final = 14
 #: Modules that every environment of ours needs. Debian ships some of them in packages of their own.
 _NEEDED: Final = (
     "ssl",
@@ -160,9 +162,23 @@ def find(wanted: SpecifierSet, *, environ: Mapping[str, str], home: Path, given:
     listed = "\n".join(f"  {found.describe()}" for found in sorted(seen, key=lambda one: one.version))
     raise UnsatisfiableError(
         f"no Python of this machine fits the recipe's range {wanted}; seen:\n{listed or '  none'}",
-        hint="install one (`uv python install 3.12`, or on Debian `apt install python3.12-full`), "
-        "or name one with --python PATH",
+        hint=_where_to_get(wanted),
     )
+
+
+def _where_to_get(wanted: SpecifierSet) -> str:
+    """How to install the newest Python that the recipe takes, as far as it is known to exist."""
+    minors = [f"3.{minor}" for minor in range(_NEWEST, 8, -1) if any(map(wanted.contains, _patches(minor)))]
+    if not minors:
+        return "change the recipe's `python:`, or name an interpreter with --python PATH"
+    return (
+        f"install one (`uv python install {minors[0]}`, or on Debian `apt install python{minors[0]}-full`), "
+        "or name one with --python PATH"
+    )
+
+
+def _patches(minor: int) -> list[str]:
+    return [f"3.{minor}.{patch}" for patch in range(40)]
 
 
 def _chosen(given: Path, wanted: SpecifierSet) -> Interpreter:

@@ -129,11 +129,8 @@ class Repair:
             source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
             groups = [word for group in stamp.groups if group != "main" for word in ("--group", group)]
             recipe = stamp.recipe or stamp.name
-            name = ("-n", stamp.name) if stamp.name != recipe else ()
             place = ("-p", str(environment.path))
-            return Remedy(
-                say, (shlex.join(("envbuild", "create", recipe, *name, *source, *groups, *place, "--force")),)
-            )
+            return Remedy(say, (shlex.join(("envbuild", "create", recipe, *source, *groups, *place, "--force")),))
         if environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
         maker = environment.made_by if environment.kind is Kind.CONDA else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from builder.probes import harness
 from builder.probes.schedule import Task, tasks
+from builder.scratch import scratch as scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,8 +85,7 @@ class Runs:
     @cached_property
     def results(self) -> Results:
         """Run everything, which takes from seconds to minutes. Ctrl-C ends what runs and begins nothing more."""
-        with tempfile.TemporaryDirectory(prefix="envbuild-verify-", ignore_cleanup_errors=True) as folder:
-            scratch = Path(folder)
+        with scratch_folder("envbuild-verify-") as scratch:
             environ = harness.clean_environment(self.environ, prefix=self.prefix, scratch=scratch)
             self.tell("process.interpreter")
             first = self._first(environ, scratch)

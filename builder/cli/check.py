@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def command(session: Session, *, names: tuple[str, ...]) -> Output:
     """Say whether locks are sound and still match their recipes. Solves nothing and needs no network.
 
-    Without a name: every recipe of the project that has a lock. Exit code 1 when one is stale, 2 when one is unsound.
+    Without a name: every recipe and every lock of the project. Exit code 1 when a lock is out of date or missing, or
+    when there is nothing to check; 2 when a lock or a recipe is unsound.
 
     \b
     Examples:
@@ -39,7 +40,7 @@ def command(session: Session, *, names: tuple[str, ...]) -> Output:
     lines = [f"{entry.name}: {entry.state}" for entry in checked.locks]
     return Output(
         result={"locks": entries},
-        text="\n".join(lines) or "no locks here; `envbuild lock RECIPE` makes one",
+        text="\n".join(lines) or None,
         exit_code=max((problem.exit_code for problem in checked.problems), default=0),
         errors=checked.problems,
     )

@@ -91,8 +91,10 @@ def _text(created: CreateResult) -> str | RenderableType:
     from builder.install.create import Result
 
     lines = []
-    if created.ending in (Result.PRESENT, Result.PROVEN):
+    if created.ending is Result.PRESENT:
         lines.append(f"{created.name} is up to date with its lock; nothing to do")
+    elif created.ending is Result.PROVEN:
+        lines.append(f"{created.name} was up to date with its lock, and has passed its verification now")
     elif created.ending is Result.BUILT:
         lines.append(f"created {created.name}")
     if created.ending is not Result.RESTORED:

@@ -204,7 +204,9 @@ def _interrupt(_signal: int, _frame: object) -> None:
 def run(command: click.Command, arguments: Sequence[str]) -> int:
     """Run the command line; every way it can end is turned into output and an exit code here."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        # What whoever started us ignores (`nohup`), stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
         output = command.main(list(arguments), prog_name="envbuild", standalone_mode=False)

@@ -9,7 +9,7 @@ import click
 
 from builder.cli import options
 from builder.cli.session import Output, verb
-from builder.errors import ChecksFailedError
+from builder.errors import ChecksFailedError, UsageError
 from builder.wording import plural
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 @verb("verify")
 @click.argument("environment")
-@click.option("--quick", "level", flag_value="quick", help="Only what takes about 10 seconds.")
-@click.option("--full", "level", flag_value="full", help="Also what is slow: long trainings, every operation.")
+@click.option("--quick", is_flag=True, help="Only what takes about 10 seconds.")
+@click.option("--full", is_flag=True, help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
 @click.option("--platform", type=options.SUBDIR, help="Judge it for this platform.")
 @click.option(
@@ -37,7 +37,8 @@ def command(
     session: Session,
     *,
     environment: str,
-    level: str | None,
+    quick: bool,
+    full: bool,
     only_static: bool,
     platform: str | None,
     macos: str | None,
@@ -64,9 +65,11 @@ def command(
     from builder.probes.level import Level
     from builder.report.text import render
 
+    if quick and full:
+        raise UsageError("--quick and --full contradict each other", hint="leave one of the two out")
     request = VerifyRequest(
         environment=environment,
-        level=Level(level or "default"),
+        level=Level.QUICK if quick else Level.FULL if full else Level.DEFAULT,
         only_static=only_static,
         platform=Subdir(platform) if platform else None,
         macos=macos,

@@ -10,8 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.credentials import without_credentials
 from builder.environment.model import CondaRecord, RecordedPath, Revision
-from builder.environment.urls import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from importlib.metadata import PathDistribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from builder.credentials import without_credentials
 from builder.environment.model import RecordEntry
 
 if TYPE_CHECKING:
@@ -197,8 +199,6 @@ def _distribution(
 
 def _direct_url(reader: Reader, path: Path) -> tuple[str | None, Path | None]:
     """(URL, folder of an editable project) of a direct_url.json."""
-    from builder.environment.urls import local_path, without_credentials
-
     content = reader.read(path, most=_SMALL)
     if content is None:
         return None, None
@@ -208,10 +208,17 @@ def _direct_url(reader: Reader, path: Path) -> tuple[str | None, Path | None]:
         editable = bool((data.get("dir_info") or {}).get("editable"))
         if not isinstance(url, str):
             raise TypeError("its url is no text")
-        return without_credentials(url), (local_path(url) if editable else None)
+        return without_credentials(url), (_local_path(url) if editable else None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reader.pass_over(path, f"not a direct_url.json: {error}")
         return None, None
+
+
+def _local_path(url: str) -> Path | None:
+    """The path of a `file:` URL; None for any other, and for one that can be no path. Raises ValueError."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    return Path(path) if parts.scheme == "file" and path.startswith("/") and "\0" not in path else None
 
 
 def _sha256(field: str) -> str | None:

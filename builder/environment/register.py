@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 
 def register(prefix: Path, *, file: Path) -> str | None:
     """List `prefix` in `file`, once. Gives a warning where that is not possible, else None."""
-    return _change(file, lambda lines: lines if str(prefix) in lines else [*lines, str(prefix)])
+    problem = _change(file, lambda lines: lines if str(prefix) in lines else [*lines, str(prefix)])
+    return problem and f"the environment could not be listed in {file} ({problem}); IDEs may not find it by themselves"
 
 
 def unregister(prefix: Path, *, file: Path) -> str | None:
     """Take `prefix` off the list; all other lines stay as they are. Gives a warning where that is not possible."""
-    return _change(file, lambda lines: [line for line in lines if line != str(prefix)])
+    problem = _change(file, lambda lines: [line for line in lines if line != str(prefix)])
+    return problem and f"the environment is still listed in {file}, which could not be changed ({problem})"
 
 
 def _change(file: Path, change: Callable[[list[str]], list[str]]) -> str | None:
+    """Rewrite the list, if the change makes a difference; gives what prevented it, else None."""
     try:
         if change(lines := _listed(file)) == lines:
             return None
     except OSError as error:
-        return _not_listed(file, error)
+        return str(error)
     import filelock
 
     try:
@@ -42,12 +45,8 @@ def _change(file: Path, change: Callable[[list[str]], list[str]]) -> str | None:
             if (changed := change(lines)) != lines:
                 write_atomically(file, "".join(f"{line}\n" for line in changed), follow_links=True)
     except (OSError, filelock.Timeout, BuildError, NotImplementedError) as error:
-        return _not_listed(file, error)
+        return str(error)
     return None
-
-
-def _not_listed(file: Path, error: Exception) -> str:
-    return f"the list of environments in {file} could not be changed ({error}); IDEs may not know of the change"
 
 
 def _listed(file: Path) -> list[str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import rattler
@@ -16,8 +15,13 @@ from rattler.install import InstallerReporter
 from rattler.package.build_string import BuildString
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
+from builder.credentials import redact
+from builder.environment.reading import open_regular
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import sign_replaced
+from builder.install.packages import extracted_folder, objection
+from builder.install.records import complete_records
+from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.lock.channels import client_for
 from builder.platforms import Subdir
 
@@ -28,23 +32,13 @@ if TYPE_CHECKING:
     from builder.lock.model import LockedPackage
     from builder.progress import Progress
 
-_CHUNK: Final = 1 << 20
+#: What a panic of py-rattler's own code arrives as; the first through its asynchronous functions.
+_PANICS: Final = ("RustPanic", "PanicException")
 #: What py-rattler says when a server, and not this machine, is the trouble (reqwest's and its own wording).
 _UNREACHABLE: Final = re.compile(
     r"error sending request|error decoding response body|dns error|connection (refused|reset|closed)|timed out"
     r"|http status (client|server) error|status code",
     re.IGNORECASE,
-)
-#: Fields that the lock does not keep and the package itself has; conda reads them from conda-meta.
-_FROM_INDEX: Final = (
-    "noarch",
-    "build_number",
-    "license",
-    "license_family",
-    "timestamp",
-    "constrains",
-    "arch",
-    "platform",
 )
 
 
@@ -68,7 +62,7 @@ def install_conda(
         _check_local(package, mirrors)
     foreign_mac = subdir.is_osx and not (host is not None and host.is_osx)
     # The protocol's other methods are no-ops that it wants inherited; mypy takes empty bodies for abstract.
-    reporter = _Reporter(progress, total=len(packages))  # type: ignore[abstract]
+    reporter = _Reporter(progress, packages, cache)  # type: ignore[abstract]
     try:
         asyncio.run(
             rattler.install(
@@ -84,10 +78,22 @@ def install_conda(
                 package_cache=_package_cache(cache),
             )
         )
-    except InstallerError as error:
-        raise _failure(str(error), packages) from None
+    except BaseException as error:
+        if reporter.refused:
+            raise _refusal(reporter.refused) from None
+        if isinstance(error, InstallerError):
+            raise _failure(str(error), packages, prefix=prefix, cache=cache) from None
+        if type(error).__name__ in _PANICS:
+            raise BuildError(
+                f"the packages could not be linked; py-rattler stopped with an internal error: {error}",
+                hint="run `envbuild create` again; if it stays so, report it with the lock",
+            ) from None
+        raise
+    if reporter.refused:
+        raise _refusal(reporter.refused)
     reporter.finish()
-    _complete_records(prefix, requested)
+    folders = {package.name: extracted_folder(cache, package) for package in packages}
+    complete_records(prefix, packages, folders=folders, requested=requested)
     if foreign_mac:
         sign_replaced(prefix)
 
@@ -104,11 +110,9 @@ def _check_local(package: LockedPackage, mirrors: Mirrors) -> None:
     if not url.startswith("file://"):
         return
     path = Path(unquote(urlsplit(url).path))
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        with open_regular(path) as stream:
+            digest = hashlib.file_digest(stream, "sha256")
     except OSError as error:
         raise SourceUnreachableError(
             f"{package.name}: {path} cannot be read: {error.strerror}",
@@ -141,16 +145,19 @@ def _record(package: LockedPackage, mirrors: Mirrors) -> rattler.RepoDataRecord:
     return rattler.RepoDataRecord(record, package.file_name, url, channel)
 
 
-def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | SourceUnreachableError:
-    reason = reason.replace("\nCaused by: ", ": ")
+def _failure(
+    reason: str, packages: Sequence[LockedPackage], *, prefix: Path, cache: Path
+) -> BuildError | SourceUnreachableError:
+    reason = redact(reason.replace("\nCaused by: ", ": "))
     lower = reason.lower()
     if "hash mismatch" in lower:
         return BuildError(
             f"a package is not the one that was locked: {reason}",
             hint="the server or a proxy sent other bytes; try again, and if it stays so do not trust that source",
         )
-    if "no space left" in lower:
-        return BuildError(f"the disk is full: {reason}", hint="free space, or choose another place with -p PREFIX")
+    if is_no_space(reason):
+        cached = Store(path=cache, remedy="free space there, or name another folder with RATTLER_CACHE_DIR")
+        return no_space(reason, [prefix_store(prefix), cached, temporary_store()])
     if "failed to create cache directory" in lower or "cache lock" in lower:
         return BuildError(
             f"the package cache cannot be written: {reason}", hint="name a writable folder with RATTLER_CACHE_DIR"
@@ -170,38 +177,42 @@ def _failure(reason: str, packages: Sequence[LockedPackage]) -> BuildError | Sou
     return BuildError(f"the packages could not be installed: {reason}")
 
 
-def _complete_records(prefix: Path, requested: Sequence[str]) -> None:
-    """Fill conda-meta with what the package's own index.json says and a lock does not, and with what was asked for."""
-    specs = {spec.split()[0]: spec for spec in requested}
-    for path in (prefix / "conda-meta").glob("*.json"):
-        record: dict[str, Any] = json.loads(path.read_bytes())
-        index = _index(record)
-        record |= {key: index[key] for key in _FROM_INDEX if index.get(key) is not None}
-        if record["name"] in specs:
-            # conda's key and rattler's. `conda update` and `pixi` tell by them what the user chose.
-            record |= {"requested_spec": specs[record["name"]], "requested_specs": [specs[record["name"]]]}
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        # py-rattler leaves 0600, which hides the environment from everybody else on a shared machine.
-        path.chmod(0o644)
-
-
-def _index(record: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        folder = Path(record["extracted_package_dir"])
-        index: dict[str, Any] = json.loads((folder / "info" / "index.json").read_bytes())
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return index
+def _refusal(refused: Mapping[str, str]) -> BuildError:
+    lines = "\n".join(f"  {file}: {reason}" for file, reason in sorted(refused.items()))
+    return BuildError(
+        f"a package is not fit to be installed:\n{lines}",
+        hint="do not trust the channel that it comes from; lock again without it",
+    )
 
 
 class _Reporter(InstallerReporter):
-    """py-rattler's callbacks as two bars: bytes downloaded and packages linked. Called from its worker threads."""
+    """py-rattler's callbacks: two bars, bytes downloaded and packages linked, and a look at each package before that.
 
-    def __init__(self, progress: Progress, *, total: int) -> None:
+    Called from its worker threads; what is raised here is ignored.
+    """
+
+    def __init__(self, progress: Progress, packages: Sequence[LockedPackage], cache: Path) -> None:
         self._progress = progress
-        self._total = total
+        self._packages = {package.name: package for package in packages}
+        self._cache = cache
+        self._total = len(packages)
         self._linked = 0
         self._sizes: list[tuple[int, int]] = []
+        self.refused: dict[str, str] = {}
+        """File name of a package that was not linked → why."""
+
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        package = self._packages[package_name]
+        folder = extracted_folder(self._cache, package)
+        reason = objection(folder, package)
+        if reason is not None:
+            self.refused[package.file_name] = reason
+            # A callback has no say in what happens next. What it can do is to leave nothing that could be linked:
+            # without its list of files a package fails, and the cache fetches it anew when it is next asked for.
+            paths = folder / "info" / "paths.json"
+            paths.unlink(missing_ok=True)
+            paths.write_text("{", encoding="ascii")
+        return operation
 
     def on_download_start(self, cache_entry: int) -> int:
         self._sizes.append((0, 0))

@@ -7,14 +7,15 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from builder import __version__
+from builder.credentials import without_credentials
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
-from builder.environment.urls import without_credentials
 from builder.errors import LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
+from builder.render.model import environment_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from builder.environment.place import Place
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from builder.lock.model import Lock, LockedPackage
     from builder.platforms import Subdir
     from builder.progress import Progress
+    from builder.uv import Uv
 
 
 class Result(Enum):
@@ -76,10 +78,10 @@ class CreateRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """The machine around a `create`: caches, mirrors, environment variables, and where progress goes."""
+    """The machine around a `create`: the cache of conda packages, uv, mirrors, and where progress goes."""
 
     cache: Path
-    environ: Mapping[str, str]
+    uv: Uv
     mirrors: Mirrors
     progress: Progress = field(default_factory=NoProgress)
 
@@ -110,7 +112,9 @@ def packages_of(lock: Lock, request: CreateRequest) -> tuple[LockedPackage, ...]
             hint=f"add {request.subdir} to the recipe's platforms and run `envbuild lock {request.name}`",
         )
     packages = lock.on(request.subdir)
+    # A group whose packages are all in `main` as well has none of its own; its file is a source of the lock.
     known = {group for package in packages for group in package.groups}
+    known |= {group for group in request.groups if environment_file(group) in lock.sources}
     unknown = [group for group in request.groups if group not in known | {"main"}]
     if unknown:
         raise UsageError(
@@ -215,7 +219,7 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 subdir=request.subdir,
                 runnable=request.subdir is request.host,
                 macos=request.expectations.macos,
-                environ=around.environ,
+                uv=around.uv,
                 draw=draw,
                 held=held,
             )

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
+from builder.credentials import redact
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
+from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.install.terminal import run
-from builder.uv import bundled_uv, is_unreachable, platform_name
+from builder.install.wheels import damaged
+from builder.uv import is_unauthorised, is_unreachable, not_offered, platform_name, refused_credentials, unknown_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from builder.lock.model import LockedPackage
     from builder.platforms import Subdir
-
-#: Variables that would make uv or the interpreter look at another environment than the new one.
-_LEAKS: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_TARGET", "UV_PREFIX", "UV_PYTHON")
+    from builder.uv import Uv
 
 
 def install_pypi(
@@ -30,7 +32,7 @@ def install_pypi(
     subdir: Subdir,
     runnable: bool,
     macos: str | None,
-    environ: Mapping[str, str],
+    uv: Uv,
     draw: bool,
     held: int,
 ) -> None:
@@ -38,38 +40,61 @@ def install_pypi(
 
     `python` is the version in the prefix. Where it cannot be run on this machine (`runnable` false) uv lays the wheels
     out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr. `held` is the
-    descriptor of the prefix's lock: should we be killed, uv lives on, and nobody else may begin there until it ends.
-    Raises BuildError, SourceUnreachableError.
+    descriptor of the prefix's lock, which nobody else may take before uv has ended. What uv's cache had in another
+    state than the wheel is fetched anew. Raises BuildError, SourceUnreachableError.
     """
     if not packages:
         return
-    env = {name: value for name, value in environ.items() if name not in _LEAKS} | {"UV_PYTHON_DOWNLOADS": "never"}
+    own = [sys.version_info.major, sys.version_info.minor] if not runnable else python.split(".")[:2]
+    site = prefix / "lib" / f"python{own[0]}.{own[1]}" / "site-packages"
     options = ["--python", str(prefix / "bin" / "python")]
     if not runnable:
         # The newest manylinux level: which wheel is taken is decided by the locked hash.
-        platform = platform_name(subdir, glibc_minor=99)
         options = ["--prefix", str(prefix), "--python", sys.executable]
-        options += ["--python-version", python, "--python-platform", platform]
-        if macos:
-            env["MACOSX_DEPLOYMENT_TARGET"] = macos
-    with tempfile.TemporaryDirectory(prefix="envbuild-pypi-") as scratch:
-        requirements = Path(scratch) / "requirements.txt"
-        requirements.write_text(
-            "".join(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n" for package in packages),
-            encoding="utf-8",
-        )
-        command = [bundled_uv(), "pip", "install", "--requirements", str(requirements), "--require-hashes"]
-        command += ["--no-deps", "--only-binary=:all:", *options]
-        if not draw:
-            command += ["--no-progress", "--color=never"]
-        code, messages = run(command, cwd=scratch, env=env, draw=draw, held=held)
-    if code:
-        raise _failure(messages or f"uv ended with exit code {code}")
+        options += ["--python-version", python, "--python-platform", platform_name(subdir, glibc_minor=99)]
+    if not draw:
+        options += ["--no-progress", "--color=never"]
+    environ = uv.environment(macos=None if runnable else macos)
+
+    def install(wanted: Sequence[LockedPackage], *more: str) -> None:
+        with uv.scratch() as (scratch, cwd):
+            requirements = scratch / "requirements.txt"
+            requirements.write_text("".join(map(_requirement, wanted)), encoding="utf-8")
+            command = uv.command("pip", "install", "--requirements", str(requirements), "--require-hashes", "--no-deps")
+            # Not by hard links, which uv takes where a file system cannot clone: an edited module would be the cache's.
+            command += ["--only-binary=:all:", "--link-mode=copy", *options, *more]
+            code, messages = run(command, cwd=str(cwd), env=environ, draw=draw, held=held)
+        if code:
+            raise _failure(redact(messages) or f"uv ended with exit code {code}", wanted, prefix=prefix, uv=uv)
+
+    install(packages)
+    names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
+    edited = damaged(site, names)
+    if edited:
+        # What is wrong after this is wrong in the wheel itself, whose hash was looked at just now.
+        again = [names[name] for name in edited]
+        install(again, "--no-cache", *(f"--reinstall-package={package.name}" for package in again))
     if not runnable:
         settle_wheels(prefix, minor=".".join(python.split(".")[:2]))
 
 
-def _failure(reason: str) -> BuildError | SourceUnreachableError:
+def _requirement(package: LockedPackage) -> str:
+    return f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n"
+
+
+def _failure(
+    reason: str, packages: Sequence[LockedPackage], *, prefix: Path, uv: Uv
+) -> BuildError | SourceUnreachableError:
+    if is_no_space(reason):
+        cache = Store(path=uv.cache, remedy="free space there, or name another folder with UV_CACHE_DIR")
+        return no_space(reason, [prefix_store(prefix), cache, temporary_store()])
+    if is_unauthorised(reason):
+        return refused_credentials(reason)
+    missing = not_offered(reason)
+    if missing is not None:
+        for package in packages:
+            if canonicalize_name(package.name) == canonicalize_name(missing):
+                return unknown_index(package.name, package.url, reason=reason)
     if is_unreachable(reason):
         return SourceUnreachableError(
             f"PyPI packages cannot be fetched:\n{reason}",
@@ -80,6 +105,4 @@ def _failure(reason: str) -> BuildError | SourceUnreachableError:
             f"a PyPI package is not the one that was locked:\n{reason}",
             hint="the index sent other bytes than were locked; do not trust it, or lock again if that was meant",
         )
-    if "no space left" in reason.lower():
-        return BuildError(f"the disk is full:\n{reason}", hint="free space, or choose another place with -p PREFIX")
     return BuildError(f"the PyPI packages could not be installed:\n{reason}")

@@ -20,7 +20,6 @@ import logging
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +30,7 @@ from builder.names import MAPPING_FILE
 from builder.plan.model import MAIN_GROUP
 from builder.platforms import Subdir
 from builder.render.model import VIRTUAL_PACKAGES_FILE
+from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -176,8 +176,7 @@ def _parsed(rendered: Rendered, *, lean: bool) -> Iterator[tuple[LockSpecificati
     _ready(lean=lean)
     from conda_lock.virtual_package import virtual_package_repo_from_specification
 
-    with tempfile.TemporaryDirectory(prefix="envbuild-") as scratch:
-        folder = Path(scratch)
+    with scratch("envbuild-lock-") as folder:
         for file, text in rendered.files.items():
             (folder / file).write_text(text, encoding="utf-8")
         specification = _specification_lean(rendered, folder) if lean else _specification(rendered, folder)

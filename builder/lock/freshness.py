@@ -31,13 +31,13 @@ def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ..
             reasons.append(f"{file} cannot be read")
             continue
         if written != text:
-            reasons.append(f"{file} is not what the recipe renders to now")
+            reasons.append(f"{file} is out of date: the recipe renders to something else now")
     if set(lock.platforms) != {specs.subdir for specs in rendered.platforms}:
         reasons.append("the lock is for other platforms: " + ", ".join(lock.platforms))
     elif lock.inputs:
         now = input_hashes(rendered.files)
         changed = sorted(file for file in now.keys() | lock.inputs.keys() if now.get(file) != lock.inputs.get(file))
-        reasons += [f"the lock was made from another {file}" for file in changed]
+        reasons += [f"the lock was made from a different {file}" for file in changed]
     elif _content_hashes(rendered) != dict(lock.content_hash):
         reasons.append("conda-lock's content hash differs")
     return tuple(reasons)

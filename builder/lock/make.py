@@ -26,6 +26,7 @@ from builder.lock.parity import (
 )
 from builder.lock.pypi import PypiRequest, provided_distributions, resolve
 from builder.lock.solver import SolveRequest, settled
+from builder.lock.specs import refuse_malformed
 from builder.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Judge(Protocol):
     for what is known not to work.
     """
 
-    def __call__(self, subdir: Subdir, packages: Mapping[tuple[str, str], str]) -> Iterable[str]: ...
+    def __call__(self, subdir: Subdir, packages: Mapping[tuple[str, str], str], /) -> Iterable[str]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,7 @@ async def make_lock(
         previous=previous,
         exclude_newer=exclude_newer,
     )
+    refuse_malformed(rendered)
     names = subjects(name for specs in rendered.platforms for name in specs.parity)
     chosen = await work.choose(names)
     there = chosen.everything()
@@ -106,9 +108,15 @@ async def make_lock(
         for subdir, found in there.items():
             warnings += judge(subdir, {(package.manager, package.name): package.version for package in found})
     packages = tuple(
-        package
-        for specs in rendered.platforms
-        for package in assign_groups(there[specs.subdir], (*specs.conda, *specs.pip))
+        sorted(
+            (
+                package
+                for specs in rendered.platforms
+                for package in assign_groups(there[specs.subdir], (*specs.conda, *specs.pip))
+            ),
+            # A solver's own order is another each time.
+            key=lambda package: (package.manager, package.name, package.subdir),
+        )
     )
     lock = Lock(
         channels=rendered.channels,

@@ -157,6 +157,8 @@ async def _compile(request: PypiRequest, runner: Uv, *, folder: Path, cwd: Path,
 
 def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | SourceUnreachableError:
     reason = messages.strip().replace(_LOCAL, " (from conda)")
+    if uv.is_unauthorised(messages):
+        return uv.refused_credentials(reason)
     if uv.is_unreachable(messages):
         return SourceUnreachableError(
             f"PyPI packages for {request.subdir} cannot be fetched:\n{reason}",

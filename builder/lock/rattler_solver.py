@@ -25,6 +25,7 @@ from builder.lock.model import LockedPackage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
+    from pathlib import Path
 
     from builder.lock.solver import SolveRequest
     from builder.platforms import Subdir
@@ -43,10 +44,11 @@ class RattlerSolver:
 
     name = "rattler"
 
-    def __init__(self, *, mirrors: Mirrors | None = None) -> None:
+    def __init__(self, *, mirrors: Mirrors | None = None, cache: Path | None = None) -> None:
+        """`cache` is where metadata is kept; default: rattler's own place, shared with its other tools."""
         self._mirrors = mirrors or Mirrors()
         self._client = client_for(self._mirrors)
-        self._gateway = rattler.Gateway(client=self._client)
+        self._gateway = rattler.Gateway(cache_dir=cache, client=self._client)
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
         """Begin to fetch and index the metadata that a solve will need, in the background.
@@ -66,7 +68,6 @@ class RattlerSolver:
         threading.Thread(target=fetch, name="prefetch metadata", daemon=True).start()
 
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
-        refuse_malformed(request.specs)
         try:
             records = await self._reached(
                 request,
@@ -86,6 +87,8 @@ class RattlerSolver:
                 f"no set of packages for {request.subdir} satisfies the recipe:\n{_plain(str(error))}",
                 hint="loosen the pin named above, or see `envbuild show` for where it comes from",
             ) from None
+        except InvalidMatchSpecError as error:
+            raise UsageError(f"a match spec is malformed: {_plain(str(error))}") from None
         return [self._locked(record, request) for record in records]
 
     async def _records(self, request: SolveRequest) -> list[rattler.RepoDataRecord]:
@@ -187,24 +190,6 @@ def version_ranges(depends: Iterable[str]) -> dict[str, str]:
         version = "" if version == "*" else version
         ranges[name] = ",".join(part for part in (ranges.get(name, ""), version) if part)
     return ranges
-
-
-def refuse_malformed(specs: Iterable[str]) -> None:
-    """Raises UsageError for the first match spec that is none, with the right spelling where it is clear."""
-    for spec in specs:
-        try:
-            rattler.MatchSpec(spec, strict=True)
-        except InvalidMatchSpecError as error:
-            raise UsageError(f"`{spec}` is not a match spec: {_plain(str(error))}", hint=_respelt(spec)) from None
-
-
-def _respelt(spec: str) -> str | None:
-    """`pandas 2.2` and `numpy=1.26.*` as conda means them, in the strict spelling."""
-    found = re.fullmatch(r"(?P<name>[\w.-]+?)\s*=?\s*(?P<version>\d[\w.]*?)(?:\.\*)?", spec.strip())
-    if found is None:
-        return None
-    name, version = found["name"], found["version"]
-    return f"write `{name} {version}.*` for any {version}, or `{name} =={version}` for that version alone"
 
 
 def _virtual(name: str, text: str) -> rattler.GenericVirtualPackage:

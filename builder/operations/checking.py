@@ -5,73 +5,146 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from builder.errors import EnvbuildError, LockfileError, StaleLockError
+from builder.environment.stamp import read_stamp
+from builder.errors import ChecksFailedError, EnvbuildError, LockfileError, RecipeError, StaleLockError, UsageError
+from builder.operations.expectations import asks_for_the_same
 from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.warnings import Warnings
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
+    from builder.recipe.model import Recipe
     from builder.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckRequest:
-    """Recipes whose locks to check; empty: all of the project that have one."""
+    """Recipes whose locks to check; empty: all of the project."""
 
     recipes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedLock:
-    """One lock; `problem` says what is wrong with it."""
+    """One lock in a word; `problem` says what is wrong, None where it is up to date."""
 
     name: str
-    problem: EnvbuildError | None
-
-    @property
-    def state(self) -> str:
-        if self.problem is None:
-            return "up to date"
-        return "NOT up to date" if self.problem.exit_code == StaleLockError.exit_code else "NOT sound"
+    state: str
+    problem: EnvbuildError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """All locks that were looked at."""
+    """All locks that were looked at, whatever was wrong with one of them; where there is none, `nothing` says so."""
 
     locks: tuple[CheckedLock, ...]
+    nothing: ChecksFailedError | None
+    warnings: tuple[str, ...]
 
     @property
     def problems(self) -> tuple[EnvbuildError, ...]:
-        return tuple(entry.problem for entry in self.locks if entry.problem is not None)
+        found = tuple(entry.problem for entry in self.locks if entry.problem is not None)
+        return found if self.nothing is None else (*found, self.nothing)
 
 
 def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
-    """Judge the locks. Raises UsageError for a name that is no recipe."""
+    """Judge the locks of the named recipes, or of all the project's own: one that lacks its lock, or a lock that lacks
+    its recipe, is a problem as well. Raises nothing: what is wrong with one does not keep the others from being judged.
+    """
+    warn = Warnings(workspace.progress)
+    names = request.recipes or _of_the_project(workspace)
+    locks = tuple(_checked(workspace, name, warn) for name in dict.fromkeys(names))
+    if not request.recipes:
+        locks += _misnamed(workspace)
+    nothing = None
+    if not locks:
+        nothing = ChecksFailedError(
+            f"nothing to check: there are no recipes or locks of your own in {workspace.project.root}",
+            hint="go to your project or name it with --project DIR, or name a recipe: `envbuild check ml-m1`",
+        )
+    return CheckResult(locks=locks, nothing=nothing, warnings=warn.given)
+
+
+def _of_the_project(workspace: Workspace) -> tuple[str, ...]:
+    """The project's own recipes, and every lock in it. A shipped recipe is the team's once they have locked it."""
     project = workspace.project
-    chosen = request.recipes or tuple(
-        name for name in project.recipe_files() if (project.environment(name) / LOCK_NAME).is_file()
+    locked = {file.parent.name for file in (project.root / "environments").glob(f"*/{LOCK_NAME}")}
+    return tuple(sorted({*project.own_recipe_files(), *locked}))
+
+
+def _misnamed(workspace: Workspace) -> tuple[CheckedLock, ...]:
+    """Files that look like recipes and are not read as any, so that nobody takes silence for success."""
+    return tuple(
+        CheckedLock(
+            name=file.stem,
+            state="recipe refused",
+            problem=RecipeError(
+                "is not read: the name of a recipe's file ends in .yaml", file=file, hint=f"mv {file} {file.stem}.yaml"
+            ),
+        )
+        for file in sorted((workspace.project.root / "recipes").glob("*.yml"))
     )
-    return CheckResult(locks=tuple(CheckedLock(name=name, problem=_problem(workspace, name)) for name in chosen))
 
 
-def _problem(workspace: Workspace, name: str) -> EnvbuildError | None:
+def _checked(workspace: Workspace, name: str, warn: Warnings) -> CheckedLock:
+    try:
+        recipe = _recipe(workspace, name)
+        _require_current(workspace, recipe)
+    except StaleLockError as problem:
+        return CheckedLock(name=name, state="NOT up to date", problem=problem)
+    except LockfileError as problem:
+        return CheckedLock(name=name, state="NOT sound", problem=problem)
+    except EnvbuildError as problem:
+        return CheckedLock(name=name, state="recipe refused", problem=problem)
+    warn(*_environment_behind(workspace, recipe))
+    return CheckedLock(name=name, state="up to date")
+
+
+def _recipe(workspace: Workspace, name: str) -> Recipe:
+    project = workspace.project
+    folder = project.environment(name)
+    if name not in project.recipe_files() and (folder / LOCK_NAME).exists():
+        raise StaleLockError(
+            f"its recipe {project.root / 'recipes' / name}.yaml is gone",
+            file=folder / LOCK_NAME,
+            hint=f"bring the recipe back, or remove the lock with its folder: rm -r {folder}",
+        )
+    return project.recipe(name)
+
+
+def _require_current(workspace: Workspace, recipe: Recipe) -> None:
+    """Raises StaleLockError or LockfileError."""
     from builder.lock.audit import require_sound
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
 
-    project = workspace.project
-    file = project.committed_lock(name)
+    name = recipe.name
+    file = workspace.project.committed_lock(name)
     if file is None:
-        project.recipe_file(name)
-        return StaleLockError(f"{name} has no lock", hint=f"run `envbuild lock {name}`")
-    try:
-        lock = read_lock(file)
-        require_sound(lock, file)
-    except LockfileError as error:
-        return error
-    # A lock made with --channel declares other channels than the recipe; the rest must still match.
-    prepared = prepare(workspace, project.recipe(name), PackageOptions(channels=lock.channels))
+        raise StaleLockError(f"{name} has no lock", hint=f"run `envbuild lock {name}`")
+    lock = read_lock(file)
+    require_sound(lock, file)
+    prepared = prepare(workspace, recipe, PackageOptions())
     reasons = stale_reasons(lock, prepared.rendered, file.parent)
+    if tuple(lock.channels) != recipe.channels:
+        ours, theirs = ", ".join(recipe.channels), ", ".join(lock.channels)
+        reasons = (f"it was made from the channels {theirs}, and the recipe names {ours}", *reasons)
     if reasons:
-        return StaleLockError("; ".join(reasons), file=file, hint=f"run `envbuild lock {name}` and commit the result")
-    return None
+        raise StaleLockError(
+            f"the lock is out of date: {'; '.join(reasons)}",
+            file=file,
+            hint=f"run `envbuild lock {name}` and commit the result",
+        )
+
+
+def _environment_behind(workspace: Workspace, recipe: Recipe) -> tuple[str, ...]:
+    """That the recipe asks its environment on this machine for other checks than those that it was built to pass."""
+    try:
+        prefix = workspace.store.prefix_for(recipe.name)
+    except UsageError:
+        return ()
+    stamp = read_stamp(prefix)
+    if stamp is None or stamp.recipe != recipe.name or asks_for_the_same(recipe, stamp):
+        return ()
+    again = f"run `envbuild create {recipe.name}` to prove it again"
+    return (f"`verify:` of {recipe.name} has changed since {prefix} was built; {again}",)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from builder.install.create import CreateRequest as Build
     from builder.install.create import Result as Ending
     from builder.operations.locks import UsableLock
-    from builder.operations.preparing import Prepared
     from builder.platforms import Subdir
+    from builder.recipe.model import Recipe
     from builder.workspace import Workspace
 
 
@@ -75,22 +75,28 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     """Build an environment from its lock, exactly and as a whole, and verify it.
 
     Where there is no lock it is made first; the lock is audited, and that it is not its recipe's any more is a warning.
-    If anything fails, an environment that was there before is put back. One that already matches its lock is left
-    alone. Raises RecipeError, UsageError, LockfileError, UnsatisfiableError, SourceUnreachableError, BuildError.
+    If anything fails, an environment that was there before is put back. One that already matches its lock, and that
+    passed its proof of what the recipe expects now, is left alone. Raises RecipeError, UsageError, LockfileError,
+    UnsatisfiableError, SourceUnreachableError, BuildError.
     """
+    from builder.environment.stamp import Verdict, read_stamp
     from builder.install.create import CreateRequest as Build
     from builder.install.create import Result, is_built, is_current
     from builder.install.transaction import finished, require_replaceable
     from builder.lock.read import lock_digest
     from builder.operations.expectations import expectations
     from builder.operations.locks import find_or_make
+    from builder.operations.staleness import stale
 
     warn = Warnings(workspace.progress)
-    target = _target(workspace, request)
     recipe = workspace.project.recipe(request.recipe)
+    target = _target(workspace, request, recipe)
     name = request.name or request.recipe
     prefix = workspace.store.prefix_for(name) if request.prefix is None else workspace.path(request.prefix)
     require_replaceable(prefix)
+    if request.prefix is not None and (stamp := read_stamp(prefix)) is not None:
+        # Rebuilt where it is, as a remedy says it: the environment keeps the name that it was created by.
+        name = stamp.name
     lock = find_or_make(workspace, recipe, request.options, solver=request.solver)
     build = Build(
         name=name,
@@ -102,6 +108,13 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         groups=(MAIN_GROUP, *sorted(set(request.groups) - {MAIN_GROUP})),
         force=request.force,
     )
+    nothing_to_do = is_current if request.prove else is_built
+    there = finished(prefix)
+    if lock.follows_recipe and lock.prepared is None and there is not None:
+        # A lock of ours that was not made anew: neither the recipe nor what it expects has changed since.
+        build = replace(build, expectations=there.expectations)
+        if nothing_to_do(build, there):
+            return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
     prepared = lock.prepared or prepare(workspace, recipe, request.options)
     warn(*prepared.warnings)
     plan = prepared.plans.get(target)
@@ -112,33 +125,38 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         if plan
         else (),
     )
+    if not lock.follows_recipe and (reasons := stale(lock.file, prepared)):
+        # A committed lock is what the team agreed on, so it is used; that its recipe has moved on is said.
+        warn(f"the lock is out of date ({'; '.join(reasons)}); run `envbuild lock {recipe.name}`")
     # Before anything slow is imported or read: the usual second run has nothing to do.
-    if (is_current if request.prove else is_built)(build, finished(prefix)):
+    if nothing_to_do(build, there):
+        if there is not None and there.expecting(build.expectations).verdict is Verdict.FAILED:
+            warn(f"the last verification of {prefix} failed, and with --no-verify it is not made again")
         return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
-    if lock.file == workspace.project.committed_lock(request.recipe):
-        warn(*_staleness(lock.file, prepared))
     return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
 
 
-def _target(workspace: Workspace, request: CreateRequest) -> Subdir:
+def _target(workspace: Workspace, request: CreateRequest, recipe: Recipe) -> Subdir:
+    """The platform to build for. Raises UsageError before anything is locked or installed for another one."""
     target = request.platform or workspace.host
     if target is None:
-        raise UsageError("this machine's platform is none that envbuild builds for", hint="name one with --platform")
+        raise UsageError("this machine's platform is not supported", hint="name one with --platform")
     if request.options.source is Source.PYPI and target is not workspace.host:
         raise UsageError("--source pypi packages this machine's own Python; leave --platform out")
+    if target not in recipe.subdirs:
+        raise UsageError(
+            f"the recipe {recipe.name} is for {', '.join(recipe.subdirs)}, not for {target}"
+            + ("" if request.platform else ", which this machine is"),
+            hint=f"add {target} to its `platforms:`; without running it, "
+            f"`envbuild create {recipe.name} --platform {recipe.subdirs[0]}` lays it out here",
+        )
+    unknown = sorted(set(request.groups) - {MAIN_GROUP, *recipe.groups})
+    if unknown:
+        known = ", ".join(sorted(recipe.groups)) or "none"
+        raise UsageError(f"{recipe.name} has no group {', '.join(unknown)}", hint=f"its groups are: {known}")
+    if request.name is not None and request.prefix is not None:
+        raise UsageError("-n and -p both say where to build", hint="give one of the two")
     return target
-
-
-def _staleness(file: Path, prepared: Prepared) -> tuple[str, ...]:
-    """A committed lock is what the team agreed on, so it is used; that its recipe has moved on is said."""
-    from builder.lock.freshness import stale_reasons
-    from builder.lock.read import read_lock
-
-    reasons = stale_reasons(read_lock(file), prepared.rendered, file.parent)
-    if not reasons:
-        return ()
-    name = prepared.recipe.name
-    return (f"the lock is out of date ({'; '.join(reasons)}); run `envbuild lock {name}`",)
 
 
 def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool, warn: Warnings) -> CreateResult:
@@ -148,6 +166,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
     from builder.probes.level import Level
+    from builder.uv import Uv
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
@@ -159,7 +178,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
 
     around = Surroundings(
         cache=workspace.package_cache,
-        environ=workspace.environ,
+        uv=Uv(environ=workspace.environ, project=workspace.project.root),
         mirrors=workspace.mirrors,
         progress=workspace.progress,
     )

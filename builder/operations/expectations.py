@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from builder.environment.stamp import Expectations
 from builder.frameworks import registry
 
 if TYPE_CHECKING:
+    from builder.environment.stamp import Stamp
     from builder.plan.model import Plan
+    from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
 
 def expectations(recipe: Recipe, plan: Plan | None) -> Expectations:
-    """The expectations that `create` stamps into the prefix."""
+    """The expectations that `create` stamps into the prefix; `plan` is None where the recipe is for other ones."""
     framework = registry.framework(recipe.framework.name)
     osx = plan is not None and plan.subdir.is_osx
     return Expectations(
@@ -22,9 +24,23 @@ def expectations(recipe: Recipe, plan: Plan | None) -> Expectations:
         gpu=plan.gpu if plan else False,
         blas=recipe.blas if osx else None,
         macos=recipe.macos if osx else None,
-        imports=recipe.verify.imports,
-        snippets=recipe.verify.snippets,
-        devices=dict(recipe.verify.devices.items()) if osx or not recipe.framework.gpu else {},
-        tolerances=dict(recipe.verify.tolerances.items()),
         mandatory=plan.mandatory_checks if plan else (),
+        **_asked(recipe, plan.subdir if plan else None),
     )
+
+
+def asks_for_the_same(recipe: Recipe, stamp: Stamp) -> bool:
+    """Whether the recipe's `verify:` is still what the environment with this stamp was built to pass."""
+    asked = _asked(recipe, stamp.subdir)
+    return all(getattr(stamp.expectations, name) == value for name, value in asked.items())
+
+
+def _asked(recipe: Recipe, subdir: Subdir | None) -> dict[str, Any]:
+    """The recipe's own checks. A GPU is a Mac's: elsewhere no device is demanded of a recipe that wants one."""
+    on_mac = subdir is not None and subdir.is_osx
+    return {
+        "imports": recipe.verify.imports,
+        "snippets": recipe.verify.snippets,
+        "devices": dict(recipe.verify.devices.items()) if on_mac or not recipe.framework.gpu else {},
+        "tolerances": dict(recipe.verify.tolerances.items()),
+    }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import UsageError
+from builder.recipe.load import ancestry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,13 @@ def init(workspace: Workspace, request: InitRequest) -> InitResult:
     name, base = request.recipe, request.extends
     if not re.fullmatch(NAME_PATTERN, name):
         raise UsageError(f"{name!r} is not a name for a recipe", hint="use lower-case letters, digits, '.', '_', '-'")
-    workspace.project.recipe_file(base)
+    files = workspace.project.recipe_files()
+    if name in (base, *ancestry(workspace.project.recipe_file(base), find=files.get)):
+        reason = "itself" if name == base else f"{base}, which builds on {name}"
+        raise UsageError(
+            f"{name} cannot build on {reason}",
+            hint="choose another name, or another recipe with --extends",
+        )
     folder = workspace.project.root / "recipes"
     file = folder / f"{name}.yaml"
     if file.exists():

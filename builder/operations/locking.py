@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import LockfileError
@@ -13,10 +11,12 @@ from builder.operations.preparing import PackageOptions, prepare
 from builder.operations.warnings import Warnings
 from builder.plan.model import Source
 from builder.project import LOCK_NAME
+from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from builder.lock.make import Made
     from builder.lock.model import Lock
@@ -76,8 +76,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     built_in = _built_in(workspace, recipe, request) if request.solver == BUILT_IN_SOLVER else None
     prepared = prepare(workspace, recipe, request.options)
     warn(*prepared.warnings)
-    with tempfile.TemporaryDirectory(prefix="envbuild-") as scratch:
-        staged = Path(scratch)
+    with scratch("envbuild-lock-") as staged:
         write_files(staged, prepared.rendered.files)
         parity = tuple(dict.fromkeys(name for specs in prepared.rendered.platforms for name in specs.parity))
         rendered = read_rendered(staged, groups=prepared.rendered.groups[1:], parity=parity)

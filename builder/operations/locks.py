@@ -28,6 +28,8 @@ class UsableLock:
     """A lock file to create from; `prepared` where the recipe had to be prepared on the way."""
 
     file: Path
+    follows_recipe: bool
+    """Whether it was made from the recipe as it is now. Of a committed lock that is not known: it is the team's."""
     prepared: Prepared | None = None
     warnings: tuple[str, ...] = ()
 
@@ -42,21 +44,21 @@ def find_or_make(workspace: Workspace, recipe: Recipe, options: PackageOptions, 
     usual = options.source is Source.CONDA_FORGE and not options.channels
     committed = project.committed_lock(recipe.name) if usual else None
     if committed is not None:
-        return UsableLock(file=committed)
+        return UsableLock(file=committed, follows_recipe=False)
     if usual and project.found:
         return _made(lock(workspace, LockRequest(recipe=recipe.name, options=options, solver=solver)))
     made_from = _digest(recipe, options)
     label = options.source.value if usual or options.source is Source.PYPI else f"channels-{made_from[:12]}"
     folder = project.local_environment(recipe.name, source=label)
     if _is_usable(folder / LOCK_NAME, made_from):
-        return UsableLock(file=folder / LOCK_NAME)
+        return UsableLock(file=folder / LOCK_NAME, follows_recipe=True)
     notes = {_MADE_FROM: made_from}
     request = LockRequest(recipe=recipe.name, options=options, solver=solver, folder=folder, notes=notes)
     return _made(lock(workspace, request))
 
 
 def _made(result: LockResult) -> UsableLock:
-    return UsableLock(file=result.file, prepared=result.prepared, warnings=result.warnings)
+    return UsableLock(file=result.file, follows_recipe=True, prepared=result.prepared, warnings=result.warnings)
 
 
 def _digest(recipe: Recipe, options: PackageOptions) -> str:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from builder.errors import UsageError
 from builder.plan.make import make_plans, parity_names
 from builder.plan.model import Plan, Source
-from builder.recipe.model import check_channel, specifier_set
+from builder.recipe.model import check_channel
+from builder.recipe.specs import specifier_set
+from builder.uv import Uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +102,8 @@ def _prepare_pypi(
         raise UsageError("--source pypi uses the host channel; leave --channel out")
     given = None if options.python is None else workspace.path(options.python)
     interpreter = find(specifier_set(recipe.python), environ=workspace.environ, home=workspace.home, given=given)
-    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels")
+    uv = Uv(environ=workspace.environ, project=workspace.project.root)
+    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=uv)
     local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
     plans = make_plans(local, source=Source.PYPI, python=interpreter.minor)
     plans = {

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.subject import User
 from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
-from builder.errors import UsageError
+from builder.environment.stamp import read_stamp
+from builder.errors import EnvbuildError, UsageError
+from builder.operations.expectations import asks_for_the_same
 from builder.operations.outputs import require_writable, write_output
+from builder.operations.warnings import Warnings
 from builder.probes.level import Level
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ class VerifyResult:
     prefix: Path
     report: Report
     comparison: Comparison | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
@@ -67,6 +71,8 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     )
     require_writable(html, junit)
     earlier = None if against is None else load(against)
+    warn = Warnings(workspace.progress)
+    warn(*_moved_on(workspace, prefix))
     report = verify_prefix(
         workspace,
         prefix,
@@ -87,7 +93,23 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.junit import render as render_junit
 
         write_output(junit, render_junit(report))
-    return VerifyResult(prefix=prefix, report=report, comparison=comparison)
+    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given)
+
+
+def _moved_on(workspace: Workspace, prefix: Path) -> tuple[str, ...]:
+    """That the recipe of an environment asks for other checks by now than those that are made."""
+    stamp = read_stamp(prefix)
+    if stamp is None or stamp.recipe not in workspace.project.recipe_files():
+        return ()
+    try:
+        recipe = workspace.project.recipe(stamp.recipe)
+    except EnvbuildError:
+        # What is wrong with the recipe is nothing that a verification of the environment is about.
+        return ()
+    if asks_for_the_same(recipe, stamp):
+        return ()
+    again = f"run `envbuild create {stamp.recipe}` to prove what it asks for now"
+    return (f"`verify:` of the recipe {stamp.recipe} has changed since {prefix} was built; {again}",)
 
 
 def verify_prefix(

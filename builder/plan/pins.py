@@ -14,7 +14,8 @@ from packaging.version import Version
 from builder.errors import RecipeError
 from builder.frameworks.keras import OVER_FRAMEWORKS
 from builder.plan.model import MAIN_GROUP
-from builder.recipe.model import specifier_set
+from builder.recipe.specs import specifier_set
+from builder.wheels import applies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,9 +141,9 @@ def _wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
     groups = [(MAIN_GROUP, recipe.dependencies, recipe.pypi)]
     groups += [(name, group.dependencies, group.pypi) for name, group in sorted(recipe.groups.items())]
     for name, dependencies, pypi in groups:
-        prefix = "" if name == MAIN_GROUP else f"groups.{name}."
+        path = () if name == MAIN_GROUP else ("groups", name)
         for index, dependency in enumerate(dependencies):
-            where = f"{prefix}dependencies[{index}]"
+            where = recipe.where(*path, "dependencies", index)
             if isinstance(dependency, str):
                 conda_name, spec = split_conda(dependency)
                 yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec)
@@ -154,7 +155,9 @@ def _wanted(recipe: Recipe, *, subdir: Subdir) -> Iterator[Wanted]:
                     conda_name, spec = split_conda(dependency.conda)
                     yield Wanted(group=name, where=where, conda_name=conda_name, conda_spec=spec, pypi=requirement)
         for index, text in enumerate(pypi):
-            yield Wanted(group=name, where=f"{prefix}pypi[{index}]", pypi=Requirement(text), always_pypi=True)
+            if applies(Requirement(text), subdir):
+                where = recipe.where(*path, "pypi", index)
+                yield Wanted(group=name, where=where, pypi=Requirement(text), always_pypi=True)
 
 
 def pins(recipe: Recipe, *, subdir: Subdir, framework: Framework, facts: Facts) -> tuple[Pin, ...]:

@@ -13,7 +13,7 @@ from builder.errors import UnsatisfiableError
 from builder.plan.catalogue import PYTHONS
 from builder.plan.pins import Pin, pins, touches_series
 from builder.platforms import Subdir
-from builder.recipe.model import specifier_set
+from builder.recipe.specs import specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

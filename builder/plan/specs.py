@@ -16,6 +16,7 @@ from builder.plan.pins import Wanted, requirement_range, series, series_within, 
 from builder.plan.question import python_spec
 from builder.plan.reasons import references
 from builder.platforms import Subdir
+from builder.wheels import applies
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -40,7 +41,11 @@ def assemble(
         for subject, spec in _framework(recipe, target, combination, question=question):
             subjects[subject] = len(chosen)
             chosen.append(spec)
-    asked = tuple(wanted(recipe, subdir=target.subdir, facts=facts))
+    asked = tuple(
+        dependency
+        for dependency in wanted(recipe, subdir=target.subdir, facts=facts)
+        if dependency.pypi is None or applies(dependency.pypi, target.subdir, python=combination.python)
+    )
     on_mac = target.subdir is Subdir.OSX_ARM64 and target.origin == "conda-forge"
     if on_mac and (_needs_numpy(asked, subjects, facts) or recipe.blas != "auto"):
         chosen.append(blas_spec(recipe, facts=facts))

@@ -48,11 +48,29 @@ def load_recipe(
     merged = _merged(document, look, (file.stem,))
     written = yamlio.validate(merged, RecipeFile, error=RecipeError)
     recipe = Recipe.model_validate(written.model_dump(exclude={"extends"}, exclude_unset=True))
-    _check_consistency(recipe, document)
+    _check_consistency(recipe, merged)
     for objection in rules(recipe) if rules is not None else ():
-        line = document.line(objection.path)
-        raise RecipeError(objection.message, file=document.file, line=line, hint=objection.hint)
-    return recipe
+        where, line = merged.place(objection.path)
+        raise RecipeError(objection.message, file=where, line=line, hint=objection.hint)
+    places = {path: merged.place(path) for path in merged.lines}
+    return recipe.written_at({path: f"{place.name}:{line}" for path, (place, line) in places.items()})
+
+
+def ancestry(file: Path, *, find: Callable[[str], Path | None]) -> tuple[str, ...]:
+    """The names of the recipes that the one in `file` builds on, nearest first, as far as they can be followed.
+
+    Raises RecipeError for a file that cannot be read.
+    """
+    names: list[str] = []
+    following: Path | None = file
+    while following is not None and len(names) <= _MAX_CHAIN:
+        data = yamlio.load(following, error=RecipeError).data
+        name = data.get("extends") if isinstance(data, dict) else None
+        if not isinstance(name, str):
+            break
+        names.append(name)
+        following = find(name)
+    return tuple(names)
 
 
 def _sibling(file: Path, name: str) -> Path | None:
@@ -72,7 +90,7 @@ def _check_name(document: yamlio.Document) -> None:
 
 
 def _merged(document: yamlio.Document, find: Callable[[str], Path | None], chain: tuple[str, ...]) -> yamlio.Document:
-    """`document` over what it extends. Lines of inherited values point at the child's `extends`."""
+    """`document` over what it extends."""
     parent_name = document.data.get("extends")
     if parent_name is None:
         return document
@@ -100,35 +118,49 @@ def _merged(document: yamlio.Document, find: Callable[[str], Path | None], chain
 
 
 def _overlay(base: yamlio.Document, child: yamlio.Document) -> yamlio.Document:
+    """The child's fields over those of the base; each value keeps the file and line where it was written."""
     data: dict[str, Any] = {
         key: value for key, value in base.data.items() if key not in ("name", "description", "extends")
     }
-    lines, written = dict(child.lines), dict(child.written)
+    added: dict[str, int] = {}
+    replaced: set[str] = set()
     for key, value in child.data.items():
         inherited = data.get(key)
         if key in _ADDED and isinstance(inherited, list) and isinstance(value, list):
             data[key] = [*inherited, *value]
-            lines = {_shifted(path, key, len(inherited)): line for path, line in lines.items()}
-            written = {_shifted(path, key, len(inherited)): text for path, text in written.items()}
+            added[key] = len(inherited)
         elif isinstance(inherited, dict) and isinstance(value, dict):
             data[key] = {**inherited, **value}
         else:
             data[key] = value
-    return yamlio.Document(file=child.file, data=data, lines=lines, written=written)
+            replaced.add(key)
+    merged = yamlio.Document(file=child.file, data=data)
+    for path, line in base.lines.items():
+        if path and path[0] in data and path[0] not in replaced:
+            _place(merged, path, base, path, line)
+    for path, line in child.lines.items():
+        moved = path
+        if len(path) > 1 and path[0] in added and isinstance(path[1], int):
+            # The base's items stand before the child's.
+            moved = (path[0], path[1] + added[str(path[0])], *path[2:])
+        _place(merged, moved, child, path, line)
+    return merged
 
 
-def _shifted(path: yamlio.Key, key: str, by: int) -> yamlio.Key:
-    """The path of a list item of the child once the parent's `by` items stand before it."""
-    if len(path) > 1 and path[0] == key and isinstance(path[1], int):
-        return (key, path[1] + by, *path[2:])
-    return path
+def _place(merged: yamlio.Document, path: yamlio.Key, source: yamlio.Document, written: yamlio.Key, line: int) -> None:
+    merged.lines[path] = line
+    merged.files[path] = source.files.get(written, source.file)
+    merged.written.pop(path, None)
+    if written in source.written:
+        merged.written[path] = source.written[written]
 
 
 def _check_consistency(recipe: Recipe, document: yamlio.Document) -> None:
     """Contradictions between fields, which no single field's type can see."""
 
     def refuse(message: str, path: yamlio.Key, hint: str) -> RecipeError:
-        return RecipeError(message, file=document.file, line=document.line(path), hint=hint)
+        file, line = document.place(path)
+        return RecipeError(message, file=file, line=line, hint=hint)
 
     if recipe.blas in ("accelerate", "newaccelerate") and not any(subdir.is_osx for subdir in recipe.subdirs):
         raise refuse(f"`blas: {recipe.blas}` exists on macOS only", ("blas",), "write `blas: auto`")

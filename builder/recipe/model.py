@@ -5,43 +5,32 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal, NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     StringConstraints,
     Tag,
     model_validator,
 )
 
 from builder.platforms import TARGETS, Subdir
+from builder.recipe.specs import conda_spec, requirement, specifier_set
 
 NAME_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
-_CONDA_SPEC: Final = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<rest>[ =<>!~*|,A-Za-z0-9_.+-]*)")
-#: What no name, version or spec may hold: it would end a YAML scalar, a line or a selector.
+#: What no name of a channel may hold: it would end a YAML scalar, a line or a selector.
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029#{}\[\]\"'`$\\]")
-
-
-def _bare_version_to_specifier(text: str) -> str:
-    """`3.12` means `3.12.*`, as in conda; everything else is a version specifier already."""
-    return f"=={text}.*" if re.fullmatch(r"\d+(\.\d+)*", text) else text
-
-
-def specifier_set(text: str) -> SpecifierSet:
-    """Parse a version range of a recipe (`3.12`, `>=3.11,<3.13`)."""
-    return SpecifierSet(_bare_version_to_specifier(text))
+#: More is no environment of people's; it is refused at once, so that nothing behind it has to be quick with it.
+MOST_DEPENDENCIES: Final = 2_000
 
 
 def _check_range(text: str) -> str:
-    try:
-        specifier_set(text)
-    except InvalidSpecifier:
-        raise ValueError(f"{text!r} is not a version range; write for instance '3.12' or '>=3.11,<3.13'") from None
+    specifier_set(text)
     return text
 
 
@@ -53,25 +42,11 @@ def _check_version(text: str) -> str:
     return text
 
 
-def _check_conda_spec(text: str) -> str:
-    if _UNSAFE.search(text):
-        raise ValueError(f"{text!r} holds a character that no match spec may hold")
-    if not _CONDA_SPEC.fullmatch(text):
-        raise ValueError(f"{text!r} is not a match spec; write for instance 'numpy >=1.26,<3'")
-    return text
-
-
-def _check_requirement(text: str) -> str:
-    if re.search(r"[\x00-\x1f\x7f\u0085\u2028\u2029#{}`$\\]", text):
-        raise ValueError(f"{text!r} holds a character that no requirement may hold")
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{text!r} is not a requirement ({reason}); write for instance 'keras>=3.5'") from None
-    if requirement.url:
-        raise ValueError(f"{text!r} names a URL; only packages of an index can be locked by hash")
-    return text
+def _number(value: object) -> object:
+    """YAML 1.1 takes `1e-3` for text, since it has no dot; people and YAML 1.2 take it for a number."""
+    if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
+        return float(value)
+    return value
 
 
 def check_channel(text: str) -> str:
@@ -86,9 +61,10 @@ def check_channel(text: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
 VersionRange = Annotated[str, AfterValidator(_check_range)]
 VersionText = Annotated[str, AfterValidator(_check_version)]
-CondaSpec = Annotated[str, AfterValidator(_check_conda_spec)]
-PypiRequirement = Annotated[str, AfterValidator(_check_requirement)]
+CondaSpec = Annotated[str, AfterValidator(conda_spec)]
+PypiRequirement = Annotated[str, AfterValidator(requirement)]
 ChannelName = Annotated[str, AfterValidator(check_channel)]
+Tolerance = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
 TargetSubdir = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64"]
 
 #: Which names there are, `builder.frameworks` knows.
@@ -144,6 +120,15 @@ class Dependency(Model):
         default=(), description="Only on these platforms; default: all.", strict=False
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_pip_list(cls, value: object) -> object:
+        if isinstance(value, dict) and "pip" in value:
+            raise ValueError(
+                "packages of PyPI have a field of their own: write them under `pypi:`, not in a list under `pip:`"
+            )
+        return value
+
     @model_validator(mode="after")
     def _one_name_at_least(self) -> Dependency:
         if self.conda is None and self.pypi is None:
@@ -164,8 +149,8 @@ CondaDependency = Annotated[
 class Group(Model):
     """Optional dependencies, installed with `--group NAME`; conda-lock calls it a category."""
 
-    dependencies: tuple[CondaDependency, ...] = Field(default=(), strict=False)
-    pypi: tuple[PypiRequirement, ...] = Field(default=(), strict=False)
+    dependencies: tuple[CondaDependency, ...] = Field(default=(), max_length=MOST_DEPENDENCIES, strict=False)
+    pypi: tuple[PypiRequirement, ...] = Field(default=(), max_length=MOST_DEPENDENCIES, strict=False)
 
 
 class Verification(Model):
@@ -180,7 +165,7 @@ class Verification(Model):
     devices: dict[Literal["CPU", "GPU"], int] = Field(
         default_factory=dict, description="How many devices of each kind the framework must list."
     )
-    tolerances: dict[Literal["float16", "bfloat16", "float32", "float64"], float] = Field(
+    tolerances: dict[Literal["float16", "bfloat16", "float32", "float64"], Tolerance] = Field(
         default_factory=dict, description="Relative tolerances that replace the defaults of the numeric checks."
     )
 
@@ -215,10 +200,16 @@ class Recipe(Model):
         default="full", description="full: the same Python, framework, Keras and NumPy on every platform."
     )
     dependencies: tuple[CondaDependency, ...] = Field(
-        default=(), description="Further packages, from conda unless the source is PyPI.", strict=False
+        default=(),
+        max_length=MOST_DEPENDENCIES,
+        description="Further packages, from conda unless the source is PyPI.",
+        strict=False,
     )
     pypi: tuple[PypiRequirement, ...] = Field(
-        default=(), description="Further packages that come from PyPI in any case.", strict=False
+        default=(),
+        max_length=MOST_DEPENDENCIES,
+        description="Further packages that come from PyPI in any case.",
+        strict=False,
     )
     groups: dict[Name, Group] = Field(default_factory=dict, description="Optional groups of dependencies.")
     verify: Verification = Field(default=Verification(), description="Checks beyond the standard suite.")
@@ -226,3 +217,21 @@ class Recipe(Model):
     @property
     def subdirs(self) -> tuple[Subdir, ...]:
         return tuple(subdir for subdir in TARGETS if subdir.value in self.platforms)
+
+    #: Path of a field → `FILE:LINE`, for a recipe that was read from files.
+    _places: dict[tuple[str | int, ...], str] = PrivateAttr(default_factory=dict)
+
+    def where(self, *path: str | int) -> str:
+        """Where a field or a list's item was written, for messages: `our-models.yaml:12`, in whichever file that is.
+
+        The field's own name where the recipe was not read from a file.
+        """
+        if path in self._places:
+            return self._places[path]
+        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+    def written_at(self, places: dict[tuple[str | int, ...], str]) -> Recipe:
+        """The same recipe, knowing where it was written."""
+        recipe = self.model_copy()
+        recipe._places = places
+        return recipe

@@ -50,13 +50,14 @@ def _make(folder: Path) -> None:
 
     from builder.channel.host import host_channel
     from builder.channel.interpreters import inspect
+    from builder.uv import Uv
 
     interpreter = inspect(Path(sys.executable))
     assert interpreter is not None
     if interpreter.refusal:
         pytest.skip(f"the Python that runs the tests cannot be packaged: {interpreter.refusal}")
     channel = folder / "channel"
-    host = host_channel(interpreter, subdir=HERE, cache=folder / "host")
+    host = host_channel(interpreter, subdir=HERE, cache=folder / "host", uv=Uv(environ=dict(os.environ)))
     shutil.copytree(host.folder, channel, ignore=shutil.ignore_patterns("repodata*"))
     fill_channel(channel, python=str(interpreter.version))
     asyncio.run(index_fs(channel, write_zst=False, write_shards=False))

@@ -20,6 +20,8 @@ class Server:
         self.requested: list[str] = []
         self.errors: dict[str, int] = {}
         self.tampered: set[str] = set()
+        self.authorization: str | None = None
+        """The header that every request must have, if any."""
         self._stalled: dict[str, threading.Event] = {}
         self.reached = threading.Event()
         self._httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self, directory=str(folder)))
@@ -62,6 +64,12 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._owner.requested.append(self.path)
+        if self._owner.authorization not in (None, self.headers.get("Authorization")):
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         status = next((code for part, code in self._owner.errors.items() if part in self.path), None)
         path = Path(self.translate_path(self.path))
         if path.is_dir():

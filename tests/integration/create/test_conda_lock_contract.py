@@ -140,4 +140,4 @@ def test_check_answers_from_hashes(world: World, name: str) -> None:
     rendered.write_text(text)
     recipe = world.project / "recipes" / f"{name}.yaml"
     recipe.write_text(recipe.read_text().replace("words", "words >=1"))
-    assert "recipe renders to now" in world.run("check", name).ended(1).stderr
+    assert "environment.yml is out of date" in world.run("check", name).ended(1).stderr

@@ -363,7 +363,8 @@ def test_host_channel_killed_while_it_is_made(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from builder.channel.host import host_channel;"
         "from builder.channel.interpreters import inspect; from builder.platforms import Subdir;"
-        "print(host_channel(inspect(Path(sys.executable)), subdir=Subdir.LINUX_64, cache=Path(sys.argv[1])).url)"
+        "from builder.uv import Uv; here = inspect(Path(sys.executable)); cache = Path(sys.argv[1]);"
+        "print(host_channel(here, subdir=Subdir.LINUX_64, cache=cache, uv=Uv(environ={})).url)"
     )
     from tests.integration.create.world import REPOSITORY
 

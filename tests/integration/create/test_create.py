@@ -171,3 +171,78 @@ def test_update_that_fails_its_proof_is_undone(world: World) -> None:
     assert answer.result["verification"]["ok"] is False
     assert (world.whole(), (world.prefix() / "conda-meta" / "envbuild.stamp").stat().st_ino) == before
     assert world.beside() == []
+
+
+def test_a_failed_proof_does_not_turn_green_on_retry(world: World) -> None:
+    _unprovable(world)
+    world.run("create", "tiny").ended(1)
+    again = world.run("create", "tiny", "--json").ended(1)
+    assert again.result["changed"] is False
+    assert again.result["verification"]["ok"] is False
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(recipe.read_text().replace("imports: [no_such_module]", "imports: [json]"))
+    assert world.run("create", "tiny", "--json").ended(0).result["changed"] is False
+    assert world.run("create", "tiny", "--json").ended(0).result["verification"] is None
+
+
+def test_what_was_not_verified_is_verified_by_the_next_create(world: World) -> None:
+    _unprovable(world)
+    world.create("tiny").ended(0)
+    world.run("create", "tiny").ended(1)
+    told = world.create("tiny").ended(0)
+    assert "last verification" in told.stderr
+    assert "failed" in told.stderr
+
+
+def test_changed_checks_are_proven_without_building_again(world: World) -> None:
+    assert world.run("create", "tiny", "--json").ended(0).result["verification"]["ok"] is True
+    inode = (world.prefix() / "bin").stat().st_ino
+    _unprovable(world)
+    told = world.run("verify", "tiny", "--static")
+    assert "`verify:` of the recipe tiny has changed" in told.stderr
+    failed = world.run("create", "tiny", "--json").ended(1)
+    assert any("no_such_module" in finding["title"] for finding in failed.result["verification"]["findings"])
+    assert (world.prefix() / "bin").stat().st_ino == inode
+
+
+def test_a_stale_lock_is_said_though_there_is_nothing_to_do(world: World) -> None:
+    world.create("tiny").ended(0)
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(recipe.read_text().replace("words, prefixed, filler", "words, prefixed"))
+    told = world.create("tiny").ended(0)
+    assert "out of date" in told.stderr
+    assert "envbuild lock tiny" in told.stderr
+
+
+def test_a_recipe_for_other_machines_is_refused_before_anything_is_done(world: World) -> None:
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(recipe.read_text().replace("linux-64, osx-arm64", "osx-arm64"))
+    for arguments in ((), ("--source", "pypi")):
+        told = world.run("create", "tiny", *arguments).ended(2)
+        assert "is for osx-arm64, not for linux-64, which this machine is" in told.stderr
+    assert not world.prefix().exists()
+    assert not (world.home / ".local").exists()
+
+
+def test_a_group_whose_packages_are_all_there_anyway(world: World) -> None:
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(recipe.read_text().replace("dependencies: [devtool]", "dependencies: [words]"))
+    world.run("lock", "tiny").ended(0)
+    world.create("tiny", "--group", "dev").ended(0)
+    assert world.whole().groups == ("main", "dev")
+
+
+def test_contradicting_places_are_refused(world: World) -> None:
+    told = world.run("create", "tiny", "-n", "other", "-p", "there").ended(2)
+    assert "-n and -p" in told.stderr
+    told = world.run("create", "tiny", "-n", "base").ended(2)
+    assert "conda itself" in told.stderr
+    told = world.run("verify", str(world.project), "--quick", "--full").ended(2)
+    assert "--quick and --full" in told.stderr
+
+
+def test_an_environment_rebuilt_in_its_place_keeps_its_name(world: World) -> None:
+    """Remedies name the place, since an environment may be anywhere."""
+    world.create("tiny", "-n", "other").ended(0)
+    world.create("tiny", "-p", str(world.prefix("other")), "--force").ended(0)
+    assert world.whole("other").name == "other"

@@ -223,8 +223,10 @@ class World:
             for entry in record["paths_data"]["paths"]:
                 path = prefix / entry["_path"]
                 assert os.path.lexists(path), f"{path} of {file.name} is missing"
-                expected = entry.get("sha256_in_prefix") or entry.get("sha256")
-                if expected and not path.is_symlink():
+                is_link = path.is_symlink()
+                expected = entry.get("sha256_in_prefix") or (None if is_link else entry.get("sha256"))
+                assert expected or not path.is_file() or not is_link, f"{path} is a link without the hash of its file"
+                if expected:
                     assert hashlib.sha256(path.read_bytes()).hexdigest() == expected, path
         return stamp
 

@@ -71,6 +71,7 @@ def _named() -> list[Named]:
 
 def _arguments(text: str) -> list[str]:
     command = _END.split(text.removeprefix("envbuild"), maxsplit=1)[0]
+    command = re.sub(r"--platform \{[^}]*\}", "--platform osx-arm64", command)
     command = _PLACEHOLDER.sub(lambda match: _SAMPLES.get(match[0], "ml-m1"), command)
     return shlex.split(command.replace("…", ""))
 

@@ -242,3 +242,19 @@ def test_broken_pipe() -> None:
         cwd=ROOT,
     )
     assert run.stderr == ""
+
+
+_WHO_IGNORES = """
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1] == "nohup" else signal.SIG_DFL)
+from builder.cli import cli
+from builder.cli.session import run
+run(cli, ["--version"])
+print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
+"""
+
+
+@pytest.mark.parametrize(("started", "ignored"), [("nohup", "True"), ("plainly", "False")])
+def test_nohup_is_respected(started: str, ignored: str) -> None:
+    """`nohup envbuild create …` goes on when the terminal closes, which is what it was started with nohup for."""
+    assert _python(_WHO_IGNORES, started).stdout.split()[-1] == ignored

@@ -62,14 +62,6 @@ def test_create_refuses_a_foreign_folder_before_it_solves(capsys: pytest.Capture
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_check_looks_at_the_locks_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
-    """Those shipped with envbuild are not the team's; they are looked at when named."""
-    assert run(cli, ["check", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["result"] == {"locks": []}
-    assert run(cli, ["check", "ml-m1"]) == 0
-    assert "ml-m1: up to date" in capsys.readouterr().out
-
-
 def test_lock_says_why_a_channel_cannot_be_reached() -> None:
     """The gateway tells the cause only to whoever asked first, which is the fetch before the solve."""
     # In a process of its own: locking imports a part of conda-lock only, which other tests want whole.

@@ -181,7 +181,7 @@ def test_distributions(tmp_path: Path) -> None:
         "1.0",
         "Requires-Dist: numpy>=1.2; python_version > '3'",
         INSTALLER="uv\n",
-        **{"direct_url.json": '{"url": "https://user:secret@host/foo.whl?key=1"}'},
+        **{"direct_url.json": '{"url": "https://user:secret@host/foo.whl?token=1"}'},
     )
     trees.dist(
         site, "editable", **{"direct_url.json": f'{{"url": "{project.as_uri()}", "dir_info": {{"editable": true}}}}'}

@@ -108,23 +108,29 @@ def test_a_million_lines_of_record(tmp_path: Path) -> None:
     site = trees.conda(tmp_path)
     lines = "".join(f"big/{number:07}.py,,\n" for number in range(1_000_000))
     trees.dist(site, "big", "1", record=lines)
-    tracemalloc.start()
     environment = Environment(tmp_path)
-    began = time.monotonic()
+    began = time.process_time()
     assert 100_000 < len(environment.owners.files) < 400_000
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 15
+    assert any("more than 300,000 lines" in item.reason for item in environment.unreadable)
+
+
+def test_memory_for_each_line_of_record(tmp_path: Path) -> None:
+    site = trees.conda(tmp_path)
+    trees.dist(site, "big", "1", record="".join(f"big/{number:07}.py,,\n" for number in range(20_000)))
+    tracemalloc.start()
+    assert len(Environment(tmp_path).owners.files) > 20_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 200 << 20
-    assert any("more than 300,000 lines" in item.reason for item in environment.unreadable)
+    assert peak < 20_000 * 700
 
 
 def test_one_file_recorded_again_and_again(tmp_path: Path) -> None:
     site = trees.conda(tmp_path)
     trees.dist(site, "many", "1", record="".join(f"a.py,,{number}\n" for number in range(250_000)))
-    began = time.monotonic()
+    began = time.process_time()
     assert len(Environment(tmp_path).owners.claims("lib/python3.12/site-packages/a.py")) <= 16
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 15
 
 
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

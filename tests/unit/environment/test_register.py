@@ -39,12 +39,12 @@ def test_list_kept_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null"])
 def test_unwritable_home_is_a_warning(home: str) -> None:
-    assert "could not be changed" in (register(Path("/envs/a"), file=Path(home) / ".conda" / "environments.txt") or "")
+    assert "could not be listed" in (register(Path("/envs/a"), file=Path(home) / ".conda" / "environments.txt") or "")
 
 
 def test_unreadable_list_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".conda" / "environments.txt").mkdir(parents=True)
-    assert "could not be changed" in (register(Path("/envs/a"), file=tmp_path / ".conda" / "environments.txt") or "")
+    assert "could not be listed" in (register(Path("/envs/a"), file=tmp_path / ".conda" / "environments.txt") or "")
     assert (tmp_path / ".conda" / "environments.txt").is_dir()
 
 
@@ -68,4 +68,4 @@ def test_taken_off(tmp_path: Path) -> None:
 
 def test_list_that_is_a_fifo(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "list")
-    assert "could not be changed" in (register(Path("/envs/a"), file=tmp_path / "list") or "")
+    assert "could not be listed" in (register(Path("/envs/a"), file=tmp_path / "list") or "")

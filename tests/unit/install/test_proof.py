@@ -14,6 +14,7 @@ from builder.install.create import CreateRequest, Proof, Result, Surroundings, c
 from builder.lock.channels import Mirrors
 from builder.lock.model import Lock, LockedPackage
 from builder.platforms import Subdir
+from builder.uv import Uv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +61,7 @@ class Builder:
             assert proof is not None
             raise proof
 
-        around = Surroundings(cache=self.prefix, environ={}, mirrors=Mirrors())
+        around = Surroundings(cache=self.prefix, uv=Uv(environ={}), mirrors=Mirrors())
         request = replace(self.request, **changes)  # type: ignore[arg-type]
         return create(LOCK, request, around, waiting=_never, proof=None if proof is None else told)
 

@@ -55,8 +55,8 @@ def test_recipe_that_moved_on(fresh: tuple[Lock, Rendered, Path], changed: dict[
     """Every field that leads to another file, the macOS floor in virtual-packages.yml included."""
     lock, _, folder = fresh
     reasons = stale_reasons(lock, _rendered(**changed), folder)
-    assert any("is not what the recipe renders to now" in reason for reason in reasons)
-    assert any("the lock was made from another" in reason for reason in reasons)
+    assert any("is out of date: the recipe renders to something else now" in reason for reason in reasons)
+    assert any("the lock was made from a different" in reason for reason in reasons)
 
 
 def test_files_rendered_again_but_not_locked(fresh: tuple[Lock, Rendered, Path]) -> None:
@@ -64,7 +64,7 @@ def test_files_rendered_again_but_not_locked(fresh: tuple[Lock, Rendered, Path])
     rendered = _rendered(dependencies=("numpy", "scipy"))
     for file, text in rendered.files.items():
         (folder / file).write_text(text, encoding="utf-8")
-    assert stale_reasons(lock, rendered, folder) == ("the lock was made from another environment.yml",)
+    assert stale_reasons(lock, rendered, folder) == ("the lock was made from a different environment.yml",)
 
 
 def test_file_that_is_gone(fresh: tuple[Lock, Rendered, Path]) -> None:
@@ -77,7 +77,7 @@ def test_group_that_is_new(fresh: tuple[Lock, Rendered, Path]) -> None:
     lock, _, folder = fresh
     reasons = stale_reasons(lock, _rendered(groups={"dev": {"dependencies": ("pytest",)}}), folder)
     assert "environment.dev.yml is missing" in reasons
-    assert "the lock was made from another environment.dev.yml" in reasons
+    assert "the lock was made from a different environment.dev.yml" in reasons
 
 
 def test_other_platforms(fresh: tuple[Lock, Rendered, Path]) -> None:

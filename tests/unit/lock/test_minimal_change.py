@@ -1,0 +1,145 @@
+"""A new lock stays at what the old one has: only what must move moves, and the reason is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builder.lock.moves import Previous, told
+from tests.unit.lock.small import LINUX, MAC, SmallWorld, moved, versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> SmallWorld:
+    world = SmallWorld(tmp_path)
+    world.publish(
+        "python 3.12.1", "numpy 1.26.0 : python; libblas", "libblas 3.9", "scipy 1.11 : numpy >=1.26,<2",
+        "pandas 2.1 : numpy", "words 1.0 : python",
+    )  # fmt: skip
+    return world
+
+
+def _newer(world: SmallWorld) -> None:
+    """Everything that is in the lock comes out anew, in a version and in a build."""
+    world.publish(
+        "python 3.12.2", "numpy 2.1.0 : python; libblas", "libblas 3.10", "scipy 1.14 : numpy >=1.26",
+        "pandas 2.2 : numpy", "tqdm 4.66 : python", "libblas 3.9 1",
+    )  # fmt: skip
+
+
+def test_adding_tqdm_moves_nothing_else(world: SmallWorld) -> None:
+    first = world.lock("python", "scipy", "pandas")
+    assert first.moves == ()
+    _newer(world)
+    made = world.lock("python", "scipy", "pandas", "tqdm", previous=Previous(lock=first.lock))
+    assert moved(made) == {"tqdm": ("added", "the recipe asks for it (tqdm)")}
+    before = {package.url for package in first.lock.packages}
+    assert {package.url for package in made.lock.packages if package.name != "tqdm"} == before
+    anew = world.lock("python", "scipy", "pandas", "tqdm")
+    assert versions(anew)["numpy"] == "2.1.0", "the channel has newer ones, or this proves nothing"
+
+
+def test_locking_again_moves_nothing(world: SmallWorld) -> None:
+    first = world.lock("python", "scipy")
+    _newer(world)
+    made = world.lock("python", "scipy", previous=Previous(lock=first.lock))
+    assert made.moves == ()
+    assert made.lock == first.lock
+
+
+def test_what_is_asked_for_moves_and_takes_along_what_must(world: SmallWorld) -> None:
+    """SciPy 1.11 wants NumPy below 2; pandas goes with both and stays."""
+    first = world.lock("python", "scipy", "pandas")
+    _newer(world)
+    made = world.lock("python", "numpy >=2", "scipy", "pandas", previous=Previous(lock=first.lock))
+    assert moved(made) == {
+        "numpy": ("moved", "the recipe asks for numpy >=2"),
+        "scipy": ("moved", "scipy 1.11 needs numpy >=1.26,<2, and numpy is 2.1.0 now"),
+    }
+
+
+def test_named_packages_move(world: SmallWorld) -> None:
+    first = world.lock("python", "pandas")
+    _newer(world)
+    made = world.lock("python", "pandas", previous=Previous(lock=first.lock, moving=frozenset({"Pandas"})))
+    assert moved(made) == {"pandas": ("moved", "it was to be updated")}
+    everything = world.lock("python", "pandas", previous=Previous(lock=first.lock, everything=True))
+    assert versions(everything)["python"] == "3.12.2"
+    assert {name for name, (kind, _) in moved(everything).items() if kind == "moved"} == {
+        "python", "numpy", "pandas", "libblas",
+    }  # fmt: skip
+
+
+def test_a_dependent_that_is_new_may_move_others(world: SmallWorld) -> None:
+    first = world.lock("python", "numpy")
+    _newer(world)
+    world.publish("jax 0.5 : numpy >=2")
+    made = world.lock("python", "numpy", "jax", previous=Previous(lock=first.lock))
+    assert moved(made)["numpy"] == ("moved", "jax 0.5 needs numpy >=2")
+    assert "python" not in moved(made)
+
+
+def test_gone_from_the_channel_and_no_longer_needed(world: SmallWorld) -> None:
+    first = world.lock("python", "scipy", "words")
+    _newer(world)
+    world.withdraw("python", "3.12.1")
+    made = world.lock("python", "scipy", previous=Previous(lock=first.lock))
+    assert moved(made) == {
+        "python": ("moved", "the channel has it no longer, or the other packages do not go with it"),
+        "words": ("removed", "nothing needs it any more"),
+    }
+
+
+def test_another_build(world: SmallWorld) -> None:
+    first = world.lock("libblas ==3.9 0")
+    world.publish("libblas 3.9 1")
+    made = world.lock("libblas ==3.9 1", previous=Previous(lock=first.lock))
+    assert told(made.moves) == [
+        "libblas 3.9 0 → 3.9 1 (linux-64): the channel has another build of it, which fits the rest"
+    ]
+
+
+def test_platforms_that_agree_are_told_together(world: SmallWorld) -> None:
+    world.platforms = (MAC, LINUX)
+    first = world.lock("python", "numpy")
+    _newer(world)
+    made = world.lock("python", "numpy >=2", "tqdm", previous=Previous(lock=first.lock))
+    assert told(made.moves) == [
+        "numpy 1.26.0 → 2.1.0 (osx-arm64, linux-64): the recipe asks for numpy >=2",
+        "+ tqdm 4.66 (osx-arm64, linux-64): the recipe asks for it (tqdm)",
+    ]
+
+
+def test_a_new_platform_takes_what_is_new_there(world: SmallWorld) -> None:
+    first = world.lock("python")
+    world.platforms = (MAC, LINUX)
+    made = world.lock("python", previous=Previous(lock=first.lock))
+    assert [(move.subdir, move.kind) for move in made.moves] == [(MAC, "added")]
+
+
+def test_pypi_packages_stay_as_well(world: SmallWorld) -> None:
+    world.upload("rich 13.0 : pygments", "pygments 2.0")
+    first = world.lock("python", pip=["rich"])
+    assert versions(first)["pygments"] == "2.0"
+    world.upload("rich 14.0 : pygments", "pygments 2.1", "tqdm 4.66", "click 8.1 : pygments>=2.1")
+    made = world.lock("python", pip=["rich", "tqdm"], previous=Previous(lock=first.lock))
+    assert moved(made) == {"tqdm": ("added", "the recipe asks for it (tqdm)")}
+    asked = world.lock("python", pip=["rich"], previous=Previous(lock=first.lock, moving=frozenset({"rich"})))
+    assert moved(asked) == {"rich": ("moved", "it was to be updated")}
+    bound = world.lock("python", pip=["rich", "pygments>=2.1"], previous=Previous(lock=first.lock))
+    assert moved(bound) == {"pygments": ("moved", "the recipe asks for pygments>=2.1")}
+
+
+def test_excluding_what_is_newer(world: SmallWorld) -> None:
+    from datetime import UTC, datetime
+
+    before = datetime(2020, 1, 1, tzinfo=UTC)
+    from builder.errors import UnsatisfiableError
+
+    with pytest.raises(UnsatisfiableError):
+        world.lock("python", exclude_newer=before)
+    assert versions(world.lock("python", exclude_newer=datetime(2024, 1, 1, tzinfo=UTC))) == {"python": "3.12.1"}
