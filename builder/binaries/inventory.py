@@ -15,7 +15,7 @@ from builder.binaries.numpy_abi import CAPSULE
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from builder.binaries.macho import Export, Import, MachOFile
     from builder.binaries.numpy_abi import NumpyAbi
@@ -131,7 +131,9 @@ class Inventory:
     binaries: tuple[Binary, ...]
     elf: tuple[str, ...]
     unreadable: tuple[Unreadable, ...]
-    by_path: dict[str, Binary] = field(repr=False)
+    by_path: Mapping[str, Binary] = field(repr=False)
+    real: Callable[[str], str] | None = field(default=None, repr=False)
+    """Follows symbolic links where the inventory is of no folder on disk; None: as the disk does."""
 
     @property
     def is_mach_o(self) -> bool:
@@ -172,9 +174,7 @@ def take_inventory(root: Path, *, subdir: Subdir | None) -> Inventory:
     count = 0
     for entry in walk_files(top):
         count += 1
-        name = entry.name
-        dot = name.rfind(".")
-        if dot > 0 and name[dot:] in _NEVER_BINARY:
+        if not may_be_binary(entry.name):
             continue
         head = _head(entry.path)
         if isinstance(head, str):
@@ -195,6 +195,12 @@ def take_inventory(root: Path, *, subdir: Subdir | None) -> Inventory:
         unreadable=tuple(sorted(unreadable, key=lambda item: item.rel)),
         by_path={binary.path: binary for binary in binaries},
     )
+
+
+def may_be_binary(name: str) -> bool:
+    """Whether a file of that name is worth a look at its head."""
+    dot = name.rfind(".")
+    return dot <= 0 or name[dot:] not in _NEVER_BINARY
 
 
 def _head(path: str) -> bytes | str:

@@ -17,7 +17,7 @@ from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from builder.binaries.elf.file import ElfFile, Needs, Symbol
     from builder.binaries.owners import Owners
@@ -141,8 +141,28 @@ class ElfTree:
     def __init__(self, root: str, rels: Iterable[str], owners: Owners, *, host_folders: tuple[str, ...] = ()) -> None:
         """`host_folders`: where the running system keeps its libraries, when it is the one the prefix is for."""
         read = [read_elf(root, rel) for rel in rels]
-        self.binaries = tuple(item for item in read if isinstance(item, ElfBinary))
         self.unreadable = tuple(item for item in read if isinstance(item, Unreadable))
+        self._set_up(root, tuple(item for item in read if isinstance(item, ElfBinary)), owners, host_folders)
+
+    @classmethod
+    def of(cls, root: str, binaries: Iterable[ElfBinary], owners: Owners, *, real: Callable[[str], str]) -> ElfTree:
+        """A tree of binaries that are on no disk; `real` follows symbolic links among them."""
+        tree = cls.__new__(cls)
+        tree.unreadable = ()
+        tree._set_up(root, tuple(binaries), owners, (), real=real)
+        return tree
+
+    def _set_up(
+        self,
+        root: str,
+        binaries: tuple[ElfBinary, ...],
+        owners: Owners,
+        host_folders: tuple[str, ...],
+        *,
+        real: Callable[[str], str] | None = None,
+    ) -> None:
+        self.binaries = binaries
+        self._real = real
         self._root = root
         self._owners = owners
         self._host_folders = host_folders
@@ -171,7 +191,9 @@ class ElfTree:
         for folder in (*binary.search, f"{self._root}/lib"):
             path = os.path.normpath(f"{folder}/{name}")
             found = self._by_path.get(path)
-            if found is None and os.path.lexists(path):  # a link, or in a linked folder; realpath is slow
+            if found is None and self._real is not None:
+                found = self._by_path.get(self._real(path))
+            elif found is None and os.path.lexists(path):  # a link, or in a linked folder; realpath is slow
                 found = self._by_path.get(os.path.realpath(path))
             if found is not None and found.machine == binary.machine:
                 return found
