@@ -211,8 +211,6 @@ def _mach_o_image(
     rel: str, file: MachOFile, part: Slice, verdict: SliceVerdict | None, plain: Callable[[str], str]
 ) -> MachOImage:
     image = file.image_of(part)
-    names = sorted(set(image.export_names()))
-    exports = image.exported(names)
     return MachOImage(
         rel=rel,
         arch=part.arch.name,
@@ -220,7 +218,7 @@ def _mach_o_image(
         size=file.size,
         commands=image.commands.for_linking(plain),
         imports=ImportTable.of(image.imports),
-        exports=ExportTable.of([exports[name] for name in names if name in exports]),
+        exports=ExportTable.of(sorted(image.exports(), key=lambda export: export.name)),
         signature=_signature(verdict),
         numpy_abi=image.numpy_abi,
     )

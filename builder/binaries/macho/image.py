@@ -70,6 +70,12 @@ class Image:
         """The export called `name`, or None."""
         return self.exported((name,)).get(name)
 
+    def exports(self) -> Iterable[Export]:
+        """Everything that the image exports itself: slow for a large library, and never needed for linking."""
+        if self.commands.exports:
+            return self._trie.exports()
+        return () if self.commands.has_dyld_info else self._defined.values()
+
     def export_names(self) -> Iterable[bytes]:
-        """Every exported name: slow for a large library, and never needed for linking."""
-        return self._trie.names() if self.commands.exports else self._defined
+        """The names of `exports`."""
+        return (export.name for export in self.exports())
