@@ -148,8 +148,9 @@ def check(plan: Plan, macos: str) -> None:
         assert unproven, f"{newest.id} was not seen for Python {python} and nobody is told"
         return
     assert not build.pythons or python in build.pythons, f"{newest.id} on Python {python}"
-    if plan.subdir.is_osx and build.macos:
-        assert Version(build.macos) <= Version(macos), f"{newest.id} needs macOS {build.macos}"
+    floor = build.floors.get(python, build.macos)
+    if plan.subdir.is_osx and floor:
+        assert Version(floor) <= Version(macos), f"{newest.id} needs macOS {floor}"
     for name in ("keras", "numpy", "protobuf", "h5py", "ml-dtypes", "tensorflow-metal", "jax", "jax-metal"):
         if name not in chosen:
             continue
