@@ -218,6 +218,8 @@ def _values(subject: Subject, culprit: Owner | None) -> dict[str, str]:
     return {
         "prefix": str(subject.environment.path),
         "python": str(subject.environment.python),
+        "install": f"{subject.environment.python} -m pip install",
+        "uninstall": f"{subject.environment.python} -m pip uninstall",
         "rebuild": "build the environment again",
         "reinstall": f"reinstall {culprit.name}" if culprit else "build the environment again",
         "culprit": f"{culprit.name} {culprit.version}" if culprit else "a package",

@@ -42,6 +42,7 @@ class RattlerSolver:
     """One gateway for all platforms, so that `noarch` is fetched and parsed once."""
 
     name = "rattler"
+    prefers = True
 
     def __init__(self, *, mirrors: Mirrors | None = None, cache: Path | None = None, offline: bool = False) -> None:
         """`cache` is where metadata is kept; default: rattler's own place, shared with its other tools.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from builder.errors import ChecksFailedError, LockfileError, UnsatisfiableError, UsageError
+from builder.errors import ChecksFailedError, InterruptedByUserError, LockfileError, UnsatisfiableError, UsageError
+from builder.finding import Status
 from builder.operations.locking import BUILT_IN_SOLVER
 from builder.operations.preparing import PackageOptions, prepare
 from builder.operations.warnings import Warnings
@@ -195,7 +196,6 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
     from builder.probes.level import Level
-    from builder.uv import Uv
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
@@ -203,22 +203,61 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
 
     def proof(prefix: Path) -> Proof:
         reports.append(verify_prefix(workspace, prefix))
-        return Proof(level=Level.DEFAULT, passed=reports[-1].ok)
+        report = reports[-1]
+        return Proof(level=Level.DEFAULT, passed=report.ok, blameless=_is_blameless(report))
 
     around = Surroundings(
         cache=workspace.package_cache,
-        uv=Uv(environ=workspace.environ, project=workspace.project.root),
+        uv=workspace.uv,
         mirrors=workspace.mirrors,
         progress=workspace.progress,
     )
-    ending = install(
-        locked,
-        build,
-        around,
-        waiting=lambda: workspace.progress.note(f"another envbuild is building {build.prefix}; waiting for it"),
-        proof=proof if prove else None,
-    )
+    before = _identity(build.prefix)
+    try:
+        ending = install(
+            locked,
+            build,
+            around,
+            waiting=lambda: workspace.progress.note(f"another envbuild is building {build.prefix}; waiting for it"),
+            proof=proof if prove else None,
+        )
+    except KeyboardInterrupt:
+        raise _interrupted(build, before) from None
     return _result(workspace, build, ending, lock=lock, report=reports[0] if reports else None, warn=warn)
+
+
+def _is_blameless(report: Report) -> bool:
+    """Whether all that failed lies on the user's side (their settings, their user site) and not in the environment."""
+    from builder.checks.catalogue import by_id
+
+    checks = by_id()
+    failed = [finding.check for finding in report.findings if finding.status is Status.FAIL]
+    return bool(failed) and all(check in checks and checks[check].area == "user" for check in failed)
+
+
+def _identity(prefix: Path) -> int | None:
+    """What tells the folder at `prefix` from another one that was put in its place; None where there is none."""
+    try:
+        return prefix.stat().st_ino
+    except OSError:
+        return None
+
+
+def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
+    """What is there after Ctrl-C, which may have come when the new environment was already in place."""
+    from builder.environment.place import Place
+    from builder.environment.stamp import read_stamp
+
+    prefix, stamp = build.prefix, read_stamp(build.prefix)
+    if stamp is None or Place(prefix).is_building:
+        return InterruptedByUserError(f"interrupted; nothing is left of what was begun at {prefix}")
+    if _identity(prefix) == before:
+        return InterruptedByUserError(f"interrupted; the environment that was at {prefix} before is still there")
+    return InterruptedByUserError(
+        f"interrupted; the new environment is in place at {prefix}"
+        + ("" if stamp.verdict is not None else ", and not verified yet"),
+        hint=f"run `envbuild create {build.recipe}` again, which goes on from there",
+    )
 
 
 def _result(
@@ -237,13 +276,19 @@ def _result(
         lock=lock.file,
         ending=ending,
         report=report,
-        problem=_not_proven(build, ending),
+        problem=_not_proven(build, ending, blameless=report is not None and _is_blameless(report)),
         warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
     )
 
 
-def _not_proven(build: Build, ending: Ending) -> ChecksFailedError | None:
+def _not_proven(build: Build, ending: Ending, *, blameless: bool) -> ChecksFailedError | None:
     from builder.install.create import Result
+
+    if blameless and ending in (Result.UNPROVEN, Result.FAILING):
+        return ChecksFailedError(
+            f"{build.prefix} is sound; what failed lies in your own settings around it, and breaks its use",
+            hint="each failed check above names its remedy",
+        )
 
     match ending:
         case Result.PRESENT | Result.PROVEN | Result.BUILT:

@@ -154,13 +154,12 @@ def lock_rendered(
     """
     from builder.lock.audit import audit, describe
     from builder.lock.make import make_lock
-    from builder.uv import Uv
 
     made = asyncio.run(
         make_lock(
             rendered,
             solver=solver,
-            uv=Uv(environ=workspace.environ, project=workspace.project.root),
+            uv=workspace.uv,
             notes=notes,
             progress=workspace.progress,
             previous=previous,

@@ -12,7 +12,6 @@ from builder.plan.make import candidates, parity_names
 from builder.plan.model import Plan, Source
 from builder.recipe.model import check_channel
 from builder.recipe.specs import specifier_set
-from builder.uv import Uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,8 +162,7 @@ def _preparations_pypi(
         raise UsageError("--source pypi uses the host channel; leave --channel out")
     given = None if options.python is None else workspace.path(options.python)
     interpreter = find(specifier_set(recipe.python), environ=workspace.environ, home=workspace.home, given=given)
-    uv = Uv(environ=workspace.environ, project=workspace.project.root)
-    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=uv)
+    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=workspace.uv)
     local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
     folder = workspace.project.local_environment(recipe.name, source=Source.PYPI)
     for chosen in candidates(local, source=Source.PYPI, facts=workspace.facts, python=interpreter.minor):

@@ -1,0 +1,1 @@
+"""The doctor: who runs what, and why it does not work."""
