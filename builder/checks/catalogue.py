@@ -13,6 +13,7 @@ from builder.checks import (
     architecture,
     blas,
     imports,
+    installation,
     linking,
     numerics,
     openmp,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 AREAS: Final[tuple[Area, ...]] = get_args(Area)
 _OWN: Final = (
+    *installation.CHECKS,
     *architecture.CHECKS,
     *linking.CHECKS,
     *system_symbols.CHECKS,

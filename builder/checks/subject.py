@@ -55,7 +55,8 @@ class Subject:
 
     `host` is the platform of this machine (None: unknown), `host_macos` its version of macOS, `macos` the version to
     judge for, if that is neither this nor the recipe's. Without `user`, or where the environment cannot run here,
-    only its files are looked at. `limit` replaces the seconds that each probe may take.
+    only its files are looked at. `limit` replaces the seconds that each probe may take. `building`: it is verified by
+    what is building it, and so need not be finished.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Subject:
         host: Subdir | None = None,
         user: User | None = None,
         limit: float | None = None,
+        building: bool = False,
         macos: MacOS | None = None,
         host_macos: MacOS | None = None,
     ) -> None:
@@ -74,6 +76,7 @@ class Subject:
         self.host = host
         self.user = user
         self.limit = limit
+        self.building = building
         self._macos = macos
         self._host_macos = host_macos
 
@@ -161,8 +164,10 @@ class Subject:
             request=Request(
                 level=self.level,
                 modules=self.modules,
+                main=registry.known_framework(self.expectations.framework).imports or ("numpy",),
                 snippets=self.expectations.snippets,
                 has=self.has,
+                folders=tuple(map(str, self.environment.site_folders)),
                 limit=self.limit,
             ),
         )

@@ -33,6 +33,7 @@ def verified(
     level: Level = Level.DEFAULT,
     needs: frozenset[Needs] = EVERYTHING,
     limit: float | None = None,
+    building: bool = False,
     macos: MacOS | None = None,
     host_macos: MacOS | None = None,
     progress: Progress = lambda _phrase: None,
@@ -41,10 +42,20 @@ def verified(
 
     Probes run only where the environment can run on `host`; elsewhere one finding says that nothing was run. `limit`
     replaces the seconds each probe may take; `macos` is the release to judge for (default: the recipe's oldest, or
-    `host_macos`, this Mac's); `progress` is told what is being done, from several threads.
+    `host_macos`, this Mac's); `building`: it is not finished, as it is verified before that. `progress` is told what is
+    being done, from several threads.
     """
     begun = time.monotonic()
-    subject = Subject(environment, level=level, host=host, user=user, limit=limit, macos=macos, host_macos=host_macos)
+    subject = Subject(
+        environment,
+        level=level,
+        host=host,
+        user=user,
+        limit=limit,
+        building=building,
+        macos=macos,
+        host_macos=host_macos,
+    )
     findings = examine(subject, checks=catalogue(), needs=needs, progress=progress)
     return Report(
         identity=identity_of(environment, host=host if needs - STATIC else None),

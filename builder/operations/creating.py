@@ -202,7 +202,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     reports: list[Report] = []
 
     def proof(prefix: Path) -> Proof:
-        reports.append(verify_prefix(workspace, prefix))
+        reports.append(verify_prefix(workspace, prefix, building=True))
         report = reports[-1]
         return Proof(level=Level.DEFAULT, passed=report.ok, blameless=_is_blameless(report))
 
