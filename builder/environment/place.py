@@ -74,6 +74,21 @@ class Place:
         return sorted(self.prefix.parent.glob(f".{glob.escape(self.prefix.name)}.envbuild-trash-*"))
 
 
+def is_locked(place: Place) -> bool:
+    """Whether another process is at work here. Where there is no lock file, nobody ever was."""
+    try:
+        held = os.open(place.lock_file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(held)
+    return False
+
+
 def hold(prefix: Path, *, waiting: Callable[[], None] | None = None) -> int:
     """Take the lock of a prefix; gives the descriptor that holds it, which children may inherit.
 
