@@ -42,7 +42,7 @@ class RecordedPrefix:
 def is_same_place(one: Path | str, other: Path | str) -> bool:
     """Whether two paths lead to the same folder, by whatever links and, on a Mac, in whatever case they are written."""
     try:
-        return os.path.samefile(one, other)
+        return Path(one).samefile(other)
     except (OSError, ValueError):
         return os.path.realpath(one) == os.path.realpath(other)
 
