@@ -15,6 +15,7 @@ from builder.checks import (
     blas,
     elf_symbols,
     imports,
+    installation,
     linking,
     numerics,
     openmp,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 AREAS: Final[tuple[Area, ...]] = get_args(Area)
 _OWN: Final = (
+    *installation.CHECKS,
     *architecture.CHECKS,
     *linking.CHECKS,
     *system_symbols.CHECKS,

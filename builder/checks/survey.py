@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from builder.binaries.system_imports import SystemImports
 from builder.binaries.system_symbols import SystemSymbols
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
+from builder.environment.model import Kind
 from builder.frameworks import registry
 from builder.platforms import Subdir
 
@@ -61,6 +62,18 @@ class MissingLibrary:
     process: Process
 
 
+def _of_python(taken: Inventory, environment: Environment) -> Inventory:
+    """What is Python's where it shares its prefix with the rest of a system: `/usr` holds much for other machines."""
+    folders = [os.path.relpath(folder, environment.path) + "/" for folder in environment.site_folders]
+    own = re.compile("|".join([r"bin/python[\d.]*t?$", r"lib\w*/(python3|libpython3)", *map(re.escape, folders)]))
+    return replace(
+        taken,
+        binaries=tuple(binary for binary in taken.binaries if own.match(binary.rel)),
+        elf=tuple(rel for rel in taken.elf if own.match(rel)),
+        unreadable=tuple(entry for entry in taken.unreadable if own.match(entry.rel)),
+    )
+
+
 class Survey:
     """The binaries of a prefix. Nothing in it is run; every attribute is computed once, on demand.
 
@@ -73,7 +86,8 @@ class Survey:
 
     @cached_property
     def inventory(self) -> Inventory:
-        return take_inventory(self.environment.path, subdir=self.environment.subdir)
+        taken = take_inventory(self.environment.path, subdir=self.environment.subdir)
+        return taken if self.environment.kind is not Kind.SYSTEM else _of_python(taken, self.environment)
 
     @cached_property
     def repair(self) -> Repair:
@@ -94,10 +108,10 @@ class Survey:
 
     @property
     def is_mac(self) -> bool:
-        """Whether the prefix is one for macOS: by the platform it is for, or else by the binaries in it."""
+        """Whether it is one for macOS: by the platform it is for, or else by what most of its binaries are."""
         if self.environment.subdir is not None and self.environment.subdir is not Subdir.NOARCH:
             return self.environment.subdir.is_osx
-        return bool(self.inventory.binaries) or not self.inventory.elf
+        return len(self.inventory.binaries) >= len(self.inventory.elf)
 
     @cached_property
     def elf_machine(self) -> str:

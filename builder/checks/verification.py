@@ -33,6 +33,7 @@ def verified(
     level: Level = Level.DEFAULT,
     needs: frozenset[Needs] = EVERYTHING,
     limit: float | None = None,
+    building: bool = False,
     macos: MacOS | None = None,
     host_macos: MacOS | None = None,
     glibc: tuple[int, ...] | None = None,
@@ -42,8 +43,8 @@ def verified(
 
     Probes run only where the environment can run on `host`; elsewhere one finding says that nothing was run. `limit`
     replaces the seconds each probe may take; `macos` is the release to judge for (default: the recipe's oldest, or
-    `host_macos`, this Mac's), `glibc` the oldest that a Linux environment must run on; `progress` is told what is being
-    done, from several threads.
+    `host_macos`, this Mac's), `glibc` the oldest that a Linux environment must run on; `building`: it is not finished,
+    as it is verified before that. `progress` is told what is being done, from several threads.
     """
     begun = time.monotonic()
     subject = Subject(
@@ -52,6 +53,7 @@ def verified(
         host=host,
         user=user,
         limit=limit,
+        building=building,
         macos=macos,
         host_macos=host_macos,
         glibc=glibc,
