@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,10 @@ _MACHINERY: Final = re.compile(r'  File "(?:<frozen |[^"]*/builder/probes/script
 
 #: Folders of packages; what lies elsewhere in the environment is Python's own.
 _PACKAGES: Final = frozenset(("site-packages", "dist-packages"))
+
+#: A remedy of the table that is one command, and words that make a sentence of what follows one.
+_ONE_COMMAND: Final = re.compile(r"\{(un)?install\}( (--[a-z-]+|'[^']+'|\{\w+\}|[A-Za-z0-9][\w.\[\]-]*))+")
+_ENGLISH: Final = frozenset(("NAME", "and", "brings", "from", "in", "may", "or", "then", "which", "with"))
 
 _TRACEBACK_FILE: Final = re.compile(r'^  File "(?P<file>[^"]+)", line \d+', re.MULTILINE)
 _NAMED_LIBRARY: Final = re.compile(r"(?P<file>/[^\s:'\"()]+\.(?:so|dylib)(?:\.[\w.]+)?)")
@@ -217,6 +222,10 @@ def remedy_of(match: Match, subject: Subject, culprit: Owner | None) -> Remedy:
         remedy = repair.restore([culprit])
     elif "{rebuild}" in told:
         remedy = repair.rebuild()
+    elif _ONE_COMMAND.fullmatch(told) and not _ENGLISH & set(told.split()):
+        verb, *arguments = shlex.split(match.remedy)
+        removes = verb == "uninstall"
+        remedy = repair.uninstall(*arguments) if removes else repair.install(*arguments)
     else:
         return Remedy(capital(match.remedy))
     return Remedy(capital(match.remedy), remedy.commands)
@@ -227,8 +236,8 @@ def _values(subject: Subject, culprit: Owner | None) -> dict[str, str]:
     return {
         "prefix": str(subject.environment.path),
         "python": str(subject.environment.python),
-        "install": f"{subject.environment.python} -m pip install",
-        "uninstall": f"{subject.environment.python} -m pip uninstall",
+        "install": "install",
+        "uninstall": "uninstall",
         "rebuild": "build the environment again",
         "reinstall": f"reinstall {culprit.name}" if culprit else "build the environment again",
         "culprit": f"{culprit.name} {culprit.version}" if culprit else "a package",

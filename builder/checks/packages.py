@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from builder.environment.environment import Environment
     from builder.environment.ownership import Claim
 
+#: Where Debian's own packages lie, whose files dpkg knows (`debsums`) and RECORD does not (Debian Python Policy).
+_SYSTEMS: Final = "lib/python3/dist-packages/"
 _NO_RECORDS: Final = "No package recorded its files here"
 
 
@@ -45,7 +47,7 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             remedy=subject.repair.rebuild(why="conda can no longer manage this environment: build it again."),
             about=frozenset(names),
         )
-    files = environment.owners.files
+    files = {rel: claims for rel, claims in environment.owners.files.items() if not rel.startswith(_SYSTEMS)}
     if not files:
         yield Finding(check="pkg.integrity", status=Status.SKIP, title=_NO_RECORDS)
         return
@@ -86,6 +88,11 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
                 f"{plural(len(environment.distributions), 'Python distribution')}",
             ),
         )
+
+
+def installed(environment: Environment) -> list[Distribution]:
+    """The distributions, except those of Debian's package manager, which patches and splits what it packages."""
+    return [dist for dist in environment.distributions if not f"{dist.site}/".endswith(f"/{_SYSTEMS}")]
 
 
 def _wrong(rel: str, answer: Answer, claims: tuple[Claim, ...]) -> str | None:
@@ -130,7 +137,7 @@ def _added(subject: Subject) -> list[str]:
         return []
     owned = environment.owners.files
     root = f"{environment.path}/"
-    tops = {dist.site / top for dist in environment.distributions for top in _folders(dist)}
+    tops = {dist.site / top for dist in installed(environment) for top in _folders(dist)}
     names = {top.name for top in tops}
     found = [
         binary.rel
@@ -156,6 +163,7 @@ def _nobodys(environment: Environment, owned: set[str]) -> list[str]:
     return [
         entry.relative_to(environment.path).as_posix()
         for folder in environment.site_folders
+        if not f"{folder}/".endswith(f"/{_SYSTEMS}")
         for entry in sorted(folder.iterdir())
         if entry.name not in known and entry.name.isidentifier() and (entry / "__init__.py").is_file()
     ]
@@ -165,7 +173,7 @@ def _without_record(environment: Environment) -> list[Distribution]:
     """Distributions of pip and uv without a list of their files (PEP 376 asks for one)."""
     return [
         dist
-        for dist in environment.distributions
+        for dist in installed(environment)
         if dist.installer in ("pip", "uv") and dist.path.suffix == ".dist-info" and not (dist.path / "RECORD").is_file()
     ]
 
@@ -188,7 +196,7 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
     environment = subject.environment
     pairs: dict[tuple[Owner, ...], list[str]] = defaultdict(list)
     for rel, claims in environment.owners.files.items():
-        if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")):
+        if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")) and not rel.startswith(_SYSTEMS):
             owners = tuple(dict.fromkeys(claim.owner for claim in claims))
             digests = {claim.sha256 for claim in claims if claim.sha256 is not None}
             if len(owners) > 1 and len(digests) > 1 and not _same_package(owners):
@@ -199,7 +207,7 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
     ]
     concerned = [owner for owners in pairs for owner in owners]
     versions: dict[str, list[Distribution]] = defaultdict(list)
-    for dist in environment.distributions:
+    for dist in installed(environment):
         versions[dist.name].append(dist)
     for name, found in versions.items():
         if len(found) > 1:
@@ -245,7 +253,7 @@ def _metadata(subject: Subject) -> Iterator[Finding]:
     if not environment.distributions:
         yield Finding(check="pkg.metadata", status=Status.SKIP, title="There are no Python distributions here")
         return
-    found = unmet(environment, survey=subject.survey)
+    found = unmet(installed(environment), environment, survey=subject.survey)
     whole = environment.python is not None
     if found.wrong or (found.absent and whole):
         lines = [*found.wrong, *(found.absent if whole else ())]

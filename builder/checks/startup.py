@@ -22,6 +22,8 @@ _OF_VIRTUAL_ENVIRONMENTS: Final = {"_virtualenv.pth": "import _virtualenv"}
 _CUSTOMIZE: Final = ("sitecustomize", "usercustomize")
 _MOST_BYTES: Final = 1 << 20
 _MOST_FILES: Final = 2000
+#: Characters of a line that are shown: some such files are one program on one line.
+_SHOWN: Final = 160
 _CODE: Final = re.compile(r"import[ \t].*")
 
 
@@ -34,7 +36,7 @@ class Startup:
 
     @property
     def line(self) -> str:
-        return f"{self.path}: {self.code[0] if self.code else 'cannot be read'}"
+        return f"{self.path}: {self.code[0][:_SHOWN] if self.code else 'cannot be read'}"
 
 
 def strays(environment: Environment) -> list[Startup]:

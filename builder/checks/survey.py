@@ -107,10 +107,10 @@ class Survey:
 
     @property
     def is_mac(self) -> bool:
-        """Whether the prefix is one for macOS: by the platform it is for, or else by the binaries in it."""
+        """Whether it is one for macOS: by the platform it is for, or else by what most of its binaries are."""
         if self.environment.subdir is not None and self.environment.subdir is not Subdir.NOARCH:
             return self.environment.subdir.is_osx
-        return bool(self.inventory.binaries) or not self.inventory.elf
+        return len(self.inventory.binaries) >= len(self.inventory.elf)
 
     @cached_property
     def elf_machine(self) -> str:

@@ -37,6 +37,28 @@ class Case:
     beside: tuple[str, ...] = ()
     """Other checks that may rightly have something to say."""
 
+    def proven(self, patient: Patient) -> None:
+        """Do the damage; it is found, named as one thing, and healed by doing literally what is said."""
+        self.damage(patient)
+        report = patient.verify(options=self.options)
+        found = [finding for finding in report.bad if finding["check"] == self.check]
+        assert found, str(report)
+        finding = found[0]
+        for word in self.words:
+            assert word in finding["title"], str(report)
+        evidence = "\n".join(finding["evidence"])
+        for word in self.evidence:
+            assert word in evidence, str(report)
+        others = [one for one in report.bad if one is not finding and one["check"] not in self.beside]
+        assert not others, f"one cause, one finding:\n{report}"
+        commands = finding["remedy"]["commands"]
+        if not self.heals:
+            assert not commands
+            return
+        assert commands, finding["remedy"]
+        after = patient.verify(*commands, options=self.options)
+        assert not after.bad, f"did as told:\n{commands}\n{after}"
+
 
 def _append(rel: str, text: str) -> Callable[[Patient], object]:
     def damage(patient: Patient) -> None:
@@ -46,7 +68,7 @@ def _append(rel: str, text: str) -> Callable[[Patient], object]:
     return damage
 
 
-def _write(rel: str, text: str) -> Callable[[Patient], object]:
+def write(rel: str, text: str) -> Callable[[Patient], object]:
     def damage(patient: Patient) -> None:
         (patient.site / rel).write_text(text)
 
@@ -57,6 +79,18 @@ def _delete(rel: str) -> Callable[[Patient], object]:
     def damage(patient: Patient) -> None:
         (place,) = patient.site.glob(rel)
         shutil.rmtree(place) if place.is_dir() else place.unlink()
+
+    return damage
+
+
+def deleted_and_written(pattern: str, change: Callable[[bytes], bytes]) -> Callable[[Patient], object]:
+    """Another file in the place of one: what is linked to the old one elsewhere stays as it is."""
+
+    def damage(patient: Patient) -> None:
+        file = next(patient.site.glob(pattern))
+        content = file.read_bytes()
+        file.unlink()
+        file.write_bytes(change(content))
 
     return damage
 
@@ -87,7 +121,7 @@ def _edit_bytecode(patient: Patient) -> None:
     compiled.write_bytes(compiled.read_bytes()[:16] + marshal.dumps(code))
 
 
-def _pip(*arguments: str) -> Callable[[Patient], object]:
+def pip(*arguments: str) -> Callable[[Patient], object]:
     def damage(patient: Patient) -> None:
         command = [uv.find_uv_bin(), "pip", arguments[0], "--python", str(patient.python), *arguments[1:]]
         subprocess.run(command, check=True, capture_output=True)
@@ -175,7 +209,7 @@ def _hides_in_working_directory(patient: Patient) -> None:
     (patient.work / "numpy.py").write_text("nothing = None\n")
 
 
-def _set(**variables: str) -> Callable[[Patient], object]:
+def set_variables(**variables: str) -> Callable[[Patient], object]:
     return lambda patient: patient.environ.update(variables)
 
 
@@ -243,19 +277,19 @@ CASES: Final = (
     ),
     Case(
         name="package-downgraded",
-        damage=_pip("install", "six==1.15.0"),
+        damage=pip("install", "six==1.15.0"),
         check="pkg.locked",
         words=("six is 1.15.0, locked 1.",),
     ),
     Case(
         name="package-removed",
-        damage=_pip("uninstall", "six"),
+        damage=pip("uninstall", "six"),
         check="pkg.locked",
         words=("six is not installed, locked 1.",),
     ),
     Case(
         name="package-added",
-        damage=_pip("install", "idna"),
+        damage=pip("install", "idna"),
         check="pkg.locked",
         words=("1 package is installed beside those of the lock", "idna"),
     ),
@@ -268,7 +302,7 @@ CASES: Final = (
     ),
     Case(
         name="leftover-file",
-        damage=_write("numpy/leftover.py", "x = 1\n"),
+        damage=write("numpy/leftover.py", "x = 1\n"),
         check="pkg.integrity",
         words=("belongs to no package", "numpy/leftover.py"),
     ),
@@ -345,28 +379,28 @@ CASES: Final = (
     ),
     Case(
         name="pth-prints",
-        damage=_write("zz-hello.pth", "import sys; print('hello')\n"),
+        damage=write("zz-hello.pth", "import sys; print('hello')\n"),
         check="env.startup",
         words=("zz-hello.pth", "whenever Python starts"),
         evidence=("prints text",),
     ),
     Case(
         name="pth-exits",
-        damage=_write("zz-quit.pth", "import os; os._exit(0)\n"),
+        damage=write("zz-quit.pth", "import os; os._exit(0)\n"),
         check="env.startup",
         words=("zz-quit.pth",),
         evidence=("so process.interpreter failed",),
     ),
     Case(
         name="pth-sets-a-variable",
-        damage=_write("zz-set.pth", "import os; os.environ['KERAS_BACKEND'] = 'jax'\n"),
+        damage=write("zz-set.pth", "import os; os.environ['KERAS_BACKEND'] = 'jax'\n"),
         check="env.startup",
         words=("zz-set.pth",),
         evidence=("sets KERAS_BACKEND",),
     ),
     Case(
         name="sitecustomize-exits",
-        damage=_write("sitecustomize.py", "raise SystemExit(3)\n"),
+        damage=write("sitecustomize.py", "raise SystemExit(3)\n"),
         check="env.startup",
         words=("sitecustomize.py",),
         evidence=("so process.interpreter failed",),
@@ -408,13 +442,13 @@ CASES: Final = (
     ),
     Case(
         name="variable-that-breaks-the-import",
-        damage=_set(EDITOR="vi", NPY_DISABLE_CPU_FEATURES="SSE SSE2 X86_V2 NEON", PAGER="less"),
+        damage=set_variables(EDITOR="vi", NPY_DISABLE_CPU_FEATURES="SSE SSE2 X86_V2 NEON", PAGER="less"),
         check="user.imports",
         words=("With your own settings, importing numpy fails", "NPY_DISABLE_CPU_FEATURES"),
     ),
     Case(
         name="preloaded-library",
-        damage=_set(LD_PRELOAD="/nowhere/libnothing.so"),
+        damage=set_variables(LD_PRELOAD="/nowhere/libnothing.so"),
         check="process.variables",
         words=("LD_PRELOAD",),
     ),

@@ -18,7 +18,6 @@ platforms: [{platform}]
 python: "{minor}"
 pypi: [numpy, six]
 """
-MINOR: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @dataclass(kw_only=True)
@@ -28,10 +27,13 @@ class Patient:
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
     """What a case adds to the user's shell."""
+    name: str = "small"
+    minor: str = f"{sys.version_info.major}.{sys.version_info.minor}"
+    """Of the environment's Python."""
     prefix: Path = Path()
 
     def __post_init__(self) -> None:
-        self.prefix = self.folder / "envs" / "small"
+        self.prefix = self.folder / "envs" / self.name
         self.home.mkdir(parents=True, exist_ok=True)
         self.work.mkdir(parents=True, exist_ok=True)
 
@@ -50,11 +52,11 @@ class Patient:
 
     @property
     def site(self) -> Path:
-        return self.prefix / "lib" / f"python{MINOR}" / "site-packages"
+        return self.prefix / "lib" / f"python{self.minor}" / "site-packages"
 
     @property
     def user_site(self) -> Path:
-        return self.home / ".local" / "lib" / f"python{MINOR}" / "site-packages"
+        return self.home / ".local" / "lib" / f"python{self.minor}" / "site-packages"
 
     @property
     def python(self) -> Path:
@@ -63,7 +65,7 @@ class Patient:
     def build(self, platform: str) -> None:
         """Make the project and the environment."""
         (self.project / "recipes").mkdir(parents=True, exist_ok=True)
-        (self.project / "recipes" / "small.yaml").write_text(_RECIPE.format(platform=platform, minor=MINOR))
+        (self.project / "recipes" / "small.yaml").write_text(_RECIPE.format(platform=platform, minor=self.minor))
         self.shell(f"envbuild create small --source pypi -p {self.prefix}").check_returncode()
 
     def restored(self, pristine: Path) -> Patient:
@@ -80,7 +82,8 @@ class Patient:
         bin_folder = self.folder / "bin"
         bin_folder.mkdir(exist_ok=True)
         command = bin_folder / "envbuild"
-        command.write_text(f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -m builder "$@"\n')
+        start = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from builder.cli import main; main()"
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -c "{start}" "$@"\n')
         command.chmod(0o755)
         environ = {
             "HOME": str(self.home),
@@ -97,7 +100,7 @@ class Patient:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
 
     def verify(self, *commands: str, options: str = "") -> Report:

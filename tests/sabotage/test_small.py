@@ -25,23 +25,4 @@ def test_the_undamaged_environment_raises_no_alarm(patient: Patient) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_it_is_found_named_and_healed(case: Case, patient: Patient) -> None:
-    case.damage(patient)
-    report = patient.verify(options=case.options)
-    found = [finding for finding in report.bad if finding["check"] == case.check]
-    assert found, str(report)
-    finding = found[0]
-    for word in case.words:
-        assert word in finding["title"], str(report)
-    evidence = "\n".join(finding["evidence"])
-    for word in case.evidence:
-        assert word in evidence, str(report)
-    others = [one for one in report.bad if one is not finding and one["check"] not in case.beside]
-    assert not others, f"one cause, one finding:\n{report}"
-    assert report.seconds < 60
-    commands = finding["remedy"]["commands"]
-    if not case.heals:
-        assert not commands
-        return
-    assert commands, finding["remedy"]
-    after = patient.verify(*commands)
-    assert not after.bad, f"did as told:\n{commands}\n{after}"
+    case.proven(patient)
