@@ -35,8 +35,11 @@ def install_pypi(
     uv: Uv,
     draw: bool,
     held: int,
+    into: Path | None = None,
 ) -> None:
     """Install wheels into `prefix`, each checked by its locked SHA-256; nothing is resolved or built.
+
+    With `into` they are laid out in that empty folder instead, ready to be moved into the prefix.
 
     `python` is the version in the prefix. Where it cannot be run on this machine (`runnable` false) uv lays the wheels
     out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr. `held` is the
@@ -46,11 +49,14 @@ def install_pypi(
     if not packages:
         return
     own = [sys.version_info.major, sys.version_info.minor] if not runnable else python.split(".")[:2]
-    site = prefix / "lib" / f"python{own[0]}.{own[1]}" / "site-packages"
+    target = into or prefix
+    site = target / "lib" / f"python{own[0]}.{own[1]}" / "site-packages"
     options = ["--python", str(prefix / "bin" / "python")]
+    if into is not None:
+        options += ["--prefix", str(into)]
     if not runnable:
         # The newest manylinux level: which wheel is taken is decided by the locked hash.
-        options = ["--prefix", str(prefix), "--python", sys.executable]
+        options = ["--prefix", str(target), "--python", sys.executable]
         options += ["--python-version", python, "--python-platform", platform_name(subdir, glibc_minor=99)]
     if not draw:
         options += ["--no-progress", "--color=never"]
@@ -75,7 +81,8 @@ def install_pypi(
         again = [names[name] for name in edited]
         install(again, "--no-cache", *(f"--reinstall-package={package.name}" for package in again))
     if not runnable:
-        settle_wheels(prefix, minor=".".join(python.split(".")[:2]))
+        minor = ".".join(python.split(".")[:2])
+        settle_wheels(target, minor=minor, interpreter=prefix / "bin" / f"python{minor}")
 
 
 def _requirement(package: LockedPackage) -> str:
