@@ -71,12 +71,12 @@ def read_ordinary(path: Path, *, limit: int, error: type[EnvbuildError]) -> byte
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as stream:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise error(f"not an ordinary file but {_kind(os.fstat(handle).st_mode)}", file=path)
+                raise error(f"{_kind(os.fstat(handle).st_mode)}, not a regular file", file=path)
             content = stream.read(limit + 1)
     except OSError as problem:
         raise error(f"cannot be read: {problem.strerror}", file=path) from None
     if len(content) > limit:
-        raise error(f"larger than {limit:,} bytes; that is no file of ours", file=path)
+        raise error(f"larger than {limit:,} bytes, which is too large for such a file", file=path)
     return content
 
 
@@ -91,7 +91,7 @@ def _refuse_strange(path: Path) -> None:
             f"cannot write {path}: it is {_kind(mode)}",
             hint=f"name another file, or remove this one first: rm {path}"
             if stat.S_ISLNK(mode)
-            else "name an ordinary file",
+            else "name a regular file",
         )
 
 

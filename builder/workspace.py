@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.config import Config, load_config
-from builder.credentials import redact
 from builder.environment.store import EnvironmentStore, store
 from builder.errors import UsageError
 from builder.platforms import Subdir, host_subdir
@@ -26,7 +25,9 @@ from builder.project import Project
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from builder.compat.facts import Facts
     from builder.lock.channels import Mirrors
+    from builder.uv import Uv
 
 
 def _now() -> datetime:
@@ -96,6 +97,16 @@ class Workspace:
         }
         return Mirrors.parse(places, unpack_dir=self.project.state / "mirrors")
 
+    @property
+    def uv(self) -> Uv:
+        """How uv is run: with the user's own configuration, and with the project's where there is a project.
+
+        A working directory that is none may be anybody's (`/tmp`), and so may the `uv.toml` in it.
+        """
+        from builder.uv import Uv
+
+        return Uv(environ=self.environ, project=self.project.root if self.project.found else None)
+
     def path(self, written: str | Path) -> Path:
         """The absolute path that the user means: `~` is their home, and what is relative begins where they are.
 
@@ -104,6 +115,19 @@ class Workspace:
         parts = Path(written).parts
         start = self.home.joinpath(*parts[1:]) if parts[:1] == ("~",) else self.cwd / written
         return Path(os.path.normpath(start))
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What is known to fit: envbuild's own facts, those of frameworks from outside, and what was measured here."""
+        from builder.compat.load import load_facts
+        from builder.frameworks.registry import fact_folders
+
+        return load_facts(also=(*fact_folders(), self.facts_folder))
+
+    @property
+    def facts_folder(self) -> Path:
+        """Where the user's own facts are kept (`envbuild compat measure`)."""
+        return self.project.state / "facts"
 
     @cached_property
     def store(self) -> EnvironmentStore:
@@ -131,8 +155,7 @@ def _parsed(mirrors: Sequence[str]) -> dict[str, str]:
     for pair in mirrors:
         channel, equals, place = pair.partition("=")
         if not (channel and equals and place):
-            raise UsageError(
-                f"--mirror {redact(pair)}: write CHANNEL=URL, for instance conda-forge=https://mirror.example/forge"
-            )
+            # Not repeated: it may hold a password, and nobody can tell where.
+            raise UsageError("--mirror takes CHANNEL=URL, for instance conda-forge=https://mirror.example/forge")
         given[channel] = place
     return given

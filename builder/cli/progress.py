@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from builder.cli.terminal import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -87,6 +89,7 @@ class SessionProgress:
                 self._rows.clear()
 
     def _draw(self, task: str, description: str, *, completed: float | None, total: float | None) -> None:
+        description = harmless(description)
         if self._bars is None:
             self._bars = self._new_bars()
             if not self._lent:

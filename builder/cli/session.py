@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from builder.cli.terminal import Harmless, harmless
 from builder.errors import BuildError, EnvbuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +78,15 @@ class Session:
         plain = self.color is False
         # Off a terminal nothing is wrapped: a pipe has no width, and `grep` wants whole lines.
         width = None if stream.isatty() else 10_000
-        return Console(stderr=stderr, no_color=True if plain else None, highlight=False, width=width, emoji=False)
+        # Texts come from recipes, locks and reports as well: what looks like markup in them is none.
+        return Console(
+            stderr=stderr,
+            no_color=True if plain else None,
+            highlight=False,
+            width=width,
+            emoji=False,
+            markup=False,
+        )
 
     @property
     def live(self) -> bool:
@@ -87,16 +96,16 @@ class Session:
     def note(self, message: str) -> None:
         """A line for the user on stderr, unless `--quiet`."""
         if not self.quiet:
-            click.echo(message, err=True)
+            click.echo(harmless(message), err=True)
 
     def warn(self, message: str) -> None:
         """A line on stderr that `--quiet` does not hide."""
-        click.echo(click.style("warning: ", fg="yellow") + message, err=True, color=self.color)
+        click.echo(click.style("warning: ", fg="yellow") + harmless(message), err=True, color=self.color)
 
     def detail(self, message: str) -> None:
         """A line on stderr with `--verbose` only."""
         if self.verbose:
-            click.echo(message, err=True)
+            click.echo(harmless(message), err=True)
 
     @cached_property
     def progress(self) -> SessionProgress:
@@ -165,13 +174,13 @@ def _show(session: Session, output: Output) -> None:
         click.echo(_envelope(session.verb, output.exit_code, output.result, output.errors))
         return
     if isinstance(output.text, str):
-        click.echo(output.text)
+        click.echo(harmless(output.text))
     elif output.text is not None and sys.stdout.isatty():
-        session.out.print(output.text)
+        session.out.print(Harmless(output.text))
     elif output.text is not None:
         # rich fills the cells of a table up with spaces, which a pipe has no use for.
         with session.out.capture() as drawn:
-            session.out.print(output.text)
+            session.out.print(Harmless(output.text))
         click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
     for error in output.errors:
         _print_error(error.message, error.hint, color=session.color)
@@ -191,9 +200,9 @@ def _envelope(verb_name: str, exit_code: int, result: dict[str, Any], errors: Se
 
 
 def _print_error(message: str, hint: str | None, *, color: bool | None) -> None:
-    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True, color=color)
+    click.echo(click.style("error: ", fg="red", bold=True) + harmless(message), err=True, color=color)
     if hint:
-        click.echo(click.style("  fix: ", fg="green") + hint, err=True, color=color)
+        click.echo(click.style("  fix: ", fg="green") + harmless(hint), err=True, color=color)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -221,7 +230,7 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         hint = f"see `{context.command_path} --help`" if context else None
         return _fail(name, arguments, UsageError(error.format_message(), hint=hint))
     except (KeyboardInterrupt, click.Abort):
-        return _fail(name, arguments, InterruptedByUserError("interrupted; nothing was left half done"))
+        return _fail(name, arguments, InterruptedByUserError("interrupted"))
     except BrokenPipeError:
         # The reader of a pipe has gone (`| head`); nobody is left to tell. Keep the exit from raising again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -98,7 +98,8 @@ def resolve(versions: Mapping[str, str], facts: Facts, *, setting: Setting) -> d
 def explain_by_origin(versions: Mapping[str, str], *, subdir: Subdir | None, facts: Facts) -> tuple[Explanation, ...]:
     """An answer for each origin that facts know the packages from, PyPI first."""
     origins: list[Origin] = ["pypi"]
-    if any(facts.releases_of(package, "conda-forge") for package in versions):
+    on_channel = any(facts.releases_of(package, "conda-forge") for package in versions)
+    if on_channel and not any(map(facts.pypi_only, versions)):
         origins.append("conda-forge")
     return tuple(explain(versions, subdir=subdir, facts=facts, origin=origin) for origin in origins)
 

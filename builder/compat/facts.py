@@ -135,9 +135,17 @@ class Facts:
         return self._by_version.get((package, origin, version))
 
     def related(
-        self, left: tuple[str, Version], right: tuple[str, Version], *, python: str | None = None
+        self,
+        left: tuple[str, Version],
+        right: tuple[str, Version],
+        *,
+        python: str | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> tuple[Relation, ...]:
-        """Relations about these two exact versions, best evidence first; overruled ones are left out."""
+        """Relations about these two exact versions, best evidence first; overruled ones are left out.
+
+        One that is about packages of another origin than `origins` says is left out as well.
+        """
         found = []
         for relation in self._by_pair.get(frozenset((left[0], right[0])), ()):
             sides = (relation.left, relation.right)
@@ -145,7 +153,11 @@ class Facts:
                 sides = (relation.right, relation.left)
             if relation.pythons and python is not None and python not in relation.pythons:
                 continue
-            if sides[0].holds(left[1]) and sides[1].holds(right[1]):
+            elsewhere = any(
+                side.origin is not None and origins is not None and side.origin != origins.get(side.package, "pypi")
+                for side in sides
+            )
+            if not elsewhere and sides[0].holds(left[1]) and sides[1].holds(right[1]):
                 found.append(relation)
         decisive = [relation for relation in found if relation.verdict in ("works", "fails")]
         best = max((RANK[relation.established] for relation in decisive), default=0)
@@ -207,6 +219,10 @@ class Facts:
         """`tensorflow`, 2.19.1 as people write it: `TensorFlow 2.19.1`."""
         name = self._titles.get(package, package)
         return name if version is None else f"{name} {version}"
+
+    def pypi_only(self, package: str) -> bool:
+        """Whether no channel has the package."""
+        return any(entry.package == package and entry.pypi_only for entry in self.traits)
 
     def knows_every_patch(self, package: str) -> bool:
         """Whether facts know every release. Of others they know the newest patch of each minor, which stands for its

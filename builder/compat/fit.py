@@ -135,7 +135,7 @@ def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting
         release = facts.release(package, version, setting.origin(package))
         if release is not None:
             result += _declared(release, other, other_version, setting=setting, facts=facts)
-    relations = facts.related(left, right, python=setting.python)
+    relations = facts.related(left, right, python=setting.python, origins=setting.origins)
     names = tuple(sorted((left[0], right[0])))
     for relation in relations:
         if relation.verdict == "fails":
@@ -153,7 +153,7 @@ def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting
 
 def connected(left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts) -> bool:
     """Whether a fact is about both, or the metadata of either names the other."""
-    if facts.related(left, right, python=setting.python):
+    if facts.related(left, right, python=setting.python, origins=setting.origins):
         return True
     for (package, version), (other, _) in ((left, right), (right, left)):
         release = facts.release(package, version, setting.origin(package))

@@ -207,6 +207,7 @@ class PackageTraits(FactModel):
     package: PackageName
     title: str | None = Field(default=None, description="How people write it, where that is not its name.")
     aliases: tuple[PackageName, ...] = Field(default=(), strict=False, description="Other names of the same files.")
+    pypi_only: bool = Field(default=False, description="Whether no channel has it, so that it comes from PyPI alone.")
     every_patch: bool = Field(
         default=False,
         description="Whether facts know every release; else the newest patch of a minor stands for the older ones.",
@@ -296,13 +297,15 @@ class SuiteRun(FactModel):
         beside = f"-{suite.partner}-{self.partner}" if name not in (suite.partner, suite.legacy) else ""
         python = "".join(self.python.split(".")[:2])
         forced = "-forced" if self.overrides else ""
+        binary = self.result != "pass" and name not in (suite.partner, suite.legacy)
         return Relation(
             id=f"run-{suite.host}-{self.host}-{name}-{version}{beside}-py{python}{forced}",
             source="envbuild's functional suite, run in a throw-away environment",
             established="measured",
             date=self.date,
             measured_on=f"{measured_on}, Python {self.python}",
-            left=Side(package=suite.host, versions=host),
+            # That a wheel cannot live beside a NumPy says nothing about a channel's build, compiled against another.
+            left=Side(package=suite.host, versions=host, origin="pypi" if binary else None),
             right=Side(package=name, versions=minor),
             verdict="works" if self.result == "pass" else "fails",
             cause=cause,
@@ -351,7 +354,7 @@ class SymbolRun(FactModel):
             date=self.date,
             measured_on=measured_on,
             left=Side(package=linkage.plugin, versions=f"=={self.plugin}"),
-            right=Side(package=linkage.host, versions=minor),
+            right=Side(package=linkage.host, versions=minor, origin="pypi"),
             verdict="fails" if self.missing else "links",
             cause=cause,
             symbol=self.libraries[0] if self.libraries else first,

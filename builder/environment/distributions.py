@@ -10,6 +10,7 @@ import base64
 import binascii
 import csv
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from importlib.metadata import PathDistribution
@@ -98,6 +99,12 @@ class Distribution:
 
         A damaged RECORD counts as far as it can be read.
         """
+        if self.path.suffix == ".egg-info":
+            for line in (self.reader.text(self.path / "installed-files.txt") or "").splitlines()[:MOST_ENTRIES]:
+                if line.strip():
+                    # Relative to the egg-info itself, where RECORD's are to the folder around it.
+                    yield RecordEntry(os.path.normpath(f"{self.path.name}/{line.strip()}"), None, None)
+            return
         path = self.path / "RECORD"
         rows = csv.reader(self.reader.lines(path))
         try:

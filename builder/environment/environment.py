@@ -15,7 +15,7 @@ from builder.environment.layout import find_interpreter, read_pyvenv, root_of, s
 from builder.environment.moved import broken_links, recorded_prefixes
 from builder.environment.place import Place
 from builder.environment.reading import Reader, Unreadable
-from builder.environment.stamp import RELATIVE_PATH, Stamp
+from builder.environment.stamp import RELATIVE_PATH, require_stamp
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from builder.environment.model import CondaRecord, Interpreter, Kind, PyVenv, Recognised, Revision
     from builder.environment.moved import RecordedPrefix
     from builder.environment.ownership import Ownership
+    from builder.environment.stamp import Stamp
 
 
 class Environment:
@@ -41,14 +42,10 @@ class Environment:
     @cached_property
     def stamp(self) -> Stamp | None:
         """What `envbuild create` noted; None where there is none, or one that cannot be understood."""
-        path = self.path / RELATIVE_PATH
-        content = self._reader.text(path)
-        if content is None:
-            return None
         try:
-            return Stamp.loads(content)
+            return require_stamp(self.path)
         except ValueError as error:
-            self._reader.pass_over(path, str(error))
+            self._reader.pass_over(self.path / RELATIVE_PATH, str(error))
             return None
 
     @cached_property

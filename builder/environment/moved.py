@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from builder.environment.model import PyVenv
     from builder.environment.reading import Reader
 
+#: Scripts that ask for the system's Python mean it, wherever they lie.
+_SYSTEM: Final = (Path("/"), Path("/usr"), Path("/usr/local"), Path("/opt/homebrew"))
 #: How many scripts are looked at; they agree with each other or there are only a few.
 _MOST_SCRIPTS: Final = 300
 _HEAD: Final = 512
@@ -49,7 +51,8 @@ def recorded_prefixes(
         if told := _ACTIVATE.search(text):
             found.setdefault(Path(told["path"]), []).append("bin/activate")
     for script in _scripts(prefix, reader):
-        if (named := _interpreter_of(script, reader)) is not None:
+        named = _interpreter_of(script, reader)
+        if named is not None and named.parent.parent not in _SYSTEM:
             found.setdefault(named.parent.parent, []).append(f"bin/{script.name}")
     counted = Counter({path: len(files) for path, files in found.items()})
     return tuple(RecordedPrefix(path=path, files=tuple(found[path])) for path, _ in counted.most_common())

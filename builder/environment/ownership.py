@@ -132,6 +132,8 @@ class Ownership:
 
     def _recorded(self, below: str, path: str) -> str | None:
         """A path of RECORD, which is relative to site-packages or absolute, relative to the prefix instead."""
+        if _is_plain(path):
+            return below + path
         rel = os.path.join(below, path).removeprefix(f"{self._environment.path}/")  # noqa: PTH118 - a string
         inside = _inside(rel)
         return None if inside is None or below.startswith(f"{inside}/") else inside
@@ -258,11 +260,16 @@ def _required_names(dist: Distribution) -> Iterator[str]:
 
 def _module_of(path: str) -> str | None:
     """The top-level module that a path of RECORD is of; None for metadata, scripts and data."""
-    top, _, rest = os.path.normpath(path).partition("/")
+    top, _, rest = (path if _is_plain(path) else os.path.normpath(path)).partition("/")
     if top.startswith("..") or top.endswith(_NO_MODULES) or (not rest and not top.endswith((".py", ".so"))):
         return None
     module = top.partition(".")[0]
     return module if module.isidentifier() and module != "__pycache__" else None
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is relative, inside, and normalised, as nearly all are: `os.path.normpath` takes its time."""
+    return path[0] not in "./" and path[-1] != "/" and "//" not in path and "/." not in path and "\0" not in path
 
 
 def _relative(prefix: Path, path: Path, *, folder: bool = False) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How many files are looked at before a folder is taken for something that people care about.
+_MOST_DEBRIS: Final = 20_000
 #: In a prefix that was begun by us and is not finished.
 BUILDING: Final = Path("conda-meta") / "envbuild.building"
 
@@ -47,8 +53,70 @@ class Place:
             return True
         return not self.prefix.is_symlink() and self.prefix.is_dir() and not any(self.prefix.iterdir())
 
+    @property
+    def is_debris(self) -> bool:
+        """Whether nothing is there but folders and bytecode: what a process that outlived a killed one wrote there."""
+        if self.prefix.is_symlink() or not self.prefix.is_dir() or self.prefix.is_mount() or self.is_free:
+            return False
+        seen = 0
+        for folder, folders, files in os.walk(self.prefix):
+            seen += len(files) + 1
+            if seen > _MOST_DEBRIS or any(os.path.islink(f"{folder}/{name}") for name in folders):  # noqa: PTH114
+                return False
+            if files and (not folder.endswith("/__pycache__") or not all(name.endswith(".pyc") for name in files)):
+                return False
+        return True
+
     def trash(self) -> Path:
         return self.prefix.with_name(f".{self.prefix.name}.envbuild-trash-{os.getpid()}-{time.monotonic_ns()}")
 
     def leftovers(self) -> list[Path]:
         return sorted(self.prefix.parent.glob(f".{glob.escape(self.prefix.name)}.envbuild-trash-*"))
+
+
+def is_locked(place: Place) -> bool:
+    """Whether another process is at work here. Where there is no lock file, nobody ever was."""
+    try:
+        held = os.open(place.lock_file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(held)
+    return False
+
+
+def hold(prefix: Path, *, waiting: Callable[[], None] | None = None) -> int:
+    """Take the lock of a prefix; gives the descriptor that holds it, which children may inherit.
+
+    `waiting` is called once if somebody else has it, and then it is waited for; without `waiting`, BlockingIOError is
+    raised instead. Raises OSError where the lock file cannot be made, or is a link.
+    """
+    path = Place(prefix).lock_file
+    while True:
+        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting is None:
+                    raise
+                waiting()
+                fcntl.flock(held, fcntl.LOCK_EX)
+            if _is_still(held, path):
+                return held
+        except BaseException:
+            os.close(held)
+            raise
+        # Whoever had it before has removed the environment, and the lock file with it.
+        os.close(held)
+
+
+def _is_still(held: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(held), path.lstat())
+    except FileNotFoundError:
+        return False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.environment.model import Kind
-from builder.environment.place import Place
+from builder.environment.place import Place, hold
 from builder.environment.stamp import read_stamp
 from builder.errors import BuildError, UsageError
 
@@ -37,9 +36,8 @@ def remove(
     _require_removable(prefix, force=force, home=home, roots=roots, system=system)
     place = Place(prefix)
     try:
-        held = os.open(place.lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        held = hold(prefix)
         try:
-            _lock(held, prefix)
             # Asked again, now that nobody else may change the answer.
             _require_removable(prefix, force=force, home=home, roots=roots, system=system)
             prefix.rename(place.trash())
@@ -49,6 +47,8 @@ def remove(
             place.lock_file.unlink(missing_ok=True)
         finally:
             os.close(held)
+    except BlockingIOError:
+        raise UsageError(f"another envbuild is at work on {prefix}", hint="try again when it has finished") from None
     except OSError as error:
         raise BuildError(
             f"{prefix} cannot be removed: {error.strerror or error}",
@@ -59,13 +59,6 @@ def remove(
             f"{prefix} is removed, but some of its files could not be deleted; they are in {kept[0]}",
             hint=f"delete {kept[0]} as the user who owns it",
         )
-
-
-def _lock(held: int, prefix: Path) -> None:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"another envbuild is at work on {prefix}", hint="try again when it has finished") from None
 
 
 def _require_removable(prefix: Path, *, force: bool, home: Path, roots: Iterable[Path], system: Path) -> None:

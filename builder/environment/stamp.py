@@ -268,11 +268,21 @@ def _proof(value: object) -> StampedProof:
 
 def read_stamp(prefix: Path) -> Stamp | None:
     """The stamp of `prefix`, or None where there is none or it is not readable as one."""
-    text = Reader().text(prefix / RELATIVE_PATH, most=_MOST_BYTES)
     try:
-        return Stamp.loads(text) if text is not None else None
+        return require_stamp(prefix)
     except ValueError:
         return None
+
+
+def require_stamp(prefix: Path) -> Stamp | None:
+    """The stamp of `prefix`, or None where there is none. Raises ValueError saying why one cannot be understood."""
+    reader = Reader()
+    text = reader.text(prefix / RELATIVE_PATH, most=_MOST_BYTES)
+    if text is not None:
+        return Stamp.loads(text)
+    if reader.unreadable:
+        raise ValueError(reader.unreadable[0].reason)
+    return None
 
 
 def update_stamp(prefix: Path, stamp: Stamp) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -93,6 +94,8 @@ def is_built(request: CreateRequest, stamp: Stamp | None) -> bool:
     return (
         not request.force
         and stamp is not None
+        # One that was moved runs the interpreter of its old place: it is built anew.
+        and os.path.realpath(stamp.prefix or request.prefix) == os.path.realpath(request.prefix)
         and (stamp.lock_sha256, stamp.subdir, stamp.groups) == (request.lock_sha256, request.subdir, request.groups)
     )
 

@@ -8,7 +8,7 @@ things right.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import shutil
 import signal
@@ -17,9 +17,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from builder.environment.place import BUILDING, Place
+from builder.environment.place import BUILDING, Place, hold
 from builder.environment.stamp import RELATIVE_PATH as STAMP
-from builder.environment.stamp import Stamp, read_stamp
+from builder.environment.stamp import Stamp, read_stamp, require_stamp
 from builder.errors import BuildError, UsageError
 from builder.files import atomically
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _SETTLE: Final = 2.0
 #: How long nothing must have been written there before they are taken to have ended, in seconds.
 _QUIET: Final = 0.2
+#: No space, a used-up quota, a file larger than the limit.
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ELSEWHERE: Final = "choose another place with -p PREFIX"
 
 
@@ -44,28 +46,18 @@ def exclusive(prefix: Path, *, waiting: Callable[[], None]) -> Iterator[Place]:
         raise _nameless(prefix)
     try:
         prefix.parent.mkdir(parents=True, exist_ok=True)
-        held = os.open(Place(prefix).lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        held = hold(prefix, waiting=waiting)
     except OSError as error:
         raise _unwritable(prefix, error) from None
     try:
         place = Place(prefix, held)
         try:
-            _lock(held, waiting)
             _recover(place)
         except OSError as error:
             raise _unwritable(prefix, error) from None
         yield place
     finally:
         os.close(held)
-
-
-def _lock(held: int, waiting: Callable[[], None]) -> None:
-    # Not by a lock library: the descriptor is handed to uv, which may outlive us when we are killed.
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        waiting()
-        fcntl.flock(held, fcntl.LOCK_EX)
 
 
 def _unwritable(prefix: Path, error: OSError) -> BuildError:
@@ -77,6 +69,8 @@ def _unwritable(prefix: Path, error: OSError) -> BuildError:
 
 def _recover(place: Place) -> None:
     if place.is_building:
+        place.prefix.rename(place.trash())
+    if place.is_debris:
         place.prefix.rename(place.trash())
     if place.old.exists():
         if place.is_free:
@@ -111,7 +105,7 @@ def require_replaceable(prefix: Path) -> None:
     try:
         current(place)
     except UsageError:
-        if not place.is_building and not place.old.exists():
+        if not place.is_building and not place.old.exists() and not place.is_debris:
             raise
     except OSError as error:
         raise UsageError(f"{prefix} cannot be read: {error.strerror or error}", hint=_ELSEWHERE) from None
@@ -127,12 +121,29 @@ def current(place: Place) -> Stamp | None:
     Raises UsageError for anything else: what envbuild did not make, it never deletes.
     """
     prefix = place.prefix
+    if prefix.is_mount():
+        raise UsageError(
+            f"{prefix} is a mount point, which cannot be replaced as a whole",
+            hint=f"name a folder in it: -p {prefix / 'env'}",
+        )
     if prefix.is_symlink() or (prefix.exists() and not prefix.is_dir()):
         raise UsageError(f"{prefix} is not a folder", hint=_ELSEWHERE)
     if place.is_free:
         return None
-    stamp = read_stamp(prefix)
+    try:
+        stamp = require_stamp(prefix)
+    except ValueError as error:
+        raise UsageError(
+            f"{prefix} was made by envbuild, but what is noted there cannot be understood: {error}",
+            hint="upgrade envbuild if a newer version made it; else choose another name (-n) or place (-p)",
+        ) from None
     if stamp is None:
+        if read_stamp(place.old) is not None:
+            raise UsageError(
+                f"{prefix} is in the place of an environment that an interrupted `envbuild create` moved aside to "
+                f"{place.old}",
+                hint=f"move {prefix} away; `envbuild create` then puts the environment back",
+            )
         what = "a conda environment" if (prefix / "conda-meta").is_dir() else "a folder with other content"
         raise UsageError(
             f"{prefix} is {what} that envbuild did not make; it is left as it is",
@@ -158,8 +169,10 @@ def replacing(place: Place, *, copy: Callable[[Path, Path], None] | None = None)
             _undo(place)
         _empty_trash(place)
         raise
-    if place.old.exists():
-        place.old.rename(place.trash())
+    with _uninterrupted():
+        if place.old.exists():
+            place.old.rename(place.trash())
+    # Whoever is interrupted here has the new environment in place; the next one deletes the rest.
     _empty_trash(place)
 
 
@@ -172,7 +185,9 @@ def writing(prefix: Path) -> Iterator[None]:
         about = f" ({error.filename})" if error.filename else ""
         raise BuildError(
             f"{prefix} cannot be written: {error.strerror or error}{about}",
-            hint="free space there, or choose another place with -p PREFIX",
+            hint="free space there, or choose another place with -p PREFIX"
+            if error.errno in _NO_SPACE
+            else "make it writable, or choose another place with -p PREFIX",
         ) from None
 
 

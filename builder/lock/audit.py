@@ -104,7 +104,7 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: 
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         yield "its URL is plain http, which anyone on the way can read and answer"
     elif url.scheme not in ("https", "http", "file"):
-        yield f"its URL is of the kind {url.scheme or 'none'!r}"
+        yield f"its URL has an unsupported scheme: {url.scheme or 'none'}"
     if ".." in unquote(url.path).split("/"):
         yield "its URL goes up a folder (`..`)"
     if package.manager == "pip":
@@ -113,7 +113,7 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: 
     if package.url_subdir not in (package.subdir, "noarch"):
         yield f"its URL is for {package.url_subdir or 'no platform'}, not for {package.subdir} or noarch"
     if not package.url.startswith(channels):
-        yield f"its URL is on no declared channel: {package.url}"
+        yield f"its URL is not on any channel of the lock: {package.url}"
     stem = f"{package.name}-{package.version}-"
     if not package.file_name.startswith(stem) or not package.file_name.endswith((".conda", ".tar.bz2")):
         yield f"its URL names another package: {package.file_name}"

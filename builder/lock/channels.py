@@ -50,7 +50,8 @@ class Mirrors:
         for channel, place in pairs.items():
             folder = _local_folder(place)
             if folder is None and "://" not in place:
-                raise UsageError(f"the mirror {redact(place)!r} of {channel} is neither a URL nor an existing folder")
+                named = "" if "@" in place else f" {place!r}"  # what is before an @ may be a password
+                raise UsageError(f"the mirror{named} of {channel} is neither a URL nor an existing folder")
             where = place if folder is None else _readable(folder, channel, unpack_dir).as_uri()
             clean = without_credentials(where).rstrip("/") if folder is None else where.rstrip("/")
             if clean != where.rstrip("/"):

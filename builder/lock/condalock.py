@@ -228,6 +228,8 @@ def _check_same_reading(rendered: Rendered, specification: LockSpecification) ->
 class CondaLockSolver:
     """A user's own conda, mamba or micromamba, driven by conda-lock's `solve_conda`."""
 
+    prefers = False
+
     def __init__(self, executable: str, *, rendered: Rendered, fetch_channels: Sequence[str]) -> None:
         """`executable` is conda, mamba or micromamba, or a path; `fetch_channels` are URLs, in order of priority."""
         found = shutil.which(executable)

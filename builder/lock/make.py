@@ -19,10 +19,10 @@ from builder.lock.parity import (
     differences,
     equalise,
     exact_for,
+    has_exactly,
     oldest_where_different,
     solve_with,
     subjects,
-    versions,
 )
 from builder.lock.pypi import PypiRequest, provided_distributions, resolve
 from builder.lock.solver import SolveRequest, settled
@@ -104,6 +104,11 @@ async def make_lock(
     chosen = await work.choose(names)
     there = chosen.everything()
     warnings = list(differences(there, names, refused=chosen.refused))
+    if previous is not None and not previous.everything and not solver.prefers:
+        warnings.append(
+            f"{solver.name} solves from scratch: conda packages do not stay at the versions of the previous lock. "
+            "The built-in solver keeps them (leave --solver out)"
+        )
     if judge is not None:
         for subdir, found in there.items():
             warnings += judge(subdir, {(package.manager, package.name): package.version for package in found})
@@ -211,8 +216,7 @@ class _Work:
         kept = {
             subdir: packages
             for subdir, packages in chosen.pypi.items()
-            if conda[subdir] is chosen.conda[subdir]
-            and all(versions({subdir: packages}, name).get(subdir) in (None, exact[name]) for name in exact)
+            if conda[subdir] is chosen.conda[subdir] and has_exactly(packages, exact)
         }
         try:
             pypi = await self._resolve_all(conda, exact, kept=kept, known=chosen.pypi)
@@ -262,7 +266,10 @@ class _Work:
         self.progress.update(task, f"{specs.subdir}: resolving PyPI packages with uv")
         python = next((package for package in conda if package.name == "python"), None)
         if python is None:
-            raise LockfileError(f"PyPI packages are asked for on {specs.subdir}, and no Python is among conda's")
+            raise LockfileError(
+                f"PyPI packages need a Python, and there is none among the conda packages for {specs.subdir}",
+                hint="give the recipe a `python:`",
+            )
         packages = await resolve(
             PypiRequest(
                 subdir=specs.subdir,

@@ -135,13 +135,13 @@ def _why(key: tuple[str, str], old: _Side, new: _Side, *, previous: Previous, ex
     dependents = new.dependents(name)
     if after is None:
         now = sorted(text for other, text in new.packages if other != manager and text == name)
-        return "it comes from the other side now" if now else "nothing needs it any more"
+        return f"it now comes from {'PyPI' if manager == 'conda' else 'conda'}" if now else "no longer needed"
     if before is None:
         if asked is not None:
             return f"the recipe asks for it ({asked})"
         return f"{dependents[0].name} {dependents[0].version} needs it" if dependents else "the solver added it"
     if previous.asked(name):
-        return "it was to be updated"
+        return "its update was requested"
     if asked is not None and not _allows(asked.removeprefix(name).strip(), before.version, manager=manager):
         return f"the recipe asks for {asked}"
     for package in dependents:
@@ -153,12 +153,12 @@ def _why(key: tuple[str, str], old: _Side, new: _Side, *, previous: Previous, ex
     for need, text in before.dependencies.items():
         other = new.packages.get((manager, need))
         if other is None and not need.startswith("__"):
-            return f"{name} {before.version} needs {need}, which is not there any more"
+            return f"{name} {before.version} needs {need}, which is no longer there"
         if other is not None and not _allows(text, other.version, manager=manager):
-            return f"{name} {before.version} needs {need} {text}, and {need} is {other.version} now"
+            return f"{name} {before.version} needs {need} {text}; {need} is now {other.version}"
     if before.version == after.version:
-        return "the channel has another build of it, which fits the rest"
-    return "the channel has it no longer, or the other packages do not go with it"
+        return "another build fits the other packages"
+    return "no longer on the channel, or incompatible with the other packages"
 
 
 def _allows(spec: str, version: str, *, manager: str) -> bool:

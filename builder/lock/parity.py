@@ -15,6 +15,8 @@ from builder.names import project
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
+    import rattler
+
     from builder.lock.model import LockedPackage
     from builder.lock.solver import Solver, SolveRequest
     from builder.platforms import Subdir
@@ -55,9 +57,7 @@ async def equalise(
     refused: set[str] = set()
     # Each round settles or gives up one name; what was settled may part once more, through another package's doing.
     for _ in range(2 * len(names)):
-        name = next(
-            (name for name in names if name not in refused and len(set(versions(solutions, name).values())) > 1), None
-        )
+        name = next((name for name in names if name not in refused and _apart(versions(solutions, name))), None)
         if name is None:
             break
         for version in await _candidates(solver, requests, solutions, name):
@@ -75,16 +75,19 @@ def oldest_where_different(solutions: Solutions, names: Iterable[str]) -> dict[s
     """The oldest version of each of the projects `names` that the platforms disagree on."""
     oldest: dict[str, str] = {}
     for name in names:
-        there = set(versions(solutions, name).values())
-        if len(there) > 1:
-            oldest[name] = in_order(there)[0]
+        there = versions(solutions, name)
+        if _apart(there):
+            oldest[name] = in_order(there.values())[0]
     return oldest
 
 
 def versions(solutions: Mapping[Subdir, Sequence[LockedPackage]], name: str) -> dict[Subdir, str]:
-    """The version of a project on each platform that has it, from conda or from PyPI."""
+    """The version of a project on each platform that has it, from conda or from PyPI.
+
+    Without a local label: PyTorch's `2.5.1+cpu` is 2.5.1.
+    """
     return {
-        subdir: package.version
+        subdir: package.version.partition("+")[0]
         for subdir, packages in solutions.items()
         for package in packages
         if subject(package) == name
@@ -101,8 +104,8 @@ def differences(
     told = []
     for name in names:
         there = versions(solutions, name)
-        if len(set(there.values())) > 1:
-            why = ": no version of it fits all of them" if name in refused else ""
+        if _apart(there):
+            why = ": no version works on all of them" if name in refused else ""
             listed = ", ".join(f"{version} on {subdir}" for subdir, version in there.items())
             told.append(f"{name} differs between platforms ({listed}){why}")
     return tuple(told)
@@ -117,18 +120,33 @@ def exact_for(packages: Iterable[LockedPackage], exact: Mapping[str, str], *, ma
     return fixed
 
 
+def has_exactly(packages: Sequence[LockedPackage], exact: Mapping[str, str]) -> bool:
+    """Whether each project of `exact` that is among the packages of one platform has its version there."""
+    return all(
+        _version(package.version.partition("+")[0]) == _version(wanted)
+        for package in packages
+        if (wanted := exact.get(subject(package))) is not None
+    )
+
+
 def in_order(texts: Iterable[str]) -> list[str]:
     """Conda versions, the oldest first. conda's own order, which knows `2024b` and `9e` as well."""
+    return sorted(texts, key=_version)
+
+
+def _apart(there: Mapping[Subdir, str]) -> bool:
+    """Whether the platforms have different versions: `3.0` of conda and `3.0.0` of PyPI are the same."""
+    return len({_version(text) for text in there.values()}) > 1
+
+
+def _version(text: str) -> rattler.Version:
     import rattler
     from rattler.exceptions import InvalidVersionError
 
-    def key(text: str) -> rattler.Version:
-        try:
-            return rattler.Version(text)
-        except InvalidVersionError:
-            return rattler.Version("0")
-
-    return sorted(texts, key=key)
+    try:
+        return rattler.Version(text)
+    except InvalidVersionError:
+        return rattler.Version("0")
 
 
 async def _candidates(
@@ -155,7 +173,7 @@ async def solve_with(
     """All platforms under `exact` (by project), solving again only those that do not have it; None where one cannot."""
 
     async def one(subdir: Subdir) -> Sequence[LockedPackage]:
-        if all(versions({subdir: solutions[subdir]}, name).get(subdir) in (None, exact[name]) for name in exact):
+        if has_exactly(solutions[subdir], exact):
             return solutions[subdir]
         fixed = exact_for(solutions[subdir], exact, manager="conda")
         return await solver.solve(replace(requests[subdir], exact=fixed))

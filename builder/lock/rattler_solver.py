@@ -22,13 +22,12 @@ from builder.credentials import redact
 from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError, UsageError
 from builder.lock.channels import Mirrors, canonical_url, client_for
 from builder.lock.model import LockedPackage
+from builder.lock.solver import SolveRequest
+from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
     from pathlib import Path
-
-    from builder.lock.solver import SolveRequest
-    from builder.platforms import Subdir
 
 
 T = TypeVar("T")
@@ -43,12 +42,18 @@ class RattlerSolver:
     """One gateway for all platforms, so that `noarch` is fetched and parsed once."""
 
     name = "rattler"
+    prefers = True
 
-    def __init__(self, *, mirrors: Mirrors | None = None, cache: Path | None = None) -> None:
-        """`cache` is where metadata is kept; default: rattler's own place, shared with its other tools."""
+    def __init__(self, *, mirrors: Mirrors | None = None, cache: Path | None = None, offline: bool = False) -> None:
+        """`cache` is where metadata is kept; default: rattler's own place, shared with its other tools.
+
+        `offline`: it comes from there alone, however old it is.
+        """
         self._mirrors = mirrors or Mirrors()
         self._client = client_for(self._mirrors)
-        self._gateway = rattler.Gateway(cache_dir=cache, client=self._client)
+        config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
+        self._gateway = rattler.Gateway(cache_dir=cache, client=self._client, default_config=config)
+        self._prefetching: threading.Thread | None = None
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
         """Begin to fetch and index the metadata that a solve will need, in the background.
@@ -65,7 +70,8 @@ class RattlerSolver:
             with contextlib.suppress(Exception):
                 asyncio.run(query())
 
-        threading.Thread(target=fetch, name="prefetch metadata", daemon=True).start()
+        self._prefetching = threading.Thread(target=fetch, name="prefetch metadata", daemon=True)
+        self._prefetching.start()
 
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
         try:
@@ -111,16 +117,31 @@ class RattlerSolver:
         ]
 
     async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
+        return frozenset(str(record.version) for record in await self.records(request, [package]))
+
+    async def records(self, request: SolveRequest, names: Sequence[str]) -> list[rattler.RepoDataRecord]:
+        """Every record of these packages on the request's channels, for its platform or `noarch`."""
         found = await self._reached(
             request,
             self._gateway.query(
-                self._sources(request.channels), [request.subdir.value, "noarch"], [package], recursive=False
+                self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
             ),
         )
-        return frozenset(str(record.version) for records in found for record in records)
+        return [record for records in found for record in records]
+
+    async def names(self, channels: Sequence[str]) -> tuple[str, ...]:
+        """The names of all packages of the channels, for any platform."""
+        request = SolveRequest(subdir=Subdir.NOARCH, channels=tuple(channels), specs=(), virtual_packages={}, exact={})
+        platforms = [rattler.Subdir(subdir.value) for subdir in (*TARGETS, Subdir.NOARCH)]
+        found = await self._reached(request, self._gateway.names(self._sources(channels), platforms))
+        return tuple(sorted({name.normalized for name in found}))
 
     async def _reached(self, request: SolveRequest, work: Awaitable[T]) -> T:
         """`work`, with failures to reach or to read a channel said in the user's terms."""
+        if self._prefetching is not None:
+            # The gateway makes one of two questions about the same metadata, and then may fail the one of another
+            # event loop.
+            await asyncio.to_thread(self._prefetching.join)
         try:
             return await work
         except (GatewayError, FetchRepoDataError) as error:

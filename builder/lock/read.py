@@ -87,7 +87,7 @@ def read_lock(file: Path) -> Lock:
     """The lock in `file`. Raises LockfileError, naming the line, for anything that is not a v1 lock."""
     text = _read(file)
     if (line := too_deep(text)) is not None:
-        raise LockfileError("nested too deeply; that is no lock", file=file, line=line)
+        raise LockfileError("nested too deeply to be a lock", file=file, line=line)
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
     except yaml.MarkedYAMLError as error:
@@ -102,7 +102,7 @@ def read_lock(file: Path) -> Lock:
     # PyYAML meets an explicit tag on text that is none of the kind (`!!bool x`) with any of these.
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
         said = isinstance(error, (yaml.YAMLError, ValueError)) and str(error)
-        reason = said.splitlines()[0] if said else "a value is not of the kind that its tag says"
+        reason = said.splitlines()[0] if said else "a value does not match its tag"
         raise LockfileError(f"not valid YAML: {reason}", file=file) from None
     if isinstance(data, dict) and data.get("version") not in (None, 1):
         raise LockfileError(

@@ -39,6 +39,8 @@ class Solver(Protocol):
     """Raises UnsatisfiableError (with the reason), or SourceUnreachableError."""
 
     name: str
+    prefers: bool
+    """Whether it stays at a request's `preferred` packages where nothing asks for others."""
 
     async def solve(self, request: SolveRequest) -> Sequence[LockedPackage]: ...
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from builder.environment.stamp import read_stamp
-from builder.errors import ChecksFailedError, EnvbuildError, LockfileError, RecipeError, StaleLockError, UsageError
+from builder.errors import (
+    ChecksFailedError,
+    EnvbuildError,
+    LockfileError,
+    RecipeError,
+    StaleLockError,
+    UnsatisfiableError,
+    UsageError,
+)
 from builder.operations.expectations import asks_for_the_same
 from builder.operations.preparing import PackageOptions, prepare
 from builder.operations.warnings import Warnings
@@ -115,6 +123,7 @@ def _recipe(workspace: Workspace, name: str) -> Recipe:
 def _require_current(workspace: Workspace, recipe: Recipe) -> None:
     """Raises StaleLockError or LockfileError."""
     from builder.lock.audit import require_sound
+    from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
 
@@ -124,7 +133,16 @@ def _require_current(workspace: Workspace, recipe: Recipe) -> None:
         raise StaleLockError(f"{name} has no lock", hint=f"run `envbuild lock {name}`")
     lock = read_lock(file)
     require_sound(lock, file)
-    prepared = prepare(workspace, recipe, PackageOptions())
+    # What the lock holds is all that exists here: so its recipe leads to the same choice again, without any channel.
+    try:
+        prepared = prepare(workspace, recipe, PackageOptions(), catalogue=LockedCatalogue(lock))
+    except UnsatisfiableError as error:
+        prepare(workspace, recipe, PackageOptions())  # a recipe that nothing can satisfy is refused as such
+        raise StaleLockError(
+            f"the lock is out of date: it does not hold what the recipe asks for: {error.plain}",
+            file=file,
+            hint=f"run `envbuild lock {name}` and commit the result",
+        ) from None
     reasons = stale_reasons(lock, prepared.rendered, file.parent)
     if tuple(lock.channels) != recipe.channels:
         ours, theirs = ", ".join(recipe.channels), ", ".join(lock.channels)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from builder.errors import ChecksFailedError, UsageError
+from builder.errors import ChecksFailedError, InterruptedByUserError, LockfileError, UnsatisfiableError, UsageError
+from builder.finding import Status
 from builder.operations.locking import BUILT_IN_SOLVER
 from builder.operations.preparing import PackageOptions, prepare
 from builder.operations.warnings import Warnings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from builder.install.create import CreateRequest as Build
     from builder.install.create import Result as Ending
     from builder.operations.locks import UsableLock
+    from builder.operations.preparing import Prepared
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
@@ -116,6 +118,9 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         if nothing_to_do(build, there):
             return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
     prepared = lock.prepared or prepare(workspace, recipe, request.options)
+    reasons = () if lock.follows_recipe else stale(lock.file, prepared)
+    if reasons:
+        prepared, reasons = _as_locked(workspace, recipe, request, lock.file, prepared, reasons)
     warn(*prepared.warnings)
     plan = prepared.plans.get(target)
     build = replace(
@@ -125,7 +130,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         if plan
         else (),
     )
-    if not lock.follows_recipe and (reasons := stale(lock.file, prepared)):
+    if reasons:
         # A committed lock is what the team agreed on, so it is used; that its recipe has moved on is said.
         warn(f"the lock is out of date ({'; '.join(reasons)}); run `envbuild lock {recipe.name}`")
     # Before anything slow is imported or read: the usual second run has nothing to do.
@@ -134,6 +139,31 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
             warn(f"the last verification of {prefix} failed, and with --no-verify it is not made again")
         return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
     return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
+
+
+def _as_locked(
+    workspace: Workspace,
+    recipe: Recipe,
+    request: CreateRequest,
+    file: Path,
+    prepared: Prepared,
+    reasons: tuple[str, ...],
+) -> tuple[Prepared, tuple[str, ...]]:
+    """The recipe prepared with what the lock holds as all that exists, and why it is not that lock's even so.
+
+    Facts stand in for the channels otherwise, and may know less of them than was there when the lock was made.
+    """
+    from builder.lock.catalogue import LockedCatalogue
+    from builder.lock.read import read_lock
+    from builder.operations.staleness import stale
+
+    if request.options.source is not Source.CONDA_FORGE:
+        return prepared, reasons
+    try:
+        again = prepare(workspace, recipe, request.options, catalogue=LockedCatalogue(read_lock(file)))
+    except (UnsatisfiableError, LockfileError):
+        return prepared, reasons
+    return again, stale(file, again)
 
 
 def _target(workspace: Workspace, request: CreateRequest, recipe: Recipe) -> Subdir:
@@ -166,7 +196,6 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     from builder.lock.read import read_lock
     from builder.operations.verifying import verify_prefix
     from builder.probes.level import Level
-    from builder.uv import Uv
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
@@ -174,22 +203,61 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
 
     def proof(prefix: Path) -> Proof:
         reports.append(verify_prefix(workspace, prefix))
-        return Proof(level=Level.DEFAULT, passed=reports[-1].ok)
+        report = reports[-1]
+        return Proof(level=Level.DEFAULT, passed=report.ok, blameless=_is_blameless(report))
 
     around = Surroundings(
         cache=workspace.package_cache,
-        uv=Uv(environ=workspace.environ, project=workspace.project.root),
+        uv=workspace.uv,
         mirrors=workspace.mirrors,
         progress=workspace.progress,
     )
-    ending = install(
-        locked,
-        build,
-        around,
-        waiting=lambda: workspace.progress.note(f"another envbuild is building {build.prefix}; waiting for it"),
-        proof=proof if prove else None,
-    )
+    before = _identity(build.prefix)
+    try:
+        ending = install(
+            locked,
+            build,
+            around,
+            waiting=lambda: workspace.progress.note(f"another envbuild is building {build.prefix}; waiting for it"),
+            proof=proof if prove else None,
+        )
+    except KeyboardInterrupt:
+        raise _interrupted(build, before) from None
     return _result(workspace, build, ending, lock=lock, report=reports[0] if reports else None, warn=warn)
+
+
+def _is_blameless(report: Report) -> bool:
+    """Whether all that failed lies on the user's side (their settings, their user site) and not in the environment."""
+    from builder.checks.catalogue import by_id
+
+    checks = by_id()
+    failed = [finding.check for finding in report.findings if finding.status is Status.FAIL]
+    return bool(failed) and all(check in checks and checks[check].area == "user" for check in failed)
+
+
+def _identity(prefix: Path) -> int | None:
+    """What tells the folder at `prefix` from another one that was put in its place; None where there is none."""
+    try:
+        return prefix.stat().st_ino
+    except OSError:
+        return None
+
+
+def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
+    """What is there after Ctrl-C, which may have come when the new environment was already in place."""
+    from builder.environment.place import Place
+    from builder.environment.stamp import read_stamp
+
+    prefix, stamp = build.prefix, read_stamp(build.prefix)
+    if stamp is None or Place(prefix).is_building:
+        return InterruptedByUserError(f"interrupted; nothing is left of what was begun at {prefix}")
+    if _identity(prefix) == before:
+        return InterruptedByUserError(f"interrupted; the environment that was at {prefix} before is still there")
+    return InterruptedByUserError(
+        f"interrupted; the new environment is in place at {prefix}"
+        + ("" if stamp.verdict is not None else ", and not verified yet"),
+        hint=f"run `envbuild create {build.recipe}` again, which goes on from there",
+    )
 
 
 def _result(
@@ -208,13 +276,19 @@ def _result(
         lock=lock.file,
         ending=ending,
         report=report,
-        problem=_not_proven(build, ending),
+        problem=_not_proven(build, ending, blameless=report is not None and _is_blameless(report)),
         warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
     )
 
 
-def _not_proven(build: Build, ending: Ending) -> ChecksFailedError | None:
+def _not_proven(build: Build, ending: Ending, *, blameless: bool) -> ChecksFailedError | None:
     from builder.install.create import Result
+
+    if blameless and ending in (Result.UNPROVEN, Result.FAILING):
+        return ChecksFailedError(
+            f"{build.prefix} is sound; what failed lies in your own settings around it, and breaks its use",
+            hint="each failed check above names its remedy",
+        )
 
     match ending:
         case Result.PRESENT | Result.PROVEN | Result.BUILT:

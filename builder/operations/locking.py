@@ -6,9 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from builder.compat.together import LockedSetJudge
 from builder.errors import LockfileError
-from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.preparing import PackageOptions, preparations
 from builder.operations.warnings import Warnings
+from builder.plan.attempts import first_that_works
 from builder.plan.model import Source
 from builder.project import LOCK_NAME
 from builder.scratch import scratch
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.make import Made
     from builder.lock.model import Lock
     from builder.lock.moves import Move, Previous
+    from builder.lock.rattler_solver import RattlerSolver
     from builder.lock.solver import Solver
     from builder.operations.preparing import Prepared
     from builder.recipe.model import Recipe
@@ -69,31 +73,55 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     LockfileError, UsageError.
     """
     from builder.lock import condalock
-    from builder.render.read import read_rendered
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
-    built_in = _built_in(workspace, recipe, request) if request.solver == BUILT_IN_SOLVER else None
-    prepared = prepare(workspace, recipe, request.options)
-    warn(*prepared.warnings)
+    built_in = _built_in(workspace, recipe, request)
+    catalogue = _catalogue(built_in, recipe, request)
+    wanted = preparations(workspace, recipe, request.options, catalogue=catalogue)
+    prepared, rendered, made = first_that_works(
+        wanted,
+        lambda prepared: _locked(workspace, prepared, request, built_in=built_in, warn=warn),
+        facts=workspace.facts,
+        progress=workspace.progress,
+    )
+    warn(*prepared.warnings, *made.warnings)
+    folder = request.folder or prepared.folder
+    text = condalock.dumps(made.lock, name=rendered.name)
+    write_files(folder, {**rendered.files, LOCK_NAME: text})
+    return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+
+
+def _locked(
+    workspace: Workspace, prepared: Prepared, request: LockRequest, *, built_in: RattlerSolver, warn: Warnings
+) -> tuple[Prepared, Rendered, Made]:
+    """One preparation rendered, read back as whoever begins from the files would, and locked."""
+    from builder.render.read import read_rendered
+
     with scratch("envbuild-lock-") as staged:
         write_files(staged, prepared.rendered.files)
         parity = tuple(dict.fromkeys(name for specs in prepared.rendered.platforms for name in specs.parity))
         rendered = read_rendered(staged, groups=prepared.rendered.groups[1:], parity=parity)
-    solver = built_in or _own_solver(workspace, request.solver, rendered)
+    solver = built_in if request.solver == BUILT_IN_SOLVER else _own_solver(workspace, request.solver, rendered)
     folder = request.folder or prepared.folder
     made = lock_rendered(
         workspace,
         rendered,
         solver=solver,
         notes=request.notes,
-        warn=warn,
         previous=_previous(folder / LOCK_NAME, request, warn),
         exclude_newer=request.exclude_newer,
     )
-    text = condalock.dumps(made.lock, name=rendered.name)
-    write_files(folder, {**rendered.files, LOCK_NAME: text})
-    return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+    return prepared, rendered, made
+
+
+def _catalogue(solver: RattlerSolver, recipe: Recipe, request: LockRequest) -> ChannelCatalogue | None:
+    """What the recipe's channels have; None for a lock of wheels alone."""
+    if request.options.source is not Source.CONDA_FORGE:
+        return None
+    from builder.lock.catalogue import ChannelCatalogue
+
+    return ChannelCatalogue(solver, request.options.channels or recipe.channels, exclude_newer=request.exclude_newer)
 
 
 def _previous(file: Path, request: LockRequest, warn: Warnings) -> Previous | None:
@@ -116,30 +144,29 @@ def lock_rendered(
     *,
     solver: Solver,
     notes: Mapping[str, str],
-    warn: Warnings,
     previous: Previous | None = None,
     exclude_newer: datetime | None = None,
 ) -> Made:
     """The lock of rendered files, audited; writes nothing. `rendered` may come from any folder (`read_rendered`).
 
-    With a `previous` lock, only what must move moves.
+    With a `previous` lock, only what must move moves. The whole set is judged by facts. Raises UnsatisfiableError,
+    LockfileError, SourceUnreachableError.
     """
     from builder.lock.audit import audit, describe
     from builder.lock.make import make_lock
-    from builder.uv import Uv
 
     made = asyncio.run(
         make_lock(
             rendered,
             solver=solver,
-            uv=Uv(environ=workspace.environ, project=workspace.project.root),
+            uv=workspace.uv,
             notes=notes,
             progress=workspace.progress,
             previous=previous,
+            judge=LockedSetJudge(facts=workspace.facts),
             exclude_newer=exclude_newer,
         )
     )
-    warn(*made.warnings)
     defects = audit(made.lock)
     if defects:
         raise LockfileError(
@@ -157,8 +184,8 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         write_atomically(folder / name, text)
 
 
-def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Solver:
-    """py-rattler, already fetching the metadata where it is known which channels the versions come from."""
+def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest) -> RattlerSolver:
+    """py-rattler, which also says what the channels have; where these are known it begins to fetch their metadata."""
     from builder.lock.rattler_solver import RattlerSolver
 
     solver = RattlerSolver(mirrors=workspace.mirrors)

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from builder.errors import UsageError
-from builder.plan.make import make_plans, parity_names
+from builder.errors import SourceUnreachableError, UsageError
+from builder.plan.make import candidates, parity_names
 from builder.plan.model import Plan, Source
 from builder.recipe.model import check_channel
 from builder.recipe.specs import specifier_set
-from builder.uv import Uv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from builder.plan.catalogue import Catalogue
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
@@ -55,20 +55,63 @@ class Prepared:
 
 
 def prepare(
-    workspace: Workspace, recipe: Recipe, options: PackageOptions, *, platforms: tuple[Subdir, ...] = ()
+    workspace: Workspace,
+    recipe: Recipe,
+    options: PackageOptions,
+    *,
+    platforms: tuple[Subdir, ...] = (),
+    catalogue: Catalogue | None = None,
 ) -> Prepared:
     """Choose versions for all platforms of a recipe. Writes nothing into the project.
 
     `platforms` are those that are asked about; with `Source.PYPI` the host channel is made (or taken from its cache).
-    Raises UnsatisfiableError, UsageError.
+    `catalogue` says what exists on the channels; without it facts stand in. Raises UnsatisfiableError, UsageError,
+    SourceUnreachableError.
     """
+    return next(preparations(workspace, recipe, options, platforms=platforms, catalogue=catalogue))
+
+
+def prepare_with_channels(
+    workspace: Workspace, recipe: Recipe, options: PackageOptions, *, platforms: tuple[Subdir, ...] = ()
+) -> Prepared:
+    """As `prepare`, with what the channels have today; without them, where they cannot be reached.
+
+    Each plan says which it was (`Plan.existence`).
+    """
+    if options.source is not Source.CONDA_FORGE:
+        return prepare(workspace, recipe, options, platforms=platforms)
+    from builder.lock.catalogue import ChannelCatalogue
+    from builder.lock.rattler_solver import RattlerSolver
+
+    try:
+        solver = RattlerSolver(mirrors=workspace.mirrors)
+        catalogue = ChannelCatalogue(solver, options.channels or recipe.channels)
+        return prepare(workspace, recipe, options, platforms=platforms, catalogue=catalogue)
+    except SourceUnreachableError as error:
+        workspace.progress.note(
+            f"what exists is told from the facts of {workspace.facts.newest_date}, because {error.plain}"
+        )
+        return prepare(workspace, recipe, options, platforms=platforms)
+
+
+def preparations(
+    workspace: Workspace,
+    recipe: Recipe,
+    options: PackageOptions,
+    *,
+    platforms: tuple[Subdir, ...] = (),
+    catalogue: Catalogue | None = None,
+) -> Iterator[Prepared]:
+    """As `prepare`, then what to try next where a solver refuses one. There is at least one."""
     recipe = _overridden(recipe, options, platforms)
     if options.source is Source.PYPI:
-        return _prepare_pypi(workspace, recipe, options, platforms)
+        yield from _preparations_pypi(workspace, recipe, options, platforms)
+        return
     if options.python is not None:
         raise UsageError("--python names the interpreter for --source pypi; add that, or leave --python out")
     folder = workspace.project.environment(recipe.name)
-    return Prepared(recipe=recipe, plans=make_plans(recipe), folder=folder)
+    for plans in candidates(recipe, facts=workspace.facts, catalogue=catalogue):
+        yield Prepared(recipe=recipe, plans=plans, folder=folder)
 
 
 def _overridden(recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...]) -> Recipe:
@@ -86,9 +129,9 @@ def _overridden(recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir
     return recipe.model_copy(update={"channels": options.channels or recipe.channels})
 
 
-def _prepare_pypi(
+def _preparations_pypi(
     workspace: Workspace, recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...]
-) -> Prepared:
+) -> Iterator[Prepared]:
     from builder.channel.host import host_channel
     from builder.channel.interpreters import find
 
@@ -102,18 +145,14 @@ def _prepare_pypi(
         raise UsageError("--source pypi uses the host channel; leave --channel out")
     given = None if options.python is None else workspace.path(options.python)
     interpreter = find(specifier_set(recipe.python), environ=workspace.environ, home=workspace.home, given=given)
-    uv = Uv(environ=workspace.environ, project=workspace.project.root)
-    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=uv)
+    channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=workspace.uv)
     local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
-    plans = make_plans(local, source=Source.PYPI, python=interpreter.minor)
-    plans = {
-        subdir: replace(plan, virtual_packages=_of_this_machine(plan, workspace)) for subdir, plan in plans.items()
-    }
-    return Prepared(
-        recipe=local,
-        plans=plans,
-        folder=workspace.project.local_environment(recipe.name, source=Source.PYPI),
-    )
+    folder = workspace.project.local_environment(recipe.name, source=Source.PYPI)
+    for chosen in candidates(local, source=Source.PYPI, facts=workspace.facts, python=interpreter.minor):
+        plans = {
+            subdir: replace(plan, virtual_packages=_of_this_machine(plan, workspace)) for subdir, plan in chosen.items()
+        }
+        yield Prepared(recipe=local, plans=plans, folder=folder)
 
 
 def _of_this_machine(plan: Plan, workspace: Workspace) -> dict[str, str]:

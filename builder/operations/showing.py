@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.preparing import PackageOptions, prepare_with_channels
 from builder.operations.warnings import Warnings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show(workspace: Workspace, request: ShowRequest) -> ShowResult:
     """The plans of a recipe. Raises RecipeError, UnsatisfiableError, UsageError."""
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
-    prepared = prepare(workspace, recipe, request.options, platforms=request.platforms)
+    prepared = prepare_with_channels(workspace, recipe, request.options, platforms=request.platforms)
     warn(*prepared.warnings)
     wanted = request.platforms
     plans = tuple(plan for subdir, plan in prepared.plans.items() if not wanted or subdir in wanted)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.subject import User
 from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
+from builder.environment.place import Place, is_locked
 from builder.environment.stamp import read_stamp
-from builder.errors import EnvbuildError, UsageError
+from builder.errors import ChecksFailedError, EnvbuildError, UsageError
 from builder.operations.expectations import asks_for_the_same
 from builder.operations.outputs import require_writable, write_output
 from builder.operations.warnings import Warnings
@@ -61,11 +62,12 @@ class VerifyResult:
 def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     """Check an environment and say everything that is wrong with it; write the reports that were asked for.
 
-    Raises UsageError when there is no such environment, or a report cannot be read or written.
+    Raises UsageError when there is no such environment, or a report cannot be read or written; ChecksFailedError when
+    it was begun and not finished.
     """
     from builder.report.compare import compare, load
 
-    prefix = workspace.store.find(request.environment)
+    prefix = _finished(workspace, request.environment)
     html, junit, against = (
         None if file is None else workspace.path(file) for file in (request.html, request.junit, request.against)
     )
@@ -94,6 +96,30 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
 
         write_output(junit, render_junit(report))
     return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given)
+
+
+def _finished(workspace: Workspace, environment: str) -> Path:
+    """The environment that is meant. Raises UsageError where there is none; ChecksFailedError where there is one that
+    a `create` has begun and not finished, or moved aside: what is there now says nothing about what was meant.
+    """
+    try:
+        prefix = workspace.store.find(environment)
+    except UsageError:
+        prefix = workspace.path(environment) if "/" in environment else workspace.store.prefix_for(environment)
+        if not Place(prefix).old.exists():
+            raise
+    place = Place(prefix)
+    if not place.is_building and not (place.old.exists() and place.is_free):
+        return prefix
+    if is_locked(place):
+        raise ChecksFailedError(f"{prefix} is being built at this moment", hint="verify it once that has ended")
+    stamp = read_stamp(place.old)
+    what = "the environment before it is kept beside it, and comes back" if stamp else "what is there is a part of it"
+    recipe = stamp.recipe if stamp and stamp.recipe else "NAME"
+    raise ChecksFailedError(
+        f"{prefix} was begun and not finished, by a `create` that was killed; {what}",
+        hint=f"run `envbuild create {recipe}` again",
+    )
 
 
 def _moved_on(workspace: Workspace, prefix: Path) -> tuple[str, ...]:

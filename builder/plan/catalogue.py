@@ -14,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from builder.platforms import Subdir
 
@@ -52,6 +52,9 @@ class Catalogue(Protocol):
     @property
     def described(self) -> str:
         """Where the answers come from, for messages: `conda-forge`, `the lock`."""
+
+    def ask(self, names: Iterable[str], subdirs: Iterable[Subdir]) -> None:
+        """Be about to be asked for these packages: their metadata can be fetched together."""
 
     def builds(self, name: str, subdir: Subdir) -> Sequence[Build]:
         """Every build of a conda package on a platform or `noarch`; none where there is no such package."""

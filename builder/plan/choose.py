@@ -10,7 +10,6 @@ from packaging.version import Version
 from builder.compat.facts import Refusal
 from builder.compat.fit import Judgement, judge_one, judge_pair
 from builder.plan.model import Choice, Combination
-from builder.plan.pins import series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -342,18 +341,3 @@ def _reasons(judgement: Judgement) -> list[Refusal]:
         for relation in judgement.unsafe
     ]
     return [*judgement.refusals, *unsafe, *(Refusal(statement=text, facts=()) for text in judgement.unproven)]
-
-
-def bounds(choice: Choice) -> str:
-    """A range over the chosen run, usable by conda and pip alike (`>=3.5,<3.16`); empty where it is left open."""
-    if not choice.versions:
-        return ""
-    low, high = choice.versions[-1], choice.versions[0]
-    head = [int(part) for part in series(high).split(".")]
-    head[-1] += 1
-    return f">={series(low)},<{'.'.join(map(str, head))}"
-
-
-def why_not(combination: Combination) -> str:
-    """`; TensorFlow 2.21.0 …` for a reason, or nothing."""
-    return f" (newer: {combination.held_back})" if combination.held_back else ""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from builder.frameworks import registry
 from builder.frameworks.keras import OVER_FRAMEWORKS
+from builder.names import conda_name
 from builder.plan.catalogue import PYTHONS
-from builder.plan.choose import TOLERANCES, Search, Tolerance
+from builder.plan.choose import PROVEN, TOLERANCES, Search, Tolerance
 from builder.plan.existence import Existing, Obstacles, existing, refuse_unknown_packages
 from builder.plan.model import Source
 from builder.plan.pins import wanted
@@ -84,23 +85,37 @@ def decisions(
     Raises `UnsatisfiableError`, with the fact or the channel's metadata behind it, where there is none at all.
     """
     framework = registry.framework(recipe.framework.name)
+    providers = offers(recipe, framework, source)
     if catalogue is not None:
-        refuse_unknown_packages(recipe, subdirs, facts=facts, catalogue=catalogue)
+        _ask_ahead(recipe, subdirs, framework, facts=facts, catalogue=catalogue)
+        refuse_unknown_packages(recipe, subdirs, providers, facts=facts, catalogue=catalogue)
     asked = [
         _ask(recipe, subdirs, framework, provider, facts=facts, python=python, catalogue=catalogue)
-        for provider in offers(recipe, framework, source)
+        for provider in providers
     ]
-    found = False
+    seen: set[tuple[object, ...]] = set()
     for tolerance in _tolerances(recipe):
         for one in asked:
             if tolerance.unsafe and not one.pinned:
                 continue  # only what a user asked for by name may compute wrongly
             for combination in one.search(tolerance).combinations():
-                found = True
+                key = (one.question.targets[0].provider, *combination.releases)
+                if key in seen:
+                    continue  # a laxer search finds again what a stricter one has found
+                seen.add(key)
                 notes = (*_fallen_back(asked, one), *_gpu_notes(recipe, one), *_newer(one, combination))
                 yield Decision(question=one.question, combination=combination, notes=notes)
-    if not found:
+    if not seen:
         raise _why_nothing(asked)
+
+
+def _ask_ahead(
+    recipe: Recipe, subdirs: Sequence[Subdir], framework: Framework, *, facts: Facts, catalogue: Catalogue
+) -> None:
+    """Tell the catalogue every package that will be asked for."""
+    asked = [dependency.conda_name for subdir in subdirs for dependency in wanted(recipe, subdir=subdir, facts=facts)]
+    names = ("python", "numpy", framework.conda, framework.conda_base, *map(conda_name, framework.partners), *asked)
+    catalogue.ask([name for name in dict.fromkeys(names) if name], subdirs)
 
 
 def _tolerances(recipe: Recipe) -> tuple[Tolerance, ...]:
@@ -150,17 +165,26 @@ def _partners(
         return tuple(dict.fromkeys(subject for subject in subjects if facts.releases_of(subject, "pypi")))
     over = (OVER_FRAMEWORKS,) if recipe.framework.keras is not None else ()
     # What a channel builds for its own framework, its metadata says; wheels are bound to wheels.
-    tied = [subject for subject in subjects if provider.origin == "pypi" and subject in framework.companions]
+    tied = [
+        subject
+        for subject in subjects
+        if provider.origin == "pypi" and subject in framework.companions and facts.releases_of(subject, "pypi")
+    ]
     return tuple(dict.fromkeys((*framework.partners, *over, *tied)))
 
 
 def _fallen_back(asked: Sequence[_Asked], taken: _Asked) -> tuple[str, ...]:
-    """Why the GPU plug-in, which comes first where a GPU is asked for, was not taken."""
-    first = asked[0]
-    if first is taken or not first.question.targets[0].provider.plugin:
-        return ()
-    reason = refusal(first.question, first.search(TOLERANCES[0])).plain
-    return (f"no GPU plug-in fits, so the framework runs on the CPU: {reason}",)
+    """Why the providers that come before the one taken have nothing: the GPU's plug-in, the channel."""
+    notes = []
+    for passed in asked[: asked.index(taken)]:
+        provider = passed.question.targets[0].provider
+        reason = refusal(passed.question, passed.search(PROVEN)).plain
+        if provider.plugin:
+            notes.append(f"no GPU plug-in fits, so the framework runs on the CPU: {reason}")
+        else:
+            title = passed.question.facts.display(passed.question.framework.main)
+            notes.append(f"{title} is taken from PyPI, because {provider.name} does not have it: {reason}")
+    return tuple(notes)
 
 
 def _gpu_notes(recipe: Recipe, one: _Asked) -> tuple[str, ...]:
@@ -229,7 +253,7 @@ def _elsewhere(one: _Asked) -> str | None:
         other, subdirs, question.framework, provider, facts=replace(question.facts, asked=frozenset()), python=None,
         catalogue=None,
     )  # fmt: skip
-    found = next(asked.search(TOLERANCES[0]).combinations(), None)
+    found = next(asked.search(PROVEN).combinations(), None)
     if found is None or found.main is None:
         return None
     return f"write `provider: pypi` ({question.facts.display(found.main.package, found.main.newest)} from PyPI)"

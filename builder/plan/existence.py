@@ -15,6 +15,8 @@ from builder.errors import UnsatisfiableError
 from builder.names import conda_name
 from builder.plan.catalogue import PYTHONS, parsed
 from builder.plan.pins import conda_to_pep440, wanted
+from builder.plan.question import python_spec
+from builder.plan.reasons import bounds
 from builder.platforms import TARGETS
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from builder.frameworks.model import Framework
     from builder.plan.catalogue import Build, Catalogue
     from builder.plan.model import Combination
+    from builder.plan.providers import Provider
     from builder.plan.question import Question, Target
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
@@ -92,12 +95,21 @@ def existing(
     )
 
 
-def refuse_unknown_packages(recipe: Recipe, subdirs: Sequence[Subdir], *, facts: Facts, catalogue: Catalogue) -> None:
-    """Raise `UnsatisfiableError` for a conda dependency that the channels do not have, or not for a platform."""
+def refuse_unknown_packages(
+    recipe: Recipe, subdirs: Sequence[Subdir], providers: Sequence[Provider], *, facts: Facts, catalogue: Catalogue
+) -> None:
+    """Raise `UnsatisfiableError` for a dependency that the channels do not have, or not for a platform.
+
+    Only for what is conda's with every one of the providers in question.
+    """
     for subdir in subdirs:
         for dependency in wanted(recipe, subdir=subdir, facts=facts):
             name = dependency.conda_name
-            if name is None or dependency.pypi is not None or catalogue.builds(name, subdir):
+            if name is None or catalogue.builds(name, subdir):
+                continue
+            names = facts.names_of(name)
+            links = names is not None and names.numpy
+            if any(provider.pypi_reason(links_numpy=links) is not None for provider in providers):
                 continue
             place = f"`{dependency.where}`"
             there = [other for other in TARGETS if other is not subdir and catalogue.builds(name, other)]
@@ -135,6 +147,12 @@ class Obstacles:
         """Conda packages that the recipe asks for on the target, with their specs."""
         if target.provider.local:
             return
+        yield "python", python_spec(combination.python, self.question.recipe)
+        if target.origin == "conda-forge":
+            framework = self.question.framework
+            for choice in combination.partners:
+                if choice.package in framework.partners and choice.versions:
+                    yield conda_name(choice.package), bounds(choice)
         chosen = {combination.main.package} if combination.main is not None else set()
         for dependency in wanted(self.question.recipe, subdir=target.subdir, facts=self.question.facts):
             if dependency.conda_name is None or dependency.subject in chosen:
@@ -153,8 +171,8 @@ class Obstacles:
         offered = self._offered(name, target.subdir)
         where = f" for {target.subdir}"
         channel = self.question.catalogue.described if self.question.catalogue is not None else "the channel"
-        if not offered or name == "python":
-            return None  # an unknown package is refused before anything is chosen
+        if not offered:
+            return Refusal(statement=f"{channel} has no {name}{where}", facts=(), packages=(name,))
         ranges = conda_to_pep440(spec)
         allowed = [
             build

@@ -108,6 +108,11 @@ class Combination:
     held_back: str = ""
     """Why the newest framework in question was not taken; empty when it was."""
 
+    @property
+    def releases(self) -> tuple[object, ...]:
+        """Python, framework and plug-in: what tells one combination from another."""
+        return (self.python, *(choice.versions[:1] for choice in (self.main, self.plugin) if choice is not None))
+
     def warnings(self, *, plugin: bool) -> tuple[str, ...]:
         """What the user must read first; what is unsafe is so beside the plug-in only."""
         unsafe = self.unsafe if plugin else ()

@@ -35,6 +35,8 @@ def refusal(question: Question, search: Search) -> UnsatisfiableError:
     nearest = list(dict.fromkeys(_nearest(question, search)))
     declared = reason is not None and not any(isinstance(fact, Relation) for fact in reason.facts)
     if reason is not None and reason.remedy and (declared or not nearest):
+        # A remedy that names a Python is the same as the nearest combination on another one.
+        nearest = [text for text in nearest if not (text.startswith("use Python") and "python" in reason.packages)]
         nearest.insert(0, reason.remedy)
     hint = "; or ".join(nearest[:3]) or None
     if reason is None:

@@ -10,11 +10,10 @@ from packaging.utils import canonicalize_name
 from builder.compat.facts import in_order
 from builder.names import conda_name, pypi_name
 from builder.plan.blas import blas_spec, numpy_blas
-from builder.plan.choose import bounds, why_not
 from builder.plan.model import ChosenSpec
 from builder.plan.pins import Wanted, requirement_range, series, series_within, wanted
 from builder.plan.question import python_spec
-from builder.plan.reasons import references
+from builder.plan.reasons import bounds, references, why_not
 from builder.platforms import Subdir
 from builder.wheels import applies
 

@@ -19,7 +19,8 @@ _UNSAFE_IN_REQUIREMENT: Final = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029#{}
 _NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*?"
 _SPEC: Final = re.compile(rf"(?P<name>{_NAME})(?P<rest>\s*[=<>!~].*|\s+[\d*].*)?")
 _TRIPLE: Final = re.compile(r"={1,2}(?P<version>[^=\s,|<>!~]+)=(?P<build>[^=\s]+)")
-_VERSION: Final = r"(?:\d+!)?\d[A-Za-z0-9_]*?(?:\.[A-Za-z0-9_]+?)*?(?:\+[A-Za-z0-9]+?(?:\.[A-Za-z0-9]+?)*?)?\.?"
+#: Epoch, numbers and letters parted by `.` or `_`, local version: `1!2.0rc1+cpu`. A point at the end is let pass.
+_VERSION: Final = r"(?:\d+!)?\d[A-Za-z0-9]*?(?:[._][A-Za-z0-9]+?)*?(?:\+[A-Za-z0-9]+?(?:[._][A-Za-z0-9]+?)*?)?\.?"
 _PART: Final = re.compile(rf"(?P<operator>==|!=|<=|>=|~=|=|<|>)?(?P<version>{_VERSION})(?P<star>\.?\*)?")
 _BUILD: Final = re.compile(r"[A-Za-z0-9_*]+")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import UsageError
+from builder.files import read_ordinary
 from builder.finding import Finding, Identity, Remedy, Report, Status
 
 if TYPE_CHECKING:
@@ -57,13 +58,15 @@ class Comparison:
         }
 
 
+#: A report of an environment with a few hundred findings has less than one MB.
+_MOST_BYTES = 64_000_000
 _SEVERITY = {Status.PASS: 0, Status.SKIP: 1, Status.WARN: 2, Status.FAIL: 3}
 
 
 def load(file: Path) -> Report:
     """A report from what `envbuild verify NAME --json` printed (or its `result` alone). Raises UsageError."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(read_ordinary(file, limit=_MOST_BYTES, error=UsageError))
         if "envbuild" in data:
             data = data["result"].get("verification") or data["result"]
         environment = data["environment"]

@@ -105,7 +105,7 @@ def test_reads_ordinary_files_only(tmp_path: Path) -> None:
     assert read_ordinary(tmp_path / "file", limit=5, error=UsageError) == b"12345"
     for name, why in (
         ("file", "larger than 4 bytes"),
-        ("pipe", "not an ordinary file but a pipe"),
+        ("pipe", "a pipe, not a regular file"),
         ("folder", "Is a directory"),
         ("gone", "No such file"),
     ):

@@ -12,6 +12,7 @@ import pytest
 
 from builder.platforms import Subdir
 from builder.uv import Uv, UvFailure, is_unauthorised, is_unreachable, platform_name
+from tests.workspaces import workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,3 +159,12 @@ def test_what_uv_means(messages: str, unreachable: bool, unauthorised: bool) -> 
 def test_names_of_platforms() -> None:
     assert platform_name(Subdir.OSX_ARM64) == "aarch64-apple-darwin"
     assert platform_name(Subdir.LINUX_AARCH64, glibc_minor=28) == "aarch64-manylinux_2_28"
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_working_directory_that_is_no_project_is_not_searched(tmp_path: Path, found: bool) -> None:
+    """It may be `/tmp`, and the `uv.toml` in it anybody's."""
+    (tmp_path / "uv.toml").write_text(_BROKEN)
+    here = workspace(tmp_path / "home", root=tmp_path if found else None, cwd=tmp_path)
+    with here.uv.scratch() as (folder, cwd):
+        assert cwd == (tmp_path if found else folder)

@@ -218,6 +218,40 @@ def test_killed_while_proving(world: World) -> None:
     assert world.whole().verdict is Verdict.FAILED
 
 
+def test_killed_while_proving_over_an_environment(world: World) -> None:
+    """Not proven, it does not take the place of the one before; and nothing goes on writing into it."""
+    world.create("tiny").ended(0)
+    before = world.whole()
+    _changed_lock(world)
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(f"{recipe.read_text()}verify:\n  snippets: ['import time; time.sleep(50)']\n")
+    process = world.start("create", "tiny")
+    _until(lambda: any("snippet" in line for line in _running_below(world.prefix())), "it was not proven")
+    process.kill()
+    process.communicate()
+    _until(lambda: not _running_below(world.prefix()), "a probe goes on without us")
+    recipe.write_text(recipe.read_text().replace("time.sleep(50)", "raise SystemExit(1)"))
+    world.run("create", "tiny").ended(1)
+    assert world.whole() == before
+    assert world.beside() == []
+
+
+def test_killed_at_any_moment(world: World) -> None:
+    """From the first import to the last probe, again and again: the next one always finds its way."""
+    temporary = world.root / "tmp"
+    temporary.mkdir()
+    for delay in (0.3, 0.9, 1.4, 1.9, 2.4, 3.0, 3.7, 4.5):
+        process = world.start("create", "tiny", "--force", program=("-m", "builder"), TMPDIR=str(temporary))
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        _until(lambda: not _running_below(world.prefix()), f"something goes on without us, after {delay} s")
+    world.run("create", "tiny", program=("-m", "builder"), TMPDIR=str(temporary)).ended(0)
+    assert world.whole().verdict is Verdict.PASSED
+    assert world.beside() == []
+    assert [path.name for path in temporary.iterdir() if "envbuild" in path.name] == []
+
+
 @pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "SIGTERM to envbuild alone"])
 def test_interrupted_while_uv_installs(world: World, slow_index: Server, whole_group: bool) -> None:
     """A terminal interrupts uv as well, `kill` only us; either way uv has ended and nothing is left."""
@@ -288,9 +322,17 @@ def test_disk_full_at_the_prefix(world: World, small_disk: Path) -> None:
     world.create("tiny").ended(0)
 
 
+def test_mount_point(world: World, small_disk: Path) -> None:
+    """It cannot be moved aside; a folder in it can."""
+    answer = world.create("tiny", "-p", str(small_disk)).ended(2)
+    assert "is a mount point" in answer.stderr
+    assert f"-p {small_disk}/env" in answer.stderr
+
+
 def test_disk_full_at_the_cache(world: World, small_disk: Path) -> None:
     answer = world.create("tiny", RATTLER_CACHE_DIR=str(small_disk)).ended(5)
-    assert "disk is full" in answer.stderr or "No space left" in answer.stderr, answer.stderr
+    assert f"the disk is full at {small_disk}" in answer.stderr, answer.stderr
+    assert "RATTLER_CACHE_DIR" in answer.stderr
     assert not world.prefix().exists()
     assert world.beside() == []
     world.create("tiny").ended(0)
@@ -309,7 +351,8 @@ def test_disk_full_for_uv(world: World, small_disk: Path, serve: Callable[[Path]
             except OSError:
                 break
     answer = world.create("mixed", **environ).ended(5)
-    assert "disk is full" in answer.stderr, answer.stderr
+    assert f"the disk is full at {small_disk}" in answer.stderr, answer.stderr
+    assert "UV_CACHE_DIR" in answer.stderr
     assert not world.prefix("mixed").exists()
 
 

@@ -26,7 +26,7 @@ operations.create(Workspace.here(), operations.CreateRequest(recipe="{name}"))
             "tiny",
             r"url: file://\S+/noarch/words",
             "url: https://elsewhere.example/noarch/words",
-            "on no declared channel",
+            "not on any channel of the lock",
         ),
         ("mixed", "url: http://127.0.0.1", "url: http://packages.example", "plain http"),
         ("mixed", "tinywheel-1.0-py3-none-any", "otherwheel-1.0-py3-none-any", "names another package"),

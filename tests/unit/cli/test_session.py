@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,37 @@ def test_tables_end_without_spaces_in_a_pipe(capsys: pytest.CaptureFixture[str])
     lines = capsys.readouterr().out.split("\n")
     assert [line.split() for line in lines] == [["a", "b"], ["1", "a", "longer", "cell"], []]
     assert lines == [line.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_texts_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    """Names of files and messages of recipes come from anybody; what they hold is shown, and does nothing."""
+    from rich.table import Table
+
+    evil = "\x1b]0;owned\x07\x1b[2Jname\r\x9b31m\u202etxt [/] [bold]kept[/bold]"
+    table = Table("a")
+    table.add_row(evil)
+    error = errors.UsageError(evil, hint=evil)
+    stdout, stderr = (_Terminal(), _Terminal()) if terminal else (io.StringIO(), io.StringIO())
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for text in (evil, table):
+        _run(Output(result={}, text=text, exit_code=1, errors=(error,)))
+    _run(error)
+    session = Session(verb="try", verbose=True)
+    session.warn(evil)
+    session.note(evil)
+    session.detail(evil)
+    if terminal:
+        session.progress.update("task", evil)
+        session.progress.done("task", evil)
+        session.close()
+    for stream in (stdout, stderr):
+        shown = stream.getvalue()
+        assert not re.search("\x1b]|\x1b\\[2J|\x9b|\x07|\r[^\n\x1b]|\u202e", shown)
+        assert "\\x1b]0;owned" in shown
+        assert "[/] [bold]kept[/bold]" in shown
 
 
 def test_defect_shows_its_traceback_with_verbose_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,8 +186,10 @@ def test_distributions(tmp_path: Path) -> None:
     trees.dist(
         site, "editable", **{"direct_url.json": f'{{"url": "{project.as_uri()}", "dir_info": {{"editable": true}}}}'}
     )
-    trees.write(site / "old-2.0-py3.12.egg-info" / "PKG-INFO", "Metadata-Version: 1.0\nName: old\nVersion: 2.0\n")
-    trees.write(site / "old-2.0-py3.12.egg-info" / "requires.txt", "six\n\n[dev]\npytest\n")
+    egg = site / "old-2.0-py3.12.egg-info"
+    trees.write(egg / "PKG-INFO", "Metadata-Version: 1.0\nName: old\nVersion: 2.0\n")
+    trees.write(egg / "requires.txt", "six\n\n[dev]\npytest\n")
+    trees.write(egg / "installed-files.txt", "../old/__init__.py\nPKG-INFO\n../../../../bin/old\n")
     trees.write(site / "distutils-3.0.egg-info", "Metadata-Version: 1.0\nName: distutils\nVersion: 3.0\n")
     trees.write(project / "My_Lib.egg-info" / "PKG-INFO", "Metadata-Version: 1.0\nName: My_Lib\nVersion: 4\n")
     trees.write(site / "my-lib.egg-link", f"{project}\n.")
@@ -200,6 +202,8 @@ def test_distributions(tmp_path: Path) -> None:
     assert found["editable"].source == project
     assert found["my-lib"].source == project
     assert "six" in found["old"].requires
+    assert environment.owners.owner("lib/python3.12/site-packages/old/__init__.py") == "old"
+    assert environment.owners.owner("bin/old") == "old"
     assert [dist.name for dist in environment.distributions if dist.editable] == ["editable", "my-lib"]
     assert environment.unreadable == ()
 
@@ -241,6 +245,7 @@ def test_moved(tmp_path: Path, form: str) -> None:
     trees.conda(old)
     trees.write(old / "bin" / "pip", form.format(old=old))
     trees.write(old / "bin" / "other", "#!/usr/bin/env python\n")
+    trees.write(old / "bin" / "gdb.py", "#!/usr/bin/python3\n")
     assert Environment(old).strays == ()
     old.rename(new)
     (stray,) = Environment(new).strays

@@ -179,3 +179,14 @@ def test_what_the_stamp_keeps(builder: Builder) -> None:
     assert (stamp.channels, stamp.prefix) == (("https://host/forge",), str(builder.prefix))
     assert stamp.proof is not None
     assert stamp.proof.level == "default"
+
+
+def test_moved_environment_is_built_anew(builder: Builder) -> None:
+    """Its scripts run the interpreter of the old place; that its packages are the right ones is no help."""
+    assert builder.create(PASSED) is Result.BUILT
+    moved = builder.prefix.with_name("moved")
+    builder.prefix.rename(moved)
+    assert builder.create(PASSED, prefix=moved) is Result.BUILT
+    assert builder.built == 2
+    moved.with_name("link").symlink_to("moved")
+    assert is_current(replace(builder.request, prefix=moved.with_name("link")), read_stamp(moved))

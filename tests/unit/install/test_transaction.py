@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.environment.place import Place
+from builder.environment.place import Place, hold
 from builder.environment.stamp import Stamp, StampedPackage, read_stamp
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
@@ -293,6 +293,96 @@ def test_what_somebody_made_after_a_crash_stays(tmp_path: Path) -> None:
         _create(prefix, "2")
     assert (prefix / "conda-meta" / "history").is_file()
     assert read_stamp(Place(prefix).old) == _stamp("1")
+
+
+def test_what_a_dying_process_wrote_after_a_crash_is_no_environment(tmp_path: Path) -> None:
+    """Bytecode of a probe that outlived the `create` that was killed: the former environment comes back."""
+    prefix = tmp_path / "env"
+    _create(prefix, "1")
+    prefix.rename(Place(prefix).old)
+    cache = prefix / "lib" / "python3.12" / "__pycache__"
+    cache.mkdir(parents=True)
+    (cache / "os.cpython-312.pyc").write_bytes(b"")
+    transaction.require_replaceable(prefix)
+    with transaction.exclusive(prefix, waiting=_never_waiting) as place:
+        assert transaction.current(place) == _stamp("1")
+    shutil.rmtree(prefix)
+    cache.mkdir(parents=True)
+    (cache / "os.cpython-312.pyc").write_bytes(b"")
+    _create(prefix, "2")
+    assert transaction.finished(prefix) == _stamp("2")
+
+
+@pytest.mark.parametrize("kept", ["lib/module.py", "x.pyc", "__pycache__/notes.txt"])
+def test_a_single_file_of_somebodys_is_no_debris(tmp_path: Path, kept: str) -> None:
+    prefix = tmp_path / "env"
+    (prefix / "lib" / "__pycache__").mkdir(parents=True)
+    (prefix / kept).parent.mkdir(exist_ok=True)
+    (prefix / kept).write_text("data")
+    with pytest.raises(UsageError):
+        _create(prefix, "2")
+    assert (prefix / kept).read_text() == "data"
+
+
+@pytest.mark.parametrize("content", ['{"format": 99}', "{", "[]"])
+def test_a_stamp_of_another_version_is_no_strangers_environment(tmp_path: Path, content: str) -> None:
+    prefix = tmp_path / "env"
+    _create(prefix, "1")
+    (prefix / "conda-meta" / "envbuild.stamp").write_text(content)
+    with pytest.raises(UsageError, match="made by envbuild, but"):
+        _create(prefix, "2")
+    assert (prefix / "lib" / "thing").read_text() == "1"
+
+
+def test_an_environment_hidden_behind_a_folder_is_named(tmp_path: Path) -> None:
+    """And doing what is said puts it back."""
+    prefix = tmp_path / "env"
+    _create(prefix, "1")
+    prefix.rename(Place(prefix).old)
+    prefix.mkdir()
+    (prefix / "precious").write_text("data")
+    with pytest.raises(UsageError, match=r"\.env\.envbuild-old") as caught:
+        _create(prefix, "2")
+    assert "move" in (caught.value.hint or "")
+    prefix.rename(tmp_path / "moved")
+    with transaction.exclusive(prefix, waiting=_never_waiting) as place:
+        assert transaction.current(place) == _stamp("1")
+
+
+def test_interrupted_while_the_former_one_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new one is in place by then, and what is left of the former is deleted by the next."""
+    prefix = tmp_path / "env"
+    _create(prefix, "1")
+
+    def pressed(place: Place) -> None:
+        if read_stamp(prefix) == _stamp("2"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(transaction, "_empty_trash", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        _create(prefix, "2")
+    monkeypatch.undo()
+    assert read_stamp(prefix) == _stamp("2")
+    _create(prefix, "3")
+    assert transaction.finished(prefix) == _stamp("3")
+
+
+def test_lock_of_a_removed_environment(tmp_path: Path) -> None:
+    """Whoever waited while it was removed, lock file and all, does not work beside one who came later."""
+    prefix = tmp_path / "env"
+    first = hold(prefix)
+    waiting = threading.Event()
+    got: list[int] = []
+    thread = threading.Thread(target=lambda: got.append(hold(prefix, waiting=waiting.set)))
+    thread.start()
+    assert waiting.wait(5)
+    Place(prefix).lock_file.unlink()
+    os.close(first)
+    thread.join(5)
+    with pytest.raises(BlockingIOError):
+        hold(prefix)
+    os.close(got[0])
+    os.close(hold(prefix))
 
 
 def test_empty_folder_may_be_used(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class _Solver:
     """Solves from a table: platform → versions offered, the newest first."""
 
     name = "table"
+    prefers = False
 
     def __init__(self, offered: Mapping[Subdir, Sequence[str]], *, lists: bool = True) -> None:
         self.offered = offered
@@ -128,7 +129,7 @@ def test_no_common_version_is_said(lists: bool) -> None:
     versions, warnings = _equal(_Solver({MAC: ["3.9.0"], LINUX: ["3.8.0"]}, lists=lists))
     assert versions == {MAC: "3.9.0", LINUX: "3.8.0"}
     assert warnings == (
-        "keras differs between platforms (3.9.0 on osx-arm64, 3.8.0 on linux-64): no version of it fits all of them",
+        "keras differs between platforms (3.9.0 on osx-arm64, 3.8.0 on linux-64): no version works on all of them",
     )
 
 

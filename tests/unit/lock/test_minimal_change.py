@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.errors import UnsatisfiableError
 from builder.lock.moves import Previous, told
+from builder.lock.rattler_solver import RattlerSolver
 from tests.unit.lock.small import LINUX, MAC, SmallWorld, moved, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from builder.lock.model import LockedPackage
+    from builder.lock.solver import SolveRequest
 
 
 @pytest.fixture
@@ -58,7 +65,7 @@ def test_what_is_asked_for_moves_and_takes_along_what_must(world: SmallWorld) ->
     made = world.lock("python", "numpy >=2", "scipy", "pandas", previous=Previous(lock=first.lock))
     assert moved(made) == {
         "numpy": ("moved", "the recipe asks for numpy >=2"),
-        "scipy": ("moved", "scipy 1.11 needs numpy >=1.26,<2, and numpy is 2.1.0 now"),
+        "scipy": ("moved", "scipy 1.11 needs numpy >=1.26,<2; numpy is now 2.1.0"),
     }
 
 
@@ -66,7 +73,7 @@ def test_named_packages_move(world: SmallWorld) -> None:
     first = world.lock("python", "pandas")
     _newer(world)
     made = world.lock("python", "pandas", previous=Previous(lock=first.lock, moving=frozenset({"Pandas"})))
-    assert moved(made) == {"pandas": ("moved", "it was to be updated")}
+    assert moved(made) == {"pandas": ("moved", "its update was requested")}
     everything = world.lock("python", "pandas", previous=Previous(lock=first.lock, everything=True))
     assert versions(everything)["python"] == "3.12.2"
     assert {name for name, (kind, _) in moved(everything).items() if kind == "moved"} == {
@@ -89,8 +96,8 @@ def test_gone_from_the_channel_and_no_longer_needed(world: SmallWorld) -> None:
     world.withdraw("python", "3.12.1")
     made = world.lock("python", "scipy", previous=Previous(lock=first.lock))
     assert moved(made) == {
-        "python": ("moved", "the channel has it no longer, or the other packages do not go with it"),
-        "words": ("removed", "nothing needs it any more"),
+        "python": ("moved", "no longer on the channel, or incompatible with the other packages"),
+        "words": ("removed", "no longer needed"),
     }
 
 
@@ -98,9 +105,7 @@ def test_another_build(world: SmallWorld) -> None:
     first = world.lock("libblas ==3.9 0")
     world.publish("libblas 3.9 1")
     made = world.lock("libblas ==3.9 1", previous=Previous(lock=first.lock))
-    assert told(made.moves) == [
-        "libblas 3.9 0 → 3.9 1 (linux-64): the channel has another build of it, which fits the rest"
-    ]
+    assert told(made.moves) == ["libblas 3.9 0 → 3.9 1 (linux-64): another build fits the other packages"]
 
 
 def test_platforms_that_agree_are_told_together(world: SmallWorld) -> None:
@@ -129,17 +134,32 @@ def test_pypi_packages_stay_as_well(world: SmallWorld) -> None:
     made = world.lock("python", pip=["rich", "tqdm"], previous=Previous(lock=first.lock))
     assert moved(made) == {"tqdm": ("added", "the recipe asks for it (tqdm)")}
     asked = world.lock("python", pip=["rich"], previous=Previous(lock=first.lock, moving=frozenset({"rich"})))
-    assert moved(asked) == {"rich": ("moved", "it was to be updated")}
+    assert moved(asked) == {"rich": ("moved", "its update was requested")}
     bound = world.lock("python", pip=["rich", "pygments>=2.1"], previous=Previous(lock=first.lock))
     assert moved(bound) == {"pygments": ("moved", "the recipe asks for pygments>=2.1")}
 
 
 def test_excluding_what_is_newer(world: SmallWorld) -> None:
-    from datetime import UTC, datetime
-
     before = datetime(2020, 1, 1, tzinfo=UTC)
-    from builder.errors import UnsatisfiableError
-
     with pytest.raises(UnsatisfiableError):
         world.lock("python", exclude_newer=before)
     assert versions(world.lock("python", exclude_newer=datetime(2024, 1, 1, tzinfo=UTC))) == {"python": "3.12.1"}
+
+
+class _Forgetful(RattlerSolver):
+    """As conda, mamba and micromamba are."""
+
+    name = "conda"
+    prefers = False
+
+    async def solve(self, request: SolveRequest) -> list[LockedPackage]:
+        return await super().solve(replace(request, preferred=()))
+
+
+def test_a_solver_that_does_not_stay_is_named(world: SmallWorld) -> None:
+    world.solver = _Forgetful(cache=world.root / "cache")
+    first = world.lock("python")
+    assert first.warnings == ()
+    made = world.lock("python", previous=Previous(lock=first.lock))
+    assert "conda solves from scratch" in made.warnings[0]
+    assert world.lock("python", previous=Previous(lock=first.lock, everything=True)).warnings == ()

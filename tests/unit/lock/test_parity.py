@@ -64,7 +64,7 @@ def test_what_cannot_be_equal_is_said(world: SmallWorld) -> None:
     made = world.lock("python", "numpy", "keras")
     assert _both(made, "keras") == ("3.1", "3.1")
     assert made.warnings == (
-        "numpy differs between platforms (2.2 on osx-arm64, 2.3 on linux-64): no version of it fits all of them",
+        "numpy differs between platforms (2.2 on osx-arm64, 2.3 on linux-64): no version works on all of them",
     )
 
 
@@ -76,7 +76,7 @@ def test_tensorflow_is_one_project_under_two_names(world: SmallWorld) -> None:
     assert versions(made, MAC)["tensorflow"] == versions(made, LINUX)["tensorflow-cpu"] == "2.18"
     world.withdraw("tensorflow-cpu", "2.18")
     assert world.lock(*lines).warnings == (
-        "tensorflow differs between platforms (2.18 on osx-arm64, 2.19 on linux-64): no version of it fits all of them",
+        "tensorflow differs between platforms (2.18 on osx-arm64, 2.19 on linux-64): no version works on all of them",
     )
 
 
@@ -114,7 +114,7 @@ def test_within_pypi_where_it_cannot_be(world: SmallWorld) -> None:
     world.upload("numpy 2.0", tag="cp312-cp312-macosx_11_0_arm64")
     made = world.lock("python", pip=["numpy"])
     assert made.warnings == (
-        "numpy differs between platforms (2.0 on osx-arm64, 2.2 on linux-64): no version of it fits all of them",
+        "numpy differs between platforms (2.0 on osx-arm64, 2.2 on linux-64): no version works on all of them",
     )
 
 
@@ -138,3 +138,15 @@ def test_the_locked_set_is_judged_on_every_platform(world: SmallWorld) -> None:
 
     with pytest.raises(UnsatisfiableError, match="cannot load"):
         world.lock("python", "keras", judge=refuse)
+
+
+def test_one_version_spelt_in_two_ways(world: SmallWorld) -> None:
+    """conda-forge leaves zeros out, and PyTorch's wheels for Linux say `+cpu`: neither is another version."""
+    world.publish("keras 3.0 : python", "torch 2.5.1 : python")
+    world.upload("keras 3.0.0")
+    world.upload("torch 2.5.1+cpu", tag="cp312-cp312-manylinux_2_17_x86_64")
+    made = world.lock(
+        "python", "keras  # [arm64]", "torch  # [arm64]", pip=["keras  # [linux64]", "torch  # [linux64]"]
+    )
+    assert (_both(made, "keras"), _both(made, "torch")) == (("3.0", "3.0.0"), ("2.5.1", "2.5.1+cpu"))
+    assert made.warnings == ()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from builder.cli.session import run as run_command
-from builder.errors import UsageError
+from builder.environment.place import Place
+from builder.environment.stamp import RELATIVE_PATH, Stamp
+from builder.errors import ChecksFailedError, UsageError
 from builder.finding import Status
-from builder.operations.verifying import verify_prefix
+from builder.operations.verifying import VerifyRequest, verify, verify_prefix
 from builder.platforms import Subdir
 from tests.workspaces import workspace
 
@@ -91,3 +95,36 @@ def test_verification_of_an_environment_without_packages_runs(tmp_path: Path) ->
     assert any(finding.check == "process.prefix" and finding.status is Status.PASS for finding in report.findings)
     assert report.identity.versions["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
     assert report.identity.kind == "venv"
+
+
+def test_what_was_begun_and_not_finished_is_not_verified(tree: Tree, tmp_path: Path) -> None:
+    """Half an environment can pass every check that looks at what is there."""
+    (tree.path / "conda-meta").mkdir(exist_ok=True)
+    (tree.path / "conda-meta" / "envbuild.building").write_text("1\n")
+    place = Place(tree.path)
+    with pytest.raises(ChecksFailedError, match="was begun and not finished"):
+        verify(workspace(tmp_path), VerifyRequest(environment=str(tree.path), only_static=True))
+    held = os.open(place.lock_file, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(ChecksFailedError, match="is being built at this moment"):
+        verify(workspace(tmp_path), VerifyRequest(environment=str(tree.path), only_static=True))
+    os.close(held)
+
+
+def test_an_environment_that_was_moved_aside_is_mentioned(tmp_path: Path) -> None:
+    here = workspace(tmp_path)
+    prefix = here.store.prefix_for("ml")
+    stamp = Stamp(name="ml", recipe="ml", subdir=Subdir.LINUX_64, lock_sha256="", envbuild_version="", packages=())
+    old = Place(prefix).old
+    (old / "conda-meta").mkdir(parents=True)
+    (old / RELATIVE_PATH).write_text(stamp.dumps())
+    with pytest.raises(ChecksFailedError, match="kept beside it") as told:
+        verify(here, VerifyRequest(environment="ml"))
+    assert told.value.hint == "run `envbuild create ml` again"
+
+
+def test_a_pipe_for_a_report_does_not_hang(tree: Tree, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    request = VerifyRequest(environment=str(tree.path), against=tmp_path / "pipe", only_static=True)
+    with pytest.raises(UsageError, match="a pipe"):
+        verify(workspace(tmp_path), request)

@@ -9,7 +9,7 @@ from builder.plan.catalogue import Build
 from builder.recipe.model import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from builder.platforms import Subdir
 
@@ -47,6 +47,9 @@ class Channel:
     offered: dict[str, Sequence[Build]]
     described: str = "conda-forge"
 
+    def ask(self, names: Iterable[str], subdirs: Iterable[Subdir]) -> None:
+        """Everything is at hand."""
+
     def builds(self, name: str, subdir: Subdir) -> Sequence[Build]:
         return self.offered.get(f"{name}/{subdir}", self.offered.get(name, ()))
 
@@ -76,7 +79,8 @@ def channel(*, tensorflow: Mapping[str, Sequence[str]], **others: Sequence[Build
         ],
         "keras": [Build(version=version, depends={"python": ">=3.9"}) for version in ("2.15.0", "3.6.0", "3.12.0")],
         "numpy": [build for version in ("1.26.4", "2.1.3", "2.4.0") for build in built(version, *every)],
-        **dict.fromkeys(("pandas", "scikit-learn", "matplotlib-base", "ipykernel", "python"), noarch),
+        **dict.fromkeys(("pandas", "scikit-learn", "matplotlib-base", "ipykernel"), noarch),
+        "python": [Build(version=f"{minor}.9") for minor in every],
     }
     return Channel(offered | {name.replace("_", "-"): builds for name, builds in others.items()})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -277,6 +278,13 @@ def test_folder_and_missing_file(tmp_path: Path) -> None:
             load_recipe(file)
 
 
+def test_a_pipe_is_no_recipe(tmp_path: Path) -> None:
+    """Opening one waits for a writer, who may never come."""
+    os.mkfifo(tmp_path / "mine.yaml")
+    with pytest.raises(RecipeError, match="a pipe"):
+        load_recipe(tmp_path / "mine.yaml")
+
+
 def test_error_is_reported_in_the_file_that_holds_it(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("name: base\nplatforms: [linux-64]\npython: 3.10\n")
     (tmp_path / "mine.yaml").write_text("name: mine\nextends: base\n")
@@ -318,18 +326,20 @@ def test_extending(tmp_path: Path) -> None:
 def test_places_are_those_of_the_file_that_says_it(tmp_path: Path) -> None:
     """What contradicts itself is shown where it was written, though it was inherited."""
     (tmp_path / "base.yaml").write_text(
-        'name: base\npython: "3.12"\nplatforms: [linux-64]\ndependencies:\n  - numpy\n  - scipy\n'
+        'name: base\npython: "3.12"\nblas: accelerate\nplatforms: [osx-arm64]\ndependencies:\n  - numpy\n  - scipy\n'
     )
     file = tmp_path / "mine.yaml"
-    file.write_text("name: mine\nextends: base\nframework: {name: mlx}\ndependencies:\n  - pandas\n")
-    with pytest.raises(RecipeError, match="MLX exists") as caught:
+    file.write_text("name: mine\nextends: base\nplatforms: [linux-64]\ndependencies:\n  - pandas\n")
+    with pytest.raises(RecipeError, match="exists on macOS only") as caught:
         load_recipe(file)
     assert (caught.value.file, caught.value.line) == (str(tmp_path / "base.yaml"), 3)
-    file.write_text("name: mine\nextends: base\ngroups:\n  dev:\n    pypi: [a]\ndependencies:\n  - pandas\n")
+    file.write_text(
+        "name: mine\nextends: base\nblas: auto\ngroups:\n  dev:\n    pypi: [a]\ndependencies:\n  - pandas\n"
+    )
     recipe = load_recipe(file)
-    assert [recipe.where("dependencies", index) for index in range(3)] == ["base.yaml:5", "base.yaml:6", "mine.yaml:7"]
-    assert recipe.where("groups", "dev", "pypi", 0) == "mine.yaml:5"
-    assert recipe.model_copy(update={"channels": ("c",)}).where("dependencies", 0) == "base.yaml:5"
+    assert [recipe.where("dependencies", index) for index in range(3)] == ["base.yaml:6", "base.yaml:7", "mine.yaml:8"]
+    assert recipe.where("groups", "dev", "pypi", 0) == "mine.yaml:6"
+    assert recipe.model_copy(update={"channels": ("c",)}).where("dependencies", 0) == "base.yaml:6"
 
 
 def test_a_list_that_is_replaced_has_the_childs_lines(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""What facts say about a whole set of packages that is about to be locked, whoever brought each of them in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from builder.errors import UnsatisfiableError
+from builder.names import project
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
+    from builder.compat.model import Origin, Relation, Side
+    from builder.platforms import Subdir
+
+#: (conda or pip, name) → version, as a lock has them.
+Packages = Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What is known about pairs of a set: `fails` are known not to work, `unsafe` to compute wrongly."""
+
+    fails: tuple[Relation, ...] = ()
+    unsafe: tuple[Relation, ...] = ()
+    unproven: tuple[str, ...] = ()
+
+
+def together(packages: Packages, *, facts: Facts) -> Together:
+    """What relations say about every pair of a locked set.
+
+    Only relations count: what packages declare about each other, the solver and the resolver have seen, and in the
+    metadata of the very builds they took.
+    """
+    python = next((version for (_, name), version in packages.items() if name == "python"), None)
+    minor = ".".join(python.split(".")[:2]) if python is not None else None
+    known: dict[str, tuple[Version, Origin]] = {}
+    for (manager, name), text in packages.items():
+        subject = facts.subject(project(name, conda=manager == "conda"))
+        if subject in facts.packages:
+            try:
+                known[subject] = Version(Version(text).public), "conda-forge" if manager == "conda" else "pypi"
+            except InvalidVersion:
+                continue
+    fails: list[Relation] = []
+    unsafe: list[Relation] = []
+    unproven: list[str] = []
+    for left, right in combinations(sorted(known), 2):
+        pair = (left, known[left][0]), (right, known[right][0])
+        origins = {left: known[left][1], right: known[right][1]}
+        found = facts.related(*pair, python=minor, origins=origins)
+        fails += [relation for relation in found if relation.verdict == "fails"]
+        unsafe += [relation for relation in found if relation.verdict == "unsafe"]
+        if facts.needs_proof(left, right) and not any(relation.verdict in ("works", "fails") for relation in found):
+            unproven.append(f"no fact says that {facts.display(*pair[0])} works with {facts.display(*pair[1])}")
+    return Together(fails=tuple(dict.fromkeys(fails)), unsafe=tuple(dict.fromkeys(unsafe)), unproven=tuple(unproven))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedSetJudge:
+    """Judges the locked set of each platform; what the lock's pipeline calls once it is solved."""
+
+    facts: Facts
+
+    def __call__(self, subdir: Subdir, packages: Packages) -> Iterable[str]:
+        """Warnings about the set. Raises `UnsatisfiableError` for what is known not to work, with fact and remedy."""
+        found = together(packages, facts=self.facts)
+        if found.fails:
+            first = found.fails[0]
+            more = f" (and {len(found.fails) - 1} more)" if len(found.fails) > 1 else ""
+            raise UnsatisfiableError(
+                f"{subdir}: {first.cause}{more}. Source: {first.source} [{first.established}]",
+                hint=first.remedy or _other_versions(first, self.facts),
+            )
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in found.unsafe]
+        return [*loud, *(f"unproven: {text}" for text in found.unproven)]
+
+
+def _other_versions(relation: Relation, facts: Facts) -> str:
+    """The newest version of the one that is known to go with the other's."""
+    sides = (relation.left, relation.right)
+    for kept, changed in (sides, sides[::-1]):
+        newest: tuple[Version, str] | None = None
+        for other in facts.relations:
+            if other.verdict not in ("works", "links") or other.pythons not in ((), relation.pythons):
+                continue
+            for one, two in ((other.left, other.right), (other.right, other.left)):
+                if (one.package, two.package) == (kept.package, changed.package) and _bare(one) == _bare(kept):
+                    number = _bare(two)
+                    if re.fullmatch(r"\d+(\.\d+)*", number):
+                        newest = max(newest or (Version("0"), ""), (Version(number), number))
+        if newest is not None:
+            return f"take {facts.display(changed.package, newest[1])} with {facts.display(kept.package, _bare(kept))}"
+    return f"`envbuild compat --package {relation.left.package}` shows which versions go together"
+
+
+def _bare(side: Side) -> str:
+    """A range that is one version or minor, as that: `==1.1.0` is `1.1.0`."""
+    return side.versions.removesuffix(".*").removeprefix("==")

@@ -1,0 +1,120 @@
+"""A password planted in every place that envbuild is given one: sent, and in nothing that is written, said or run."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.create.world import wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.integration.create.server import Server
+    from tests.integration.create.world import Answer, World
+
+SECRET = "pl4nted-T0K3N"
+_PROGRAM = ("-m", "builder")
+#: As itself, and as an Authorization header has it.
+FORMS = (SECRET.encode(), base64.b64encode(f"me:{SECRET}".encode()).rstrip(b"="))
+
+
+@pytest.fixture
+def temporary(world: World) -> Path:
+    folder = world.root / "tmp"
+    folder.mkdir()
+    return folder
+
+
+def _written(folder: Path) -> Iterator[str]:
+    """Every file and name below `folder` that holds the secret."""
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            inside = path.is_file() and not path.is_symlink() and any(form in path.read_bytes() for form in FORMS)
+            link = str(path.readlink()) if path.is_symlink() else ""
+            if inside or SECRET in path.name or SECRET in link:
+                yield str(path)
+
+
+class _Watch:
+    """Looks at the command lines and environments of envbuild's own children while it runs."""
+
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+        self._stop = threading.Event()
+        self.found: set[str] = set()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.01):
+            for process in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == self._parent:
+                        line = (process / "cmdline").read_bytes()
+                        if SECRET.encode() in line:
+                            self.found.add(line.decode())
+
+
+def _run(world: World, temporary: Path, *arguments: str, **environ: str) -> Answer:
+    process = world.start(*arguments, program=_PROGRAM, **{"TMPDIR": str(temporary)} | environ)
+    with _Watch(process.pid) as watch:
+        answer = wait(process)
+    assert SECRET not in answer.stdout
+    assert SECRET not in answer.stderr
+    assert watch.found == set()
+    return answer
+
+
+@pytest.mark.parametrize("form", ["http://me:{}@{}", "http://{1}/t/{0}"])
+def test_mirror(world: World, temporary: Path, serve: Callable[[Path], Server], form: str) -> None:
+    """Locked and created from a mirror that wants a password: conda-meta, caches, locks, stamp, reports, logs."""
+    server = serve(world.channel)
+    if "/t/" in form:
+        (world.root / "served" / "t").mkdir(parents=True)
+        (world.root / "served" / "t" / SECRET).symlink_to(world.channel)
+        server = serve(world.root / "served")
+    mirror = world.mirror(form.format(SECRET, server.url.removeprefix("http://")))
+    _run(world, temporary, "lock", "tiny", *mirror).ended(0)
+    _run(world, temporary, "create", "tiny", "--no-verify", "--json", *mirror).ended(0)
+    world.whole()
+    assert any("words-1.0" in path for path in server.requested), "it was not fetched from the mirror"
+    assert [path for path in _written(world.root) if "/served/" not in path] == []
+    records = b"".join(path.read_bytes() for path in (world.prefix() / "conda-meta").glob("*.json"))
+    assert server.url.encode() not in records, "conda-meta names where a package is, not where it was fetched from"
+    assert world.channel.as_uri().encode() in records
+
+
+def test_mirror_that_is_not_there(world: World, temporary: Path) -> None:
+    mirror = world.mirror(f"http://me:{SECRET}@127.0.0.1:1/x")
+    _run(world, temporary, "create", "tiny", "--no-verify", "-v", *mirror).ended(4)
+    assert list(_written(world.root)) == []
+
+
+@pytest.mark.parametrize("pair", [f"me:{SECRET}@host", f"=http://me:{SECRET}@host/x", f"x=ftp:/me:{SECRET}@host/"])
+def test_mirror_that_is_none(world: World, temporary: Path, pair: str) -> None:
+    _run(world, temporary, "create", "tiny", "--mirror", pair).ended(2)
+
+
+def test_index(world: World, temporary: Path, serve: Callable[[Path], Server]) -> None:
+    """uv is given the index by its environment, as the user has it; its own cache is keyed without the password."""
+    url = serve(world.index).url.replace("http://", f"http://me:{SECRET}@")
+    _run(world, temporary, "create", "mixed", "--no-verify", UV_DEFAULT_INDEX=f"{url}/simple").ended(0)
+    assert list(_written(world.root)) == []
+    closed = f"http://me:{SECRET}@127.0.0.1:1/simple"
+    _run(world, temporary, "create", "mixed", "--no-verify", "--force", "-v", "--group", "main",
+         UV_DEFAULT_INDEX=closed, UV_CACHE_DIR=str(world.root / "other")).ended(4)  # fmt: skip
+    assert list(_written(world.root)) == []
+    assert [path for path in temporary.iterdir() if "envbuild" in path.name] == []
