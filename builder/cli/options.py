@@ -43,17 +43,20 @@ solver_option = click.option(
 )
 
 
+mirror_option = click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="CHANNEL=URL",
+    help="Fetch a channel from elsewhere; names and URLs stay.",
+)
+
+
 def package_options(function: F) -> F:
     """`--source`, `--channel`, `--mirror`, `--python`: where packages come from."""
     for option in (
         click.option("--python", type=click.Path(path_type=Path), help="With --source pypi: package this interpreter."),
-        click.option(
-            "--mirror",
-            "mirrors",
-            multiple=True,
-            metavar="CHANNEL=URL",
-            help="Fetch a channel from elsewhere; names and URLs stay.",
-        ),
+        mirror_option,
         click.option(
             "--channel", "channels", multiple=True, metavar="URL", help="Instead of the recipe's channels (repeatable)."
         ),

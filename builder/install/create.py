@@ -193,6 +193,8 @@ def _updated(
         around.progress.note(f"{reason}, so the environment is built anew as a whole")
         return None
     found = compare(environment, stamp.packages, around, before=previous.packages)
+    if found.clean:
+        return adopted(place, previous, stamp, request, proof=proof)
     try:
         with updating(place, environment, found, packages, stamp.packages, request, around, prune=True):
             transaction.write_stamp(place, stamp)
@@ -200,6 +202,22 @@ def _updated(
     except BuildError as error:
         around.progress.note(f"only what differs could not be replaced ({error.message}); building it anew as a whole")
         return None
+
+
+def adopted(
+    place: Place,
+    previous: Stamp,
+    stamp: Stamp,
+    request: CreateRequest,
+    *,
+    proof: Callable[[Path], Proof] | None,
+) -> Result:
+    """The environment is that of another lock as it is, and gets the new stamp. Of the same packages a proof stays."""
+    same = set(stamp.packages) == set(previous.packages)
+    kept = replace(stamp, proof=previous.proof if same else None)
+    if kept != previous:
+        transaction.write_stamp(place, kept)
+    return present(place, kept, request, proof=proof)
 
 
 def present(

@@ -217,8 +217,7 @@ class _Comparison:
                 elif self._is_another_archive(package):
                     self._note(package, Problem.OTHER, installed=dist.version)
                 continue
-            if dist.installer == "conda" and self._lacks_records:
-                # It came in a conda package whose record is gone; that package is what is missing.
+            if self._came_in_lost_package(dist):
                 continue
             shadows = dist.name if package is not None else brought.get(dist.name, "")
             if shadows in self._conda:
@@ -231,9 +230,14 @@ class _Comparison:
                 told = f"{other.version} ({_by(other)})" if other is not None else None
                 self._note(package, Problem.OTHER if other is not None else Problem.MISSING, installed=told)
 
-    @property
-    def _lacks_records(self) -> bool:
-        return any(one.problem in (Problem.MISSING, Problem.DAMAGED) for one in self._found.values())
+    def _came_in_lost_package(self, dist: Distribution) -> bool:
+        """Whether it came in a conda package whose record is gone: then that package is what is missing."""
+        lost = {
+            canonicalize_name(one.name)
+            for one in self._found.values()
+            if one.manager == "conda" and one.problem in (Problem.MISSING, Problem.DAMAGED)
+        }
+        return bool(lost) and (dist.installer == "conda" or dist.name in lost)
 
     def _brought(self) -> Iterator[tuple[str, str]]:
         """Distributions that came in conda packages of the lock: their names, and those of the packages."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder.environment.environment import Environment
-from builder.environment.stamp import Verdict
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
-from builder.install.create import NotProvenError, Result, accepted, present, proven, stamped
+from builder.install.create import NotProvenError, Result, accepted, adopted, proven, stamped
 from builder.install.repair import needs_whole
 from builder.install.update import compare, updating
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from builder.environment.place import Place
-    from builder.environment.stamp import Stamp
     from builder.install.create import CreateRequest, Proof, Surroundings
     from builder.install.drift import Drift
     from builder.lock.model import LockedPackage
@@ -69,7 +66,8 @@ def sync(
         found = compare(environment, stamp.packages, around, before=previous.packages)
         asked = found if only is None else found.only(only)
         if asked.restored and not (prune and (asked.unknown or asked.strays)):
-            return Synced(result=_unchanged(place, previous, stamp, request, proof), found=found, left=found)
+            result = adopted(place, previous, stamp, request, proof=proof)
+            return Synced(result=result, found=found, left=found)
         reason = needs_whole(environment, packages)
         if reason is not None:
             raise BuildError(
@@ -90,18 +88,3 @@ def sync(
         if proof is not None and not proven(place, stamp, proof).passed:
             result = Result.UNPROVEN
         return Synced(result=result, found=found, left=left)
-
-
-def _unchanged(
-    place: Place,
-    previous: Stamp,
-    stamp: Stamp,
-    request: CreateRequest,
-    proof: Callable[[Path], Proof] | None,
-) -> Result:
-    """Nothing has to be repaired; the lock may be another file all the same. What has not passed is proven."""
-    if stamp.packages != previous.packages or stamp.lock_sha256 != previous.lock_sha256:
-        transaction.write_stamp(place, stamp)
-    if stamp.verdict is Verdict.PASSED:
-        return Result.PRESENT
-    return present(place, stamp, request, proof=proof)

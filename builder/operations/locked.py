@@ -131,7 +131,7 @@ def moved(stamp: Stamp, packages: tuple[LockedPackage, ...]) -> tuple[Moved, ...
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
         if old is None or new is None or _identity(old) != _identity(new):
-            found.append(Moved(name=key[1], before=old and _told(old), after=new and _told(new)))
+            found.append(Moved(name=key[1], before=_told(old), after=_told(new)))
     return tuple(sorted(found, key=lambda one: one.name))
 
 
@@ -139,5 +139,5 @@ def _identity(package: StampedPackage | LockedPackage) -> tuple[str, str, str | 
     return package.version, package.build, package.sha256
 
 
-def _told(package: StampedPackage | LockedPackage) -> str:
-    return f"{package.version} {package.build}".strip()
+def _told(package: StampedPackage | LockedPackage | None) -> str | None:
+    return f"{package.version} {package.build}".strip() if package is not None else None

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from builder.environment.environment import Environment
 from builder.environment.place import Place
 from builder.errors import ChecksFailedError
-from builder.install.create import CreateRequest, Proof, Result, Surroundings
+from builder.install.create import CreateRequest, Result, Surroundings
 from builder.install.sync import sync as bring
 from builder.install.transaction import exclusive
 from builder.lock.audit import require_sound
 from builder.lock.read import lock_digest, read_lock
 from builder.operations.locked import LockOfEnvironment, Step, find_lock, packages_in, packages_of_stamp, stamp_of
-from builder.operations.verifying import verify_prefix
+from builder.operations.proving import Prover
 from builder.operations.warnings import Warnings
-from builder.probes.level import Level
 from builder.wording import listing
 
 if TYPE_CHECKING:
@@ -73,7 +72,9 @@ def sync(workspace: Workspace, request: SyncRequest) -> SyncResult:
     warn = Warnings(workspace.progress)
     _recover(workspace, request.environment)
     prefix = workspace.store.find(request.environment)
-    stamp = stamp_of(prefix, hint="only environments that envbuild made can be synced; `envbuild create NAME` makes one")
+    stamp = stamp_of(
+        prefix, hint="only environments that envbuild made can be synced; `envbuild create NAME` makes one"
+    )
     lock = find_lock(workspace, stamp) if request.only is None else LockOfEnvironment(step=Step.NONE)
     packages, digest = _packages(workspace, stamp, lock, whole=request.only is None)
     environment = Environment(prefix)
@@ -88,12 +89,7 @@ def sync(workspace: Workspace, request: SyncRequest) -> SyncResult:
         expectations=stamp.expectations,
         requested=tuple(spec for record in environment.conda_records for spec in record.requested[:1]),
     )
-    reports: list[Report] = []
-
-    def proof(path: Path) -> Proof:
-        reports.append(verify_prefix(workspace, path))
-        return Proof(level=Level.DEFAULT, passed=reports[-1].ok)
-
+    prover = Prover(workspace)
     synced = bring(
         packages,
         build,
@@ -103,7 +99,7 @@ def sync(workspace: Workspace, request: SyncRequest) -> SyncResult:
         waiting=lambda: _tell_of_waiting(workspace, prefix),
         prune=request.prune,
         only=request.only,
-        proof=proof if request.prove else None,
+        proof=prover if request.prove else None,
     )
     if request.only is None:
         warn(*_left(synced.left))
@@ -115,8 +111,8 @@ def sync(workspace: Workspace, request: SyncRequest) -> SyncResult:
         ending=synced.result,
         found=synced.found,
         left=synced.left,
-        report=reports[0] if reports else None,
-        problem=_problem(prefix, synced.result, report=bool(reports)),
+        report=prover.report,
+        problem=_problem(prefix, synced.result, prover),
         warnings=warn.given,
     )
 
@@ -163,19 +159,14 @@ def _several(names: list[str]) -> str:
     return listing(names, most=6)
 
 
-def _problem(prefix: Path, ending: Result, *, report: bool) -> ChecksFailedError | None:
-    match ending:
-        case Result.RESTORED:
-            return ChecksFailedError(
-                f"verification failed; the environment as it was is back at {prefix}",
-                hint="each failed check above names its remedy",
-            )
-        case Result.UNPROVEN | Result.FAILING:
-            return ChecksFailedError(
-                f"{prefix} is as its lock says, but its verification failed",
-                hint="each failed check above names its remedy"
-                if report
-                else f"see what failed: envbuild verify {prefix}",
-            )
-        case _:
-            return None
+def _problem(prefix: Path, ending: Result, prover: Prover) -> ChecksFailedError | None:
+    hint = "each failed check above names its remedy"
+    if ending is Result.RESTORED:
+        return ChecksFailedError(f"verification failed; the environment as it was is back at {prefix}", hint=hint)
+    if ending not in (Result.UNPROVEN, Result.FAILING):
+        return None
+    if prover.is_blameless:
+        return ChecksFailedError(
+            f"{prefix} is as its lock says; what failed lies in your own settings around it", hint=hint
+        )
+    return ChecksFailedError(f"{prefix} is as its lock says, but its verification failed", hint=hint)
