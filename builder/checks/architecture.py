@@ -155,12 +155,14 @@ def _elf_interpreter(subject: Subject) -> Finding:
             evidence=(f"{folder}/{name}",),
         )
     fits = machine == subject.survey.elf_machine
+    rel = f"{folder}/{name}".removeprefix(f"{subject.environment.path}/")
     return Finding(
         check="arch.interpreter",
         status=Status.PASS if fits else Status.FAIL,
         title=f"The interpreter is built for {machine}" + ("" if fits else f", not for {subject.survey.elf_machine}"),
-        evidence=(f"{folder}/{name}".removeprefix(f"{subject.environment.path}/"),),
+        evidence=(rel,),
         remedy=None if fits else subject.repair.rebuild(),
+        about=frozenset((rel,)),
     )
 
 

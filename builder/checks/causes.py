@@ -18,19 +18,29 @@ if TYPE_CHECKING:
 
 #: Checks that name a damaged file or package, the nearest to the cause first. All others see what comes of it.
 _CAUSES: Final = (
-    "process.startup",
+    "env.finished",
+    "env.links",
     "pkg.locked",
-    "pkg.links",
     "pkg.integrity",
     "pkg.bytecode",
     "pkg.clobber",
     "arch.binary",
+    "arch.interpreter",
     "sign.adhoc",
     "link.missing-library",
     "link.symbols",
     "pkg.metadata",
+    # What runs at start-up can be the cause of anything, so it is the last to be suspected.
+    "env.startup",
+    "user.startup",
+    "process.startup",
 )
+#: What findings are about that may come from code that runs when Python starts, in the environment or of the user.
+STARTUP: Final = "startup"
+USER_STARTUP: Final = "startup of the user"
 _ERROR: Final = "error: "
+#: Checks that see the effect of something that another check names: what heals that is the same command.
+_HEALED_ALIKE: Final = ("user.imports",)
 
 
 def error_of(text: str) -> str:
@@ -62,28 +72,38 @@ def _rank(finding: Finding) -> int:
 
 def _follows(one: Finding, leader: Finding) -> bool:
     """Whether the failure `one` is what became of `leader`."""
-    if one.status is not Status.FAIL:
-        return False
     shared = one.about & leader.about
-    if _rank(leader) < _rank(one):
-        return bool(shared)
-    if _rank(one) < len(_CAUSES):
+    is_cause = _rank(one) < len(_CAUSES)
+    if one.status is not Status.FAIL and not is_cause:
         return False
+    if _rank(leader) < _rank(one) and shared:
+        return True
+    if is_cause:
+        return False
+    if one.check in _HEALED_ALIKE and leader.status is Status.FAIL and _commands(one) == _commands(leader) != ():
+        return True
     if any(name.startswith(_ERROR) for name in shared):
         return True
     same = one.check == leader.check and one.remedy == leader.remedy
     return same and leader.status is Status.FAIL and not one.about and not leader.about
 
 
+def _commands(finding: Finding) -> tuple[str, ...]:
+    return finding.remedy.commands if finding.remedy is not None else ()
+
+
 def _with(cause: Finding, consequences: list[Finding]) -> Finding:
     if not consequences:
         return cause
-    lines = dict.fromkeys(f"so {one.check} failed: {one.title}" for one in consequences)
+    lines = dict.fromkeys(
+        f"so {one.check} {'failed' if one.status is Status.FAIL else 'warns'}: {one.title}" for one in consequences
+    )
     # What a process said is kept: it is what the user has seen, and often names the line.
     said = next((one.evidence for one in consequences if one.evidence), ())
+    worst = Status.FAIL if any(one.status is Status.FAIL for one in consequences) else cause.status
     return replace(
         cause,
-        status=Status.FAIL,
+        status=worst,
         evidence=(*cause.evidence, *listed(list(lines), most=8), *(f"  {line}" for line in said[-6:])),
         about=cause.about.union(*(one.about for one in consequences)),
     )

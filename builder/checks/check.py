@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from builder.checks.subject import Subject
 
 Area = Literal[
+    "installation",
     "architecture",
     "linking",
     "signature",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,13 @@ _LINES: Final = 12
 
 #: Frames of the import system and of the probes: no reader needs them.
 _MACHINERY: Final = re.compile(r'  File "(?:<frozen |[^"]*/builder/probes/scripts/|[^"]*/importlib/__init__\.py)')
+
+#: Folders of packages; what lies elsewhere in the environment is Python's own.
+_PACKAGES: Final = frozenset(("site-packages", "dist-packages"))
+
+#: A remedy of the table that is one command, and words that make a sentence of what follows one.
+_ONE_COMMAND: Final = re.compile(r"\{(un)?install\}( (--[a-z-]+|'[^']+'|\{\w+\}|[A-Za-z0-9][\w.\[\]-]*))+")
+_ENGLISH: Final = frozenset(("NAME", "and", "brings", "from", "in", "may", "or", "then", "which", "with"))
 
 _TRACEBACK_FILE: Final = re.compile(r'^  File "(?P<file>[^"]+)", line \d+', re.MULTILINE)
 _NAMED_LIBRARY: Final = re.compile(r"(?P<file>/[^\s:'\"()]+\.(?:so|dylib)(?:\.[\w.]+)?)")
@@ -59,14 +67,16 @@ def signal_name(returncode: int) -> str:
         return f"signal {-returncode}"
 
 
-def _failed(step: Step, subject: Subject, *, title: str, evidence: Iterable[str], remedy: Remedy, text: str) -> Finding:
+def _failed(
+    step: Step, subject: Subject, *, title: str, evidence: Iterable[str], remedy: Remedy, text: str, error: str
+) -> Finding:
     return Finding(
         check=step.check,
         status=Status.FAIL,
         title=title,
         evidence=tuple(evidence),
         remedy=remedy,
-        about=concerned(text, subject, module=step.subject if step.check.startswith("import.") else ""),
+        about=concerned(text, subject, error=error, module=step.subject if step.check.startswith("import.") else ""),
     )
 
 
@@ -92,6 +102,7 @@ def _killed(step: Step, outcome: Outcome, subject: Subject) -> Finding:
         ),
         remedy=remedy,
         text=f"{outcome.stderr}\n{file or ''}",
+        error=name,
     )
 
 
@@ -118,6 +129,7 @@ def _hung(step: Step, outcome: Outcome, subject: Subject) -> Finding:
         evidence=tuple(_tail(outcome.stderr)) or ("there is no Python traceback",),
         remedy=remedy,
         text=outcome.stderr,
+        error="hang",
     )
 
 
@@ -136,6 +148,7 @@ def _exited(step: Step, outcome: Outcome, subject: Subject, *, stack: str) -> Fi
         if culprit
         else Remedy(f"Look for sys.exit or os._exit in what {step.subject or step.check} runs."),
         text=stack or outcome.stderr,
+        error=f"exit {status}",
     )
 
 
@@ -150,6 +163,7 @@ def _raised(step: Step, outcome: Outcome, subject: Subject) -> Finding:
         evidence=_tail(step.error),
         remedy=remedy_of(match, subject, _culprit(text, subject)) if match is not None else _cure(step.error, subject),
         text=step.error,
+        error=last,
     )
 
 
@@ -208,6 +222,10 @@ def remedy_of(match: Match, subject: Subject, culprit: Owner | None) -> Remedy:
         remedy = repair.restore([culprit])
     elif "{rebuild}" in told:
         remedy = repair.rebuild()
+    elif _ONE_COMMAND.fullmatch(told) and not _ENGLISH & set(told.split()):
+        verb, *arguments = shlex.split(match.remedy)
+        removes = verb == "uninstall"
+        remedy = repair.uninstall(*arguments) if removes else repair.install(*arguments)
     else:
         return Remedy(capital(match.remedy))
     return Remedy(capital(match.remedy), remedy.commands)
@@ -218,8 +236,8 @@ def _values(subject: Subject, culprit: Owner | None) -> dict[str, str]:
     return {
         "prefix": str(subject.environment.path),
         "python": str(subject.environment.python),
-        "install": f"{subject.environment.python} -m pip install",
-        "uninstall": f"{subject.environment.python} -m pip uninstall",
+        "install": "install",
+        "uninstall": "uninstall",
         "rebuild": "build the environment again",
         "reinstall": f"reinstall {culprit.name}" if culprit else "build the environment again",
         "culprit": f"{culprit.name} {culprit.version}" if culprit else "a package",
@@ -244,33 +262,34 @@ def _culprit(text: str, subject: Subject) -> Owner | None:
 
 
 def _files(text: str) -> list[Path]:
-    """The files that a text names, the likeliest to be at fault first."""
+    """The files that a text names, the likeliest to be at fault first.
+
+    The standard library's come last: it fails by what it is given.
+    """
     named = [Path(match["file"]) for match in _NAMED_LIBRARY.finditer(text)]
     frames = [Path(match["file"]) for match in _TRACEBACK_FILE.finditer(text)]
     # faulthandler prints the innermost frame first, a traceback prints it last.
-    return [*named, *(frames if "most recent call first" in text else frames[::-1])]
+    inner = frames if "most recent call first" in text else frames[::-1]
+    return [*named, *sorted(inner, key=lambda file: not _PACKAGES & set(file.parts))]
 
 
-def concerned(text: str, subject: Subject, *, module: str = "") -> frozenset[str]:
-    """What a failure is about: the innermost file of a package that its text names, that package, and the error.
+def concerned(text: str, subject: Subject, *, error: str = "", module: str = "") -> frozenset[str]:
+    """What a failure is about: the innermost file that its text names, in a package and anywhere, and whose they are.
 
-    Where the text names no file of the environment, it is the package of `module`.
+    `error`, where it can be told, is how other failures of the same cause are known. Where the text names no file of
+    the environment, it is the package of `module`.
     """
     root = subject.environment.path
-    names: set[str] = set()
-    for file in _files(text):
-        owner = subject.repair.owner(file)
-        if file.is_relative_to(root):
-            names.add(file.relative_to(root).as_posix())
-        if owner is not None:
-            names.add(owner.name)
-            break
-    else:
-        owner = subject.repair.module_owner(module) if module else None
-        names |= {owner.name} if owner is not None else set()
-    lines = text.strip().splitlines()
-    if text.lstrip().startswith("Traceback") and lines:
-        names.add(error_of(lines[-1]))
+    files = [file for file in _files(text) if file.is_relative_to(root)]
+    of_packages = [file for file in files if _PACKAGES & set(file.parts)]
+    named = [*of_packages[:1], *[file for file in files if file not in of_packages][:1]]
+    owners = [subject.repair.owner(file) for file in named]
+    if not named and module:
+        owners.append(subject.repair.module_owner(module))
+    names = {file.relative_to(root).as_posix() for file in named}
+    names |= {owner.name for owner in owners if owner is not None}
+    if error:
+        names.add(error_of(f"{error} {named[0] if named else ''}"))
     return frozenset(names)
 
 

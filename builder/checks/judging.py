@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from builder.checks import failures
 from builder.checks.case import Case
+from builder.checks.causes import STARTUP
 from builder.checks.check import Area, Check, Needs
 from builder.finding import Finding, Status
 from builder.probes.harness import Step
@@ -46,7 +48,13 @@ def probed(
 
 
 def _judged(check: str, judge: Judge | None, subject: Subject) -> Iterator[Finding]:
-    found = [finding for ran in subject.runs.results.probes for finding in _of_one(check, judge, ran, subject)]
+    results = subject.runs.results
+    found = [finding for ran in results.probes for finding in _of_one(check, judge, ran, subject)]
+    if results.sets_variables:
+        found = [
+            replace(finding, about=finding.about | {STARTUP}) if finding.status is Status.FAIL else finding
+            for finding in found
+        ]
     yield from found
     if not any(finding.status is Status.FAIL for finding in found):
         yield from _right_answers(check, subject)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
+import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
+from builder.binaries.hashing import Job, answer
 from builder.checks.check import Check, Needs
+from builder.checks.judging import probed
+from builder.checks.lockdiff import brought_by_conda, replaced, unlike, unlocked
 from builder.checks.requirements import unmet
 from builder.environment.ownership import Owner
 from builder.finding import Finding, Remedy, Status
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from builder.binaries.hashing import Answer
+    from builder.checks.case import Case
     from builder.checks.subject import Subject
     from builder.environment.distributions import Distribution
     from builder.environment.environment import Environment
     from builder.environment.ownership import Claim
-    from builder.environment.stamp import StampedPackage
 
+#: Where Debian's own packages lie, whose files dpkg knows (`debsums`) and RECORD does not (Debian Python Policy).
+_SYSTEMS: Final = "lib/python3/dist-packages/"
 _NO_RECORDS: Final = "No package recorded its files here"
 
 
@@ -43,7 +47,7 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             remedy=subject.repair.rebuild(why="conda can no longer manage this environment: build it again."),
             about=frozenset(names),
         )
-    files = environment.owners.files
+    files = {rel: claims for rel, claims in environment.owners.files.items() if not rel.startswith(_SYSTEMS)}
     if not files:
         yield Finding(check="pkg.integrity", status=Status.SKIP, title=_NO_RECORDS)
         return
@@ -51,7 +55,19 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
     wrong = {rel: line for rel, answer in answers.items() if (line := _wrong(rel, answer, files[rel]))}
     if wrong:
         yield _changed(subject, wrong)
-    added = _added(subject)
+    without = _without_record(environment)
+    if without:
+        yield Finding(
+            check="pkg.integrity",
+            status=Status.FAIL,
+            title=f"{listing([f'{dist.name} {dist.version}' for dist in without])} "
+            f"{'has' if len(without) == 1 else 'have'} no RECORD: nothing says which files belong to "
+            f"{'it' if len(without) == 1 else 'them'}",
+            evidence=tuple(f"{dist.path.name}/RECORD is missing" for dist in without),
+            remedy=subject.repair.restore(map(environment.owners.owner_of_distribution, without)),
+            about=frozenset(dist.name for dist in without),
+        )
+    added = [] if without else _added(subject)
     if added:
         yield Finding(
             check="pkg.integrity",
@@ -60,9 +76,9 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             f"package: {listing(added, most=2)}",
             evidence=listed([f"added: {rel}" for rel in added]),
             remedy=_set_aside(subject, added),
-            about=frozenset(added),
+            about=frozenset((*added, *(canonicalize_name(rel.rpartition("/")[2]) for rel in added))),
         )
-    if not wrong and not added and not damaged:
+    if not wrong and not added and not damaged and not without:
         yield Finding(
             check="pkg.integrity",
             status=Status.PASS,
@@ -72,6 +88,11 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
                 f"{plural(len(environment.distributions), 'Python distribution')}",
             ),
         )
+
+
+def installed(environment: Environment) -> list[Distribution]:
+    """The distributions, except those of Debian's package manager, which patches and splits what it packages."""
+    return [dist for dist in environment.distributions if not f"{dist.site}/".endswith(f"/{_SYSTEMS}")]
 
 
 def _wrong(rel: str, answer: Answer, claims: tuple[Claim, ...]) -> str | None:
@@ -109,14 +130,14 @@ def _changed(subject: Subject, wrong: Mapping[str, str]) -> Finding:
 
 
 def _added(subject: Subject) -> list[str]:
-    """Code in folders of installed distributions that no record names."""
+    """Code in folders of installed distributions, and folders beside them, that no record names."""
     environment = subject.environment
     site = environment.site_packages
     if site is None:
         return []
     owned = environment.owners.files
     root = f"{environment.path}/"
-    tops = {dist.site / top for dist in environment.distributions for top in _folders(dist)}
+    tops = {dist.site / top for dist in installed(environment) for top in _folders(dist)}
     names = {top.name for top in tops}
     found = [
         binary.rel
@@ -125,6 +146,7 @@ def _added(subject: Subject) -> list[str]:
         and binary.path.startswith(f"{site}/")
         and environment.owners.top_level(binary.rel) in names
     ]
+    found += _nobodys(environment, names)
     for folder in sorted(tops):
         for top, folders, files in os.walk(folder):
             folders[:] = [name for name in folders if name != "__pycache__"]
@@ -133,6 +155,27 @@ def _added(subject: Subject) -> list[str]:
                 if name.endswith(".py") and rel not in owned:
                     found.append(rel)
     return found
+
+
+def _nobodys(environment: Environment, owned: set[str]) -> list[str]:
+    """Import packages in site-packages that no distribution has: what is left where the metadata was deleted."""
+    known = owned | {rel.rpartition("-packages/")[2].partition("/")[0] for rel in environment.owners.files}
+    return [
+        entry.relative_to(environment.path).as_posix()
+        for folder in environment.site_folders
+        if not f"{folder}/".endswith(f"/{_SYSTEMS}")
+        for entry in sorted(folder.iterdir())
+        if entry.name not in known and entry.name.isidentifier() and (entry / "__init__.py").is_file()
+    ]
+
+
+def _without_record(environment: Environment) -> list[Distribution]:
+    """Distributions of pip and uv without a list of their files (PEP 376 asks for one)."""
+    return [
+        dist
+        for dist in installed(environment)
+        if dist.installer in ("pip", "uv") and dist.path.suffix == ".dist-info" and not (dist.path / "RECORD").is_file()
+    ]
 
 
 def _folders(dist: Distribution) -> set[str]:
@@ -153,7 +196,7 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
     environment = subject.environment
     pairs: dict[tuple[Owner, ...], list[str]] = defaultdict(list)
     for rel, claims in environment.owners.files.items():
-        if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")):
+        if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")) and not rel.startswith(_SYSTEMS):
             owners = tuple(dict.fromkeys(claim.owner for claim in claims))
             digests = {claim.sha256 for claim in claims if claim.sha256 is not None}
             if len(owners) > 1 and len(digests) > 1 and not _same_package(owners):
@@ -164,7 +207,7 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
     ]
     concerned = [owner for owners in pairs for owner in owners]
     versions: dict[str, list[Distribution]] = defaultdict(list)
-    for dist in environment.distributions:
+    for dist in installed(environment):
         versions[dist.name].append(dist)
     for name, found in versions.items():
         if len(found) > 1:
@@ -210,7 +253,7 @@ def _metadata(subject: Subject) -> Iterator[Finding]:
     if not environment.distributions:
         yield Finding(check="pkg.metadata", status=Status.SKIP, title="There are no Python distributions here")
         return
-    found = unmet(environment, survey=subject.survey)
+    found = unmet(installed(environment), environment, survey=subject.survey)
     whole = environment.python is not None
     if found.wrong or (found.absent and whole):
         lines = [*found.wrong, *(found.absent if whole else ())]
@@ -224,6 +267,8 @@ def _metadata(subject: Subject) -> Iterator[Finding]:
             else Remedy("Resolve the environment again: these packages were installed without regard to each other."),
             about=found.about,
         )
+    elif not found.counted:
+        yield Finding(check="pkg.metadata", status=Status.SKIP, title="No distribution here requires anything")
     elif found.absent:
         yield Finding(
             check="pkg.metadata",
@@ -241,6 +286,49 @@ def _metadata(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def judge_bytecode(case: Case) -> Finding:
+    """Compiled files that are not their sources', except as a package brought them."""
+    root = str(case.environment.path)
+    pairs = [
+        (os.path.relpath(compiled, root), os.path.relpath(source, root))
+        for compiled, source in case.facts["different"]
+        if not _is_as_packed(case.environment, os.path.relpath(compiled, root))
+    ]
+    total, compared = case.facts["total"], case.facts["compared"]
+    if not pairs:
+        if not compared:
+            return case.skipped("There are no compiled files to compare with their sources.")
+        return case.passed(
+            f"{compared:,} compiled files are what their sources compile to.",
+            f"{compared:,} of {total:,} compared, those changed last first",
+        )
+    owners = [case.environment.owners.package(source) for _, source in pairs]
+    files = [str(case.environment.path / compiled) for compiled, _ in pairs]
+    several = len(pairs) > 1
+    return Finding(
+        check=case.check,
+        # Another patch release of Python may compile in another way; the environment of a lock has one Python.
+        status=Status.FAIL if case.environment.stamp is not None else Status.WARN,
+        title=f"{plural(len(pairs), 'compiled file')} {'are' if several else 'is'} not what "
+        f"{'their sources compile' if several else 'its source compiles'} to: "
+        f"{listing([compiled for compiled, _ in pairs], most=2)}.",
+        evidence=listed([f"{compiled} is not compiled from {source}" for compiled, source in pairs]),
+        remedy=Remedy(
+            f"Delete {'them' if several else 'it'}: Python compiles the source again.",
+            (shlex.join(("rm", "-f", "--", *files[:50])),),
+        ),
+        about=frozenset(
+            (*(name for pair in pairs for name in pair), *(owner.name for owner in owners if owner is not None))
+        ),
+    )
+
+
+def _is_as_packed(environment: Environment, rel: str) -> bool:
+    """Whether it is the file that its conda package has, compiled where that was built."""
+    recorded = {claim.sha256 for claim in environment.owners.claims(rel)} - {None}
+    return bool(recorded) and answer(Job(kind="digest", path=str(environment.path / rel), size=0)).digest in recorded
+
+
 def _locked(subject: Subject) -> Iterator[Finding]:
     """Every package of the stamp's lock is there in its locked version: conda-meta for conda, dist-info for PyPI."""
     environment = subject.environment
@@ -255,8 +343,8 @@ def _locked(subject: Subject) -> Iterator[Finding]:
     if not stamp.packages:
         yield Finding(check="pkg.locked", status=Status.SKIP, title="The lock of this environment names no packages")
         return
-    brought = _brought_by_conda(environment)
-    different = [*_unlike(environment, stamp.packages), *_replaced(environment, brought)]
+    brought = brought_by_conda(environment)
+    different = [*unlike(environment, stamp.packages), *replaced(environment, brought)]
     if different:
         owners = list(dict.fromkeys(owner for owner, _ in different))
         lines = [line for _, line in different]
@@ -270,7 +358,7 @@ def _locked(subject: Subject) -> Iterator[Finding]:
             about=frozenset(owner.name for owner in owners),
         )
         return
-    extra = list(_unlocked(environment, stamp.packages, brought))
+    extra = list(unlocked(environment, stamp.packages, brought))
     if extra:
         yield Finding(
             check="pkg.locked",
@@ -291,76 +379,6 @@ def _locked(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _unlike(environment: Environment, locked: tuple[StampedPackage, ...]) -> Iterator[tuple[Owner, str]]:
-    """The packages of the lock that are missing or another version, each with a line that says so."""
-    records = {record.name: record for record in environment.conda_records}
-    for package in locked:
-        owner = Owner(name=package.name, version=package.version, manager=package.manager)
-        wanted = f"{package.version} {package.build}".strip()
-        if package.manager == "conda":
-            record = records.get(package.name)
-            if record is None:
-                yield owner, f"{package.name} is not installed, locked {wanted}"
-            elif record.version != package.version or package.build not in ("", record.build):
-                yield owner, f"{package.name} is {record.version} {record.build}, locked {wanted}"
-            continue
-        dist = environment.distribution(canonicalize_name(package.name))
-        if dist is None:
-            yield owner, _absent(environment, package)
-        elif not _same(dist.version, package.version):
-            yield owner, f"{package.name} is {dist.version}, locked {wanted}"
-
-
-def _absent(environment: Environment, package: StampedPackage) -> str:
-    """A package whose code is there without its metadata is broken in another way than one that is gone."""
-    site = environment.site_packages
-    folder = package.name.replace("-", "_")
-    if site is not None and any((site / name).is_dir() for name in (folder, folder.lower())):
-        return f"{package.name}'s metadata ({folder}-{package.version}.dist-info) is missing, locked {package.version}"
-    return f"{package.name} is not installed, locked {package.version}"
-
-
-def _brought_by_conda(environment: Environment) -> dict[str, tuple[str, Owner]]:
-    """Distributions that conda's own records contain: name → version (from the folder's name) and the package."""
-    found: dict[str, tuple[str, Owner]] = {}
-    for record in environment.conda_records:
-        for file in record.files:
-            match = re.search(r"/site-packages/([^/]+)-([^-/]+)\.dist-info/METADATA$", f"/{file}")
-            if match:
-                owner = Owner(name=record.name, version=record.version, manager="conda")
-                found[canonicalize_name(match[1])] = (match[2], owner)
-    return found
-
-
-def _replaced(environment: Environment, brought: Mapping[str, tuple[str, Owner]]) -> Iterator[tuple[Owner, str]]:
-    for name, (version, owner) in brought.items():
-        dist = environment.distribution(name)
-        if dist is None:
-            yield owner, f"{name}'s metadata is missing, conda installed {version}"
-        elif not _same(dist.version, version):
-            by = dist.installer or "something"
-            yield owner, f"{name} is {dist.version}, which {by} installed over conda's {version}"
-
-
-def _unlocked(
-    environment: Environment, locked: tuple[StampedPackage, ...], brought: Mapping[str, object]
-) -> Iterator[str]:
-    names = {canonicalize_name(package.name) for package in locked}
-    for record in environment.conda_records:
-        if canonicalize_name(record.name) not in names:
-            yield f"{record.name} {record.version} (conda)"
-    for dist in environment.distributions:
-        if dist.name not in names and dist.name not in brought:
-            yield f"{dist.name} {dist.version} ({dist.installer or 'unknown installer'})"
-
-
-def _same(left: str, right: str) -> bool:
-    try:
-        return Version(left) == Version(right)
-    except InvalidVersion:
-        return left == right
-
-
 CHECKS: Final = (
     Check(
         id="pkg.locked",
@@ -379,6 +397,13 @@ CHECKS: Final = (
         catches="Files changed, missing or added since their package was installed, by conda-meta's hashes and RECORD.",
         otherwise="Whatever the damaged file does: half an upgrade shows as an AttributeError deep inside a package.",
         run=_integrity,
+    ),
+    probed(
+        id="pkg.bytecode",
+        area="packages",
+        catches="Compiled files (`.pyc`) that are not what their sources compile to; Python runs them all the same.",
+        otherwise="An error in a line that the source does not have.",
+        judge=judge_bytecode,
     ),
     Check(
         id="pkg.clobber",

@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.checks import failures
 from builder.checks.case import Case
+from builder.checks.causes import STARTUP
 from builder.checks.check import Check, Needs
 from builder.checks.judging import judged
 from builder.finding import Finding, Remedy, Status
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from builder.checks.judging import Judge
     from builder.checks.runs import Ran
     from builder.checks.subject import Subject
+    from builder.environment.distributions import Distribution
     from builder.probes.harness import Outcome
 
 _CONDA_SECONDS: Final = 60
@@ -34,20 +37,50 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
     """Whether the interpreter runs at all, alone and isolated, and what it says of itself."""
     outcome = subject.runs.results.interpreter
     if isinstance(outcome, OSError):
+        real = os.path.realpath(subject.environment.python or "")
         yield Finding(
             check="process.interpreter",
             status=Status.FAIL,
             title="The environment's interpreter cannot be started",
             evidence=(f"{subject.environment.python}: {outcome.strerror or outcome}",),
             remedy=subject.repair.rebuild(),
+            about=frozenset((real.removeprefix(f"{subject.environment.path}/"),)),
         )
         return
     steps = outcome.steps or (Step(check="process.interpreter", subject="", how="unfinished"),)
     for step in steps:
         if step.how != "done":
-            yield failures.failure(step, outcome, subject)
+            failure = failures.failure(step, outcome, subject)
+            # It ended before it came to any code of ours: what runs at start-up did that.
+            yield failure if outcome.steps else replace(failure, about=failure.about | {STARTUP})
         elif (finding := judged(Case(step=step, whole=subject), judge_interpreter)) is not None:
             yield finding
+
+
+def _startup(subject: Subject) -> Iterator[Finding]:
+    """What happened before the first line of a program: output, and variables that were set."""
+    outcome, alive = subject.runs.results.interpreter, subject.runs.results.alive
+    if isinstance(outcome, OSError) or alive is None:
+        return
+    changed = alive.facts.get("changed") or {}
+    said = [line for line in outcome.stdout.splitlines() if line.strip()]
+    if not changed and not said:
+        yield Finding(check="process.startup", status=Status.PASS, title="Nothing is printed or set when Python starts")
+        return
+    what = [*(("prints text",) if said else ()), *((f"sets {listing(sorted(changed))}",) if changed else ())]
+    yield Finding(
+        check="process.startup",
+        status=Status.FAIL if changed else Status.WARN,
+        title=f"Something {' and '.join(what)} whenever Python starts",
+        evidence=(
+            *(f"{name}={value}" if value is not None else f"{name} is removed" for name, value in changed.items()),
+            *(f"printed: {line}" for line in said[:5]),
+        ),
+        remedy=Remedy(
+            "Look into the .pth files of site-packages for what does it, and reinstall or remove its package."
+        ),
+        about=frozenset((STARTUP,)),
+    )
 
 
 def _also(check: str, judge: Judge, subject: Subject) -> Iterator[Finding]:
@@ -144,22 +177,27 @@ def _named_by(folders: list[str], site: Path | None) -> list[Path]:
 
 def judge_shadow(case: Case) -> Finding:
     """Every installed top-level module is found where its package was installed, without the user's settings."""
-    site = case.environment.site_packages
+    modules = case.repair.modules
     hidden = {
         name: origin
         for name, origin in case.facts["origins"].items()
-        if site is not None and origin is not None and name in case.repair.modules and not _inside(origin, site)
+        if origin is not None and name in modules and not _is_of(modules[name], origin)
     }
     if hidden:
         return case.failed(
             f"Installed modules are hidden by other files: {', '.join(sorted(hidden))}.",
             *(
-                f"{name}: imported from {origin}, installed by {case.repair.modules[name].name} in {site}"
+                f"{name}: imported from {origin}, installed by {modules[name].name} in {modules[name].site}"
                 for name, origin in hidden.items()
             ),
             remedy=_unhide(case, [removable(origin) for origin in hidden.values()]),
         )
     return case.passed("Every installed module is imported from the package that brought it.")
+
+
+def _is_of(dist: Distribution, origin: str) -> bool:
+    """Whether a module that came from `origin` is the distribution's own: an editable one is where its project is."""
+    return _inside(origin, dist.site) or (dist.source is not None and _inside(origin, dist.source))
 
 
 def _inside(origin: str, folder: Path) -> bool:
@@ -301,6 +339,15 @@ CHECKS: Final = (
         otherwise="`Illegal instruction: 4` on import, `incompatible architecture (have 'x86_64', need 'arm64')`, or "
         "(Rosetta of macOS 15 and later) nothing but slowness.",
         run=_interpreter,
+    ),
+    Check(
+        id="process.startup",
+        area="process",
+        needs=Needs.PROCESS,
+        level=Level.QUICK,
+        catches="Text that is printed and variables that are set before the first line of any program.",
+        otherwise="A broken pipe of JSON, or a library that computes with another backend than asked for.",
+        run=_startup,
     ),
     Check(
         id="process.prefix",

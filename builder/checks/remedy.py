@@ -19,13 +19,15 @@ from builder.finding import Remedy
 from builder.wording import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from builder.environment.distributions import Distribution
     from builder.environment.environment import Environment
     from builder.environment.stamp import StampedPackage
 
+#: pip's options that uv has under another name.
+_OF_UV: Final = {"--force-reinstall": "--reinstall"}
 _MANAGED_ELSEWHERE: Final = "The packages of a system Python are its package manager's: use an environment of your own."
 
 
@@ -86,10 +88,12 @@ class Repair:
         return self.restore([self.module_owner(module)])
 
     def install(self, *specs: str, say: str = "") -> Remedy:
-        """Install other versions of packages than those that are there."""
+        """Install other versions of packages than those that are there. `specs` may begin with options of pip's."""
         if self._environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
-        return Remedy(say or f"Install {listing(specs)}.", (self._pip_install(list(specs), "--upgrade"),))
+        options = {_OF_UV.get(spec, spec): None for spec in ("--upgrade", *specs) if spec.startswith("--")}
+        wanted = [spec for spec in specs if not spec.startswith("--")]
+        return Remedy(say or f"Install {listing(wanted)}.", (self._pip_install(wanted, *options),))
 
     def fitting(self, name: str, specifier: str) -> Remedy:
         """Install a version of a package that `specifier` allows: the locked one, where it is among them."""
@@ -98,11 +102,11 @@ class Repair:
             return self.restore([Owner(name=locked.name, version=locked.version, manager=locked.manager)])
         return self.install(f"{name}{specifier}")
 
-    def uninstall(self, name: str, *, say: str = "") -> Remedy:
+    def uninstall(self, *names: str, say: str = "") -> Remedy:
         if self._environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
-        command = shlex.join((_uv(), "pip", "uninstall", "--python", str(self._interpreter), name))
-        return Remedy(say or f"Remove {name}, which does not belong here.", (command,))
+        command = shlex.join((_uv(), "pip", "uninstall", "--python", str(self._interpreter), *names))
+        return Remedy(say or f"Remove {listing(names)}, which {_does(names)} not belong here.", (command,))
 
     def _pip_install(self, lines: list[str], *options: str) -> str:
         into = ("pip", "install", "--python", str(self._interpreter), "--link-mode", "copy", *options)
@@ -142,6 +146,10 @@ class Repair:
         if not file.is_relative_to(self._environment.path) or self._environment.kind is Kind.SYSTEM:
             return Remedy(say)
         return Remedy(say, (shlex.join(("mv", "--", str(file), f"{file}.set-aside")),))
+
+
+def _does(names: Sequence[str]) -> str:
+    return "does" if len(names) == 1 else "do"
 
 
 def _uv() -> str:

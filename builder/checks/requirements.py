@@ -12,9 +12,12 @@ from packaging.version import InvalidVersion, Version
 from builder.wheels import marker_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.requirements import Requirement
 
     from builder.checks.survey import Survey
+    from builder.environment.distributions import Distribution
     from builder.environment.environment import Environment
 
 
@@ -29,8 +32,8 @@ class Unmet:
     """The packages concerned, on both sides."""
 
 
-def unmet(environment: Environment, *, survey: Survey) -> Unmet:
-    """Every requirement of an installed distribution that the environment does not meet."""
+def unmet(distributions: Iterable[Distribution], environment: Environment, *, survey: Survey) -> Unmet:
+    """Every requirement of these distributions that the environment does not meet."""
     markers = marker_environment(survey.target, survey.python_minor or "3.11")
     versions: dict[str, str] = {canonicalize_name(record.name): record.version for record in environment.conda_records}
     versions |= {dist.name: dist.version for dist in environment.distributions}
@@ -38,7 +41,7 @@ def unmet(environment: Environment, *, survey: Survey) -> Unmet:
     absent: list[str] = []
     about: set[str] = set()
     counted = 0
-    for dist in environment.distributions:
+    for dist in distributions:
         for requirement in dist.requirements():
             if not _applies(requirement, markers):
                 continue

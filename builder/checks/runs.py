@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.probes import harness
-from builder.probes.schedule import Task, tasks
+from builder.probes.schedule import Task, tasks, user_imports
 from builder.scratch import scratch as scratch_folder
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 #: Probes that run at once: each keeps about one core busy while it imports.
 _AT_ONCE: Final = 2
+
+#: Variables that every shell has and that no library fails by.
+_INNOCENT: Final = frozenset(
+    ("HOME", "PATH", "USER", "LOGNAME", "SHELL", "TERM", "PWD", "OLDPWD", "SHLVL", "LANG", "TMPDIR", "_", "DISPLAY")
+)
 
 #: Seconds for the interpreter alone to start and to say who it is.
 _TO_START: Final = 30.0
@@ -38,6 +44,18 @@ class Ran:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UserImports:
+    """Imports with the user's own variables, as they are. `culprits`: variables without which what failed succeeds."""
+
+    outcome: Outcome
+    culprits: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> Step | None:
+        return next((step for step in self.outcome.steps if step.how != "done"), None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """What all probes said. `interpreter` is the isolated run, or why the program could not be started at all."""
 
@@ -45,6 +63,12 @@ class Results:
     as_user: Outcome | None = None
     """The same run with the user's own variables and working directory; None where the isolated one did not work."""
     probes: tuple[Ran, ...] = ()
+    user_imports: UserImports | None = None
+
+    @property
+    def sets_variables(self) -> bool:
+        """Whether code that runs at start-up sets variables, by which it may be the cause of whatever fails."""
+        return self.alive is not None and bool(self.alive.facts.get("changed"))
 
     @property
     def alive(self) -> Step | None:
@@ -80,7 +104,7 @@ class Runs:
     @property
     def count(self) -> int:
         """How many processes are run, at most."""
-        return len(self.planned) + 1
+        return len(self.planned) + 1 + (user_imports(self.request) is not None)
 
     @cached_property
     def results(self) -> Results:
@@ -98,10 +122,11 @@ class Runs:
                 interpreter=first.interpreter,
                 as_user=self._as_user(scratch),
                 probes=tuple(self._all(environ, scratch)),
+                user_imports=self._user_imports(scratch),
             )
 
     def _first(self, environ: Mapping[str, str], scratch: Path) -> Results:
-        arguments = {"check": "process.interpreter", "names": list(self.names)}
+        arguments = {"check": "process.interpreter", "names": list(self.names), "given": _digests(environ)}
         limit = self.request.limit or _TO_START
         try:
             outcome = harness.run(
@@ -112,7 +137,13 @@ class Runs:
         return Results(interpreter=outcome)
 
     def _as_user(self, scratch: Path) -> Outcome:
-        arguments = {"check": "process.user-site", "names": list(self.names), "as_user": True, "cwd": str(self.cwd)}
+        arguments = {
+            "check": "process.user-site",
+            "names": list(self.names),
+            "as_user": True,
+            "cwd": str(self.cwd),
+            "given": _digests(self.environ),
+        }
         return harness.run(
             self.python,
             "process",
@@ -122,6 +153,33 @@ class Runs:
             arguments=arguments,
             flags=(),
         )
+
+    def _user_imports(self, scratch: Path) -> UserImports | None:
+        """Import the main modules with the user's variables, and where that fails find out which one it is."""
+        task = user_imports(self.request)
+        if task is None or self._hung & set(task.modules):
+            return None
+        self.tell(task.doing)
+
+        def run(environ: Mapping[str, str]) -> UserImports:
+            return UserImports(
+                outcome=harness.run(
+                    self.python,
+                    task.probe,
+                    # Keras writes its settings at its first import: not into the user's home because of us.
+                    environ={"KERAS_HOME": str(scratch / "settings")} | dict(environ),
+                    cwd=scratch,
+                    limit=task.limit,
+                    arguments=task.arguments,
+                    flags=(),
+                    cancelled=self._cancelled,
+                )
+            )
+
+        found = run(self.environ)
+        if found.failed is None or found.outcome.timed_out:
+            return found
+        return replace(found, culprits=_culprits(self.environ, fails=lambda some: run(some).failed is not None))
 
     def _all(self, environ: Mapping[str, str], scratch: Path) -> list[Ran]:
         def run(task: Task) -> Ran:
@@ -151,6 +209,23 @@ class Runs:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return found + [run(task) for task in self.planned if task.exclusive]
+
+
+def _culprits(environ: Mapping[str, str], *, fails: Callable[[Mapping[str, str]], bool]) -> tuple[str, ...]:
+    """The variable by which something fails, found by halves; nothing where none alone does it, or all are innocent."""
+    suspects = [name for name in environ if name not in _INNOCENT and not name.startswith("LC_")]
+    innocent = {name: value for name, value in environ.items() if name not in suspects}
+    if not suspects or fails(innocent):
+        return ()
+    while len(suspects) > 1:
+        half = suspects[: len(suspects) // 2]
+        suspects = half if fails(innocent | {name: environ[name] for name in half}) else suspects[len(half) :]
+    return tuple(suspects) if fails(innocent | {suspects[0]: environ[suspects[0]]}) else ()
+
+
+def _digests(environ: Mapping[str, str]) -> dict[str, str]:
+    """The values' SHA-256: what is set at start-up is found by it, and no value of the user's is handed about."""
+    return {name: hashlib.sha256(os.fsencode(value)).hexdigest() for name, value in environ.items()}
 
 
 def _where(task: Task) -> dict[str, Any]:

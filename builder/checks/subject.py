@@ -54,8 +54,9 @@ class Subject:
     """One environment under examination. Everything about it is computed once, when the first check asks.
 
     `host` is the platform of this machine (None: unknown), `host_macos` its version of macOS, `macos` the version to
-    judge for, if that is neither this nor the recipe's. Without `user`, or where the environment cannot run here,
-    only its files are looked at. `limit` replaces the seconds that each probe may take.
+    judge for, if that is neither this nor the recipe's; `glibc` the oldest glibc that a Linux environment must run on.
+    Without `user`, or where the environment cannot run here, only its files are looked at. `limit` replaces the seconds
+    that each probe may take. `building`: it is verified by what is building it, and so need not be finished.
     """
 
     def __init__(
@@ -66,16 +67,20 @@ class Subject:
         host: Subdir | None = None,
         user: User | None = None,
         limit: float | None = None,
+        building: bool = False,
         macos: MacOS | None = None,
         host_macos: MacOS | None = None,
+        glibc: tuple[int, ...] | None = None,
     ) -> None:
         self.environment = environment
         self.level = level
         self.host = host
         self.user = user
         self.limit = limit
+        self.building = building
         self._macos = macos
         self._host_macos = host_macos
+        self.glibc = glibc
 
     @cached_property
     def macos(self) -> MacOS | None:
@@ -161,8 +166,10 @@ class Subject:
             request=Request(
                 level=self.level,
                 modules=self.modules,
+                main=registry.known_framework(self.expectations.framework).imports or ("numpy",),
                 snippets=self.expectations.snippets,
                 has=self.has,
+                folders=tuple(map(str, self.environment.site_folders)),
                 limit=self.limit,
             ),
         )

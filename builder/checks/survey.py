@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
 from builder.binaries.dyld import Linker, Place, Process
-from builder.binaries.elf import ElfTree, host_folders, usual_machine
+from builder.binaries.elf import ElfSymbols, ElfTree, host_folders, lowest_glibc, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
 from builder.binaries.system_imports import SystemImports
 from builder.binaries.system_symbols import SystemSymbols
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
+from builder.environment.model import Kind
 from builder.frameworks import registry
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from builder.binaries.dyld import Resolution
+    from builder.binaries.elf import ElfBinary, ElfFloor
     from builder.binaries.inventory import Binary
     from builder.environment.environment import Environment
     from builder.environment.ownership import Ownership
@@ -60,6 +62,18 @@ class MissingLibrary:
     process: Process
 
 
+def _of_python(taken: Inventory, environment: Environment) -> Inventory:
+    """What is Python's where it shares its prefix with the rest of a system: `/usr` holds much for other machines."""
+    folders = [os.path.relpath(folder, environment.path) + "/" for folder in environment.site_folders]
+    own = re.compile("|".join([r"bin/python[\d.]*t?$", r"lib\w*/(python3|libpython3)", *map(re.escape, folders)]))
+    return replace(
+        taken,
+        binaries=tuple(binary for binary in taken.binaries if own.match(binary.rel)),
+        elf=tuple(rel for rel in taken.elf if own.match(rel)),
+        unreadable=tuple(entry for entry in taken.unreadable if own.match(entry.rel)),
+    )
+
+
 class Survey:
     """The binaries of a prefix. Nothing in it is run; every attribute is computed once, on demand.
 
@@ -72,7 +86,8 @@ class Survey:
 
     @cached_property
     def inventory(self) -> Inventory:
-        return take_inventory(self.environment.path, subdir=self.environment.subdir)
+        taken = take_inventory(self.environment.path, subdir=self.environment.subdir)
+        return taken if self.environment.kind is not Kind.SYSTEM else _of_python(taken, self.environment)
 
     @cached_property
     def repair(self) -> Repair:
@@ -93,10 +108,10 @@ class Survey:
 
     @property
     def is_mac(self) -> bool:
-        """Whether the prefix is one for macOS: by the platform it is for, or else by the binaries in it."""
+        """Whether it is one for macOS: by the platform it is for, or else by what most of its binaries are."""
         if self.environment.subdir is not None and self.environment.subdir is not Subdir.NOARCH:
             return self.environment.subdir.is_osx
-        return bool(self.inventory.binaries) or not self.inventory.elf
+        return len(self.inventory.binaries) >= len(self.inventory.elf)
 
     @cached_property
     def elf_machine(self) -> str:
@@ -127,6 +142,43 @@ class Survey:
         """The ELF binaries of a Linux prefix."""
         folders = host_folders(self.elf_machine)
         return ElfTree(self.inventory.root, self.inventory.elf, self.packages, host_folders=folders)
+
+    @cached_property
+    def elf_interpreter(self) -> ElfBinary | None:
+        """The interpreter of a Linux prefix; None where it is none of its files."""
+        if self.environment.python is None:
+            return None
+        real = os.path.realpath(self.environment.python)
+        return next((binary for binary in self.elf.binaries if binary.path == real), None)
+
+    @cached_property
+    def elf_symbols(self) -> ElfSymbols:
+        """Looks up what ELF files want of each other."""
+        return ElfSymbols(self.elf, self.packages, main=self.elf_interpreter)
+
+    @cached_property
+    def elf_entries(self) -> tuple[ElfBinary, ...]:
+        """What a process loads by itself and must: modules, programs, and the libraries that nothing links.
+
+        Those that lack a library are left out: the loader stops before it looks for symbols.
+        """
+        right = [binary for binary in self.elf.binaries if binary.machine == self.elf_machine]
+        linked = {found.rel for links in self.elf.links.values() for found in links.values() if found is not None}
+        stopped = {missing.binary.rel for missing in self.elf.missing}
+        return tuple(
+            binary
+            for binary in right
+            if (binary.rel not in linked or not binary.name.startswith("lib"))
+            and optional_reason(binary.rel) is None
+            and stopped.isdisjoint(self.elf.closure(binary))
+        )
+
+    @cached_property
+    def elf_floor(self) -> ElfFloor:
+        """What the binaries want of the system's glibc and C++ runtime."""
+        return lowest_glibc(
+            (binary for binary in self.elf.binaries if binary.machine == self.elf_machine), self.elf.links
+        )
 
     @cached_property
     def python_version(self) -> tuple[int, int] | None:

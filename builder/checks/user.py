@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.checks import failures
 from builder.checks.case import Case
+from builder.checks.causes import USER_STARTUP
 from builder.checks.check import Check, Needs
 from builder.checks.process import removable
+from builder.checks.startup import of_user
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
-from builder.wording import listing, plural
+from builder.wording import listed, listing, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,8 +111,7 @@ def _setting_of(origin: str, case: Case) -> str:
     user_site = case.facts["user_site"]
     if user_site and Path(origin).is_relative_to(user_site):
         return _USER_SITE
-    entries = [entry for entry in case.whole.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    if any(Path(origin).is_relative_to(case.whole.cwd / entry) for entry in entries):
+    if any(Path(origin).is_relative_to(case.whole.cwd / entry) for entry in _python_path(case.whole.environ)):
         return _PYTHONPATH
     return _DIRECTORY
 
@@ -160,10 +162,11 @@ def _killed(environ: Mapping[str, str], stderr: str) -> Finding:
     return Finding(
         check="process.variables",
         status=Status.FAIL,
-        title="Python does not start with your own settings, although the environment is sound"
+        title="Python does not start with your own settings, although it does without them"
         + (f": {listing([f'{name}={environ[name]}' for name in names])}" if names else ""),
         evidence=tuple(stderr.splitlines()[-8:]),
         remedy=_unset(names) if names else Remedy("Find what your shell sets that an empty one does not: `env`."),
+        about=frozenset((USER_STARTUP,)),
     )
 
 
@@ -181,6 +184,73 @@ def risky_variables(environ: Mapping[str, str]) -> Finding:
         evidence=tuple(f"{name}={value}: {_RISKY_VARIABLES[name]}" for name, value in found.items()),
         remedy=_unset(list(found)),
     )
+
+
+def _imports(subject: Subject) -> Iterator[Finding]:
+    """Whether the main modules import with the user's own variables, as they do without."""
+    results = subject.runs.results
+    ran = results.user_imports
+    if ran is None:
+        return
+    step = ran.failed
+    if step is None:
+        modules = [step.subject for step in ran.outcome.steps]
+        yield Finding(
+            check="user.imports",
+            status=Status.PASS,
+            title=f"{listing(modules)} {'imports' if len(modules) == 1 else 'import'} with your own settings too",
+        )
+        return
+    if not _imports_isolated(step.subject, subject):
+        return  # nothing of the user's: it fails without, and is reported as that
+    failure = failures.failure(step, ran.outcome, subject)
+    environ = subject.environ
+    yield replace(
+        failure,
+        title=f"With your own settings, importing {step.subject} fails, and without them it does not"
+        + (f": {listing([f'{name}={environ[name]}' for name in ran.culprits])}" if ran.culprits else ""),
+        evidence=(failure.title, *failure.evidence),
+        remedy=_unset(list(ran.culprits))
+        if ran.culprits
+        else Remedy("Find what your shell sets that an empty one does not: `env`."),
+        about=frozenset((USER_STARTUP,)),
+    )
+
+
+def _imports_isolated(module: str, subject: Subject) -> bool:
+    return any(
+        step.how == "done" and step.subject == module and step.check.startswith("import.")
+        for ran in subject.runs.results.probes
+        if ran.outcome is not None
+        for step in ran.outcome.steps
+    )
+
+
+def _startup(subject: Subject) -> Iterator[Finding]:
+    """Code of the user's own that runs in every Python of theirs."""
+    environ = subject.environ
+    found = of_user(environ, home=subject.home, version=subject.environment.python_version)
+    if not found:
+        yield Finding(
+            check="user.startup", status=Status.PASS, title="Nothing of yours runs code whenever Python starts"
+        )
+        return
+    paths = [str(one.path) for one in found]
+    by_path = [one for one in found if any(one.path.is_relative_to(entry) for entry in _python_path(environ))]
+    yield Finding(
+        check="user.startup",
+        status=Status.WARN,
+        title=f"{listing(paths)} {'runs' if len(paths) == 1 else 'run'} code in every Python of yours",
+        evidence=listed([one.line for one in found]),
+        remedy=Remedy("Take PYTHONPATH out of the shell, in its start-up files too.", ("unset PYTHONPATH",))
+        if by_path
+        else _without_user_site(),
+        about=frozenset((USER_STARTUP,)),
+    )
+
+
+def _python_path(environ: Mapping[str, str]) -> list[str]:
+    return [entry for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
 
 
 def _unset(names: list[str]) -> Remedy:
@@ -227,5 +297,23 @@ CHECKS: Final = (
         "LD_PRELOAD, PYTHONHOME, KMP_DUPLICATE_LIB_OK, …).",
         otherwise="Crashes and `Symbol not found` in one terminal and not in another; wrong results.",
         run=_variables,
+    ),
+    Check(
+        id="user.startup",
+        area="user",
+        needs=Needs.MACHINE,
+        level=Level.QUICK,
+        catches="`.pth` files and usercustomize of your user site, and sitecustomize on PYTHONPATH: code that runs in "
+        "every Python of yours.",
+        otherwise="Python that ends at once, or that computes with another backend, for you alone.",
+        run=_startup,
+    ),
+    Check(
+        id="user.imports",
+        area="user",
+        needs=Needs.PROCESS,
+        catches="Variables of your shell by which the framework does not import, and which of them it is.",
+        otherwise="`Unknown flag in TF_XLA_FLAGS` and an abort, in your terminal and in no other.",
+        run=_imports,
     ),
 )

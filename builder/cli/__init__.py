@@ -22,6 +22,9 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
     "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),
     "verify": ("builder.cli.verify", "Prove that an environment works."),
+    "doctor": ("builder.cli.doctor", "Say why Keras does not import in the IDE: who runs which Python."),
+    "register": ("builder.cli.register", "Make an environment known to Jupyter, VS Code or a JetBrains IDE."),
+    "unregister": ("builder.cli.unregister", "Take back what register wrote."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from builder.environment.condameta import read_history, read_records
 from builder.environment.distributions import read_distributions
 from builder.environment.kinds import made_by, recognise
-from builder.environment.layout import find_interpreter, read_pyvenv, root_of, site_folders
-from builder.environment.moved import broken_links, recorded_prefixes
+from builder.environment.layout import find_interpreter, platform_of, read_pyvenv, root_of, site_folders
+from builder.environment.moved import broken_links, is_same_place, recorded_prefixes
 from builder.environment.place import Place
 from builder.environment.reading import Reader, Unreadable
 from builder.environment.stamp import RELATIVE_PATH, require_stamp
@@ -115,13 +115,16 @@ class Environment:
 
     @cached_property
     def subdir(self) -> Subdir | None:
-        """The platform the environment is for: asked for, stamped, or that of its conda packages."""
+        """The platform the environment is for: asked for, stamped, that of its conda packages or of its interpreter."""
         if self._asked_subdir is not None:
             return self._asked_subdir
         if self.stamp is not None:
             return self.stamp.subdir
         named = {record.subdir for record in self.conda_records} - {"noarch"}
-        return Subdir(named.pop()) if len(named) == 1 and named <= set(Subdir) else None
+        if len(named) == 1 and named <= set(Subdir):
+            return Subdir(named.pop())
+        interpreter = self.interpreter
+        return platform_of(interpreter.resolved) if interpreter is not None and interpreter.resolved else None
 
     @cached_property
     def conda_records(self) -> tuple[CondaRecord, ...]:
@@ -156,7 +159,7 @@ class Environment:
     @cached_property
     def strays(self) -> tuple[RecordedPrefix, ...]:
         """Those of them that are another place than the environment itself: it was moved, or a script is foreign."""
-        return tuple(one for one in self.recorded_prefixes if os.path.realpath(one.path) != str(self.path))
+        return tuple(one for one in self.recorded_prefixes if not is_same_place(one.path, self.path))
 
     @cached_property
     def broken_links(self) -> tuple[str, ...]:

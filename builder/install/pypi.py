@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from builder.credentials import redact
+from builder.environment.environment import Environment
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
@@ -48,9 +49,7 @@ def install_pypi(
     """
     if not packages:
         return
-    own = [sys.version_info.major, sys.version_info.minor] if not runnable else python.split(".")[:2]
     target = into or prefix
-    site = target / "lib" / f"python{own[0]}.{own[1]}" / "site-packages"
     options = ["--python", str(prefix / "bin" / "python")]
     if into is not None:
         options += ["--prefix", str(into)]
@@ -75,7 +74,7 @@ def install_pypi(
 
     install(packages)
     names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
-    edited = damaged(site, names)
+    edited = damaged(_site(prefix, target, runnable=runnable), names)
     if edited:
         # What is wrong after this is wrong in the wheel itself, whose hash was looked at just now.
         again = [names[name] for name in edited]
@@ -83,6 +82,14 @@ def install_pypi(
     if not runnable:
         minor = ".".join(python.split(".")[:2])
         settle_wheels(target, minor=minor, interpreter=prefix / "bin" / f"python{minor}")
+
+
+def _site(prefix: Path, target: Path, *, runnable: bool) -> Path:
+    """Where uv has put the wheels below `target`: in the folder of the interpreter that it was run with."""
+    environment = Environment(prefix)
+    if runnable and (found := environment.site_packages) is not None:
+        return target / found.relative_to(environment.path)
+    return target / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 
 def _requirement(package: LockedPackage) -> str:

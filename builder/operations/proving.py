@@ -24,15 +24,18 @@ class Prover:
         self.report: Report | None = None
 
     def __call__(self, prefix: Path) -> Proof:
-        self.report = verify_prefix(self._workspace, prefix)
+        self.report = verify_prefix(self._workspace, prefix, building=True)
         return Proof(level=Level.DEFAULT, passed=self.report.ok, blameless=self.is_blameless)
 
     @property
     def is_blameless(self) -> bool:
-        """Whether all that failed lies on the user's side (their settings, their user site), not in the environment."""
-        from builder.checks.catalogue import by_id
+        return self.report is not None and is_blameless(self.report)
 
-        checks = by_id()
-        findings = self.report.findings if self.report is not None else ()
-        failed = [finding.check for finding in findings if finding.status is Status.FAIL]
-        return bool(failed) and all(check in checks and checks[check].area == "user" for check in failed)
+
+def is_blameless(report: Report) -> bool:
+    """Whether all that failed lies on the user's side (their settings, their user site) and not in the environment."""
+    from builder.checks.catalogue import by_id
+
+    checks = by_id()
+    failed = [finding.check for finding in report.findings if finding.status is Status.FAIL]
+    return bool(failed) and all(check in checks and checks[check].area == "user" for check in failed)

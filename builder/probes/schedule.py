@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.frameworks import registry
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Seconds a probe may take. A first import without bytecode caches took 20 s for TensorFlow on a loaded machine
 #: of 2 cores; the limits leave room for slower ones.
 _LIMITS: Final = {Level.QUICK: 90.0, Level.DEFAULT: 180.0, Level.FULL: 600.0}
+#: Seconds for comparing compiled files with their sources, those changed last first (about 2 MB of source a second).
+_COMPARING: Final = {Level.QUICK: 0.0, Level.DEFAULT: 5.0, Level.FULL: 120.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +26,14 @@ class Request:
     level: Level
     modules: tuple[str, ...]
     """Modules whose import is checked."""
+    main: tuple[str, ...] = ()
+    """Those that the environment is made for: its framework's, or NumPy."""
     snippets: tuple[str, ...]
     """Code of the recipe that must run."""
     has: Callable[[str], bool]
     """Whether a module is installed."""
+    folders: tuple[str, ...] = ()
+    """Where installed packages lie."""
     limit: float | None = None
 
     @property
@@ -81,6 +87,8 @@ def tasks(request: Request) -> list[Task]:
     if request.has("numpy"):
         found.append(_arrays(request))
     found.append(_imports(request.modules, request, check="import.together"))
+    if request.folders:
+        found.append(_bytecode(request))
     if request.level is Level.FULL or _may_clash(request.modules):
         found.append(_imports(request.modules[::-1], request, check="import.reversed"))
     if request.has("numpy"):
@@ -88,6 +96,16 @@ def tasks(request: Request) -> list[Task]:
     alone = {module for task in found for check, module in task.answers if check == "import.alone"}
     found += [_imports((module,), request, check="import.alone") for module in request.modules if module not in alone]
     return found + _snippets(request)
+
+
+def user_imports(request: Request) -> Task | None:
+    """One import of the main modules with the user's own variables; not at the quick level, nor where there is none."""
+    modules = tuple(module for module in request.main if request.has(module.partition(".")[0]))
+    if request.level is Level.QUICK or not modules:
+        return None
+    return replace(
+        _imports(modules, request, check="user.imports"), doing=f"importing {', '.join(modules)} with your own settings"
+    )
 
 
 #: Pairs beside the frameworks that are known to clash in one order of import and not in the other: two OpenMP runtimes.
@@ -110,15 +128,25 @@ def _arrays(request: Request) -> Task:
 
 
 def _imports(modules: tuple[str, ...], request: Request, *, check: str) -> Task:
-    together = check != "import.alone"
+    together = check in ("import.together", "import.reversed")
     order = ", in reverse order" if check == "import.reversed" else ""
     return Task(
         probe="imports",
         answers=tuple((check, module) for module in modules) + (("openmp.loaded", ""),) * together,
         arguments={"modules": list(modules), "check": check, "use": together},
         limit=request.seconds,
-        doing="importing " + (f"{len(modules)} modules in one process{order}" if together else modules[0]),
+        doing="importing " + (f"{len(modules)} modules in one process{order}" if together else ", ".join(modules)),
         modules=modules,
+    )
+
+
+def _bytecode(request: Request) -> Task:
+    return Task(
+        probe="bytecode",
+        answers=(("pkg.bytecode", ""),),
+        arguments={"folders": list(request.folders), "seconds": _COMPARING[request.level]},
+        limit=request.seconds,
+        doing="comparing compiled files with their sources",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.machinery
 import os
 import platform
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from builder.probes.scripts.run import Recorder
+
+#: Set by the interpreter itself: PEP 538 coerces the C locale, macOS's launcher notes who it is.
+_BY_PYTHON = frozenset(("LC_CTYPE", "__PYVENV_LAUNCHER__", "__CF_USER_TEXT_ENCODING"))
 
 
 def main(probe: Recorder, arguments: dict[str, Any]) -> None:
@@ -34,8 +38,22 @@ def main(probe: Recorder, arguments: dict[str, Any]) -> None:
             user_site=site.getusersitepackages() if site.ENABLE_USER_SITE else None,
             user_site_holds=_user_site_content(),
             cpus=os.cpu_count(),
+            changed=_changed(arguments.get("given", {})),
             origins={name: _origin(name) for name in arguments["names"]},
         )
+
+
+def _changed(given: dict[str, str]) -> dict[str, str | None]:
+    """Variables that are not as the process was given them: what ran since has set them. None: it has removed it.
+
+    `given`: name to SHA-256 of the value, so that no value is handed about.
+    """
+    now = {name: hashlib.sha256(os.fsencode(value)).hexdigest() for name, value in os.environ.items()}
+    changed: dict[str, str | None] = {
+        name: os.environ[name] for name, digest in now.items() if given.get(name) != digest and name not in _BY_PYTHON
+    }
+    changed.update((name, None) for name in given if name not in now)
+    return changed if given else {}
 
 
 def _user_site_content() -> list[str]:

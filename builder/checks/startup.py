@@ -1,0 +1,102 @@
+"""Code that Python runs before any program: `.pth` files, sitecustomize and usercustomize that no package brought.
+
+Source: Python's `site` module: a line of a `.pth` that begins with `import ` is executed; then `sitecustomize` and,
+with the user site in use, `usercustomize` are imported.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from builder.environment.environment import Environment
+
+#: Files that `venv`'s successors write, unrecorded: virtualenv (and uv) patch distutils through this one.
+_OF_VIRTUAL_ENVIRONMENTS: Final = {"_virtualenv.pth": "import _virtualenv"}
+_CUSTOMIZE: Final = ("sitecustomize", "usercustomize")
+_MOST_BYTES: Final = 1 << 20
+_MOST_FILES: Final = 2000
+#: Characters of a line that are shown: some such files are one program on one line.
+_SHOWN: Final = 160
+_CODE: Final = re.compile(r"import[ \t].*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Startup:
+    """A file that runs code whenever Python starts, and the first lines of that code."""
+
+    path: Path
+    code: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        return f"{self.path}: {self.code[0][:_SHOWN] if self.code else 'cannot be read'}"
+
+
+def strays(environment: Environment) -> list[Startup]:
+    """Those in the environment that no package owns."""
+    root = environment.path
+    library = {folder.parent for folder in environment.site_folders if folder.name.endswith("-packages")}
+    found = []
+    for one in _in_folders([*environment.site_folders, *sorted(library)]):
+        rel = one.path.relative_to(root).as_posix() if one.path.is_relative_to(root) else None
+        usual = _OF_VIRTUAL_ENVIRONMENTS.get(one.path.name)
+        if (rel is None or not environment.owners.claims(rel)) and one.code != (usual,):
+            found.append(one)
+    return found
+
+
+def of_user(environ: Mapping[str, str], *, home: Path, version: tuple[int, int] | None) -> list[Startup]:
+    """Those of the user's own site folder and of PYTHONPATH, which run in every Python of the user's.
+
+    Only PYTHONPATH's modules are imported so: `.pth` files count in site folders alone.
+    """
+    found = [] if environ.get("PYTHONNOUSERSITE") else list(_in_folders(_user_sites(environ, home, version)))
+    for entry in environ.get("PYTHONPATH", "").split(os.pathsep):
+        if entry:
+            found += [one for one in _in_folders([Path(entry)]) if one.path.suffix != ".pth"]
+    return found
+
+
+def _user_sites(environ: Mapping[str, str], home: Path, version: tuple[int, int] | None) -> list[Path]:
+    """`site.getusersitepackages()`: below PYTHONUSERBASE or ~/.local, and of framework builds below ~/Library."""
+    if version is None:
+        return []
+    minor = f"{version[0]}.{version[1]}"
+    base = environ.get("PYTHONUSERBASE")
+    places = [Path(base or home / ".local") / "lib" / f"python{minor}" / "site-packages"]
+    return places if base else [*places, home / "Library" / "Python" / minor / "lib" / "python" / "site-packages"]
+
+
+def _in_folders(folders: Iterable[Path]) -> Iterator[Startup]:
+    for folder in folders:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)[:_MOST_FILES]
+        except OSError:
+            continue
+        for entry in entries:
+            stem, _, suffix = entry.name.partition(".")
+            if entry.name.endswith(".pth"):
+                code = tuple(line for line in _lines(Path(entry.path)) if _CODE.match(line))
+                if code:
+                    yield Startup(path=Path(entry.path), code=code)
+            elif stem in _CUSTOMIZE and (suffix in ("py", "pyc") or entry.is_dir()):
+                path = Path(entry.path, "__init__.py") if entry.is_dir() else Path(entry.path)
+                yield Startup(path=path, code=tuple(line for line in _lines(path) if line.strip())[:3])
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a regular file; nothing for what is none, or is no text."""
+    from builder.environment.reading import open_regular
+
+    try:
+        with open_regular(path) as stream:
+            return stream.read(_MOST_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []

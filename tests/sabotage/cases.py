@@ -1,0 +1,455 @@
+"""The table of damages: what is done, which check must say what, and whether its commands put it right."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uv
+
+from tests.sabotage.patient import copied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sabotage.patient import Patient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """`check` must be the one finding that is not a pass, with all of `words` in its title."""
+
+    name: str
+    damage: Callable[[Patient], object]
+    check: str
+    words: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+    """Words that must come up in its evidence."""
+    options: str = ""
+    heals: bool = True
+    """Its commands put everything right. Otherwise it has none: a person has to decide."""
+    beside: tuple[str, ...] = ()
+    """Other checks that may rightly have something to say."""
+
+    def proven(self, patient: Patient) -> None:
+        """Do the damage; it is found, named as one thing, and healed by doing literally what is said."""
+        self.damage(patient)
+        report = patient.verify(options=self.options)
+        found = [finding for finding in report.bad if finding["check"] == self.check]
+        assert found, str(report)
+        finding = found[0]
+        for word in self.words:
+            assert word in finding["title"], str(report)
+        evidence = "\n".join(finding["evidence"])
+        for word in self.evidence:
+            assert word in evidence, str(report)
+        others = [one for one in report.bad if one is not finding and one["check"] not in self.beside]
+        assert not others, f"one cause, one finding:\n{report}"
+        commands = finding["remedy"]["commands"]
+        if not self.heals:
+            assert not commands
+            return
+        assert commands, finding["remedy"]
+        after = patient.verify(*commands, options=self.options)
+        assert not after.bad, f"did as told:\n{commands}\n{after}"
+
+
+def _append(rel: str, text: str) -> Callable[[Patient], object]:
+    def damage(patient: Patient) -> None:
+        with (patient.site / rel).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    return damage
+
+
+def write(rel: str, text: str) -> Callable[[Patient], object]:
+    def damage(patient: Patient) -> None:
+        (patient.site / rel).write_text(text)
+
+    return damage
+
+
+def _delete(rel: str) -> Callable[[Patient], object]:
+    def damage(patient: Patient) -> None:
+        (place,) = patient.site.glob(rel)
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+
+    return damage
+
+
+def deleted_and_written(pattern: str, change: Callable[[bytes], bytes]) -> Callable[[Patient], object]:
+    """Another file in the place of one: what is linked to the old one elsewhere stays as it is."""
+
+    def damage(patient: Patient) -> None:
+        file = next(patient.site.glob(pattern))
+        content = file.read_bytes()
+        file.unlink()
+        file.write_bytes(change(content))
+
+    return damage
+
+
+def _core(patient: Patient) -> Path:
+    """NumPy's main library."""
+    (file,) = patient.site.glob("numpy/_core/_multiarray_umath.*.so")
+    return file
+
+
+def _truncate_library(patient: Patient) -> None:
+    file = _core(patient)
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+def _edit_rpath(patient: Patient) -> None:
+    """As a careless `patchelf` does."""
+    file = _core(patient)
+    data = file.read_bytes()
+    assert b"numpy.libs" in data
+    file.write_bytes(data.replace(b"numpy.libs", b"numpy.lost"))
+
+
+def _edit_bytecode(patient: Patient) -> None:
+    """Another program under the date and size of the source."""
+    (compiled,) = patient.site.glob("numpy/linalg/__pycache__/__init__.*.pyc")
+    code = compile("raise RuntimeError('not the source')", "numpy/linalg/__init__.py", "exec")
+    compiled.write_bytes(compiled.read_bytes()[:16] + marshal.dumps(code))
+
+
+def pip(*arguments: str) -> Callable[[Patient], object]:
+    def damage(patient: Patient) -> None:
+        command = [uv.find_uv_bin(), "pip", arguments[0], "--python", str(patient.python), *arguments[1:]]
+        subprocess.run(command, check=True, capture_output=True)
+
+    return damage
+
+
+def _move(patient: Patient) -> None:
+    elsewhere = patient.prefix.with_name("elsewhere")
+    patient.prefix.rename(elsewhere)
+    patient.prefix = elsewhere
+
+
+def _copy(patient: Patient) -> None:
+    """A colleague's environment, copied; the one it was copied from still works."""
+    elsewhere = patient.prefix.with_name("copied")
+    copied(patient.prefix, elsewhere)
+    patient.prefix = elsewhere
+
+
+def _break_interpreter(patient: Patient) -> None:
+    patient.python.unlink()
+    patient.python.symlink_to("python-that-is-gone")
+
+
+def _break_link(patient: Patient) -> None:
+    (patient.site / "six.py").unlink()
+    (patient.site / "six.py").symlink_to("/nowhere/six.py")
+
+
+def _stale_metadata(patient: Patient) -> None:
+    (folder,) = patient.site.glob("six-*.dist-info")
+    stale = folder.with_name("six-0.9.dist-info")
+    shutil.copytree(folder, stale)
+    metadata = stale / "METADATA"
+    metadata.write_text("\n".join("Version: 0.9" if _is_version(line) else line for line in _lines(metadata)))
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines()
+
+
+def _is_version(line: str) -> bool:
+    return line.startswith("Version:")
+
+
+def _damage_record(patient: Patient) -> None:
+    (record,) = (patient.prefix / "conda-meta").glob("python-*.json")
+    record.write_text("{")
+
+
+def _delete_from_library(patient: Patient) -> None:
+    (patient.site.parent / "json" / "decoder.py").unlink()
+
+
+def _other_interpreter(patient: Patient) -> None:
+    """One of another machine, as an archive of a colleague's may hold."""
+    real = Path(os.path.realpath(patient.python))
+    real.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, 183) + bytes(44))
+
+
+def _foreign_path(patient: Patient) -> None:
+    other = patient.home / "other" / "lib" / "python3.12" / "site-packages"
+    other.mkdir(parents=True)
+    (patient.site / "colleague.pth").write_text(f"{other}\n")
+
+
+def _user_site(patient: Patient) -> None:
+    (patient.user_site / "numpy").mkdir(parents=True)
+    (patient.user_site / "numpy" / "__init__.py").write_text("__version__ = '1.0'\n")
+
+
+def _user_startup(patient: Patient) -> None:
+    patient.user_site.mkdir(parents=True)
+    (patient.user_site / "zz-quit.pth").write_text("import os; os._exit(7)\n")
+
+
+def _python_path(patient: Patient) -> None:
+    (patient.home / "tools").mkdir()
+    (patient.home / "tools" / "numpy.py").write_text("nothing = None\n")
+    patient.environ["PYTHONPATH"] = str(patient.home / "tools")
+
+
+def _hides_in_working_directory(patient: Patient) -> None:
+    (patient.work / "numpy.py").write_text("nothing = None\n")
+
+
+def set_variables(**variables: str) -> Callable[[Patient], object]:
+    return lambda patient: patient.environ.update(variables)
+
+
+def _unfinished(patient: Patient) -> None:
+    (patient.prefix / "conda-meta" / "envbuild.building").write_text("")
+
+
+def _pipe(patient: Patient) -> None:
+    os.mkfifo(patient.site / "numpy" / "pipe.py")
+
+
+CASES: Final = (
+    Case(
+        name="file-edited",
+        damage=_append("numpy/matlib.py", "\nraise RuntimeError\n"),
+        check="pkg.integrity",
+        words=("1 file of numpy", "not as installed", "numpy/matlib.py"),
+    ),
+    Case(
+        name="file-deleted",
+        damage=_delete("numpy/_core/numeric.py"),
+        check="pkg.integrity",
+        words=("1 file of numpy", "missing", "numpy/_core/numeric.py"),
+        evidence=("so import.alone failed",),
+    ),
+    Case(
+        name="library-truncated",
+        damage=_truncate_library,
+        check="pkg.integrity",
+        words=("1 file of numpy", "_multiarray_umath"),
+        evidence=("so import.alone failed",),
+    ),
+    Case(
+        name="library-deleted",
+        damage=_delete("numpy.libs/libscipy_openblas*"),
+        check="pkg.integrity",
+        words=("numpy", "missing", "libscipy_openblas"),
+        evidence=("so link.missing-library failed", "so import.alone failed"),
+    ),
+    Case(
+        name="rpath-edited",
+        damage=_edit_rpath,
+        check="pkg.integrity",
+        words=("1 file of numpy", "_multiarray_umath"),
+        evidence=("so import.alone failed", "cannot open shared object file"),
+    ),
+    Case(
+        name="bytecode-edited",
+        damage=_edit_bytecode,
+        check="pkg.bytecode",
+        words=("1 compiled file", "numpy/linalg/__pycache__/__init__"),
+        evidence=("so import.alone failed",),
+    ),
+    Case(
+        name="metadata-deleted",
+        damage=_delete("numpy-*.dist-info"),
+        check="pkg.locked",
+        words=("numpy's metadata", "is missing"),
+    ),
+    Case(
+        name="record-deleted",
+        damage=_delete("six-*.dist-info/RECORD"),
+        check="pkg.integrity",
+        words=("six", "RECORD"),
+    ),
+    Case(
+        name="package-downgraded",
+        damage=pip("install", "six==1.15.0"),
+        check="pkg.locked",
+        words=("six is 1.15.0, locked 1.",),
+    ),
+    Case(
+        name="package-removed",
+        damage=pip("uninstall", "six"),
+        check="pkg.locked",
+        words=("six is not installed, locked 1.",),
+    ),
+    Case(
+        name="package-added",
+        damage=pip("install", "idna"),
+        check="pkg.locked",
+        words=("1 package is installed beside those of the lock", "idna"),
+    ),
+    Case(
+        name="two-versions",
+        damage=_stale_metadata,
+        check="pkg.clobber",
+        words=("six",),
+        beside=("pkg.locked",),
+    ),
+    Case(
+        name="leftover-file",
+        damage=write("numpy/leftover.py", "x = 1\n"),
+        check="pkg.integrity",
+        words=("belongs to no package", "numpy/leftover.py"),
+    ),
+    Case(
+        name="leftover-pipe",
+        damage=_pipe,
+        check="pkg.integrity",
+        words=("belongs to no package", "numpy/pipe.py"),
+    ),
+    Case(
+        name="conda-record-damaged",
+        damage=_damage_record,
+        check="pkg.integrity",
+        words=("conda-meta/python-", "is not a readable package record"),
+        beside=("pkg.locked",),
+    ),
+    Case(
+        name="standard-library-damaged",
+        damage=_delete_from_library,
+        check="pkg.integrity",
+        words=("1 file of python", "json/decoder.py"),
+    ),
+    Case(
+        name="interpreter-of-another-machine",
+        damage=_other_interpreter,
+        check="pkg.integrity",
+        words=("python",),
+        evidence=("so arch.binary failed", "so process.interpreter failed"),
+    ),
+    Case(
+        name="exit-at-import",
+        damage=_append("numpy/__init__.py", "\nimport os\nos._exit(0)\n"),
+        check="pkg.integrity",
+        words=("numpy/__init__.py",),
+        evidence=("exits with status 0",),
+    ),
+    Case(
+        name="crash-at-import",
+        damage=_append("numpy/__init__.py", "\nimport ctypes\nctypes.string_at(0)\n"),
+        check="pkg.integrity",
+        words=("numpy/__init__.py",),
+        evidence=("SIGSEGV",),
+    ),
+    Case(
+        name="hang-at-import",
+        damage=_append("numpy/__init__.py", "\nimport time\ntime.sleep(3600)\n"),
+        check="pkg.integrity",
+        words=("numpy/__init__.py",),
+        evidence=("timed out after 5 s", "numpy/__init__.py"),
+        options="--timeout 5",
+    ),
+    Case(name="moved", damage=_move, check="env.moved", words=("was moved or copied here from", "envs/small")),
+    Case(name="copied", damage=_copy, check="env.moved", words=("was moved or copied here from", "envs/small")),
+    Case(
+        name="interpreter-link-broken",
+        damage=_break_interpreter,
+        check="env.links",
+        words=("bin/python leads nowhere",),
+        evidence=("python-that-is-gone",),
+    ),
+    Case(
+        name="file-link-broken",
+        damage=_break_link,
+        check="env.links",
+        words=("six.py leads nowhere",),
+        evidence=("/nowhere/six.py",),
+    ),
+    Case(
+        name="unfinished",
+        damage=_unfinished,
+        check="env.finished",
+        words=("`envbuild create` is at work here, or was interrupted",),
+        heals=False,
+    ),
+    Case(
+        name="pth-prints",
+        damage=write("zz-hello.pth", "import sys; print('hello')\n"),
+        check="env.startup",
+        words=("zz-hello.pth", "whenever Python starts"),
+        evidence=("prints text",),
+    ),
+    Case(
+        name="pth-exits",
+        damage=write("zz-quit.pth", "import os; os._exit(0)\n"),
+        check="env.startup",
+        words=("zz-quit.pth",),
+        evidence=("so process.interpreter failed",),
+    ),
+    Case(
+        name="pth-sets-a-variable",
+        damage=write("zz-set.pth", "import os; os.environ['KERAS_BACKEND'] = 'jax'\n"),
+        check="env.startup",
+        words=("zz-set.pth",),
+        evidence=("sets KERAS_BACKEND",),
+    ),
+    Case(
+        name="sitecustomize-exits",
+        damage=write("sitecustomize.py", "raise SystemExit(3)\n"),
+        check="env.startup",
+        words=("sitecustomize.py",),
+        evidence=("so process.interpreter failed",),
+    ),
+    Case(
+        name="pth-of-another-environment",
+        damage=_foreign_path,
+        check="process.prefix",
+        words=("another environment",),
+        evidence=("colleague.pth",),
+    ),
+    Case(
+        name="user-site-hides-numpy",
+        damage=_user_site,
+        check="process.user-site",
+        words=("user site", "numpy"),
+        beside=("user.imports",),
+    ),
+    Case(
+        name="user-site-exits",
+        damage=_user_startup,
+        check="user.startup",
+        words=("zz-quit.pth", "every Python of yours"),
+        evidence=("so process.variables failed",),
+    ),
+    Case(
+        name="pythonpath-hides-numpy",
+        damage=_python_path,
+        check="process.pythonpath",
+        words=("PYTHONPATH", "numpy"),
+        beside=("user.imports",),
+    ),
+    Case(
+        name="working-directory-hides-numpy",
+        damage=_hides_in_working_directory,
+        check="process.working-directory",
+        words=("working directory", "numpy"),
+        heals=False,
+    ),
+    Case(
+        name="variable-that-breaks-the-import",
+        damage=set_variables(EDITOR="vi", NPY_DISABLE_CPU_FEATURES="SSE SSE2 X86_V2 NEON", PAGER="less"),
+        check="user.imports",
+        words=("With your own settings, importing numpy fails", "NPY_DISABLE_CPU_FEATURES"),
+    ),
+    Case(
+        name="preloaded-library",
+        damage=set_variables(LD_PRELOAD="/nowhere/libnothing.so"),
+        check="process.variables",
+        words=("LD_PRELOAD",),
+    ),
+)

@@ -1,0 +1,116 @@
+"""Damages that need TensorFlow and Keras, on the environment of `ml-m1`: slow to build, so each case leaves it healed.
+
+The quick level hashes no file, so here the processes themselves must say what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.sabotage.cases import Case, deleted_and_written, pip, set_variables, write
+from tests.sabotage.patient import Patient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.network, pytest.mark.slow]
+
+
+def _shadow(patient: Patient) -> None:
+    (patient.site.parent / "keras.py").write_text("layers = None\n")
+
+
+def _keras_settings(patient: Patient) -> None:
+    folder = patient.home / ".keras"
+    folder.mkdir(exist_ok=True)
+    (folder / "keras.json").write_text(json.dumps({"backend": "jax", "floatx": "float32"}))
+
+
+CASES: Final = (
+    Case(
+        name="library-truncated",
+        damage=deleted_and_written("numpy/_core/_multiarray_umath*.so", lambda content: content[:5000]),
+        check="arch.binary",
+        words=("1 binary cannot be read",),
+        evidence=("_multiarray_umath", "so import.alone failed"),
+        options="--quick",
+    ),
+    Case(
+        name="exit-at-import",
+        damage=deleted_and_written("sklearn/__init__.py", lambda _: b"import os\nos._exit(0)\n"),
+        check="import.together",
+        words=("exits with status 0", "scikit-learn"),
+        options="--quick",
+    ),
+    Case(
+        name="hang-at-import",
+        damage=deleted_and_written("pandas/__init__.py", lambda _: b"import time\n\ntime.sleep(3600)\n"),
+        check="import.together",
+        words=("Importing pandas timed out",),
+        evidence=('pandas/__init__.py", line 3',),
+        options="--quick --timeout 60",
+    ),
+    Case(
+        name="older-keras",
+        damage=pip("install", "--no-deps", "keras==2.15.0"),
+        check="pkg.locked",
+        words=("keras is 2.15.0, locked 3.",),
+        evidence=("so keras.versions failed",),
+        options="--quick",
+    ),
+    Case(
+        name="module-hidden-in-the-standard-library",
+        damage=_shadow,
+        check="process.shadow",
+        words=("Installed modules are hidden by other files: keras",),
+        options="--quick",
+        beside=("import.alone", "keras.versions"),
+    ),
+    Case(
+        name="variable-set-at-start-up",
+        damage=write("zz-backend.pth", "import os; os.environ['KERAS_BACKEND'] = 'theano'\n"),
+        check="env.startup",
+        words=("zz-backend.pth",),
+        evidence=("KERAS_BACKEND", "so import.alone failed"),
+        options="--quick",
+    ),
+    Case(
+        name="keras-json",
+        damage=_keras_settings,
+        check="keras.settings",
+        words=("'jax'",),
+        options="--quick",
+    ),
+    Case(
+        name="unknown-xla-flag",
+        damage=set_variables(TF_XLA_FLAGS="--tf_xla_no_such_flag=1", EDITOR="vi"),
+        check="user.imports",
+        words=("With your own settings, importing tensorflow fails", "TF_XLA_FLAGS=--tf_xla_no_such_flag=1"),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Patient:
+    """`envbuild create ml-m1 --source pypi`, verified."""
+    patient = Patient(folder=tmp_path_factory.mktemp("heavy"), minor="3.12", name="ml-m1")
+    patient.shell(f"envbuild create ml-m1 --source pypi -p '{patient.prefix}'").check_returncode()
+    return patient
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_is_found_named_and_healed(case: Case, patient: Patient) -> None:
+    try:
+        case.proven(patient)
+    finally:
+        patient.environ.clear()
+
+
+def test_what_was_healed_is_whole(patient: Patient, tmp_path: Path) -> None:
+    """The last one: everything that was done to the environment has been undone by the remedies."""
+    del tmp_path
+    report = patient.verify()
+    assert not report.bad, str(report)
