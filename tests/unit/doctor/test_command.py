@@ -45,7 +45,8 @@ def test_the_envelope(at_home: Home, capsys: pytest.CaptureFixture[str]) -> None
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (answer["command"], answer["status"]) == ("doctor", "failed")
     result = answer["result"]
-    assert set(result) == {"diagnosis", "meant", "claims", "environments", "machine", "findings", "skipped"}
+    named = {"diagnosis", "meant", "provenance", "claims", "environments", "machine", "findings", "skipped"}
+    assert set(result) == named
     diagnosis = result["diagnosis"]
     assert set(diagnosis) == {"check", "status", "title", "class", "evidence", "decided_by", "remedy"}
     assert (diagnosis["check"], diagnosis["class"], diagnosis["status"]) == ("ide.interpreter", "A", "fail")
