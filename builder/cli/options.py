@@ -51,6 +51,15 @@ def _remember_offline(context: click.Context, _parameter: click.Parameter, offli
     context.meta[OFFLINE] = offline
 
 
+mirror_option = click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="CHANNEL=URL",
+    help="Fetch a channel from elsewhere; names and URLs stay.",
+)
+
+
 def package_options(function: F) -> F:
     """`--source`, `--channel`, `--mirror`, `--offline`, `--python`: where packages come from."""
     for option in (
@@ -62,13 +71,7 @@ def package_options(function: F) -> F:
             help="Ask nobody: metadata comes from the cache.",
         ),
         click.option("--python", type=click.Path(path_type=Path), help="With --source pypi: package this interpreter."),
-        click.option(
-            "--mirror",
-            "mirrors",
-            multiple=True,
-            metavar="CHANNEL=URL",
-            help="Fetch a channel from elsewhere; names and URLs stay.",
-        ),
+        mirror_option,
         click.option(
             "--channel", "channels", multiple=True, metavar="URL", help="Instead of the recipe's channels (repeatable)."
         ),
