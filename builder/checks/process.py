@@ -176,17 +176,20 @@ def _named_by(folders: list[str], site: Path | None) -> list[Path]:
 
 def judge_shadow(case: Case) -> Finding:
     """Every installed top-level module is found where its package was installed, without the user's settings."""
-    site = case.environment.site_packages
+    sites = case.environment.site_folders
     hidden = {
         name: origin
         for name, origin in case.facts["origins"].items()
-        if site is not None and origin is not None and name in case.repair.modules and not _inside(origin, site)
+        if sites
+        and origin is not None
+        and name in case.repair.modules
+        and not any(_inside(origin, site) for site in sites)
     }
     if hidden:
         return case.failed(
             f"Installed modules are hidden by other files: {', '.join(sorted(hidden))}.",
             *(
-                f"{name}: imported from {origin}, installed by {case.repair.modules[name].name} in {site}"
+                f"{name}: imported from {origin}, installed by {case.repair.modules[name].name} in {sites[0]}"
                 for name, origin in hidden.items()
             ),
             remedy=_unhide(case, [removable(origin) for origin in hidden.values()]),

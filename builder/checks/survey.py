@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from builder.binaries.system_imports import SystemImports
 from builder.binaries.system_symbols import SystemSymbols
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
+from builder.environment.model import Kind
 from builder.frameworks import registry
 from builder.platforms import Subdir
 
@@ -46,6 +47,10 @@ _OPTIONAL: Final = (
 )
 
 
+#: Where an interpreter and its packages lie in a prefix that it shares with others.
+_OF_PYTHON: Final = re.compile(r"(bin/|(local/)?lib(32|64)?/(lib)?)python\d?[\d.]*t?(/|$|\.)|lib/[^/]+/libpython")
+
+
 def optional_reason(rel: str) -> str | None:
     """Why a binary may fail to load without harm, or None where it must load."""
     return next((why for pattern, why in _OPTIONAL if pattern.search(rel)), None)
@@ -72,7 +77,8 @@ class Survey:
 
     @cached_property
     def inventory(self) -> Inventory:
-        return take_inventory(self.environment.path, subdir=self.environment.subdir)
+        found = take_inventory(self.environment.path, subdir=self.environment.subdir)
+        return _pythons_own(found) if self.environment.kind is Kind.SYSTEM else found
 
     @cached_property
     def repair(self) -> Repair:
@@ -108,7 +114,7 @@ class Survey:
     @property
     def usual_subdir(self) -> Subdir | None:
         """The platform that most of the binaries are for; None where there are none."""
-        if self.inventory.binaries:
+        if self.inventory.binaries and self.is_mac:
             return Subdir.OSX_ARM64 if self.arch == "arm64" else Subdir.OSX_64
         if self.inventory.elf:
             return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(self.elf_machine)
@@ -248,6 +254,18 @@ class Survey:
         if entry.rel in self.binder.damaged:
             lines.append(f"its symbols cannot be read: {self.binder.damaged[entry.rel]}")
         return lines
+
+
+def _pythons_own(found: Inventory) -> Inventory:
+    """Of a prefix such as /usr the part that is Python: the rest is other programs, some for other machines."""
+    binaries = tuple(binary for binary in found.binaries if _OF_PYTHON.match(binary.rel))
+    return replace(
+        found,
+        binaries=binaries,
+        elf=tuple(rel for rel in found.elf if _OF_PYTHON.match(rel)),
+        unreadable=tuple(item for item in found.unreadable if _OF_PYTHON.match(item.rel)),
+        by_path={binary.path: binary for binary in binaries},
+    )
 
 
 def _is_module(binary: Binary) -> bool:

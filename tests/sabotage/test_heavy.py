@@ -41,8 +41,9 @@ CASES: Final = (
     Case(
         name="exit-at-import",
         damage=deleted_and_written("sklearn/__init__.py", lambda _: b"import os\nos._exit(0)\n"),
-        check="import.together",
-        words=("exits with status 0", "scikit-learn"),
+        check="import.alone",  # of Keras, which imports it
+        words=("exits with status 0", "ended by scikit-learn"),
+        evidence=("so import.together failed",),
         options="--quick",
     ),
     Case(
