@@ -8,6 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 #: `user:password@` (or a token alone) after the scheme of a URL, wherever it stands in a text.
 _USERINFO: Final = re.compile(r"(?<=://)[^\s/@'\"<>]+@")
+#: `user:password@` where the scheme was forgotten.
+_BARE: Final = re.compile(r"(?:^|(?<=[\s='\"]))[^\s/@:='\"<>]+:[^\s/@'\"<>]+@")
 #: Anaconda's tokens, which are a part of the path: `/t/TOKEN/`. `${VARIABLE}` names a secret and is none.
 _TOKEN: Final = re.compile(r"(/t/)(?!\$\{)[^\s/'\"<>]+(?=/|$|[\s'\"<>])")
 #: Queries by which stores sign a URL or take a token.
@@ -20,7 +22,7 @@ _QUERY: Final = re.compile(
 
 def redact(text: str) -> str:
     """`text` with the credentials of every URL in it replaced by `***`."""
-    return _QUERY.sub(r"\1***", _TOKEN.sub(r"\1***", _USERINFO.sub("***@", text)))
+    return _QUERY.sub(r"\1***", _TOKEN.sub(r"\1***", _BARE.sub("***@", _USERINFO.sub("***@", text))))
 
 
 def without_credentials(url: str) -> str:

@@ -166,10 +166,13 @@ def is_unauthorised(messages: str) -> bool:
     return _UNAUTHORISED.search(messages) is not None
 
 
-def not_offered(messages: str) -> str | None:
-    """The package that uv's messages say no index offers at all, or not in the version asked for."""
+def not_offered(messages: str, *, at_all: bool = False) -> str | None:
+    """The package that uv's messages say no index offers, or (without `at_all`) not in the version asked for."""
     found = _NOT_OFFERED.search(messages)
-    return found["name"] or found["versioned"] if found is not None else None
+    if found is None:
+        return None
+    name: str | None = found["name"]
+    return name if at_all else name or found["versioned"]
 
 
 def unknown_index(name: str, url: str, *, reason: str) -> SourceUnreachableError:

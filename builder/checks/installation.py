@@ -37,7 +37,8 @@ def _finished(subject: Subject) -> Iterator[Finding]:
         return
     yield Finding(
         check="env.finished",
-        status=Status.PASS,
+        # What nobody recognises must not be the one thing that passed: a mistyped folder would be a success.
+        status=Status.SKIP if environment.kind is Kind.UNKNOWN else Status.PASS,
         title=f"This is {_KINDS.get(environment.kind, f'a {environment.kind} environment')}",
         evidence=(f"told by {environment.recognised.evidence}",),
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from builder.checks.judging import Judge
     from builder.checks.runs import Ran
     from builder.checks.subject import Subject
+    from builder.environment.distributions import Distribution
     from builder.probes.harness import Outcome
 
 _CONDA_SECONDS: Final = 60
@@ -176,25 +177,27 @@ def _named_by(folders: list[str], site: Path | None) -> list[Path]:
 
 def judge_shadow(case: Case) -> Finding:
     """Every installed top-level module is found where its package was installed, without the user's settings."""
-    sites = case.environment.site_folders
+    modules = case.repair.modules
     hidden = {
         name: origin
         for name, origin in case.facts["origins"].items()
-        if sites
-        and origin is not None
-        and name in case.repair.modules
-        and not any(_inside(origin, site) for site in sites)
+        if origin is not None and name in modules and not _is_of(modules[name], origin)
     }
     if hidden:
         return case.failed(
             f"Installed modules are hidden by other files: {', '.join(sorted(hidden))}.",
             *(
-                f"{name}: imported from {origin}, installed by {case.repair.modules[name].name} in {sites[0]}"
+                f"{name}: imported from {origin}, installed by {modules[name].name} in {modules[name].site}"
                 for name, origin in hidden.items()
             ),
             remedy=_unhide(case, [removable(origin) for origin in hidden.values()]),
         )
     return case.passed("Every installed module is imported from the package that brought it.")
+
+
+def _is_of(dist: Distribution, origin: str) -> bool:
+    """Whether a module that came from `origin` is the distribution's own: an editable one is where its project is."""
+    return _inside(origin, dist.site) or (dist.source is not None and _inside(origin, dist.source))
 
 
 def _inside(origin: str, folder: Path) -> bool:

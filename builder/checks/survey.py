@@ -47,10 +47,6 @@ _OPTIONAL: Final = (
 )
 
 
-#: Where an interpreter and its packages lie in a prefix that it shares with others.
-_OF_PYTHON: Final = re.compile(r"(bin/|(local/)?lib(32|64)?/(lib)?)python\d?[\d.]*t?(/|$|\.)|lib/[^/]+/libpython")
-
-
 def optional_reason(rel: str) -> str | None:
     """Why a binary may fail to load without harm, or None where it must load."""
     return next((why for pattern, why in _OPTIONAL if pattern.search(rel)), None)
@@ -65,6 +61,18 @@ class MissingLibrary:
     process: Process
 
 
+def _of_python(taken: Inventory, environment: Environment) -> Inventory:
+    """What is Python's where it shares its prefix with the rest of a system: `/usr` holds much for other machines."""
+    folders = [os.path.relpath(folder, environment.path) + "/" for folder in environment.site_folders]
+    own = re.compile("|".join([r"bin/python[\d.]*t?$", r"lib\w*/(python3|libpython3)", *map(re.escape, folders)]))
+    return replace(
+        taken,
+        binaries=tuple(binary for binary in taken.binaries if own.match(binary.rel)),
+        elf=tuple(rel for rel in taken.elf if own.match(rel)),
+        unreadable=tuple(entry for entry in taken.unreadable if own.match(entry.rel)),
+    )
+
+
 class Survey:
     """The binaries of a prefix. Nothing in it is run; every attribute is computed once, on demand.
 
@@ -77,8 +85,8 @@ class Survey:
 
     @cached_property
     def inventory(self) -> Inventory:
-        found = take_inventory(self.environment.path, subdir=self.environment.subdir)
-        return _pythons_own(found) if self.environment.kind is Kind.SYSTEM else found
+        taken = take_inventory(self.environment.path, subdir=self.environment.subdir)
+        return taken if self.environment.kind is not Kind.SYSTEM else _of_python(taken, self.environment)
 
     @cached_property
     def repair(self) -> Repair:
@@ -254,18 +262,6 @@ class Survey:
         if entry.rel in self.binder.damaged:
             lines.append(f"its symbols cannot be read: {self.binder.damaged[entry.rel]}")
         return lines
-
-
-def _pythons_own(found: Inventory) -> Inventory:
-    """Of a prefix such as /usr the part that is Python: the rest is other programs, some for other machines."""
-    binaries = tuple(binary for binary in found.binaries if _OF_PYTHON.match(binary.rel))
-    return replace(
-        found,
-        binaries=binaries,
-        elf=tuple(rel for rel in found.elf if _OF_PYTHON.match(rel)),
-        unreadable=tuple(item for item in found.unreadable if _OF_PYTHON.match(item.rel)),
-        by_path={binary.path: binary for binary in binaries},
-    )
 
 
 def _is_module(binary: Binary) -> bool:

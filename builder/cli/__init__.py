@@ -20,6 +20,9 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "verify": ("builder.cli.verify", "Prove that an environment works."),
+    "doctor": ("builder.cli.doctor", "Say why Keras does not import in the IDE: who runs which Python."),
+    "register": ("builder.cli.register", "Make an environment known to Jupyter, VS Code or a JetBrains IDE."),
+    "unregister": ("builder.cli.unregister", "Take back what register wrote."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }

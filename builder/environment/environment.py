@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from builder.environment.condameta import read_history, read_records
 from builder.environment.distributions import read_distributions
 from builder.environment.kinds import made_by, recognise
-from builder.environment.layout import find_interpreter, read_pyvenv, root_of, site_folders
+from builder.environment.layout import find_interpreter, platform_of, read_pyvenv, root_of, site_folders
 from builder.environment.moved import broken_links, recorded_prefixes
 from builder.environment.place import Place
 from builder.environment.reading import Reader, Unreadable
@@ -115,13 +115,16 @@ class Environment:
 
     @cached_property
     def subdir(self) -> Subdir | None:
-        """The platform the environment is for: asked for, stamped, or that of its conda packages."""
+        """The platform the environment is for: asked for, stamped, that of its conda packages or of its interpreter."""
         if self._asked_subdir is not None:
             return self._asked_subdir
         if self.stamp is not None:
             return self.stamp.subdir
         named = {record.subdir for record in self.conda_records} - {"noarch"}
-        return Subdir(named.pop()) if len(named) == 1 and named <= set(Subdir) else None
+        if len(named) == 1 and named <= set(Subdir):
+            return Subdir(named.pop())
+        interpreter = self.interpreter
+        return platform_of(interpreter.resolved) if interpreter is not None and interpreter.resolved else None
 
     @cached_property
     def conda_records(self) -> tuple[CondaRecord, ...]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.environment.model import Interpreter, PyVenv
+from builder.environment.reading import open_regular
+from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +95,25 @@ def find_interpreter(
         version=".".join(re.findall(r"\d+", version)[:3]) if version else None,
         free_threaded=bool(named and named[3]) or _is_free_threaded(prefix, reader),
     )
+
+
+#: `e_machine` of ELF (elf.h) and `cputype` of Mach-O (mach/machine.h).
+_ELF_MACHINES: Final = {62: Subdir.LINUX_64, 183: Subdir.LINUX_AARCH64}
+_MACH_O_CPUS: Final = {0x0100000C: Subdir.OSX_ARM64, 0x01000007: Subdir.OSX_64}
+
+
+def platform_of(program: Path) -> Subdir | None:
+    """The platform that a program is for, from its first bytes; None for a script and for a universal one."""
+    try:
+        with open_regular(program) as stream:
+            head = stream.read(20)
+    except OSError:
+        return None
+    if head[:4] == b"\x7fELF":
+        return _ELF_MACHINES.get(int.from_bytes(head[18:20], "little" if head[5:6] == b"\x01" else "big"))
+    if head[:4] == b"\xcf\xfa\xed\xfe":
+        return _MACH_O_CPUS.get(int.from_bytes(head[4:8], "little"))
+    return None
 
 
 def _link(path: Path) -> Path:

@@ -24,6 +24,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from packaging.utils import canonicalize_name
+
 from builder.errors import LockfileError, UnsatisfiableError, UsageError
 from builder.lock.model import Lock, LockedPackage
 from builder.names import MAPPING_FILE
@@ -213,9 +215,9 @@ def _specification_lean(rendered: Rendered, folder: Path) -> LockSpecification:
 
 def _check_same_reading(rendered: Rendered, specification: LockSpecification) -> None:
     for specs in rendered.platforms:
-        ours = {(line.manager, line.name.lower().replace("_", "-")) for line in (*specs.conda, *specs.pip)}
+        ours = {(line.manager, canonicalize_name(line.name)) for line in (*specs.conda, *specs.pip)}
         theirs = {
-            (dependency.manager, dependency.name.lower().replace("_", "-"))
+            (dependency.manager, canonicalize_name(dependency.name))
             for dependency in specification.dependencies[specs.subdir.value]
         }
         if ours != theirs:

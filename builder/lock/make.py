@@ -227,6 +227,10 @@ class _Work:
     def _preferred(self, subdir: Subdir, manager: Literal["conda", "pip"]) -> tuple[LockedPackage, ...]:
         return self.previous.preferred(subdir, manager) if self.previous is not None else ()
 
+    def _locked_from(self, subdir: Subdir) -> dict[str, str]:
+        there = self.previous.lock.on(subdir, manager="pip") if self.previous is not None else ()
+        return {canonicalize_name(package.name): package.url for package in there}
+
     async def _solve_all(self, requests: Mapping[Subdir, SolveRequest]) -> Solutions:
         async def one(subdir: Subdir, request: SolveRequest) -> Sequence[LockedPackage]:
             self.progress.update(f"solve {subdir}", f"{subdir}: fetching metadata and solving with {self.solver.name}")
@@ -283,6 +287,7 @@ class _Work:
                 preferred={
                     canonicalize_name(package.name): package.version for package in self._preferred(specs.subdir, "pip")
                 },
+                locked_from=self._locked_from(specs.subdir),
                 exclude_newer=self.exclude_newer,
             ),
             self.uv,

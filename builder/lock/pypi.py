@@ -61,6 +61,8 @@ class PypiRequest:
     free_threaded: bool = False
     preferred: Mapping[str, str] = field(default_factory=dict)
     """The version to stay at, where nothing says otherwise: what the last lock has."""
+    locked_from: Mapping[str, str] = field(default_factory=dict)
+    """Where the last lock has each package from: its URL, by normalised name."""
     exclude_newer: datetime | None = None
     """Leave out what was published after this moment."""
 
@@ -159,6 +161,9 @@ def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | Source
     reason = messages.strip().replace(_LOCAL, " (from conda)")
     if uv.is_unauthorised(messages):
         return uv.refused_credentials(reason)
+    missing = uv.not_offered(messages, at_all=True)
+    if missing is not None and (url := request.locked_from.get(canonicalize_name(missing))) is not None:
+        return uv.unknown_index(missing, url, reason=reason)
     if uv.is_unreachable(messages):
         return SourceUnreachableError(
             f"PyPI packages for {request.subdir} cannot be fetched:\n{reason}",

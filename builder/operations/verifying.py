@@ -99,8 +99,8 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
 
 
 def _finished(workspace: Workspace, environment: str) -> Path:
-    """The environment that is meant. Raises UsageError where there is none; ChecksFailedError where there is one that
-    a `create` has begun and not finished, or moved aside: what is there now says nothing about what was meant.
+    """The environment that is meant. Raises UsageError where there is none; ChecksFailedError where a `create` is at
+    work on it, or has moved it aside and was killed: what is there now says nothing about what was meant.
     """
     try:
         prefix = workspace.store.find(environment)
@@ -109,17 +109,17 @@ def _finished(workspace: Workspace, environment: str) -> Path:
         if not Place(prefix).old.exists():
             raise
     place = Place(prefix)
-    if not place.is_building and not (place.old.exists() and place.is_free):
-        return prefix
-    if is_locked(place):
+    moved = place.old.exists() and place.is_free
+    if (moved or place.is_building) and is_locked(place):
         raise ChecksFailedError(f"{prefix} is being built at this moment", hint="verify it once that has ended")
-    stamp = read_stamp(place.old)
-    what = "the environment before it is kept beside it, and comes back" if stamp else "what is there is a part of it"
-    recipe = stamp.recipe if stamp and stamp.recipe else "NAME"
-    raise ChecksFailedError(
-        f"{prefix} was begun and not finished, by a `create` that was killed; {what}",
-        hint=f"run `envbuild create {recipe}` again",
-    )
+    if moved:
+        stamp = read_stamp(place.old)
+        recipe = stamp.recipe if stamp and stamp.recipe else "NAME"
+        raise ChecksFailedError(
+            f"{prefix} was moved aside by a `create` that was killed, and is kept at {place.old}",
+            hint=f"run `envbuild create {recipe}`, which brings it back",
+        )
+    return prefix
 
 
 def _moved_on(workspace: Workspace, prefix: Path) -> tuple[str, ...]:

@@ -30,11 +30,19 @@ def test_every_form(url: str, clean: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", [f"me:{PLANTED}@host/c", f"--mirror conda-forge=me:{PLANTED}@host/c", f"'me:{PLANTED}@h'"]
+)
+def test_where_the_scheme_was_forgotten(text: str) -> None:
+    assert PLANTED not in redact(text)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://conda.anaconda.org/conda-forge/noarch/a-1-0.conda",
         "https://host.example/t/${TOKEN}/channel",
         "file:///home/me@work/channel",
+        "write to me@host.example: it helps",
         "https://host.example/x.whl#sha256=ab",
     ],
 )

@@ -97,9 +97,11 @@ def test_index_that_a_colleague_has_not_configured(
     """A colleague's uv asks another index, which has no such package: exit 4, which host, and how to name it."""
     (tmp_path / "empty" / "simple").mkdir(parents=True)
     other = serve(tmp_path / "empty")
-    answer = world.create("mixed", UV_DEFAULT_INDEX=f"{other.url}/simple").ended(4)
-    assert "tinywheel was locked from 127.0.0.1:" in answer.stderr
-    assert "set UV_INDEX=https://127.0.0.1:" in answer.stderr
+    for run in (world.create, world.run):
+        arguments = ("mixed",) if run == world.create else ("lock", "mixed")
+        answer = run(*arguments, UV_DEFAULT_INDEX=f"{other.url}/simple").ended(4)
+        assert "tinywheel was locked from 127.0.0.1:" in answer.stderr
+        assert "set UV_INDEX=https://127.0.0.1:" in answer.stderr
     assert not world.prefix("mixed").exists()
 
 

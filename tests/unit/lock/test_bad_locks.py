@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,27 @@ def test_huge_file_is_not_read(tmp_path: Path) -> None:
         stream.truncate(65_000_000)
     with pytest.raises(LockfileError, match="larger than"):
         _use(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "line"),
+    [
+        ("a: b: c\n", "mapping values are not allowed", 1),
+        ("version: 1\npackage: [\n", "did not find expected node content", 3),
+        ("version: 1\nmetadata: *nothing\n", "found undefined alias", 2),
+    ],
+)
+def test_what_is_no_yaml_says_why_and_where(tmp_path: Path, text: str, said: str, line: int) -> None:
+    file = tmp_path / "conda-lock.yml"
+    file.write_text(text)
+    with pytest.raises(LockfileError, match=said) as caught:
+        read_lock(file)
+    assert caught.value.line == line
+
+
+def test_conda_packages_need_no_python() -> None:
+    """Only what comes from PyPI does."""
+    lock = read_lock(LOCKS / "good.yml")
+    tools = tuple(package for package in lock.packages if package.name == "openssl")
+    assert tools
+    assert audit(replace(lock, packages=tools)) == ()

@@ -99,3 +99,15 @@ def test_places_that_are_no_channel(tmp_path: Path) -> None:
             Mirrors.parse({"c": place}, unpack_dir=tmp_path / "unpacked")
     with pytest.raises(SourceUnreachableError):
         Mirrors.parse({"c": (tmp_path / "nowhere").as_uri()}, unpack_dir=tmp_path / "unpacked")
+
+
+def test_only_what_holds_credentials_is_kept_apart(tmp_path: Path) -> None:
+    plain = Mirrors.parse({"conda-forge": "https://mirror.example/forge/"}, unpack_dir=tmp_path)
+    assert (plain.urls, plain.secret) == ({FORGE: "https://mirror.example/forge"}, {})
+    secret = Mirrors.parse({"conda-forge": "https://me:pw@mirror.example/forge/"}, unpack_dir=tmp_path)
+    assert secret.urls == plain.urls
+    assert secret.secret == {"https://mirror.example/forge": "https://me:pw@mirror.example/forge"}
+    with pytest.raises(UsageError) as caught:
+        Mirrors.parse({"conda-forge": "me:pw@mirror.example/forge"}, unpack_dir=tmp_path)
+    assert "neither a URL nor an existing folder" in caught.value.message
+    assert "pw" not in caught.value.message

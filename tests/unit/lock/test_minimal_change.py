@@ -163,3 +163,25 @@ def test_a_solver_that_does_not_stay_is_named(world: SmallWorld) -> None:
     made = world.lock("python", previous=Previous(lock=first.lock))
     assert "conda solves from scratch" in made.warnings[0]
     assert world.lock("python", previous=Previous(lock=first.lock, everything=True)).warnings == ()
+
+
+def test_why_something_came_along(world: SmallWorld) -> None:
+    """Its first dependent is named, as a whole: name and version of the same package."""
+    first = world.lock("python")
+    made = world.lock("python", "pandas", "scipy", previous=Previous(lock=first.lock))
+    assert moved(made)["libblas"] == ("added", "numpy 1.26.0 needs it")
+    assert moved(made)["numpy"] == ("added", "pandas 2.1 needs it")
+
+
+def test_from_conda_to_pypi_and_back(world: SmallWorld) -> None:
+    world.upload("words 1.0")
+    first = world.lock("python", "words")
+    made = world.lock("python", pip=["words"], previous=Previous(lock=first.lock))
+    changes = {(move.manager, move.kind): move.why for move in made.moves if move.name == "words"}
+    assert changes == {
+        ("conda", "removed"): "it now comes from PyPI",
+        ("pip", "added"): "the recipe asks for it (words)",
+    }
+    back = world.lock("python", "words", previous=Previous(lock=made.lock))
+    changes = {(move.manager, move.kind): move.why for move in back.moves if move.name == "words"}
+    assert changes[("pip", "removed")] == "it now comes from conda"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.errors import SourceUnreachableError, UnsatisfiableError, UsageError
+from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError, UsageError
 from builder.lock.channels import Mirrors
 from builder.lock.rattler_solver import RattlerSolver, version_ranges
 from builder.lock.solver import SolveRequest, settled
@@ -169,3 +169,24 @@ def test_credentials_of_a_mirror_are_sent_and_written_nowhere(
     for secret in ("cr3t", "T0K3N", "bWU6UyNjcjN0"):
         assert secret not in f"{caught.value} {caught.value.hint} {made}"
         assert not [path for path in written if secret.encode() in path.read_bytes() or secret in path.name]
+
+
+@pytest.mark.parametrize("channel", ["https://[", "https://a b/c", "file://%zz"])
+def test_a_channel_that_is_none(tmp_path: Path, channel: str) -> None:
+    request = SolveRequest(subdir=LINUX, channels=(channel,), specs=("python",), virtual_packages={}, exact={})
+    with pytest.raises((UsageError, SourceUnreachableError)) as caught:
+        asyncio.run(RattlerSolver(cache=tmp_path / "cache").solve(request))
+    assert "channel" in caught.value.message or "cannot be fetched" in caught.value.message
+
+
+def test_what_cannot_be_locked_is_not(world: SmallWorld, tmp_path: Path) -> None:
+    """A record without a hash would be installed on trust."""
+    file = tmp_path / "channel" / "noarch" / "repodata.json"
+    for missing in ("sha256", "md5"):
+        data = json.loads(file.read_text())
+        kept = {entry.pop(missing) for entry in data["packages.conda"].values() if entry["name"] == "numpy"}
+        file.write_text(json.dumps(data))
+        with pytest.raises(LockfileError, match="SHA-256" if missing == "sha256" else "MD5"):
+            world.lock("python", "numpy")
+        (data["packages.conda"]["numpy-2.1-0.conda"][missing],) = kept
+        file.write_text(json.dumps(data))

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +18,10 @@ from builder.errors import ChecksFailedError, UsageError
 from builder.finding import Status
 from builder.operations.verifying import VerifyRequest, verify, verify_prefix
 from builder.platforms import Subdir
-from tests.workspaces import workspace
+from builder.probes.level import Level
+from tests.workspaces import HERE, workspace
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from builder.workspace import Workspace
     from tests.unit.checks.support import Tree
 
@@ -93,6 +93,11 @@ def test_verification_of_an_environment_without_packages_runs(tmp_path: Path) ->
     report = verify_prefix(workspace(tmp_path), tmp_path / "bare", static=False)
     assert report.ok, [finding for finding in report.findings if finding.status is Status.FAIL]
     assert any(finding.check == "process.prefix" and finding.status is Status.PASS for finding in report.findings)
+    told = verify_prefix(workspace(tmp_path), tmp_path / "bare", level=Level.QUICK)
+    assert told.identity.kind == "venv"
+    assert told.identity.subdir is HERE
+    if HERE is not None and HERE.is_linux:
+        assert not [finding.title for finding in told.findings if "Mach-O" in finding.title]
     assert report.identity.versions["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
     assert report.identity.kind == "venv"
 
@@ -102,8 +107,9 @@ def test_what_was_begun_and_not_finished_is_not_verified(tree: Tree, tmp_path: P
     (tree.path / "conda-meta").mkdir(exist_ok=True)
     (tree.path / "conda-meta" / "envbuild.building").write_text("1\n")
     place = Place(tree.path)
-    with pytest.raises(ChecksFailedError, match="was begun and not finished"):
-        verify(workspace(tmp_path), VerifyRequest(environment=str(tree.path), only_static=True))
+    told = verify(workspace(tmp_path), VerifyRequest(environment=str(tree.path), only_static=True))
+    assert not told.report.ok
+    assert any(finding.check == "env.finished" and finding.status is Status.FAIL for finding in told.report.findings)
     held = os.open(place.lock_file, os.O_RDWR | os.O_CREAT)
     fcntl.flock(held, fcntl.LOCK_EX)
     with pytest.raises(ChecksFailedError, match="is being built at this moment"):
@@ -118,9 +124,9 @@ def test_an_environment_that_was_moved_aside_is_mentioned(tmp_path: Path) -> Non
     old = Place(prefix).old
     (old / "conda-meta").mkdir(parents=True)
     (old / RELATIVE_PATH).write_text(stamp.dumps())
-    with pytest.raises(ChecksFailedError, match="kept beside it") as told:
+    with pytest.raises(ChecksFailedError, match="is kept at") as told:
         verify(here, VerifyRequest(environment="ml"))
-    assert told.value.hint == "run `envbuild create ml` again"
+    assert told.value.hint == "run `envbuild create ml`, which brings it back"
 
 
 def test_a_pipe_for_a_report_does_not_hang(tree: Tree, tmp_path: Path) -> None:
@@ -128,3 +134,42 @@ def test_a_pipe_for_a_report_does_not_hang(tree: Tree, tmp_path: Path) -> None:
     request = VerifyRequest(environment=str(tree.path), against=tmp_path / "pipe", only_static=True)
     with pytest.raises(UsageError, match="a pipe"):
         verify(workspace(tmp_path), request)
+
+
+def test_an_editable_project_hides_nothing(tmp_path: Path) -> None:
+    """Its modules are imported from the project's folder, which is what it was installed for."""
+    import venv
+
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    (site,) = (tmp_path / "env" / "lib").glob("python3.*/site-packages")
+    project = tmp_path / "project"
+    (project / "mine").mkdir(parents=True)
+    (project / "mine" / "__init__.py").write_text("")
+    info = site / "mine-1.0.dist-info"
+    info.mkdir()
+    (site / "mine.pth").write_text(f"{project}\n")
+    (site / "mine").mkdir()
+    (site / "mine" / "data.txt").write_text("")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "RECORD").write_text(
+        "mine.pth,,\nmine/data.txt,,\nmine-1.0.dist-info/METADATA,,\nmine-1.0.dist-info/RECORD,,\n"
+    )
+    url = {"url": project.as_uri(), "dir_info": {"editable": True}}
+    (info / "direct_url.json").write_text(json.dumps(url))
+    report = verify_prefix(workspace(tmp_path), tmp_path / "env", level=Level.QUICK, static=False)
+    (shadow,) = (finding for finding in report.findings if finding.check == "process.shadow")
+    assert shadow.status is Status.PASS, shadow
+    (info / "direct_url.json").unlink()
+    report = verify_prefix(workspace(tmp_path), tmp_path / "env", level=Level.QUICK, static=False)
+    (shadow,) = (finding for finding in report.findings if finding.check == "process.shadow")
+    assert shadow.status is Status.FAIL
+
+
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="this system has no Python of its own")
+def test_a_system_python_is_judged_by_what_is_pythons(tmp_path: Path) -> None:
+    """`/usr` holds programs for other machines (valgrind's, vdso stubs), which are no fault of Python's."""
+    report = verify_prefix(workspace(tmp_path), Path("/usr"), level=Level.QUICK, runtime=False)
+    assert report.identity.kind == "system Python"
+    assert not [
+        finding for finding in report.findings if finding.check.startswith("arch.") and finding.status is Status.FAIL
+    ]

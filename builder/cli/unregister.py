@@ -1,0 +1,35 @@
+"""`envbuild unregister`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.cli.register import look_up
+from builder.cli.session import Output, verb
+
+if TYPE_CHECKING:
+    from builder.cli.session import Session
+
+
+@verb("unregister")
+@click.argument("environment")
+def command(session: Session, *, environment: str) -> Output:
+    """Take back what `envbuild register` wrote for an environment: its kernel, and the setting of the project's folder.
+
+    A kernel that somebody else made, or a setting that names another interpreter, stays.
+
+    \b
+    Examples:
+      envbuild unregister ml-m1
+      envbuild unregister ml-m1 --project ~/mnist
+    """
+    from builder.doctor.register import unregister
+
+    around, interpreter = look_up(session, environment)
+    done = unregister(around, interpreter)
+    return Output(
+        result={"environment": str(interpreter.prefix), "removed": [item.to_json() for item in done]},
+        text="\n".join(item.message for item in done) or "nothing of ours is registered for it",
+    )

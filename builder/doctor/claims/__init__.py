@@ -1,0 +1,1 @@
+"""Who runs what: one module for each family of programs, each giving `Claim`s with the place that decides."""

@@ -1,0 +1,370 @@
+"""DataSpell, PyCharm and IntelliJ: the project's interpreter by name, the table of names, and run configurations.
+
+Order: a module's `jdkName`, else the project's `project-jdk-name`; the name is looked up in `jdk.table.xml`, whose
+`homePath` counts. Flavour, version and name of an entry are not reliable and never judged. Sources: the IDEs' own files
+in public repositories, and intellij-community (PythonSdkAdditionalData, PyCondaEnvIdentity, CondaEnvSdkFlavor).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from builder.doctor.claims.jetbrains_settings import SDK_TYPES, Product, products, sdk_table
+from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from builder.doctor.claims.common import Surroundings
+    from builder.doctor.claims.jetbrains_settings import Sdk
+    from builder.doctor.formats import Node
+
+_REMOTE: Final = re.compile(r"[a-z][a-z0-9+-]*://|\\\\wsl")
+
+
+def read(around: Surroundings) -> list[Claim]:
+    """The claims of every JetBrains IDE about the project, or about the projects they have open."""
+    found: list[Claim] = []
+    installed = products(around)
+    for product in installed:
+        for project in _projects_of(around, product, installed):
+            used = replace(product, uses_project=_opened_here(around, product, project))
+            found += _project_claims(around, used, project)
+        found += _workspace_claims(around, product)
+    if around.project is not None and not installed:
+        found += _orphan_claims(around, around.project)
+    return _without_repeats(found)
+
+
+def _without_repeats(claims: list[Claim]) -> list[Claim]:
+    seen: dict[tuple[str, str, tuple[Place, ...]], Claim] = {}
+    for claim in claims:
+        seen.setdefault((claim.who, claim.written, claim.decided_by), claim)
+    return list(seen.values())
+
+
+def _projects_of(around: Surroundings, product: Product, installed: list[Product]) -> list[Path]:
+    """The project asked about if this IDE is the one for it; without one, what the IDE has open."""
+    disk = around.disk
+    if around.project is None:
+        opened = [path for path, is_open in product.projects if is_open]
+        chosen = opened or ([product.last] if product.last is not None else [])
+        return [path for path in dict.fromkeys(chosen) if disk.is_dir(path / ".idea")]
+    if not disk.is_dir(around.project / ".idea"):
+        return []
+    project = around.project
+    knowing = [other for other in installed if any(disk.same(path, project) for path, _ in other.projects)]
+    return [project] if product in (knowing or installed) else []
+
+
+def _opened_here(around: Surroundings, product: Product, project: Path) -> bool:
+    """Whether the IDE has this project: a committed `.idea` may be a colleague's. `--ide` says that it is used."""
+    if around.asked is not None and product.ide in around.asked:
+        return True
+    return not product.projects or any(around.disk.same(path, project) for path, _ in product.projects)
+
+
+def _orphan_claims(around: Surroundings, project: Path) -> list[Claim]:
+    """Run configurations that name their interpreter, where no configuration of an IDE was found."""
+    asked = around.asked is not None and bool(around.asked & {Ide.PYCHARM, Ide.DATASPELL, Ide.INTELLIJ})
+    ide = next(iter(around.asked or ()), Ide.PYCHARM) if asked else Ide.PYCHARM
+    nobody = Product(ide=ide, title="the JetBrains IDE", version="", folder=project, uses_project=asked)
+    return list(_run_claims(around, nobody, project, ""))
+
+
+def _project_claims(around: Surroundings, product: Product, project: Path) -> list[Claim]:
+    found: list[Claim] = []
+    named = _project_sdk(around, project)
+    other = project if around.project is None else None
+    if named is not None:
+        name, place = named
+        found.append(_sdk_claim(around, product, name=name, place=place, what=f"project {project.name}"))
+    found += _run_claims(around, product, project, named[0] if named else "")
+    return [replace(claim, project=other) for claim in found]
+
+
+def _project_sdk(around: Surroundings, project: Path) -> tuple[str, Place] | None:
+    """The name of the project's interpreter and where it stands: in its module file, else in misc.xml.
+
+    A module may have its own; several modules with different ones have no single answer, and the first is taken.
+    """
+    idea = project / ".idea"
+    misc = around.xml(idea / "misc.xml")
+    manager = misc.component("ProjectRootManager") if misc is not None else None
+    inherited = None
+    if manager is not None and manager.get("project-jdk-name") and manager.get("project-jdk-type") in SDK_TYPES:
+        place = Place(file=idea / "misc.xml", line=manager.line, key="project-jdk-name")
+        inherited = (manager.get("project-jdk-name") or "", place)
+    for module in _modules(around, project):
+        for name, place in module_sdks(around, module):
+            return name, place
+    return inherited
+
+
+def _modules(around: Surroundings, project: Path) -> list[Path]:
+    idea = project / ".idea"
+    listed = around.xml(idea / "modules.xml")
+    files = [
+        _macro(around, node.get("filepath") or "", project)
+        for node in (listed.all("module") if listed is not None else ())
+    ]
+    if files:
+        return files
+    beside = [idea / name for name in around.disk.entries(idea) if name.endswith(".iml")]
+    return beside or [project / name for name in around.disk.entries(project) if name.endswith(".iml")]
+
+
+def module_sdks(around: Surroundings, module: Path) -> Iterator[tuple[str, Place]]:
+    """The interpreter a module names for itself; nothing where it inherits the project's."""
+    document = around.xml(module)
+    for entry in document.all("orderEntry") if document is not None else ():
+        kinds = ("Python SDK", "Python")
+        if entry.get("type") == "jdk" and entry.get("jdkType") in kinds and entry.get("jdkName"):
+            yield entry.get("jdkName") or "", Place(file=module, line=entry.line, key="jdkName")
+    # IntelliJ keeps the Python of a module of another language in a facet.
+    for facet in document.all("facet") if document is not None else ():
+        settings = facet.child("configuration") if facet.get("type") in ("Python", "django") else None
+        if settings is not None and settings.get("sdkName"):
+            yield settings.get("sdkName") or "", Place(file=module, line=settings.line, key="sdkName")
+
+
+def _macro(around: Surroundings, text: str, project: Path, *, module: Path | None = None) -> Path:
+    text = text.removeprefix("file://").replace("$PROJECT_DIR$", str(project))
+    if module is not None:
+        text = text.replace("$MODULE_DIR$", str(module))
+    return around.disk.place(text, base=project)
+
+
+def _sdk_claim(
+    around: Surroundings, product: Product, *, name: str, place: Place, what: str, decisive: bool = True
+) -> Claim:
+    """The claim behind a name: its entry of the table, or that there is none."""
+    sdk = _find(around, product, name)
+    common = _Common(around, product)
+    if sdk is None:
+        return common.claim(
+            what=what,
+            written=name,
+            decided_by=(place,),
+            decisive=decisive and product.has_table,
+            problem=_why_unknown(around, product, name),
+        )
+    if _REMOTE.match(sdk.home):
+        return common.claim(
+            what=what,
+            written=sdk.home,
+            decided_by=(place, sdk.place),
+            decisive=False,
+            overruled="a remote interpreter, which is not on this machine",
+        )
+    stored = product.stored_conda if sdk.is_conda and sdk.conda is None else None
+    written, conda_place = stored or (sdk.conda, sdk.conda_place)
+    conda = _conda_executable(around, written)
+    return common.claim(
+        what=what,
+        written=sdk.home,
+        decided_by=(place, sdk.place, *((conda_place,) if _gone(conda) and conda_place else ())),
+        decisive=decisive,
+        interpreter=around.environments.of(around.disk.place(sdk.home)),
+        conda=conda,
+    )
+
+
+def _gone(conda: Interpreter | None) -> bool:
+    return conda is not None and conda.presence is Presence.GONE
+
+
+def _conda_executable(around: Surroundings, written: str | None) -> Interpreter | None:
+    if written is None or not written.startswith(("/", "~", "$")):
+        return None
+    path = around.disk.place(written)
+    return Interpreter(path=path, presence=around.disk.presence(path))
+
+
+def _find(around: Surroundings, product: Product, name: str) -> Sdk | None:
+    """The entry of that name; a name that is a path may be written with the home's macro."""
+    if name in product.sdks:
+        return product.sdks[name]
+    if "/" in name:
+        place = around.disk.place(name)
+        return next(
+            (sdk for title, sdk in product.sdks.items() if "/" in title and around.disk.place(title) == place), None
+        )
+    return None
+
+
+def _why_unknown(around: Surroundings, product: Product, name: str) -> str:
+    for folder in reversed(product.older):
+        table = sdk_table(around, folder / "options" / "jdk.table.xml")
+        if name in table:
+            return f"{folder.name} has it, {product.folder.name} does not"
+    import difflib
+
+    close = difflib.get_close_matches(name, product.sdks, n=1)
+    return f"the nearest is “{close[0]}”" if close else "its list of interpreters has no such name"
+
+
+# -- run configurations ------------------------------------------------------------------------------------------
+
+
+def _run_claims(around: Surroundings, product: Product, project: Path, project_sdk: str) -> list[Claim]:
+    """The run configurations that name an interpreter or set variables. Only the selected one can decide."""
+    found: list[tuple[Claim, bool]] = []
+    for file, node, selected in _configurations(around, project):
+        options = {option.get("name"): option for option in node.children if option.tag == "option"}
+
+        def value(name: str, options: dict[str | None, Node] = options) -> str:
+            return (options[name].get("value") or "") if name in options else ""
+
+        variables = {
+            env.get("name") or "": (env.get("value") or "", Place(file=file, line=env.line, key=env.get("name")))
+            for env in node.all("env")
+        }
+        title = f"run configuration {node.get('name')}"
+        common = _Common(around, product)
+        # Left behind when the box "project's interpreter" was ticked, the path is ignored by the IDE.
+        own = value("IS_MODULE_SDK").lower() == "false"
+        home, name = value("SDK_HOME"), value("SDK_NAME")
+        if own and (home or name):
+            if home and not _REMOTE.match(home):
+                path = _macro(around, home, project)
+                place = Place(file=file, line=options["SDK_HOME"].line, key="SDK_HOME")
+                claim = common.claim(
+                    what=title,
+                    written=home,
+                    decided_by=(place,),
+                    interpreter=around.environments.of(path),
+                    variables=variables,
+                )
+            elif name and not home:
+                place = Place(file=file, line=options["SDK_NAME"].line, key="SDK_NAME")
+                claim = _sdk_claim(around, product, name=name, place=place, what=title)
+            else:
+                continue
+        elif variables and project_sdk:
+            place = Place(file=file, line=node.line, key="configuration")
+            claim = _sdk_claim(around, product, name=project_sdk, place=place, what=title)
+            claim = Claim(**(vars(claim) | {"variables": variables}))
+        else:
+            continue
+        found.append((claim, selected))
+    # Without a selection a single configuration is the one that the green arrow starts.
+    alone = len(found) == 1
+    return [
+        claim
+        if selected or alone
+        else Claim(**(vars(claim) | {"decisive": False, "overruled": "not the selected one"}))
+        for claim, selected in found
+    ]
+
+
+def _configurations(around: Surroundings, project: Path) -> Iterator[tuple[Path, Node, bool]]:
+    """(file, configuration, whether it is selected) from all three places, templates left out."""
+    idea = project / ".idea"
+    workspace = around.xml(idea / "workspace.xml")
+    manager = workspace.component("RunManager") if workspace is not None else None
+    selected = (manager.get("selected") or "") if manager is not None else ""
+    # `selected="Python.train"`: the type's name, a dot, the configuration's.
+    chosen = selected.partition(".")[2] or selected
+    files = [idea / "runConfigurations" / name for name in around.disk.entries(idea / "runConfigurations")]
+    files += [project / name for name in around.disk.entries(project) if name.endswith(".run.xml")]
+    files += [project / ".run" / name for name in around.disk.entries(project / ".run") if name.endswith(".run.xml")]
+    documents = [(idea / "workspace.xml", manager)] if manager is not None else []
+    documents += [
+        (file, document) for file in files if file.suffix == ".xml" and (document := around.xml(file)) is not None
+    ]
+    for file, document in documents:
+        for node in document.all("configuration"):
+            if node.get("default") != "true" and node.get("name"):
+                yield file, node, node.get("name") == chosen
+
+
+# -- DataSpell's workspace ---------------------------------------------------------------------------------------
+
+
+def _workspace_claims(around: Surroundings, product: Product) -> list[Claim]:
+    """DataSpell's own workspace: a directory attached to it has an interpreter that nobody may have chosen."""
+    if product.ide is not Ide.DATASPELL:
+        return []
+    workspace = product.folder / "projects" / "workspace"
+    found: list[Claim] = []
+    attached = around.project is None
+    for module in _modules(around, workspace) if around.disk.is_dir(workspace / ".idea") else ():
+        document = around.xml(module)
+        folder = module.parent.parent if module.parent.name == ".idea" else module.parent
+        contents = [
+            _macro(around, unquote(node.get("url") or ""), workspace, module=folder)
+            for node in (document.all("content") if document is not None else ())
+        ]
+        ours = around.project is not None and any(_covers(around, path, around.project) for path in contents)
+        attached = attached or ours
+        for name, place in module_sdks(around, module):
+            what = f"attached directory {contents[0].name if contents else module.stem}"
+            found.append(
+                _sdk_claim(around, product, name=name, place=place, what=what, decisive=ours or around.project is None)
+            )
+    named = _project_sdk(around, workspace)
+    if not found and named is not None and (around.project is None or not around.disk.is_dir(around.project / ".idea")):
+        found.append(_sdk_claim(around, product, name=named[0], place=named[1], what="workspace", decisive=attached))
+    return found
+
+
+def _covers(around: Surroundings, folder: Path, project: Path) -> bool:
+    return around.disk.same(folder, project) or any(around.disk.same(folder, parent) for parent in project.parents[:6])
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What every claim of one product shares."""
+
+    around: Surroundings
+    product: Product
+
+    def claim(
+        self,
+        *,
+        what: str,
+        written: str,
+        decided_by: tuple[Place, ...],
+        interpreter: Interpreter | None = None,
+        decisive: bool = True,
+        problem: str | None = None,
+        overruled: str | None = None,
+        conda: Interpreter | None = None,
+        variables: dict[str, tuple[str, Place]] | None = None,
+    ) -> Claim:
+        settings = "Settings" if self.around.machine.is_mac else "File ▸ Settings"
+        if what.startswith("run configuration"):
+            change = f"Run ▸ Edit Configurations… ▸ {what.removeprefix('run configuration ')} ▸ Python interpreter"
+        elif self.product.ide is Ide.INTELLIJ:
+            change = "File ▸ Project Structure… ▸ Project ▸ SDK"
+        elif self.product.ide is Ide.DATASPELL and what.startswith(("attached", "workspace")):
+            change = f"{settings} ▸ Python ▸ Python Interpreter (of the directory)"
+        else:
+            change = f"{settings} ▸ {self._python()} ▸ Python Interpreter"
+        return Claim(
+            ide=self.product.ide,
+            who=self.product.who.strip(),
+            what=what,
+            written=written,
+            decided_by=decided_by,
+            interpreter=interpreter,
+            decisive=decisive and self.product.uses_project,
+            problem=problem,
+            overruled=overruled,
+            change=change,
+            conda=conda,
+            app_arch=self.product.app_arch,
+            app_why=self.product.app_why,
+            variables=variables or {},
+            choices=tuple((sdk.name, self.around.disk.place(sdk.home)) for sdk in self.product.sdks.values()),
+        )
+
+    def _python(self) -> str:
+        """The settings page: it was called after the project until 2025.1, and is under Python since."""
+        numbers = [int(part) for part in self.product.version.split(".") if part.isdigit()]
+        return "Python" if numbers >= [2025, 1] else "Project"

@@ -1,0 +1,124 @@
+"""What the project itself says about its environment: names, versions, variables, and whether it uses Keras at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from builder.doctor.claims.shells import WATCHED
+from builder.doctor.model import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from builder.doctor.claims.common import Surroundings
+
+#: Frameworks whose import is looked for; `keras` is the question unless the project says another.
+FRAMEWORKS: Final = ("keras", "tensorflow", "torch", "jax", "mlx")
+IMPORT: Final = re.compile(r"(?:^|\\n|\"|;)\s*(?:import|from)\s+([a-zA-Z_]\w*)", re.MULTILINE)
+KERAS_OF_TENSORFLOW: Final = re.compile(r"\btf\.keras\b|\btensorflow\.keras\b|from tensorflow import [^\n]*\bkeras\b")
+DEPENDENCY: Final = re.compile(
+    r"(?<![\w.-])(keras|tensorflow(?:-macos|-cpu)?|torch|pytorch|jax|mlx|tf-keras)(?![\w-])", re.I
+)
+_DEPENDENCY_FILES: Final = (
+    "requirements.txt", "pyproject.toml", "environment.yml", "environment.yaml", "setup.py", "setup.cfg", "Pipfile",
+    "pixi.toml",
+)  # fmt: skip
+_MOST_SOURCES: Final = 100
+_SOURCE_BYTES: Final = 300_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectFacts:
+    """`name` is the environment the project asks for, `uses` the frameworks it imports or declares; `judged` is False
+    where there was nothing to read it from. `shadows` are its files named like a package."""
+
+    name: str | None = None
+    name_place: Place | None = None
+    uses: tuple[str, ...] = ()
+    judged: bool = False
+    variables: dict[str, tuple[str, Place]] = field(default_factory=dict)
+    shadows: tuple[Path, ...] = ()
+
+
+def read(around: Surroundings) -> ProjectFacts:
+    project = around.project
+    if project is None:
+        return ProjectFacts()
+    name, place = _environment_name(around, project)
+    uses, judged = _uses(around, project)
+    return ProjectFacts(
+        name=name,
+        name_place=place,
+        uses=uses,
+        judged=judged,
+        variables=dict(_variables(around, project)),
+        shadows=tuple(
+            project / file
+            for module in ("keras", "tensorflow", "numpy", "torch", "jax", "h5py")
+            if around.disk.is_file(project / (file := f"{module}.py"))
+        ),
+    )
+
+
+def _environment_name(around: Surroundings, project: Path) -> tuple[str | None, Place | None]:
+    """`name:` of the project's environment.yml (conda's own file), without parsing more of it."""
+    for file in ("environment.yml", "environment.yaml"):
+        text = around.disk.text(project / file) or ""
+        for number, line in enumerate(text.splitlines(), 1):
+            if found := re.match(r"name:\s*[\"']?([\w.+-]+)[\"']?\s*(?:#.*)?$", line):
+                return found[1], Place(file=project / file, line=number, key="name")
+    return None, None
+
+
+def _uses(around: Surroundings, project: Path) -> tuple[tuple[str, ...], bool]:
+    found: set[str] = set()
+    judged = False
+    for name in _DEPENDENCY_FILES:
+        text = around.disk.text(project / name)
+        if text:
+            found |= {_framework(word) for word in DEPENDENCY.findall(text)}
+    for file in _sources(around, project):
+        text = around.disk.head(file, _SOURCE_BYTES).decode("utf-8", errors="replace")
+        imported = set(IMPORT.findall(text))
+        judged = judged or bool(imported)
+        found |= {name for name in FRAMEWORKS if name in imported}
+        if KERAS_OF_TENSORFLOW.search(text):
+            found.add("keras")
+    return tuple(name for name in FRAMEWORKS if name in found), judged or bool(found)
+
+
+def _framework(word: str) -> str:
+    name = word.lower()
+    return {"pytorch": "torch", "tf-keras": "keras"}.get(name, "tensorflow" if name.startswith("tensorflow") else name)
+
+
+def _sources(around: Surroundings, project: Path) -> Iterator[Path]:
+    """Python files and notebooks of the project's folder and two levels below, environments left out."""
+    pending, seen, count = [(project, 0)], 0, 0
+    while pending and seen < 60:
+        folder, depth = pending.pop(0)
+        seen += 1
+        for name in around.disk.entries(folder):
+            if name.endswith((".py", ".ipynb")):
+                count += 1
+                if count > _MOST_SOURCES:
+                    return
+                yield folder / name
+            elif depth < 2 and "." not in name and name not in ("node_modules", "venv", "env", "build", "dist"):
+                path = folder / name
+                if around.disk.is_dir(path) and not path.is_symlink() and not around.environments.is_environment(path):
+                    pending.append((path, depth + 1))
+
+
+def _variables(around: Surroundings, project: Path) -> Iterator[tuple[str, tuple[str, Place]]]:
+    """Variables of `.env` (IDEs read it) and `.envrc` (direnv does), the watched ones only: others may be secrets."""
+    for name in (".env", ".envrc"):
+        text = around.disk.text(project / name) or ""
+        for number, line in enumerate(text.splitlines(), 1):
+            found = re.match(r"\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(.*)$", line)
+            if found and found[1] in WATCHED:
+                value = re.sub(r"\s+#.*$", "", found[2]).strip().strip("\"'")
+                yield found[1], (value, Place(file=project / name, line=number, key=found[1]))

@@ -1,0 +1,307 @@
+"""VS Code and its forks: the interpreter that was picked, else what the settings say, of the window for one folder.
+
+Two extensions may choose. The Python extension keeps a pick in the *global* state database, the Python Environments
+extension in the *workspace's*; a setting is read only while nothing is picked. Sources: microsoft/vscode-python
+(interpreterPathService.ts), microsoft/vscode-python-environments (interpreterSelection.ts, condaUtils.ts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from builder.doctor.claims.vscode_settings import (
+    Settings,
+    expanded,
+    folder_of,
+    profile_of,
+    settings_of,
+    translated_terminal,
+    variables_of,
+    workspace_files,
+)
+from builder.doctor.formats import DATABASE_LIMIT, FormatError, vscode_row
+from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from builder.doctor.claims.common import Surroundings
+
+#: Folder of its settings → (which IDE, its name, its application on macOS, its folder of extensions).
+_APPS: Final[dict[str, tuple[Ide, str, str, str]]] = {
+    "Code": (Ide.VSCODE, "VS Code", "Visual Studio Code", ".vscode"),
+    "Code - Insiders": (Ide.VSCODE, "VS Code Insiders", "Visual Studio Code - Insiders", ".vscode-insiders"),
+    "VSCodium": (Ide.VSCODE, "VSCodium", "VSCodium", ".vscode-oss"),
+    "Cursor": (Ide.CURSOR, "Cursor", "Cursor", ".cursor"),
+    "Windsurf": (Ide.VSCODE, "Windsurf", "Windsurf", ".windsurf"),
+}
+_CLASSIC: Final = "ms-python.python"
+_MODERN: Final = "ms-python.vscode-python-envs"
+_MANAGERS: Final = ("conda", "venv", "system", "pyenv", "poetry", "pipenv", "uv")
+_SETTING: Final = "python.defaultInterpreterPath"
+_CHANGE: Final = "Command Palette ▸ Python: Select Interpreter"
+#: Workspace folders that are remembered; the newest VS Code keeps thousands at most.
+_MOST_WORKSPACES: Final = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class _App:
+    ide: Ide
+    title: str
+    user: Path
+    """The `User` folder."""
+    extensions: Path
+    arch: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """One value with its places, before it is known what it leads to."""
+
+    written: str
+    path: Path
+    places: tuple[Place, ...]
+    picked: bool
+
+
+def read(around: Surroundings) -> list[Claim]:
+    """The claims of every installed VS Code and fork about the project (without one: about an empty window)."""
+    found: list[Claim] = []
+    apps = list(_apps(around))
+    for app in apps:
+        found += _claims(around, app)
+    if not apps and around.project is not None:
+        # The folder has settings, though nobody who would read them was found.
+        found += _settings_only(around)
+    return found
+
+
+def _apps(around: Surroundings) -> Iterator[_App]:
+    disk = around.disk
+    for name, (ide, title, application, extensions) in _APPS.items():
+        user = around.settings_root / name / "User"
+        if not disk.is_dir(user):
+            user = disk.home / f"{extensions}-server" / "data" / "User"
+            if not disk.is_dir(user):
+                continue
+        arch, why, _ = around.application(application)
+        yield _App(
+            ide=ide, title=title, user=user, extensions=disk.home / extensions / "extensions", arch=arch, why=why
+        )
+
+
+def _settings_only(around: Surroundings) -> list[Claim]:
+    editor = around.disk.home / ".no-editor"
+    app = _App(ide=Ide.VSCODE, title="VS Code", user=editor, extensions=editor, arch=None, why=None)
+    # A committed settings.json may be a colleague's: it counts where VS Code is asked about, or nothing else is used.
+    asked = around.asked is not None and bool(around.asked & {Ide.VSCODE, Ide.CURSOR})
+    counts = asked or not around.disk.is_dir(around.settings_root / "JetBrains")
+    return [replace(claim, decisive=claim.decisive and counts) for claim in _claims(around, app)]
+
+
+def _claims(around: Surroundings, app: _App) -> list[Claim]:
+    profile = profile_of(around, app.user)
+    settings = list(settings_of(around, app.user, profile))
+    translated, why, where = translated_terminal(around, settings)
+    variables = variables_of(around, settings)
+    found: list[Claim] = []
+    for answer, system in _answers(around, app, profile, settings):
+        interpreter = around.environments.of(answer.path)
+        # VS Code falls back to an automatic choice where a mere setting leads nowhere.
+        fallback = _automatic(around) if not answer.picked and interpreter.presence is Presence.GONE else None
+        found.append(
+            Claim(
+                ide=app.ide,
+                who=app.title,
+                what=_what(around, answer, system),
+                written=answer.written,
+                decided_by=answer.places,
+                interpreter=fallback or interpreter,
+                decisive=fallback is None,
+                overruled=f"{answer.written} does not exist; the folder's own environment is taken"
+                if fallback
+                else None,
+                change=_CHANGE,
+                app_arch=app.arch if app.arch == "x86_64" else translated,
+                app_why=app.why or why,
+                app_place=where if app.why is None else None,
+                variables=variables,
+            )
+        )
+    automatic = _automatic(around) or around.active
+    if not found and automatic is not None and (variables or translated or app.arch == "x86_64"):
+        found.append(
+            Claim(
+                ide=app.ide,
+                who=app.title,
+                what="nothing picked or set",
+                written=str(automatic.path),
+                decided_by=(),
+                interpreter=automatic,
+                decisive=False,
+                change=_CHANGE,
+                app_arch=app.arch if app.arch == "x86_64" else translated,
+                app_why=app.why or why,
+                app_place=where if app.why is None else None,
+                variables=variables,
+            )
+        )
+    return found
+
+
+def _what(around: Surroundings, answer: _Answer, system: str) -> str:
+    folder = f"folder {around.project.name}" if around.project is not None else "no folder open"
+    return f"{folder}, {'picked' if answer.picked else 'by setting'}" + (f", {system}" if system else "")
+
+
+def _automatic(around: Surroundings) -> Interpreter | None:
+    """The environment in the folder, which both extensions prefer when nothing else is said."""
+    if around.project is None:
+        return None
+    for name in (".venv", "venv", ".conda", "env"):
+        prefix = around.project / name
+        if around.environments.is_environment(prefix):
+            found = around.environments.of_prefix(prefix)
+            if found.presence is Presence.PRESENT:
+                return found
+    return None
+
+
+# -- the answers, in VS Code's order -----------------------------------------------------------------------------
+
+
+def _answers(
+    around: Surroundings, app: _App, profile: Path | None, settings: list[Settings]
+) -> list[tuple[_Answer, str]]:
+    classic = _classic(around, app, profile, settings)
+    governs = next(
+        (value for scope in settings if isinstance(value := scope.get("python.useEnvironmentsExtension"), bool)), None
+    )
+    installed = any(name.startswith(_MODERN) for name in around.disk.entries(app.extensions))
+    if governs is False or not (installed or governs):
+        return [(classic, "")] if classic else []
+    modern = _modern(around, app, settings)
+    if governs is True:
+        return [(modern, "")] if modern else []
+    if classic is None or modern is None or around.disk.same(classic.path, modern.path):
+        answer = modern or classic
+        return [(answer, "")] if answer else []
+    one, other = (around.environments.of(answer.path) for answer in (classic, modern))
+    if one.prefix is not None and other.prefix is not None and around.disk.same(one.prefix, other.prefix):
+        return [(classic, "")]
+    return [(classic, "Python extension"), (modern, "Python Environments extension")]
+
+
+def _classic(around: Surroundings, app: _App, profile: Path | None, settings: list[Settings]) -> _Answer | None:
+    """The Python extension's order: folder pick, folder setting, workspace pick, workspace setting, user setting."""
+    for state in [folder for folder in (profile, app.user) if folder is not None]:
+        file = state / "globalStorage" / "state.vscdb"
+        row = _row(around, file, _CLASSIC)
+        picks = [(around.project, "WORKSPACE_FOLDER_INTERPRETER_PATH_")]
+        if around.project is not None:
+            picks += [
+                (workspace, "WORKSPACE_INTERPRETER_PATH_") for workspace in workspace_files(around, around.project)
+            ]
+        for folder, prefix in picks:
+            key, value = _pick(around, row, folder, prefix)
+            if key and value:
+                place = Place(file=file, key=f"{_CLASSIC} ▸ {key}")
+                return _Answer(written=value, path=around.disk.place(value), places=(place,), picked=True)
+    return _by_setting(around, settings)
+
+
+def _pick(around: Surroundings, row: Mapping[str, Any] | None, folder: Path | None, prefix: str) -> tuple[str, str]:
+    """The key and the value of the pick for a folder; folders are compared as folders, not as texts."""
+    for key, value in (row or {}).items():
+        if folder is None or not key.startswith(prefix):
+            continue
+        if isinstance(value, dict):
+            value = value.get("data")  # written with an expiry
+        if isinstance(value, str) and value not in ("", "python"):
+            written = key[len(prefix) :]
+            if written.startswith("/") and around.disk.same(around.disk.place(written), folder):
+                return key, value
+    return "", ""
+
+
+def _by_setting(around: Surroundings, settings: list[Settings]) -> _Answer | None:
+    for scope in settings:
+        value = scope.get(_SETTING)
+        if isinstance(value, str) and value not in ("", "python"):
+            path = expanded(around, value)
+            if path is None:
+                return None
+            return _Answer(written=value, path=path, places=(scope.place(_SETTING),), picked=False)
+    return None
+
+
+def _modern(around: Surroundings, app: _App, settings: list[Settings]) -> _Answer | None:
+    """The Python Environments extension's order: pythonProjects, defaultEnvManager, then the setting of a path.
+
+    With a manager named, its stored pick counts; without one it takes CONDA_PREFIX of VS Code's own process, which no
+    file tells.
+    """
+    manager, places = _manager(around, settings)
+    by_setting = _by_setting(around, settings)
+    if manager is None and by_setting is not None:
+        return by_setting
+    for name, written, place in _stored_picks(around, app):
+        if manager in (None, name):
+            return _Answer(written=written, path=around.disk.place(written), places=(*places, place), picked=True)
+    return None
+
+
+def _manager(around: Surroundings, settings: list[Settings]) -> tuple[str | None, tuple[Place, ...]]:
+    for scope in settings:
+        projects = scope.get("python-envs.pythonProjects")
+        for entry in projects if isinstance(projects, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("path"), str) and around.project is not None:
+                folder = expanded(around, entry["path"] or ".")
+                if folder is not None and around.disk.same(folder, around.project):
+                    name = str(entry.get("envManager", "")).rpartition(":")[2]
+                    return name or None, (scope.place("python-envs.pythonProjects"),)
+    for scope in settings:
+        if isinstance(value := scope.get("python-envs.defaultEnvManager"), str):
+            return value.rpartition(":")[2], (scope.place("python-envs.defaultEnvManager"),)
+    return None, ()
+
+
+def _stored_picks(around: Surroundings, app: _App) -> Iterator[tuple[str, str, Place]]:
+    if around.project is None:
+        return
+    storage = app.user / "workspaceStorage"
+    for name in around.disk.entries(storage)[:_MOST_WORKSPACES]:
+        document = around.json(storage / name / "workspace.json")
+        folder = folder_of(around, document.get("folder")) if document is not None else None
+        if folder is None or not around.disk.same(folder, around.project):
+            continue
+        file = storage / name / "state.vscdb"
+        row = _row(around, file, _MODERN) or {}
+        for manager in _MANAGERS:
+            key = f"{_MODERN}:{manager}:WORKSPACE_SELECTED"
+            chosen = row.get(key)
+            for path, value in chosen.items() if isinstance(chosen, dict) else ():
+                if isinstance(value, str) and value and around.disk.same(around.disk.place(path), around.project):
+                    yield manager, value, Place(file=file, key=key)
+
+
+def _row(around: Surroundings, file: Path, key: str) -> dict[str, Any] | None:
+    """One named row of a state database; the backup of the last quit where the database itself is damaged."""
+    disk = around.disk
+    for candidate in (file, file.with_name(file.name + ".backup")):
+        real, presence = disk.follow(candidate)
+        if presence is not Presence.PRESENT or not disk.is_file(candidate):
+            continue
+        try:
+            if real.stat().st_size > DATABASE_LIMIT * 10:
+                disk.skip(candidate, "a database larger than any VS Code writes")
+                continue
+            return vscode_row(real, key)
+        except FormatError as error:
+            disk.skip(candidate, str(error))
+        except OSError as error:
+            disk.skip(candidate, error.strerror or str(error))
+    return None

@@ -1,0 +1,140 @@
+"""Class F: what could be tidied. Never a cause, never an exit code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.doctor.claims.jetbrains_settings import products
+from builder.doctor.model import Diagnosis, Ide, Level, Place, Presence, Remedy
+from builder.doctor.rules.architecture import subdir_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.doctor.case import Case
+
+
+def diagnose(case: Case) -> Iterator[Diagnosis]:
+    yield from _registry(case)
+    yield from _shell(case)
+    yield from _old_settings(case)
+    yield from _jetbrains(case)
+    yield from _subdir(case)
+    yield from _overruled(case)
+    yield from _same_name(case)
+
+
+def _note(check: str, sentence: str, *places: Place, remedy: str | None = None) -> Diagnosis:
+    return Diagnosis(
+        check=check,
+        klass="F",
+        level=Level.NOTE,
+        sentence=sentence,
+        decided_by=places,
+        remedy=Remedy(text=remedy) if remedy else None,
+    )
+
+
+def _registry(case: Case) -> Iterator[Diagnosis]:
+    dead = case.around.survey.dead_registrations
+    if dead:
+        file, line, path = dead[0]
+        rest = f" (and {len(dead) - 1} more)" if len(dead) > 1 else ""
+        yield _note(
+            "conda.registry",
+            f"{case.show(file)} lists {case.show(path)}{rest}, which is gone",
+            Place(file=file, line=line),
+            remedy="remove the line; conda does not mind it",
+        )
+
+
+def _shell(case: Case) -> Iterator[Diagnosis]:
+    for conda in case.shell.condas:
+        if case.around.disk.presence(Path(conda.value)) is Presence.GONE:
+            yield _note(
+                "conda.rc",
+                f"{case.show(conda.place.file)} initialises {case.show(conda.value)}, which is gone",
+                conda.place,
+                remedy="remove that block",
+            )
+    if len(case.shell.condas) > 1 and case.shell.conda is not None:
+        yield _note(
+            "conda.rc",
+            f"{len(case.shell.condas)} condas are initialised; a new shell gets {case.show(case.shell.conda.value)}",
+            *(conda.place for conda in case.shell.condas),
+        )
+
+
+def _old_settings(case: Case) -> Iterator[Diagnosis]:
+    project = case.around.project
+    if project is None:
+        return
+    document = case.around.json(project / ".vscode" / "settings.json")
+    if document is not None and document.get("python.pythonPath"):
+        place = Place(file=project / ".vscode" / "settings.json", line=document.line("python.pythonPath"))
+        yield _note("ide.stale", "python.pythonPath is ignored since 2021", place, remedy="remove the line")
+
+
+def _jetbrains(case: Case) -> Iterator[Diagnosis]:
+    asked = case.around.asked
+    if asked is not None and not asked & {Ide.DATASPELL, Ide.PYCHARM, Ide.INTELLIJ}:
+        return
+    for product in products(case.around):
+        if product.older:
+            names = ", ".join(path.name for path in product.older)
+            yield _note("ide.stale", f"{product.folder.name} is in use; {names} is of an older version")
+        if product.stored_conda is not None and _is_dead(case, product.stored_conda[0]):
+            written, place = product.stored_conda
+            yield _note("ide.stale", f"{product.who} remembers the conda {case.show(written)}, which is gone", place)
+        dead = [sdk for sdk in product.sdks.values() if _is_dead(case, sdk.home)]
+        if dead:
+            rest = f" (and {len(dead) - 1} more)" if len(dead) > 1 else ""
+            yield _note(
+                "ide.stale",
+                f"{product.who} lists the interpreter {dead[0].name}{rest}, which is gone",
+                dead[0].place,
+            )
+
+
+def _is_dead(case: Case, home: str) -> bool:
+    if re.match(r"[a-z][a-z0-9+-]*://", home) or not home:
+        return False
+    return case.around.disk.presence(case.around.disk.place(home)) is Presence.GONE
+
+
+def _subdir(case: Case) -> Iterator[Diagnosis]:
+    if not case.around.machine.apple_silicon:
+        return
+    for place, text in subdir_settings(case, case.meant.interpreter.prefix if case.meant else None):
+        yield _note(
+            "conda.subdir", f"{text}: whatever conda installs from now on is for Intel", place, remedy="remove it"
+        )
+
+
+def _overruled(case: Case) -> Iterator[Diagnosis]:
+    for claim in case.claims:
+        if claim.overruled and claim.interpreter is not None and claim.interpreter.presence is Presence.PRESENT:
+            reason = claim.overruled
+            if "does not exist" in reason:
+                yield _note("ide.stale", f"{claim.subject}: {reason}", *claim.decided_by)
+
+
+def _same_name(case: Case) -> Iterator[Diagnosis]:
+    """The name of the environment that is meant, under another root too: `conda activate NAME` may take the other."""
+    meant = case.meant.interpreter if case.meant is not None else None
+    if meant is None or meant.prefix is None:
+        return
+    for env in case.around.survey.environments:
+        other = env.prefix
+        if (
+            other is not None
+            and other.name == meant.prefix.name
+            and not case.same(env, meant)
+            and other.parent.name == "envs"
+        ):
+            yield _note(
+                "shell.conda",
+                f"there are two environments called {other.name}: {case.show(meant.prefix)} and {case.show(other)}",
+            )

@@ -1,0 +1,59 @@
+"""`verify` for the environment that is meant: what its own files, and with leave its own Python, say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from builder.doctor import environments
+from builder.doctor.model import Diagnosis, Place, Presence, Remedy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from builder.doctor.case import Case
+    from builder.finding import Finding
+
+
+def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]:
+    """The first failure of `verify` is a diagnosis, the others its evidence: one broken environment is one cause.
+
+    `thorough` reads every file; else only what takes a moment. Nothing is yielded, and a skip is noted, where there is
+    no environment whose binaries can be judged.
+    """
+    meant = case.meant
+    if meant is None or meant.interpreter.prefix is None or meant.interpreter.presence is not Presence.PRESENT:
+        return
+    prefix = meant.interpreter.prefix
+    if meant.interpreter.outline:
+        case.around.disk.skip(prefix, "only the outline of an environment: its binaries were not judged")
+        return
+    foreign = case.around.machine.foreign
+    failed = environments.verified(
+        meant.interpreter,
+        is_mac=case.around.machine.is_mac,
+        quick=not thorough,
+        run=not static and not foreign,
+        environ=case.around.machine.environ,
+        home=case.around.disk.home,
+        cwd=case.around.project or case.around.disk.home,
+    )
+    if not failed:
+        return
+    first, *others = failed
+    yield Diagnosis(
+        check=first.check,
+        klass="E" if first.check.startswith(("process.", "keras.")) else "D",
+        sentence=f"{case.show(prefix)}: {first.title.rstrip('.')}{_which(first)}",
+        decided_by=(Place(file=prefix),),
+        remedy=Remedy(text=first.remedy.say, commands=first.remedy.commands)
+        if first.remedy is not None
+        else Remedy(text="look at everything that is wrong with it", commands=(f"envbuild verify {prefix}",)),
+        evidence=(*first.evidence[:8], *(f"{finding.check}: {finding.title}" for finding in others[:10])),
+        subject=str(prefix),
+    )
+
+
+def _which(finding: Finding) -> str:
+    """The first of the facts behind a finding, where it is one short line: a count alone says nothing."""
+    first = finding.evidence[0] if finding.evidence else ""
+    return f" ({first})" if first and len(first) < 140 and not first.startswith((" ", "Traceback")) else ""

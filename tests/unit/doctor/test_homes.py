@@ -1,0 +1,46 @@
+"""Every fixture home: its first line, its exit code, its evidence, and that looking changed nothing on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from builder.cli.doctor import exit_code
+from builder.doctor.examine import examine
+from builder.doctor.text import Names, render
+from tests.unit.doctor.homes import build, case_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _snapshot(folder: Path) -> dict[str, tuple[int, int, str]]:
+    """Size, time of change and link target of everything below, access times left out."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        found[str(path)] = (status.st_size, status.st_mtime_ns, str(path.readlink()) if path.is_symlink() else "")
+    return found
+
+
+@pytest.mark.parametrize("name", case_names())
+def test_home(name: str, tmp_path: Path) -> None:
+    home = build(name, tmp_path)
+    before = _snapshot(tmp_path)
+    found = examine(home.request(), home.patient())
+    text = render(found, names=Names(home.path, aliases=found.home_names, root=found.root), verbose=True)
+    first = text.splitlines()[0]
+    assert first == home.expected["first"], text
+    assert exit_code(found, strict=False) == home.expected["exit"], text
+    for line in home.expected.get("shows", ()):
+        assert line in text
+    for line in home.expected.get("hides", ()):
+        assert line not in text
+    assert "hunter2" not in text + str(found.to_json())
+    assert _snapshot(tmp_path) == before
+
+
+def test_there_are_homes_of_every_kind() -> None:
+    assert len(case_names()) >= 15
+    assert sum(name.startswith("healthy-") for name in case_names()) >= 5
