@@ -8,6 +8,7 @@ with the text as it was written.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -209,7 +210,8 @@ def _explain(
         known = message.removeprefix("Input should be ")
         return f"`{place}`: {written if written is not None else value!r} is none of {known}", None
     if kind == "too_long":
-        return f"`{place}` has more entries than envbuild takes: {message[:1].lower()}{message[1:]}", None
+        most, found = (int(number) for number in re.findall(r"\d+", message))
+        return f"`{place}` has {found:,} entries; at most {most:,} are taken", None
     if kind == "missing":
         return f"the field `{place}` is missing", f"add `{path[-1]}:`"
     if kind == "string_type" and isinstance(value, (int, float)) and written is not None:

@@ -1,7 +1,8 @@
 """Re-derive the compatibility facts from the real packages; only what has no record yet is measured.
 
+    python tools/measure.py refresh                     all that reads: metadata, conda-forge, symbols; then the docs
     python tools/measure.py metadata                    wheel tags, Python and macOS floors, pins (minutes, small reads)
-    python tools/measure.py conda-forge CHANNEL DATE    builds of a channel's repodata (a folder), as of that date
+    python tools/measure.py conda-forge [CHANNEL DATE]  builds that conda-forge has now, or a folder of repodata
     python tools/measure.py symbols --wheels DIR        tensorflow-metal × TensorFlow by symbols (4 GB of wheels)
     python tools/measure.py keras                       Keras × TensorFlow by running (an hour, 2 GB at a time)
     python tools/measure.py docs                        tables and heat maps of docs/ from the facts
@@ -28,6 +29,8 @@ from builder.platforms import Subdir
 from tools.measuring import conda_forge, keras_runs, metadata, symbols
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from builder.compat.facts import Facts
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -75,6 +78,35 @@ def symbol_wheels(facts: Facts) -> list[tuple[str, str, str]]:
     return wheels
 
 
+def measure_metadata(packages: Sequence[str], *, today: date, again: bool = False) -> None:
+    """Wheels of the projects on PyPI (all without `packages`) that have no record yet."""
+    for project in metadata.PROJECTS:
+        if not packages or project.package in packages:
+            file = DATA / f"releases-{project.package}.yaml"
+            print(
+                f"{project.package}: {metadata.measure(project, file=file, today=today, again=again)} new", flush=True
+            )
+
+
+def measure_conda_forge(channel: Path | None, *, seen: date) -> None:
+    """Builds of conda-forge today, or of a folder that holds its repodata as it was."""
+    subdirs = (*conda_forge.SUBDIRS, "noarch")
+    records = (
+        conda_forge.read_live()
+        if channel is None
+        else {subdir: conda_forge.read_repodata(channel, subdir) for subdir in subdirs}
+    )
+    conda_forge.measure(records, file=DATA / "releases-conda-forge.yaml", seen=seen)
+
+
+def measure_symbols(facts: Facts, *, wheels: Path, today: date) -> None:
+    """Every plug-in against every minor of TensorFlow, where no comparison has been made yet."""
+    wheels.mkdir(parents=True, exist_ok=True)
+    metal = [release.version for release in facts.releases_of("tensorflow-metal", "pypi") if release.version >= "0.5"]
+    file = DATA / "symbols-metal.yaml"
+    symbols.measure(metal=metal, tensorflow=symbol_wheels(facts), file=file, wheels=wheels, today=today)
+
+
 def write_docs(facts: Facts) -> None:
     from tools.measuring.document import documents
 
@@ -87,10 +119,13 @@ def write_docs(facts: Facts) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="what", required=True)
-    commands.add_parser("metadata").add_argument("packages", nargs="*")
+    metadata_parser = commands.add_parser("metadata")
+    metadata_parser.add_argument("packages", nargs="*")
+    metadata_parser.add_argument("--again", action="store_true", help="read known releases again, too")
     channel = commands.add_parser("conda-forge")
-    channel.add_argument("channel", type=Path)
-    channel.add_argument("seen", type=date.fromisoformat)
+    channel.add_argument("channel", type=Path, nargs="?")
+    channel.add_argument("seen", type=date.fromisoformat, nargs="?", default=date.today())
+    commands.add_parser("refresh").add_argument("--wheels", type=Path, help="a folder to keep wheels in")
     commands.add_parser("symbols").add_argument("--wheels", type=Path, required=True)
     commands.add_parser("keras").add_argument("--uv", default="uv")
     commands.add_parser("docs")
@@ -98,20 +133,16 @@ def main() -> int:
     today = date.today()
     facts = load_facts()
     if arguments.what == "metadata":
-        for project in metadata.PROJECTS:
-            if not arguments.packages or project.package in arguments.packages:
-                file = DATA / f"releases-{project.package}.yaml"
-                print(f"{project.package}: {metadata.measure(project, file=file, today=today)} new")
+        measure_metadata(arguments.packages, today=today, again=arguments.again)
     elif arguments.what == "conda-forge":
-        conda_forge.measure(arguments.channel, file=DATA / "releases-conda-forge.yaml", seen=arguments.seen)
+        measure_conda_forge(arguments.channel, seen=arguments.seen)
     elif arguments.what == "symbols":
-        arguments.wheels.mkdir(parents=True, exist_ok=True)
-        metal = [
-            release.version for release in facts.releases_of("tensorflow-metal", "pypi") if release.version >= "0.5"
-        ]
-        file = DATA / "symbols-metal.yaml"
-        wheels = symbol_wheels(facts)
-        symbols.measure(metal=metal, tensorflow=wheels, file=file, wheels=arguments.wheels, today=today)
+        measure_symbols(facts, wheels=arguments.wheels, today=today)
+    elif arguments.what == "refresh":
+        measure_metadata((), today=today)
+        measure_conda_forge(None, seen=today)
+        with tempfile.TemporaryDirectory() as folder:
+            measure_symbols(read_sources(), wheels=arguments.wheels or Path(folder), today=today)
     elif arguments.what == "keras":
         with tempfile.TemporaryDirectory() as workdir:
             keras_runs.measure(

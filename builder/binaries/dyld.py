@@ -197,9 +197,11 @@ class Linker:
         by_path = self._inventory.by_path
         found = by_path.get(candidate) or by_path.get(os.path.normpath(candidate))
         if found is None:
-            real = os.path.realpath(candidate)
+            real = (self._inventory.real or os.path.realpath)(candidate)
             found = by_path.get(real)
             if found is None:
+                if self._inventory.real is not None:
+                    return None
                 if not candidate.startswith("/") or not os.path.isfile(real):  # noqa: PTH113 - a string of the loader
                     return None
                 found = outside_binary(real, arch=self._arch)

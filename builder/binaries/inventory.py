@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.macho import Commands, Image, is_mach_o_magic, open_mach_o
 from builder.binaries.macho.constants import FileType
+from builder.binaries.numpy_abi import CAPSULE
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from builder.binaries.macho import Export, Import
+    from builder.binaries.macho import Export, Import, MachOFile
+    from builder.binaries.numpy_abi import NumpyAbi
     from builder.platforms import Subdir
 
 _TEXT_AND_DATA: Final = (
@@ -76,15 +78,27 @@ class Binary:
     def is_program(self) -> bool:
         return self.commands.filetype == FileType.EXECUTE
 
-    @cached_property
-    def imports(self) -> tuple[Import, ...]:
-        """What dyld binds; raises BinaryError for damaged tables."""
+    def _opened(self) -> MachOFile:
         opened = open_mach_o(Path(self.path))
         if opened is None:
             raise BinaryError("changed while it was read", file=self.rel)
-        with opened as file:
+        return opened
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        """What dyld binds; raises BinaryError for damaged tables."""
+        with self._opened() as file:
             image = file.image(self.arch)
             return image.imports if image is not None else ()
+
+    @cached_property
+    def numpy_abi(self) -> NumpyAbi | None:
+        """Which NumPy it was compiled against; raises BinaryError for damaged tables."""
+        if not any(item.name == b"_" + CAPSULE for item in self.imports):
+            return None
+        with self._opened() as file:
+            image = file.image(self.arch)
+            return image.numpy_abi if image is not None else None
 
     def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
         """Those of `names` that the image exports itself; raises BinaryError for a damaged trie."""
@@ -99,10 +113,7 @@ class Binary:
         """`exported`, for names that are asked once: nothing is remembered."""
         if self._exporter is not None:
             return self._exporter.exported(names)
-        opened = open_mach_o(Path(self.path))
-        if opened is None:
-            raise BinaryError("changed while it was read", file=self.rel)
-        with opened as file:
+        with self._opened() as file:
             image = file.image(self.arch)
             if image is None:
                 return {}
@@ -120,7 +131,9 @@ class Inventory:
     binaries: tuple[Binary, ...]
     elf: tuple[str, ...]
     unreadable: tuple[Unreadable, ...]
-    by_path: dict[str, Binary] = field(repr=False)
+    by_path: Mapping[str, Binary] = field(repr=False)
+    real: Callable[[str], str] | None = field(default=None, repr=False)
+    """Follows symbolic links where the inventory is of no folder on disk; None: as the disk does."""
 
     @property
     def is_mach_o(self) -> bool:
@@ -161,9 +174,7 @@ def take_inventory(root: Path, *, subdir: Subdir | None) -> Inventory:
     count = 0
     for entry in walk_files(top):
         count += 1
-        name = entry.name
-        dot = name.rfind(".")
-        if dot > 0 and name[dot:] in _NEVER_BINARY:
+        if not may_be_binary(entry.name):
             continue
         head = _head(entry.path)
         if isinstance(head, str):
@@ -184,6 +195,12 @@ def take_inventory(root: Path, *, subdir: Subdir | None) -> Inventory:
         unreadable=tuple(sorted(unreadable, key=lambda item: item.rel)),
         by_path={binary.path: binary for binary in binaries},
     )
+
+
+def may_be_binary(name: str) -> bool:
+    """Whether a file of that name is worth a look at its head."""
+    dot = name.rfind(".")
+    return dot <= 0 or name[dot:] not in _NEVER_BINARY
 
 
 def _head(path: str) -> bytes | str:

@@ -321,3 +321,13 @@ def _pip_from_pypi(interpreter: Interpreter, target: Path, uv: Uv) -> None:
                 hint="install your system's wheel of pip (on Debian `apt install python3-pip-whl`), "
                 "or name another interpreter with --python PATH",
             ) from None
+    _leave_out_scripts(target)
+
+
+def _leave_out_scripts(target: Path) -> None:
+    """Scripts for the interpreter that uv was run with: whoever installs the package makes its own."""
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    (target / ".lock").unlink(missing_ok=True)
+    for record in target.glob("*.dist-info/RECORD"):
+        lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith("bin/")), encoding="utf-8")

@@ -10,8 +10,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Final, get_args
 
 from builder.checks import (
+    abis,
     architecture,
     blas,
+    elf_symbols,
     imports,
     installation,
     linking,
@@ -41,6 +43,8 @@ _OWN: Final = (
     *architecture.CHECKS,
     *linking.CHECKS,
     *system_symbols.CHECKS,
+    *elf_symbols.CHECKS,
+    *abis.CHECKS,
     *signature.CHECKS,
     *packages.CHECKS,
     *blas.CHECKS,
@@ -73,8 +77,8 @@ or `skip` with the reason why nothing could be said. What a check needs decides 
   undecided, and counted. Taken as present is also Python's C API where the folder holds no interpreter.
 * A package whose library has no path of its own to another (TensorFlow's plug-ins, extensions of PyTorch) relies on
   that one being imported first. That is believed where its metadata or its own source says so.
-* In a Linux environment the checks of architecture, libraries and duplicates read ELF files. Symbols are not looked up
-  there, and what manylinux leaves to the system is taken as present.
+* In a Linux environment the same checks read ELF files. What manylinux leaves to the system is taken as present; of
+  glibc and libstdc++ the symbol versions that are needed make a floor (`link.glibc-floor`).
 * Parts that a package loads only where the machine has something they need (a Qt SQL driver, numba's OpenMP layer,
   torchaudio's FFmpeg back-ends) do not fail an environment; the evidence of the passing check lists them.
 

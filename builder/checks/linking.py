@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
 from builder.binaries.dyld import Place
+from builder.checks import elf_symbols
 from builder.checks.check import Check, Needs
 from builder.checks.survey import MissingLibrary, optional_reason
 from builder.finding import Finding, Remedy, Status
@@ -165,6 +166,7 @@ def _library_remedy(subject: Subject, name: str, rel: str) -> Remedy:
 def _symbols(subject: Subject) -> Iterator[Finding]:
     survey = subject.survey
     if not survey.is_mac:
+        yield from elf_symbols.symbols(subject)
         return
     if not survey.inventory.binaries:
         yield Finding(check="link.symbols", status=Status.SKIP, title=_NONE)

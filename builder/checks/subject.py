@@ -54,9 +54,9 @@ class Subject:
     """One environment under examination. Everything about it is computed once, when the first check asks.
 
     `host` is the platform of this machine (None: unknown), `host_macos` its version of macOS, `macos` the version to
-    judge for, if that is neither this nor the recipe's. Without `user`, or where the environment cannot run here,
-    only its files are looked at. `limit` replaces the seconds that each probe may take. `building`: it is verified by
-    what is building it, and so need not be finished.
+    judge for, if that is neither this nor the recipe's; `glibc` the oldest glibc that a Linux environment must run on.
+    Without `user`, or where the environment cannot run here, only its files are looked at. `limit` replaces the seconds
+    that each probe may take. `building`: it is verified by what is building it, and so need not be finished.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Subject:
         building: bool = False,
         macos: MacOS | None = None,
         host_macos: MacOS | None = None,
+        glibc: tuple[int, ...] | None = None,
     ) -> None:
         self.environment = environment
         self.level = level
@@ -79,6 +80,7 @@ class Subject:
         self.building = building
         self._macos = macos
         self._host_macos = host_macos
+        self.glibc = glibc
 
     @cached_property
     def macos(self) -> MacOS | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
 from builder.binaries.dyld import Linker, Place, Process
-from builder.binaries.elf import ElfTree, host_folders, usual_machine
+from builder.binaries.elf import ElfSymbols, ElfTree, host_folders, lowest_glibc, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
 from builder.binaries.system_imports import SystemImports
@@ -23,6 +23,7 @@ from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from builder.binaries.dyld import Resolution
+    from builder.binaries.elf import ElfBinary, ElfFloor
     from builder.binaries.inventory import Binary
     from builder.environment.environment import Environment
     from builder.environment.ownership import Ownership
@@ -141,6 +142,43 @@ class Survey:
         """The ELF binaries of a Linux prefix."""
         folders = host_folders(self.elf_machine)
         return ElfTree(self.inventory.root, self.inventory.elf, self.packages, host_folders=folders)
+
+    @cached_property
+    def elf_interpreter(self) -> ElfBinary | None:
+        """The interpreter of a Linux prefix; None where it is none of its files."""
+        if self.environment.python is None:
+            return None
+        real = os.path.realpath(self.environment.python)
+        return next((binary for binary in self.elf.binaries if binary.path == real), None)
+
+    @cached_property
+    def elf_symbols(self) -> ElfSymbols:
+        """Looks up what ELF files want of each other."""
+        return ElfSymbols(self.elf, self.packages, main=self.elf_interpreter)
+
+    @cached_property
+    def elf_entries(self) -> tuple[ElfBinary, ...]:
+        """What a process loads by itself and must: modules, programs, and the libraries that nothing links.
+
+        Those that lack a library are left out: the loader stops before it looks for symbols.
+        """
+        right = [binary for binary in self.elf.binaries if binary.machine == self.elf_machine]
+        linked = {found.rel for links in self.elf.links.values() for found in links.values() if found is not None}
+        stopped = {missing.binary.rel for missing in self.elf.missing}
+        return tuple(
+            binary
+            for binary in right
+            if (binary.rel not in linked or not binary.name.startswith("lib"))
+            and optional_reason(binary.rel) is None
+            and stopped.isdisjoint(self.elf.closure(binary))
+        )
+
+    @cached_property
+    def elf_floor(self) -> ElfFloor:
+        """What the binaries want of the system's glibc and C++ runtime."""
+        return lowest_glibc(
+            (binary for binary in self.elf.binaries if binary.machine == self.elf_machine), self.elf.links
+        )
 
     @cached_property
     def python_version(self) -> tuple[int, int] | None:

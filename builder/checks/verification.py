@@ -36,14 +36,15 @@ def verified(
     building: bool = False,
     macos: MacOS | None = None,
     host_macos: MacOS | None = None,
+    glibc: tuple[int, ...] | None = None,
     progress: Progress = lambda _phrase: None,
 ) -> Report:
     """Run the checks that need no more than `needs` and say everything that is wrong with `environment`.
 
     Probes run only where the environment can run on `host`; elsewhere one finding says that nothing was run. `limit`
     replaces the seconds each probe may take; `macos` is the release to judge for (default: the recipe's oldest, or
-    `host_macos`, this Mac's); `building`: it is not finished, as it is verified before that. `progress` is told what is
-    being done, from several threads.
+    `host_macos`, this Mac's), `glibc` the oldest that a Linux environment must run on; `building`: it is not finished,
+    as it is verified before that. `progress` is told what is being done, from several threads.
     """
     begun = time.monotonic()
     subject = Subject(
@@ -55,6 +56,7 @@ def verified(
         building=building,
         macos=macos,
         host_macos=host_macos,
+        glibc=glibc,
     )
     findings = examine(subject, checks=catalogue(), needs=needs, progress=progress)
     return Report(

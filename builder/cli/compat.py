@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 @verb("compat")
-@click.argument("words", nargs=-1, metavar="[PACKAGE…]|[explain PACKAGE=VERSION…]")
+@click.argument("words", nargs=-1, metavar="[PACKAGE…]|[explain PACKAGE=VERSION…]|[measure A==1 B==2]")
 @click.option("--package", "packages", multiple=True, help="Only tables about this package (repeatable).")
 @click.option("--version", "version", help="Only this version of the first package, e.g. 2.18.")
 @click.option("--platform", type=options.SUBDIR, help="Only this platform.")
+@click.option("--python", "python", metavar="MINOR", help="Python to measure for; default: the newest with wheels.")
 @click.option("--html", "html", type=click.Path(path_type=Path), help="Write the tables as heat maps to this file.")
 def command(
     session: Session,
@@ -28,9 +29,13 @@ def command(
     packages: tuple[str, ...],
     version: str | None,
     platform: str | None,
+    python: str | None,
     html: Path | None,
 ) -> Output:
-    """Show what fits what, or explain why versions do or do not fit.
+    """Show what fits what, explain why versions do or do not fit, or measure two that nothing is known about.
+
+    `measure` compares the wheels of two packages for Apple silicon by their symbols, on any machine, and keeps the
+    answer in your own facts, where plans and explanations find it.
 
     A package is named with or without --package; `metal` is short for tensorflow-metal.
 
@@ -40,12 +45,14 @@ def command(
       envbuild compat metal
       envbuild compat --package tensorflow --version 2.18 --platform osx-arm64
       envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0
+      envbuild compat measure tensorflow==2.20.0 tensorflow-metal==1.2.0
       envbuild compat --html compatibility.html
     """
     from rich.console import Group
 
     from builder.cli.draw_compat import best, explained, grid_json, tables
     from builder.operations.compatibility import CompatRequest, ExplainRequest, compat, explain
+    from builder.operations.measuring import MeasureRequest, measure
     from builder.platforms import Subdir
 
     workspace = session.workspace()
@@ -54,13 +61,21 @@ def command(
         answers = explain(workspace, ExplainRequest(versions=words[1:], platform=subdir)).explanations
         result = asdict(best(answers)) | {"origins": [asdict(answer) for answer in answers]}
         return Output(result=result, text=Group(*map(explained, answers)))
+    if words and words[0] == "measure":
+        measured = measure(workspace, MeasureRequest(packages=words[1:], python=python))
+        kept = f"kept in {measured.file}" if measured.file is not None else "nothing to keep"
+        return Output(
+            result=asdict(measured) | {"file": str(measured.file) if measured.file is not None else None},
+            text=f"{measured.statement}\n{kept}",
+        )
     request = CompatRequest(packages=(*words, *packages), version=version, platform=subdir, html=html)
     found = compat(workspace, request)
     return Output(
         result={
             "grids": [grid_json(grid) for grid in found.grids],
             "releases": [asdict(row) for row in found.releases],
+            "facts_of": found.as_of,
             "blas": [variant.model_dump(mode="json") for variant in found.blas],
         },
-        text=tables(found.grids, found.releases, found.packages),
+        text=Group(tables(found.grids, found.releases, found.packages), f"Facts of {found.as_of}."),
     )

@@ -100,9 +100,7 @@ def _text(created: CreateResult) -> str | RenderableType:
     if created.ending is not Result.RESTORED:
         lines.append(f"interpreter for your IDE: {created.python}")
         if created.runs_here:
-            by_name = created.prefix.parent.name == "envs"
-            which = created.prefix.name if by_name else shlex.quote(str(created.prefix))
-            lines.append(f"in a shell with conda:    conda activate {which}")
+            lines.append(f"in a shell with conda:    conda activate {shlex.quote(created.activated_by)}")
     if created.report is None:
         return "\n".join(lines)
     from rich.console import Group

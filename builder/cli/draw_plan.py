@@ -20,6 +20,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "platform": plan.subdir.value,
         "source": plan.source.value,
         "provider": plan.provider,
+        "existence": plan.existence,
         "virtual_packages": dict(plan.virtual_packages),
         "warnings": list(plan.warnings),
         "mandatory_checks": list(plan.mandatory_checks),
@@ -32,7 +33,9 @@ def drawn(plan: Plan, *, details: bool) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text.assemble((f"{plan.subdir}", "bold"), f"  from {plan.provider}")
+    title = Text.assemble(
+        (f"{plan.subdir}", "bold"), f"  from {plan.provider}", (f"  (what exists: {plan.existence})", "dim")
+    )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)

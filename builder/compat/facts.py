@@ -71,6 +71,8 @@ class Facts:
     grids: tuple[GridSpec, ...] = ()
     asked: frozenset[str] = frozenset()
     """Packages whose conda-forge releases are those that the channel itself names, so that there are no others."""
+    as_of: str = ""
+    """The day that counts as the newest one, where facts of others were added."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Fact id -> `file:line`."""
 
@@ -94,13 +96,16 @@ class Facts:
             names=(*self.names, *other.names),
             traits=(*self.traits, *other.traits),
             grids=(*self.grids, *other.grids),
+            as_of=self.newest_date,
             places={**self.places, **other.places},
         )
 
     @cached_property
     def newest_date(self) -> str:
-        """The day on which the newest fact was established: how old the facts are."""
-        return max((fact.date for fact in (*self.releases, *self.relations, *self.blas)), default="2000-01-01")
+        """The day on which the newest of envbuild's own facts was established: how old the facts are."""
+        return self.as_of or max(
+            (fact.date for fact in (*self.releases, *self.relations, *self.blas)), default="2000-01-01"
+        )
 
     def exhaustive(self, package: str, origin: Origin) -> bool:
         """Whether what is not among a package's releases and builds does not exist.

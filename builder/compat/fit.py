@@ -84,12 +84,14 @@ def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts)
     build = release.build(setting.subdir)
     if build is None:
         return _no_build(release, name, setting, facts)
-    if setting.subdir.is_osx and setting.macos and build.macos and Version(build.macos) > Version(setting.macos):
+    floor = build.floor(setting.python)
+    if setting.subdir.is_osx and setting.macos and floor and Version(floor) > Version(setting.macos):
+        wheels = f" for Python {setting.python}" if setting.python in build.floors else ""
         return _refused(
-            f"{name} needs macOS {build.macos} and the floor is macOS {setting.macos}",
+            f"{name}{wheels} needs macOS {floor} and the floor is macOS {setting.macos}",
             release,
             package,
-            remedy=f'raise `macos:` to "{build.macos}"',
+            remedy=f'raise `macos:` to "{floor}"',
         )
     return _python_fits(release, build, name, setting, facts)
 

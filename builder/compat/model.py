@@ -139,8 +139,15 @@ class Build(FactModel):
     distribution: PackageName | None = Field(default=None, description="Name on the index, where it differs.")
     pythons: tuple[Minor, ...] = Field(default=(), strict=False, description="Python minors; empty: any.")
     requires_python: Range | None = Field(default=None, description="What the metadata declares (Requires-Python).")
-    macos: VersionText | None = Field(default=None, description="Oldest macOS the build is tagged for.")
+    macos: VersionText | None = Field(default=None, description="Oldest macOS that some of its wheels are tagged for.")
+    floors: dict[Minor, VersionText] = Field(
+        default_factory=dict, description="Oldest macOS of the wheels for a Python, where that is a newer one."
+    )
     requires: tuple[RequirementText, ...] = Field(default=(), strict=False)
+
+    def floor(self, python: str | None) -> str | None:
+        """The oldest macOS of the build for a Python minor (None: for whichever is the least demanding)."""
+        return self.floors.get(python, self.macos) if python is not None else self.macos
 
 
 class Release(Fact):

@@ -330,6 +330,8 @@ class Environments:
                 if not file.endswith((".so", ".dylib")):
                     continue
                 other, archs = _format_of(disk, site / file), architectures(disk, site / file)
+                # A Haswell slice serves x86_64.
+                archs = tuple("x86_64" if arch == "x86_64h" else arch for arch in archs)
                 if other is not None and (other != system or not slices & set(archs)):
                     name = normalized(match["name"])
                     found.append((name, f"{file} is a {other} binary ({', '.join(archs)})"))

@@ -12,7 +12,7 @@ from builder.environment.condameta import read_history, read_records
 from builder.environment.distributions import read_distributions
 from builder.environment.kinds import made_by, recognise
 from builder.environment.layout import find_interpreter, platform_of, read_pyvenv, root_of, site_folders
-from builder.environment.moved import broken_links, recorded_prefixes
+from builder.environment.moved import broken_links, is_same_place, recorded_prefixes
 from builder.environment.place import Place
 from builder.environment.reading import Reader, Unreadable
 from builder.environment.stamp import RELATIVE_PATH, require_stamp
@@ -159,7 +159,7 @@ class Environment:
     @cached_property
     def strays(self) -> tuple[RecordedPrefix, ...]:
         """Those of them that are another place than the environment itself: it was moved, or a script is foreign."""
-        return tuple(one for one in self.recorded_prefixes if os.path.realpath(one.path) != str(self.path))
+        return tuple(one for one in self.recorded_prefixes if not is_same_place(one.path, self.path))
 
     @cached_property
     def broken_links(self) -> tuple[str, ...]:

@@ -39,6 +39,14 @@ class RecordedPrefix:
     """Relative to the prefix as it is."""
 
 
+def is_same_place(one: Path | str, other: Path | str) -> bool:
+    """Whether two paths lead to the same folder, by whatever links and, on a Mac, in whatever case they are written."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
 def recorded_prefixes(
     prefix: Path, *, stamped: str | None, pyvenv: PyVenv | None, reader: Reader
 ) -> tuple[RecordedPrefix, ...]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from builder.binaries.owners import ImportOrder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -61,17 +63,16 @@ class _Tables(NamedTuple):
     modules: dict[str, Distribution]
 
 
-class Ownership:
+class Ownership(ImportOrder):
     """The owners of an environment's files. Paths (`rel`) are relative to its prefix, with `/`."""
 
     def __init__(self, environment: Environment, reader: Reader) -> None:
+        super().__init__()
         self._environment = environment
         self._reader = reader
         site = environment.site_packages
         self._site = _relative(environment.path, site, folder=True) if site is not None else ""
-        self._requirements: dict[str, frozenset[str]] = {}
         self._imports: dict[tuple[str, str], bool] = {}
-        self._plugin_hosts: Mapping[str, str] = {}
 
     def with_plugins(self, hosts: Mapping[str, str]) -> Ownership:
         """The same table, which also knows that binaries in a folder (key) are loaded by name by a module (value)."""
@@ -202,33 +203,15 @@ class Ownership:
         dist = self.modules.get(module.partition(".")[0])
         return self.owner_of_distribution(dist) if dist is not None else None
 
-    def requirements(self, name: str) -> frozenset[str]:
-        """Everything `name` requires, directly or through others, as far as it is installed; extras too."""
-        if name not in self._requirements:
-            found: set[str] = set()
-            pending = [name]
-            while pending:
-                dist = self._distributions.get(pending.pop())
-                for required in _required_names(dist) if dist is not None else ():
-                    if required not in found and required in self._distributions:
-                        found.add(required)
-                        pending.append(required)
-            self._requirements[name] = frozenset(found)
-        return self._requirements[name]
+    def directly_required(self, name: str) -> Iterator[str]:
+        """The installed distributions that `name` requires itself."""
+        dist = self._distributions.get(name)
+        for required in _required_names(dist) if dist is not None else ():
+            if required in self._distributions:
+                yield required
 
-    def loads_first(self, rel: str, host_rel: str) -> bool:
-        """Whether the package of `host_rel` is imported before the binary `rel` is loaded.
-
-        It is, when it is the same package, a declared requirement, the host of a plug-in folder, or imported by the
-        package's own source (torch_scatter declares nothing and begins with `import torch`).
-        """
-        owner, host = self.owner(rel), self.owner(host_rel)
-        if owner == host or host in self.requirements(owner):
-            return True
-        top, host_top = self.top_level(rel), self.top_level(host_rel)
-        return top == host_top or self._plugin_hosts.get(top) == host_top or self._source_imports(top, host_top)
-
-    def _source_imports(self, top: str, host_top: str) -> bool:
+    def source_imports(self, top: str, host_top: str) -> bool:
+        """Whether Python files of the import package, the first hundreds of them, import the host's module."""
         key = (top, host_top)
         if key not in self._imports:
             site = self._environment.site_packages

@@ -93,15 +93,20 @@ class Places:
 
     def folders(self) -> tuple[Path, ...]:
         """Every folder whose subfolders are environments by their names, ours first."""
-        found = [self.target, self.home / ".conda" / "envs"]
-        for variable in _ENVS_VARIABLES:
-            found += [self._absolute(part) for part in self.environ.get(variable, "").split(os.pathsep) if part]
-        for file in self._condarcs():
-            found += [self._absolute(part) for part in self._envs_dirs(file)]
+        found = [self.target, *self.known_to_conda()]
         found += [root / "envs" for root in self.roots()]
         found += [self.home / ".pixi" / "envs"]
         found += [folder / ".pixi" / "envs" for folder in (self.cwd, *self.cwd.parents)]
         return _each_once([folder for folder in found if folder.is_dir()])
+
+    def known_to_conda(self) -> tuple[Path, ...]:
+        """The folders in which every conda of the user finds environments by name, whether or not they are there."""
+        found = [self.home / ".conda" / "envs"]
+        for variable in _ENVS_VARIABLES:
+            found += [self._absolute(part) for part in self.environ.get(variable, "").split(os.pathsep) if part]
+        for file in self._condarcs():
+            found += [self._absolute(part) for part in self._envs_dirs(file)]
+        return _each_once(found)
 
     def listed(self, reader: Reader | None = None) -> tuple[Path, ...]:
         """The prefixes in environments.txt that are still there."""

@@ -84,6 +84,16 @@ class EnvironmentStore:
             return tuple(root for root in self.places.roots() if (root / "conda-meta").is_dir())
         return tuple(known.path for known in self.list() if known.name == name and not known.is_base)
 
+    def activated_by(self, prefix: Path) -> str:
+        """What to give to `conda activate`: its name where every conda of the user means this one by it, else its path.
+
+        The environments of one conda installation are found by their names by that conda alone.
+        """
+        known = {os.path.realpath(folder) for folder in self.places.known_to_conda()}
+        same = [path for path in self.named(prefix.name) if os.path.realpath(path) != os.path.realpath(prefix)]
+        by_name = os.path.realpath(prefix.parent) in known and not same and prefix.name not in _BASE
+        return prefix.name if by_name else str(prefix)
+
     def list(self) -> tuple[Known, ...]:
         """Every environment that can be found, by name."""
         found: dict[str, Known] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.credentials import without_credentials
+from builder.environment.moved import is_same_place
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
 from builder.errors import LockfileError, UsageError
 from builder.install import transaction
@@ -93,7 +93,7 @@ def is_built(request: CreateRequest, stamp: Stamp | None) -> bool:
         not request.force
         and stamp is not None
         # One that was moved runs the interpreter of its old place: it is built anew.
-        and os.path.realpath(stamp.prefix or request.prefix) == os.path.realpath(request.prefix)
+        and is_same_place(stamp.prefix or request.prefix, request.prefix)
         and (stamp.lock_sha256, stamp.subdir, stamp.groups) == (request.lock_sha256, request.subdir, request.groups)
     )
 

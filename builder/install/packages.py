@@ -34,7 +34,7 @@ assert _RESERVED.fullmatch(STAMP.as_posix())
 
 def extracted_folder(cache: Path, package: LockedPackage) -> Path:
     """Where rattler's package cache keeps the extracted files of a package."""
-    return cache / package.file_name.removesuffix(".conda").removesuffix(".tar.bz2")
+    return cache / Path(package.file_name).name.removesuffix(".conda").removesuffix(".tar.bz2")
 
 
 def objection(folder: Path, package: LockedPackage) -> str | None:

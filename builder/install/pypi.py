@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from builder.credentials import redact
+from builder.environment.environment import Environment
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
@@ -45,8 +46,6 @@ def install_pypi(
     """
     if not packages:
         return
-    own = [sys.version_info.major, sys.version_info.minor] if not runnable else python.split(".")[:2]
-    site = prefix / "lib" / f"python{own[0]}.{own[1]}" / "site-packages"
     options = ["--python", str(prefix / "bin" / "python")]
     if not runnable:
         # The newest manylinux level: which wheel is taken is decided by the locked hash.
@@ -69,13 +68,20 @@ def install_pypi(
 
     install(packages)
     names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
-    edited = damaged(site, names)
+    edited = damaged(_site(prefix, runnable=runnable), names)
     if edited:
         # What is wrong after this is wrong in the wheel itself, whose hash was looked at just now.
         again = [names[name] for name in edited]
         install(again, "--no-cache", *(f"--reinstall-package={package.name}" for package in again))
     if not runnable:
         settle_wheels(prefix, minor=".".join(python.split(".")[:2]))
+
+
+def _site(prefix: Path, *, runnable: bool) -> Path:
+    """Where uv has put the wheels: in the folder of the interpreter that it was run with."""
+    if runnable and (found := Environment(prefix).site_packages) is not None:
+        return found
+    return prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 
 def _requirement(package: LockedPackage) -> str:

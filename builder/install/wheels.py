@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 
 def damaged(site: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """The distributions in `site`, of these canonical names, of which a file is missing or is not the recorded one.
+    """Which of these distributions (canonical names) are not in `site`, or lack a file or have another than recorded.
 
     Bytecode is left out: it may have been compiled since.
     """
     wanted = frozenset(names)
+    found: set[str] = set()
     jobs: dict[str, tuple[str, str, Job]] = {}
     for dist in read_distributions((site,), Reader()):
-        for entry in dist.record() if dist.name in wanted else ():
+        if dist.name not in wanted:
+            continue
+        found.add(dist.name)
+        for entry in dist.record():
             if entry.sha256 is not None and not entry.path.endswith(".pyc"):
                 path = str(dist.site / entry.path)
                 jobs[path] = dist.name, entry.sha256, Job(kind="digest", path=path, size=entry.size or 0)
     with Hasher([job for _, _, job in jobs.values()]) as hasher:
         answers = hasher.answers()
     wrong = {name for path, (name, digest, _) in jobs.items() if answers["digest", path].digest != digest}
-    return tuple(sorted(wrong))
+    return tuple(sorted(wrong | (wanted - found)))

@@ -88,11 +88,17 @@ def _line(file: Path, defect: Defect) -> int | None:
     if package is None:
         return None
     text = file.read_text(encoding="utf-8")
-    wanted = f"  url: {package.url}"
+    first: int | None = None
+    platform = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        if line == wanted:
-            return number
-    return line_of(text, ("package",))
+        if line.startswith("  platform: "):
+            platform = line.removeprefix("  platform: ").strip()
+        elif line == f"  url: {package.url}":
+            # What is for every platform has the same URL in several entries.
+            if platform == package.subdir.value:
+                return number
+            first = first or number
+    return first or line_of(text, ("package",))
 
 
 def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: LockedPackage | None) -> Iterator[str]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from builder.operations.initialising import InitRequest, InitResult, init
     from builder.operations.listing import ListedRecipe, ListResult, list_recipes
     from builder.operations.locking import LockRequest, LockResult, lock
+    from builder.operations.measuring import MeasureRequest, MeasureResult, measure
     from builder.operations.preparing import PackageOptions
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
     from builder.operations.showing import ShowRequest, ShowResult, show
@@ -42,6 +43,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "initialising": ("InitRequest", "InitResult", "init"),
     "listing": ("ListResult", "ListedRecipe", "list_recipes"),
     "locking": ("LockRequest", "LockResult", "lock"),
+    "measuring": ("MeasureRequest", "MeasureResult", "measure"),
     "preparing": ("PackageOptions",),
     "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
     "showing": ("ShowRequest", "ShowResult", "show"),
@@ -80,6 +82,8 @@ __all__ = [
     "ListedRecipe",
     "LockRequest",
     "LockResult",
+    "MeasureRequest",
+    "MeasureResult",
     "PackageOptions",
     "RenderPlainRequest",
     "RenderRequest",
@@ -95,6 +99,7 @@ __all__ = [
     "init",
     "list_recipes",
     "lock",
+    "measure",
     "render",
     "render_plain",
     "show",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from builder.compat.explain import explain_by_origin
-from builder.compat.load import load_facts
 from builder.errors import UsageError
 from builder.frameworks import registry
 from builder.operations.outputs import require_writable, write_output
@@ -41,6 +40,8 @@ class CompatResult:
     grids: tuple[Grid, ...]
     releases: tuple[ReleaseRow, ...]
     blas: tuple[BlasVariant, ...]
+    as_of: str
+    """The day of the newest fact."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +59,13 @@ class ExplainResult:
     explanations: tuple[Explanation, ...]
 
 
-def explain(workspace: Workspace, request: ExplainRequest) -> ExplainResult:  # noqa: ARG001 - every operation has one
+def explain(workspace: Workspace, request: ExplainRequest) -> ExplainResult:
     """Why versions do or do not fit each other. Raises UsageError."""
     from builder.compat.explain import parse
 
     if not request.versions:
         raise UsageError("nothing to explain", hint="envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0")
-    facts = load_facts(also=registry.fact_folders())
+    facts = workspace.facts
     versions = parse(request.versions, facts)
     return ExplainResult(explanations=explain_by_origin(versions, subdir=request.platform, facts=facts))
 
@@ -75,7 +76,7 @@ def compat(workspace: Workspace, request: CompatRequest) -> CompatResult:
 
     html = None if request.html is None else workspace.path(request.html)
     require_writable(html)
-    facts = load_facts(also=registry.fact_folders())
+    facts = workspace.facts
     names = tuple(map(facts.subject, request.packages))
     for name in names:
         if name not in facts.packages:
@@ -95,7 +96,7 @@ def compat(workspace: Workspace, request: CompatRequest) -> CompatResult:
 
         write_output(html, page(found))
         workspace.progress.note(f"{len(found)} heat maps written to {html}")
-    return CompatResult(packages=names, grids=found, releases=rows, blas=tuple(facts.blas))
+    return CompatResult(packages=names, grids=found, releases=rows, blas=tuple(facts.blas), as_of=facts.newest_date)
 
 
 def _check_version(text: str, names: Sequence[str]) -> None:

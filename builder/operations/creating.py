@@ -55,6 +55,8 @@ class CreateResult:
     platform: Subdir
     runs_here: bool
     """Whether it is for this machine's platform."""
+    activated_by: str
+    """What `conda activate` takes: its name where every conda knows it by that, else its path."""
     lock: Path
     ending: Ending
     report: Report | None
@@ -273,6 +275,7 @@ def _result(
         prefix=build.prefix,
         platform=build.subdir,
         runs_here=runs_here,
+        activated_by=workspace.store.activated_by(build.prefix),
         lock=lock.file,
         ending=ending,
         report=report,

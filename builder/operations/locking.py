@@ -85,7 +85,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         facts=workspace.facts,
         progress=workspace.progress,
     )
-    warn(*prepared.warnings, *made.warnings)
+    warn(*prepared.warnings, *prepared.age_of_facts(workspace), *made.warnings)
     folder = request.folder or prepared.folder
     text = condalock.dumps(made.lock, name=rendered.name)
     write_files(folder, {**rendered.files, LOCK_NAME: text})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.errors import SourceUnreachableError, UsageError
 from builder.plan.make import candidates, parity_names
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
     from builder.workspace import Workspace
+
+
+#: Days after which facts are called old.
+OLD_FACTS: Final = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +50,18 @@ class Prepared:
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(warning for plan in self.plans.values() for warning in plan.warnings))
+
+    def age_of_facts(self, workspace: Workspace) -> tuple[str, ...]:
+        """A note where the facts are old and the channel has what they do not know."""
+        newer = next((plan.newer for plan in self.plans.values() if plan.newer is not None), None)
+        established = workspace.facts.newest_date
+        days = (workspace.clock().date() - date.fromisoformat(established)).days
+        if newer is None or days <= OLD_FACTS:
+            return ()
+        return (
+            f"the facts about what fits are {days} days old (of {established}) and the channel has newer releases; "
+            "a newer envbuild knows more: `pip install --upgrade envbuild`",
+        )
 
     @cached_property
     def rendered(self) -> Rendered:

@@ -36,7 +36,7 @@ def show(workspace: Workspace, request: ShowRequest) -> ShowResult:
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
     prepared = prepare_with_channels(workspace, recipe, request.options, platforms=request.platforms)
-    warn(*prepared.warnings)
+    warn(*prepared.warnings, *prepared.age_of_facts(workspace))
     wanted = request.platforms
     plans = tuple(plan for subdir, plan in prepared.plans.items() if not wanted or subdir in wanted)
     return ShowResult(plans=plans, warnings=warn.given)

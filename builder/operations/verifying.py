@@ -176,6 +176,7 @@ def verify_prefix(
         building=building,
         macos=macos,
         host_macos=_release(workspace.host_packages.get("__osx")),
+        glibc=_release(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
         progress=tell,
     )
     workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")

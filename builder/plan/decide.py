@@ -20,6 +20,8 @@ from builder.plan.refuse import refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from packaging.version import Version
+
     from builder.compat.facts import Facts
     from builder.errors import UnsatisfiableError
     from builder.frameworks.model import Framework
@@ -39,6 +41,8 @@ class Decision:
     question: Question
     combination: Combination
     notes: tuple[str, ...] = ()
+    newer: Version | None = None
+    """The newest release that the channel has and that no fact is about, where it was passed over for that alone."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -103,8 +107,9 @@ def decisions(
                 if key in seen:
                     continue  # a laxer search finds again what a stricter one has found
                 seen.add(key)
-                notes = (*_fallen_back(asked, one), *_gpu_notes(recipe, one), *_newer(one, combination))
-                yield Decision(question=one.question, combination=combination, notes=notes)
+                newer = _newer(one, combination)
+                notes = (*_fallen_back(asked, one), *_gpu_notes(recipe, one), *_told(one, combination, newer))
+                yield Decision(question=one.question, combination=combination, notes=notes, newer=newer)
     if not seen:
         raise _why_nothing(asked)
 
@@ -205,27 +210,30 @@ def _gpu_notes(recipe: Recipe, one: _Asked) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _newer(one: _Asked, combination: Combination) -> tuple[str, ...]:
+def _newer(one: _Asked, combination: Combination) -> Version | None:
     """The newest release that the channel has and that no fact is about, where it was passed over for that alone."""
     question, main = one.question, combination.main
-    if main is None or question.catalogue is None:
-        return ()
-    newer = [
-        version for version in one.existing.unknown if version > main.newest and question.allows(main.package, version)
-    ]
-    there = [
+    if main is None:
+        return None
+    there = (
         version
-        for version in sorted(newer, reverse=True)
-        if (release := question.facts.release(main.package, version, "conda-forge")) is not None
+        for version in one.existing.unknown
+        if version > main.newest
+        and question.allows(main.package, version)
+        and (release := question.facts.release(main.package, version, "conda-forge")) is not None
         and all(release.build(target.subdir) is not None for target in question.targets)
-    ]
-    if not there:
+    )
+    return max(there, default=None)
+
+
+def _told(one: _Asked, combination: Combination, newer: Version | None) -> tuple[str, ...]:
+    main, catalogue = combination.main, one.question.catalogue
+    if newer is None or main is None or catalogue is None:
         return ()
-    title = question.facts.display(main.package)
-    minor = f"{there[0].major}.{there[0].minor}"
     return (
-        f"{title} {there[0]} is on {question.catalogue.described}; no fact here shows what works with it, so "
-        f'{main.newest} was taken; `framework: {{version: "{minor}", unproven: allow}}` takes it',
+        f"{one.question.facts.display(main.package, newer)} is on {catalogue.described}; no fact here shows what works "
+        f"with it, so {main.newest} was taken; "
+        f'`framework: {{version: "{newer.major}.{newer.minor}", unproven: allow}}` takes it',
     )
 
 

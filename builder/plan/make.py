@@ -130,6 +130,7 @@ def _plan(recipe: Recipe, target: Target, decision: Decision, *, source: Source)
         mandatory_checks=combination.checks if target.plugin else (),
         virtual_packages=virtual_packages(target.subdir, macos=recipe.macos),
         existence=catalogue.described if catalogue is not None else f"facts of {facts.newest_date}",
+        newer=str(decision.newer) if decision.newer is not None else None,
         combination=combination,
     )
 

@@ -71,6 +71,8 @@ class Plan:
 
     existence: str = ""
     """Who said what exists: the channel's own metadata, a lock, or facts of a day."""
+    newer: str | None = None
+    """The newest release of the framework that the channel has and that facts know nothing about; None: none."""
     combination: Combination | None = field(default=None, compare=False, repr=False)
     """What was chosen, for whoever has to explain why it cannot be solved."""
 

@@ -73,14 +73,17 @@ def relations_of(left: str, right: str) -> tuple[tuple[Relation, str, str], ...]
 
 
 @cache
-def decided(left: tuple[str, Version], right: tuple[str, Version], python: str) -> dict[str, list[Relation]]:
-    """Verdict -> relations about the two, after better evidence has overruled weaker."""
+def decided(
+    left: tuple[str, Version], right: tuple[str, Version], python: str, origin: str = "pypi"
+) -> dict[str, list[Relation]]:
+    """Verdict -> relations about the two, after better evidence has overruled weaker; the left one is of `origin`."""
     found = [
         relation
         for relation, versions, other_versions in relations_of(left[0], right[0])
         if side_holds(versions, left[1])
         and side_holds(other_versions, right[1])
         and (not relation.pythons or python in relation.pythons)
+        and all(side.origin in (None, origin) for side in (relation.left, relation.right) if side.package == left[0])
     ]
     best = max((EVIDENCE.index(r.established) for r in found if r.verdict in ("works", "fails")), default=0)
     result: dict[str, list[Relation]] = {}
@@ -148,15 +151,16 @@ def check(plan: Plan, macos: str) -> None:
         assert unproven, f"{newest.id} was not seen for Python {python} and nobody is told"
         return
     assert not build.pythons or python in build.pythons, f"{newest.id} on Python {python}"
-    if plan.subdir.is_osx and build.macos:
-        assert Version(build.macos) <= Version(macos), f"{newest.id} needs macOS {build.macos}"
+    floor = build.floors.get(python, build.macos)
+    if plan.subdir.is_osx and floor:
+        assert Version(floor) <= Version(macos), f"{newest.id} needs macOS {floor}"
     for name in ("keras", "numpy", "protobuf", "h5py", "ml-dtypes", "tensorflow-metal", "jax", "jax-metal"):
         if name not in chosen:
             continue
         others = [r for r in known(name, "pypi") if pep440(chosen[name]).contains(Version(r.version))]
         usable = []
         for other in others:
-            verdicts = decided((main, Version(newest.version)), (name, Version(other.version)), python)
+            verdicts = decided((main, Version(newest.version)), (name, Version(other.version)), python, origin)
             outside = not declared(newest, name, subdir, python).contains(Version(other.version)) or not declared(
                 other, main, subdir, python
             ).contains(Version(newest.version))

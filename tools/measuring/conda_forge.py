@@ -5,6 +5,7 @@ Any copy of the channel will do; a partial one gives fewer releases, never wrong
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -13,10 +14,11 @@ import zstandard
 from packaging.version import Version
 
 from builder.errors import SourceUnreachableError
+from builder.platforms import Subdir
 from tools.measuring.write import write_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
     from pathlib import Path
 
@@ -86,14 +88,35 @@ def _built(subdir: str, records: list[Record]) -> Iterator[tuple[str, str, str, 
             yield package, record["version"], f"3.{tag[1]}", entry
 
 
-def measure(channel: Path, *, file: Path, seen: date) -> int:
-    """Write the releases that the channel holds, as of `seen`; give their number."""
+def read_live(channel: str = "conda-forge") -> dict[str, list[Record]]:
+    """The records that matter here, by subdir, as the channel has them now."""
+    from builder.lock.rattler_solver import RattlerSolver
+    from builder.lock.solver import SolveRequest
+
+    names = sorted({*BUILT, *(base for _, base, _ in BUILT.values()), *NOARCH})
+    solver = RattlerSolver()
+    found: dict[str, list[Record]] = {}
+    for subdir in SUBDIRS:
+        request = SolveRequest(
+            subdir=Subdir(subdir), channels=(channel,), specs=(), virtual_packages={}, exact={}
+        )  # fmt: skip
+        for record in asyncio.run(solver.records(request, names)):
+            plain = {
+                "name": record.name.normalized, "version": str(record.version), "build": str(record.build),
+                "depends": list(record.depends),
+            }  # fmt: skip
+            found.setdefault(record.subdir, []).append(plain)
+    return found
+
+
+def measure(records: Mapping[str, list[Record]], *, file: Path, seen: date) -> int:
+    """Write the releases that these records of a channel (by subdir) are of, as of `seen`; give their number."""
     releases: dict[tuple[str, str], dict[str, Record]] = {}
     for subdir in SUBDIRS:
-        for package, version, python, entry in _built(subdir, read_repodata(channel, subdir)):
+        for package, version, python, entry in _built(subdir, records.get(subdir, [])):
             build = releases.setdefault((package, version), {}).setdefault(subdir, entry | {"pythons": set()})
             build["pythons"].add(python)
-    for record in read_repodata(channel, "noarch"):
+    for record in records.get("noarch", []):
         name = record["name"]
         if name in NOARCH and Version(record["version"]) >= Version(NOARCH[name]):
             entry = {"distribution": name, "requires": _requirements(record["depends"])}

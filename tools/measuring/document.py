@@ -54,6 +54,10 @@ check that must pass.
 ✓ is a run of the same suite with that NumPy; – is ruled out by TensorFlow's own metadata on PyPI. conda-forge's builds
 of TensorFlow 2.18 and 2.19 leave the upper bound out, so NumPy releases above it were run too (see the evidence).
 """,
+    "torchvision": """\
+Up to 0.28 the wheels of torchvision name one release of PyTorch each; 0.29 leaves the upper bound out, so what its
+binaries bind was looked up in newer releases, too. torchaudio names no release since 2.11, and was looked up likewise.
+""",
     "jax-metal": """\
 What the vendor's table pairs, and what its metadata allows. jax-metal has had no release since 0.1.1.
 """,

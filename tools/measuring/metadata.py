@@ -45,7 +45,8 @@ MINORS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 RELEVANT: Final = frozenset(
     (
         "keras", "tf-keras", "tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel", "numpy",
-        "protobuf", "h5py", "ml-dtypes", "jax", "jaxlib", "optree", "scipy", "mlx-metal",
+        "protobuf", "h5py", "ml-dtypes", "jax", "jaxlib", "optree", "scipy", "mlx-metal", "torch", "torchvision",
+        "torchmetrics", "lightning", "pytorch-lightning", "flax", "optax",
     )
 )  # fmt: skip
 
@@ -72,9 +73,16 @@ PROJECTS: Final = (
     Project(package="ml-dtypes", since="0.2", distributions=("ml-dtypes",), every_patch=False),
     Project(package="protobuf", since="3.19", distributions=("protobuf",), every_patch=False),
     Project(package="torch", since="2.0", distributions=("torch",), every_patch=False),
+    Project(package="torchvision", since="0.15", distributions=("torchvision",), every_patch=False),
+    Project(package="torchaudio", since="2.0", distributions=("torchaudio",), every_patch=False),
+    Project(package="torchmetrics", since="1.0", distributions=("torchmetrics",), every_patch=False),
+    Project(package="lightning", since="2.0", distributions=("lightning",), every_patch=False),
+    Project(package="pytorch-lightning", since="2.0", distributions=("pytorch-lightning",), every_patch=False),
     Project(package="jax", since="0.4.20", distributions=("jax",)),
     Project(package="jaxlib", since="0.4.20", distributions=("jaxlib",)),
     Project(package="jax-metal", since="0.0.4", distributions=("jax-metal",)),
+    Project(package="flax", since="0.8", distributions=("flax",), every_patch=False),
+    Project(package="optax", since="0.2", distributions=("optax",), every_patch=False),
     Project(package="mlx", since="0.20", distributions=("mlx",), every_patch=False),
     Project(package="mlx-metal", since="0.20", distributions=("mlx-metal",), every_patch=False),
 )
@@ -282,8 +290,13 @@ def read_release(project: Project, version: Version, *, today: date, uv: str = "
             if requires_python:
                 build["requires_python"] = requires_python.replace(" ", "")
             if wheels.floors:
-                major, minor = max(wheels.floors.values())
-                build["macos"] = f"{major}.{minor}"
+                lowest = min(wheels.floors.values())
+                build["macos"] = ".".join(map(str, lowest))
+                higher = {python: floor for python, floor in wheels.floors.items() if python and floor > lowest}
+                if higher:
+                    build["floors"] = {
+                        python: ".".join(map(str, higher[python])) for python in sorted(higher, key=Version)
+                    }
             build["requires"] = requires
             builds[place] = build
     if not builds:
@@ -321,10 +334,10 @@ def chosen_versions(project: Project) -> list[Version]:
     return list(newest.values())
 
 
-def measure(project: Project, *, file: Path, today: date, uv: str = "uv", jobs: int = 6) -> int:
-    """Add the releases that `file` does not hold yet; give their number."""
+def measure(project: Project, *, file: Path, today: date, uv: str = "uv", jobs: int = 6, again: bool = False) -> int:
+    """Add the releases that `file` does not hold yet (with `again`: read all of them); give their number."""
     known: list[dict[str, Any]] = []
-    if file.exists():
+    if file.exists() and not again:
         known = list(yaml.safe_load(file.read_text(encoding="utf-8"))["releases"])
     have = {entry["version"] for entry in known}
     missing = [version for version in chosen_versions(project) if str(version) not in have]

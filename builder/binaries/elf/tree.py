@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.elf.file import ET_DYN, ET_EXEC, open_elf
 from builder.binaries.inventory import Unreadable
+from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from builder.binaries.elf.file import Needs, Symbol
+    from builder.binaries.elf.file import ElfFile, Needs, Symbol
     from builder.binaries.owners import Owners
 
 #: Libraries that manylinux wheels and conda packages take from the distribution (PEP 600's policies, libGL and X11
@@ -51,13 +52,22 @@ class ElfBinary:
     def name(self) -> str:
         return self.rel.rpartition("/")[2]
 
-    def symbols(self) -> tuple[Symbol, ...]:
-        """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
+    def _opened(self) -> ElfFile:
         opened = open_elf(Path(self.path))
         if opened is None:
             raise BinaryError("changed while it was read", file=self.rel)
-        with opened as file:
+        return opened
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
+        with self._opened() as file:
             return tuple(file.symbols())
+
+    def numpy_abi(self) -> NumpyAbi | None:
+        """Which NumPy it was compiled against, read anew; raises like `symbols`."""
+        with self._opened() as file:
+            uses = any(symbol.name == CAPSULE and not symbol.defined for symbol in file.symbols())
+            return read_numpy_abi(file.data) if uses else None
 
 
 def read_elf(root: str, rel: str) -> ElfBinary | Unreadable | None:
@@ -131,8 +141,28 @@ class ElfTree:
     def __init__(self, root: str, rels: Iterable[str], owners: Owners, *, host_folders: tuple[str, ...] = ()) -> None:
         """`host_folders`: where the running system keeps its libraries, when it is the one the prefix is for."""
         read = [read_elf(root, rel) for rel in rels]
-        self.binaries = tuple(item for item in read if isinstance(item, ElfBinary))
         self.unreadable = tuple(item for item in read if isinstance(item, Unreadable))
+        self._set_up(root, tuple(item for item in read if isinstance(item, ElfBinary)), owners, host_folders)
+
+    @classmethod
+    def of(cls, root: str, binaries: Iterable[ElfBinary], owners: Owners, *, real: Callable[[str], str]) -> ElfTree:
+        """A tree of binaries that are on no disk; `real` follows symbolic links among them."""
+        tree = cls.__new__(cls)
+        tree.unreadable = ()
+        tree._set_up(root, tuple(binaries), owners, (), real=real)
+        return tree
+
+    def _set_up(
+        self,
+        root: str,
+        binaries: tuple[ElfBinary, ...],
+        owners: Owners,
+        host_folders: tuple[str, ...],
+        *,
+        real: Callable[[str], str] | None = None,
+    ) -> None:
+        self.binaries = binaries
+        self._real = real
         self._root = root
         self._owners = owners
         self._host_folders = host_folders
@@ -161,7 +191,9 @@ class ElfTree:
         for folder in (*binary.search, f"{self._root}/lib"):
             path = os.path.normpath(f"{folder}/{name}")
             found = self._by_path.get(path)
-            if found is None and os.path.lexists(path):  # a link, or in a linked folder; realpath is slow
+            if found is None and self._real is not None:
+                found = self._by_path.get(self._real(path))
+            elif found is None and os.path.lexists(path):  # a link, or in a linked folder; realpath is slow
                 found = self._by_path.get(os.path.realpath(path))
             if found is not None and found.machine == binary.machine:
                 return found

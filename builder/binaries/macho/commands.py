@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.macho import constants as c
@@ -11,6 +11,7 @@ from builder.errors import BinaryError
 
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Callable
     from pathlib import Path
 
 #: No real image comes near: TensorFlow's has 40. A wild `ncmds` ends at the first command that does not fit anyway.
@@ -98,6 +99,23 @@ class Commands:
     weak_bind: Span = _NONE
     lazy_bind: Span = _NONE
     has_dyld_info: bool = False
+
+    def for_linking(self, rewrite: Callable[[str], str]) -> Commands:
+        """What linking needs, with every path rewritten; where things are in the file is left out."""
+        return Commands(
+            filetype=self.filetype,
+            two_level=self.two_level,
+            is_64=self.is_64,
+            little_endian=self.little_endian,
+            install_name=rewrite(self.install_name) if self.install_name is not None else None,
+            version=self.version,
+            compatibility_version=self.compatibility_version,
+            dylibs=tuple(replace(dylib, name=rewrite(dylib.name)) for dylib in self.dylibs),
+            rpaths=tuple(map(rewrite, self.rpaths)),
+            platform=self.platform,
+            minos=self.minos,
+            sdk=self.sdk,
+        )
 
 
 def _version(packed: int) -> tuple[int, int, int]:

@@ -142,12 +142,13 @@ class ExportTrie:
             raise ValueError("a re-export's name has no end")
         return Export(name, flags, 0, value, self._trie[position:end] or name)
 
-    def names(self) -> Iterator[bytes]:
-        """Every exported name, in no particular order; for listings and tests, not for linking.
+    def exports(self) -> Iterator[Export]:
+        """Every export, in no particular order; for summaries, listings and tests, not for linking.
 
         Raises BinaryError for a damaged trie, among them one in which two ways lead to a node (a cycle, mostly).
         """
-        pending = [(0, b"")] if self._trie else []
+        trie, match_child = self._trie, _CHILD.match
+        pending = [(0, b"")] if trie else []
         visited: set[int] = set()
         while pending:
             node, prefix = pending.pop()
@@ -155,20 +156,23 @@ class ExportTrie:
                 raise BinaryError("damaged export trie: two ways lead to a node", file=self._path)
             visited.add(node)
             try:
-                length, position = uleb128(self._trie, node)
+                length, position = trie[node], node + 1
+                if length >= 0x80:
+                    length, position = uleb128(trie, node)
                 if length:
-                    yield prefix
+                    yield self._terminal(prefix, position)
                 position += length
-                children = self._trie[position]
+                children = trie[position]
             except (IndexError, ValueError) as error:
                 raise BinaryError(f"damaged export trie: {error}", file=self._path) from error
             position += 1
             for _ in range(children):
-                child = _CHILD.match(self._trie, position)
+                child = match_child(trie, position)
                 if child is None or len(prefix) > _LONGEST_NAME:
                     raise BinaryError("damaged export trie: a node's children run past the end", file=self._path)
                 position = child.end()
-                pending.append((uleb128(child[2], 0)[0], prefix + child[1]))
+                target = child[2]
+                pending.append((target[0] if len(target) == 1 else uleb128(target, 0)[0], prefix + child[1]))
 
 
 def _stretch(names: Sequence[bytes], first: int, last: int, prefix: bytes) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from builder.binaries.macho.commands import CommandReader, Commands
 from builder.binaries.macho.exports import Export, ExportTrie, defined_symbols
 from builder.binaries.macho.imports import Import, read_imports
+from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 
 if TYPE_CHECKING:
     import mmap
@@ -47,6 +48,13 @@ class Image:
     def _defined(self) -> dict[bytes, Export]:
         return defined_symbols(self._data, self._offset, self.commands, path=self.path)
 
+    @cached_property
+    def numpy_abi(self) -> NumpyAbi | None:
+        """Which NumPy the image was compiled against; None where it does not use NumPy's C API."""
+        if not any(item.name == b"_" + CAPSULE for item in self.imports):
+            return None
+        return read_numpy_abi(self._data, self._offset, self._offset + self._size)
+
     def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
         """Those of `names` that this image itself exports, re-exports of single symbols among them.
 
@@ -62,6 +70,12 @@ class Image:
         """The export called `name`, or None."""
         return self.exported((name,)).get(name)
 
+    def exports(self) -> Iterable[Export]:
+        """Everything that the image exports itself: slow for a large library, and never needed for linking."""
+        if self.commands.exports:
+            return self._trie.exports()
+        return () if self.commands.has_dyld_info else self._defined.values()
+
     def export_names(self) -> Iterable[bytes]:
-        """Every exported name: slow for a large library, and never needed for linking."""
-        return self._trie.names() if self.commands.exports else self._defined
+        """The names of `exports`."""
+        return (export.name for export in self.exports())

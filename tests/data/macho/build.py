@@ -20,6 +20,13 @@ TARGETS = {"arm64": "aarch64-macos.12.0", "x86_64": "x86_64-macos.10.13"}
 CPUS = {"arm64": (0x0100000C, 0), "x86_64": (0x01000007, 3)}
 
 
+NUMPY = {
+    "numpy-1": ["-DHEADERS=1"],
+    "numpy-any": ["-DHEADERS=2", '-DNEEDS="1.20"'],
+    "numpy-2": ["-DHEADERS=2", '-DNEEDS="2.0"'],
+}
+
+
 def compile_(source: str, output: Path, arch: str, *extra: str) -> Path:
     """A stripped shared library of one architecture."""
     command = [sys.executable, "-m", "ziglang", "cc", "-target", TARGETS[arch], "-shared", "-Os", "-s", "-g0"]
@@ -98,6 +105,9 @@ def linux(folder: Path) -> None:
             subprocess.run(
                 [*command, *extra, "-o", name, *versions, f"-Wl,--version-script={script_path}"], check=True, cwd=folder
             )
+        for name, flags in NUMPY.items():
+            source = str(HERE / "src" / "numpy.c")
+            subprocess.run([*command, *flags, "-o", f"{name}-{machine}.so", source], check=True, cwd=folder)
         user = [str(HERE / "src" / "versions-user.c"), "libversions.so", "-Wl,-rpath,$ORIGIN/../host"]
         subprocess.run([*command, "-o", f"versions-user-{machine}.so", *user], check=True, cwd=folder)
         for name in ("libversions", "libversions-old"):
@@ -128,8 +138,12 @@ def main() -> None:
     second.unlink()
     accelerate = ("-F", str(HERE / "src"), "-framework", "Accelerate", dynamic)
     for name in ("classic", "new"):
-        flags = ("-DNEW",) if name == "new" else ()
+        flags = ["-DNEW"] if name == "new" else []
         compile_("accelerate.c", HERE / f"accelerate-{name}.so", "arm64", *flags, *accelerate)
+    for name, flags in NUMPY.items():
+        compile_("numpy.c", HERE / f"{name}.so", "arm64", *flags, dynamic)
+    placed = f"-Wl,-rpath,/opt/{'_'.join(['placeholder'] * 16)}/lib"
+    compile_("host.c", HERE / "libplaced.dylib", "arm64", "-Wl,-install_name,@rpath/libplaced.dylib", placed)
     compile_("system.c", HERE / "system-symbols.so", "arm64", dynamic)
     facade = compile_(
         "facade.c", HERE / "libfacade.dylib", "arm64", str(new), "-Wl,-install_name,@rpath/libfacade.dylib"

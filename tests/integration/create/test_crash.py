@@ -392,7 +392,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("part", ["conda-meta/words", ".condarc", "envbuild.tmp"])
+@pytest.mark.parametrize("part", ["conda-meta/words", ".condarc", ".envbuild.stamp."])
 def test_full_while_we_write_ourselves(world: World, part: str) -> None:
     """Records, settings and the stamp are written by us, after the installers are through."""
     answer = world.run("create", "tiny", "--no-verify", program=("-c", _FULL_AT, part)).ended(5)

@@ -246,3 +246,15 @@ def test_an_environment_rebuilt_in_its_place_keeps_its_name(world: World) -> Non
     world.create("tiny", "-n", "other").ended(0)
     world.create("tiny", "-p", str(world.prefix("other")), "--force").ended(0)
     assert world.whole("other").name == "other"
+
+
+def test_expectations(world: World) -> None:
+    recipe = world.project / "recipes/tiny.yaml"
+    recipe.write_text(
+        f'{recipe.read_text()}macos: "14.2"\nverify:\n  imports: [json]\n  tolerances: {{float32: 1e-3}}\n'
+    )
+    world.run("lock", "tiny").ended(0)
+    world.create("tiny", "--platform", "osx-arm64").ended(0)
+    expected = world.whole().expectations
+    assert (expected.macos, expected.blas, expected.imports) == ("14.2", "auto", ("json",))
+    assert expected.tolerances == {"float32": 1e-3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 _CREATE = """
 import json
+import re
 from builder import operations
 from builder.errors import EnvbuildError
 from builder.workspace import Workspace
@@ -54,7 +56,8 @@ def test_create_notices_a_lock_that_is_out_of_date(world: World) -> None:
 
 def test_create_audits(world: World) -> None:
     lock = world.project / "environments/tiny/conda-lock.yml"
-    lock.write_text(lock.read_text().replace("sha256:", "sha999:"))
+    # Only what nothing but the audit looks for: the lock can be read without them.
+    lock.write_text(re.sub(r"\n    sha256: .*", "", lock.read_text()))
     refused = _create(world)
     assert refused["refused"] == "lockfile"
     assert not world.prefix().exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,12 @@ from rattler.package_streaming import extract
 
 from builder.channel import interpreters
 from builder.channel.archive import PackageSpec, write_package
-from builder.channel.interpreters import Interpreter, candidates, find
-from builder.errors import UnsatisfiableError, UsageError
+from builder.channel.host import _pip_from_pypi
+from builder.channel.interpreters import Interpreter, candidates, find, inspect
+from builder.errors import SourceUnreachableError, UnsatisfiableError, UsageError
+from builder.install.wheels import damaged
 from builder.platforms import Subdir
+from builder.uv import Uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,3 +176,16 @@ def test_not_an_interpreter(tmp_path: Path) -> None:
         assert interpreters.inspect(path) is None
     assert interpreters.inspect(tmp_path / "nowhere") is None
     assert interpreters.inspect(tmp_path) is None
+
+
+@pytest.mark.network
+def test_pip_for_an_interpreter_without_one(tmp_path: Path) -> None:
+    """One wheel, by its hash, without scripts for the interpreter that fetched it."""
+    interpreter = inspect(Path(sys.executable))
+    assert interpreter is not None
+    try:
+        _pip_from_pypi(interpreter, tmp_path / "pip", Uv(environ=dict(os.environ)))
+    except SourceUnreachableError as error:
+        pytest.skip(f"no index can be reached: {error.plain[:80]}")
+    assert damaged(tmp_path / "pip", ["pip"]) == ()
+    assert sorted(path.name.partition("-")[0] for path in (tmp_path / "pip").iterdir()) == ["pip", "pip"]

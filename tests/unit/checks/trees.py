@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parents[2] / "data" / "macho"
 
 
+#: Every check that reads the files of a Mac's environment; each says something of each environment.
+ON_MACS = {check.id for check in catalogue() if check.needs is Needs.FILES} - {"link.glibc-floor"}
+
+
 def put(fixture: str, target: Path) -> Path:
     """Copy a fixture to `target`, making folders."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from builder.compat.explain import explain, parse
-from builder.compat.fit import Setting, judge
+from builder.compat.explain import explain, explain_by_origin, parse
+from builder.compat.fit import Judgement, Setting, judge
 from builder.compat.load import load_facts
 from builder.errors import UsageError
 from builder.platforms import Subdir
@@ -210,3 +210,46 @@ def test_words_that_name_no_version_are_refused_with_what_to_write(facts: Facts,
     with pytest.raises(UsageError) as caught:
         parse([word, "tensorflow=2.18"], facts)
     assert caught.value.hint
+
+
+def test_the_macos_floor_is_that_of_the_wheel_for_the_python(facts: Facts) -> None:
+    """mlx 0.29.4 for Python 3.13 wants macOS 15; for 3.12 it runs on 14."""
+    versions = {"mlx": Version("0.29.4")}
+
+    def judged(python: str) -> Judgement:
+        return judge(versions, setting=Setting(subdir=Subdir.OSX_ARM64, python=python, macos="14.0"), facts=facts)
+
+    assert judged("3.12").fits
+    assert (
+        judged("3.13").refusals[0].statement
+        == "MLX 0.29.4 for Python 3.13 needs macOS 15.0 and the floor is macOS 14.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "pypi", "conda"),
+    [
+        ("tensorflow=2.19 numpy=2.5", "refused", "fits"),
+        ("tensorflow=2.19 keras=3.12", "fits", "fits"),
+        ("tensorflow=2.18 tensorflow-metal=1.1.0", "refused", None),
+    ],
+)
+def test_an_answer_holds_for_where_the_packages_come_from(
+    facts: Facts, words: str, pypi: str, conda: str | None
+) -> None:
+    """PyPI's wheel of TensorFlow 2.19 declares numpy<2.2, conda-forge's build does not: our own lock has that pair."""
+    answers = {
+        answer.origin: answer.answer
+        for answer in explain_by_origin(parse(words.split(), facts), subdir=None, facts=facts)
+    }
+    assert answers.get("pypi") == pypi
+    assert answers.get("conda-forge") == conda
+
+
+def test_torchvision_is_tied_to_its_pytorch(facts: Facts) -> None:
+    setting = Setting(subdir=Subdir.OSX_ARM64, python="3.12", macos="14.0")
+    fits = judge({"torch": Version("2.10.0"), "torchvision": Version("0.25.0")}, setting=setting, facts=facts)
+    apart = judge({"torch": Version("2.12.1"), "torchvision": Version("0.25.0")}, setting=setting, facts=facts)
+    assert fits.fits
+    assert not apart.fits
+    assert "torch ==2.10.0" in apart.refusals[0].statement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY = date(2026, 11, 22)
+
+
+def read(channel: Path) -> dict[str, list[dict[str, Any]]]:
+    return {subdir: conda_forge.read_repodata(channel, subdir) for subdir in ("linux-64", "osx-arm64", "noarch")}
 
 
 def lines(*messages: dict[str, object]) -> list[str]:
@@ -156,7 +160,7 @@ def channel(folder: Path) -> Path:
 
 def test_a_channels_builds_become_releases(tmp_path: Path) -> None:
     file = tmp_path / "out.yaml"
-    assert conda_forge.measure(channel(tmp_path), file=file, seen=DAY) == 2
+    assert conda_forge.measure(read(channel(tmp_path)), file=file, seen=DAY) == 2
     part = FactFile.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     keras, tensorflow = part.releases
     assert keras.builds["any"].requires_python == ">=3.11"
@@ -167,7 +171,7 @@ def test_a_channels_builds_become_releases(tmp_path: Path) -> None:
 
 def test_a_channel_that_is_not_there_is_said_to_be_unreachable(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreachableError, match="no readable repodata"):
-        conda_forge.measure(tmp_path, file=tmp_path / "out.yaml", seen=DAY)
+        conda_forge.measure(read(tmp_path), file=tmp_path / "out.yaml", seen=DAY)
 
 
 def test_a_record_keeps_the_exact_count_of_missing_symbols_and_some_names() -> None:
@@ -192,3 +196,13 @@ def test_an_error_is_kept_on_one_line_with_its_cause_and_without_this_machines_p
 def test_a_run_with_tf_keras_is_a_fact_about_tf_keras_alone() -> None:
     found = run_relations(legacy="2.19.0")
     assert [(r.right.package, r.right.versions, r.verdict) for r in found] == [("tf-keras", "2.19", "works")]
+
+
+def test_the_macos_of_a_release_is_each_wheels_own() -> None:
+    """mlx 0.29.4 has one wheel that wants macOS 15, for Python 3.13; the others run on 14."""
+    urls = [
+        "https://index.example/mlx-0.29.4-cp312-cp312-macosx_14_0_arm64.whl",
+        "https://index.example/mlx-0.29.4-cp313-cp313-macosx_15_0_arm64.whl",
+    ]
+    floors = metadata.group(urls)["osx-arm64"].floors
+    assert floors == {"3.12": (14, 0), "3.13": (15, 0)}

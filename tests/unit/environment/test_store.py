@@ -151,6 +151,24 @@ def test_paths_and_folders(user: User) -> None:
         user.store().find("./other")
 
 
+def test_activated_by_its_name_or_its_path(tmp_path: Path, user: User) -> None:
+    """By name only where that is this environment to every conda; `conda activate` takes a path as well."""
+    ours = user.home / ".conda" / "envs" / "ml"
+    trees.conda(ours)
+    assert user.store().activated_by(ours) == "ml"
+    elsewhere = tmp_path / "disk" / "envs" / "dl"
+    trees.conda(elsewhere)
+    assert user.store().activated_by(elsewhere) == str(elsewhere)
+    user.environ["CONDA_ENVS_DIRS"] = str(elsewhere.parent)
+    assert user.store().activated_by(elsewhere) == "dl"
+    of_one_root = user.home / "miniforge3" / "envs" / "ml"
+    trees.conda(of_one_root)
+    assert user.store().activated_by(of_one_root) == str(of_one_root)
+    assert user.store().activated_by(ours) == str(ours), "another conda means another one by the name"
+    trees.conda(ours.with_name("base"))
+    assert user.store().activated_by(ours.with_name("base")) == str(ours.with_name("base"))
+
+
 def test_remove(user: User) -> None:
     prefix = user.home / ".conda" / "envs" / "ml"
     trees.conda(prefix)

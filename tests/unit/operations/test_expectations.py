@@ -1,53 +1,84 @@
-"""What recipe and plan ask for reaches the verification whole: a blank on the way is a check that never fails."""
+"""What the recipe says arrives whole at verification: nothing of it is lost on the way through plan and stamp."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
-import pytest
-
-from builder.environment.stamp import Expectations
-from builder.operations.expectations import expectations
-from builder.plan.make import make_plans
+from builder.environment.stamp import Expectations, Stamp
+from builder.operations.expectations import asks_for_the_same, expectations
+from builder.operations.preparing import PackageOptions, prepare
 from builder.platforms import Subdir
-from tests.unit.plan.support import METAL, framework, recipe
+from tests.workspaces import workspace
 
-VERIFY = {
-    "imports": ["numpy", "pandas"],
-    "snippets": ["import keras"],
-    "devices": {"GPU": 1},
-    "tolerances": {"float32": 1e-3},
-}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.operations.preparing import Prepared
+
+_RECIPE = """\
+name: mine
+platforms: [osx-arm64, linux-64]
+python: "3.12"
+macos: "14.2"
+blas: newaccelerate
+framework: {name: tensorflow, provider: metal, gpu: true}
+verify:
+  imports: [json]
+  snippets: ["import json"]
+  devices: {GPU: 1}
+  tolerances: {float32: 1e-3}
+"""
 
 
-def test_everything_a_recipe_can_ask_is_expected_of_the_mac() -> None:
-    asked = recipe(framework=METAL | {"keras": "3.8"}, blas="accelerate", macos="14.2", verify=VERIFY)
-    plan = make_plans(asked)[Subdir.OSX_ARM64]
-    expected = expectations(asked, plan)
-    assert expected == Expectations(
+def _prepared(tmp_path: Path) -> Prepared:
+    (tmp_path / "recipes").mkdir(exist_ok=True)
+    (tmp_path / "recipes" / "mine.yaml").write_text(_RECIPE)
+    here = workspace(tmp_path, root=tmp_path)
+    return prepare(here, here.project.recipe("mine"), PackageOptions())
+
+
+def test_every_field_is_filled(tmp_path: Path) -> None:
+    prepared = _prepared(tmp_path)
+    plan = replace(prepared.plans[Subdir.OSX_ARM64], mandatory_checks=("numerics.device",))
+    found = expectations(prepared.recipe, plan)
+    assert found == Expectations(
         framework="tensorflow",
         provider="metal",
         gpu=True,
-        blas="accelerate",
+        blas="newaccelerate",
         macos="14.2",
-        imports=("numpy", "pandas"),
-        snippets=("import keras",),
+        imports=("json",),
+        snippets=("import json",),
         devices={"GPU": 1},
         tolerances={"float32": 1e-3},
         mandatory=("numerics.device",),
     )
-    assert all(getattr(expected, entry.name) for entry in fields(expected)), "every field is asked for here"
+    empty = Expectations()
+    same = [field.name for field in fields(Expectations) if getattr(found, field.name) == getattr(empty, field.name)]
+    assert same == [], "a new field is not filled from the recipe"
 
 
-def test_a_linux_server_is_not_expected_to_have_the_macs_gpu_and_blas() -> None:
-    asked = recipe(framework=METAL, blas="accelerate", verify=VERIFY)
-    expected = expectations(asked, make_plans(asked)[Subdir.LINUX_64])
-    assert (expected.gpu, expected.blas, expected.macos, expected.devices) == (False, None, None, {})
-    assert expected.imports == ("numpy", "pandas")
+def test_a_mac_alone_is_asked_for_what_is_a_macs(tmp_path: Path) -> None:
+    prepared = _prepared(tmp_path)
+    found = expectations(prepared.recipe, prepared.plans[Subdir.LINUX_64])
+    assert (found.gpu, found.blas, found.macos, found.devices) == (False, None, None, {})
+    assert found.imports == ("json",)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("torch", "pytorch"), ("pytorch", "pytorch"), ("none", None)])
-def test_a_framework_is_expected_by_its_own_name(name: str, expected: str | None) -> None:
-    fields = {"name": name} if name == "none" else framework() | {"name": name}
-    asked = recipe(framework=fields)
-    assert expectations(asked, make_plans(asked)[Subdir.LINUX_64]).framework == expected
+def test_stamps_are_compared_with_the_recipe(tmp_path: Path) -> None:
+    prepared = _prepared(tmp_path)
+    for subdir, plan in prepared.plans.items():
+        stamp = Stamp(
+            name="mine",
+            subdir=subdir,
+            lock_sha256="",
+            envbuild_version="",
+            packages=(),
+            expectations=expectations(prepared.recipe, plan),
+        )
+        assert asks_for_the_same(prepared.recipe, Stamp.loads(stamp.dumps()))
+        changed = prepared.recipe.model_copy(
+            update={"verify": prepared.recipe.verify.model_copy(update={"tolerances": {"float32": 1e-2}})}
+        )
+        assert not asks_for_the_same(changed, stamp)

@@ -254,3 +254,12 @@ def test_no_combination_is_tried_twice(facts: Facts) -> None:
     asked = recipe(python=">=3.11,<3.13", dependencies=["ipykernel"])
     specs = [plans[MAC].specs[0].spec for plans in candidates(asked, facts=facts)]
     assert len(specs) == len(set(specs)) == 2
+
+
+def test_wheels_that_are_bound_to_a_pytorch_are_chosen_with_it(facts: Facts) -> None:
+    asked = recipe(framework={"name": "pytorch", "provider": "pypi"}, dependencies=["torchvision"], python="3.12")
+    plans = make_plans(asked, facts=facts)
+    torchvision = spec(plans, "torchvision", "pip")
+    assert torchvision, "the release that fits is said, and not left to be found"
+    torch = Version(spec(plans, "torch", "pip").removeprefix("==").removesuffix(".*"))
+    assert torch >= Version("2.10")

@@ -1,0 +1,32 @@
+"""Wheels that were laid out otherwise than their RECORD says are told apart from those that were not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+from builder.install.wheels import damaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _wheel(site: Path, name: str) -> None:
+    content = f"NAME = {name!r}\n".encode()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    (site / f"{name}.py").write_bytes(content)
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\n")
+    record = f"{name}.py,sha256={digest},{len(content)}\n__pycache__/{name}.pyc,sha256=AAAA,1\n{info.name}/RECORD,,\n"
+    (info / "RECORD").write_text(record)
+
+
+def test_damaged(tmp_path: Path) -> None:
+    for name in ("sound", "edited", "lacking", "other"):
+        _wheel(tmp_path, name)
+    (tmp_path / "edited.py").write_text("NAME = 'somebody'\n")
+    (tmp_path / "lacking.py").unlink()
+    (tmp_path / "other.py").write_text("not asked for")
+    assert damaged(tmp_path, ["sound", "edited", "lacking", "absent"]) == ("absent", "edited", "lacking")
