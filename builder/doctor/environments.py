@@ -115,7 +115,7 @@ class Environments:
             presence = Presence.PRESENT
             broken = None
         conda = _conda_records(disk, prefix)
-        missing, damaged = self._missing(prefix, conda, stub=size is not None and size < _SMALLEST_INTERPRETER)
+        missing, damaged = self._missing(prefix, conda, stub=size is None or size < _SMALLEST_INTERPRETER)
         packages = self._packages(prefix, conda)
         # A Linux binary on a Mac starts nothing, and says nothing about what the environment is for.
         foreign = self._is_mac and disk.head(real, 4) == b"\x7fELF"
@@ -136,7 +136,7 @@ class Environments:
             alien=self._alien(prefix, real) if size is not None and size >= _SMALLEST_INTERPRETER else (),
             broken_link=broken,
             user_site=self._user_site(prefix),
-            outline=size is None or size < _SMALLEST_INTERPRETER or self._is_outline(prefix),
+            outline=size is None or size < _SMALLEST_INTERPRETER or self._is_outline(prefix, real),
             mixed=self._mixed(prefix, conda, subdir),
         )
 
@@ -334,11 +334,15 @@ class Environments:
 
     # -- damage --------------------------------------------------------------------------------------------------
 
-    def _is_outline(self, prefix: Path) -> bool:
+    def _is_outline(self, prefix: Path, real: Path) -> bool:
         """Whether this is only the outline of an environment (a copy of its records): no standard library is there."""
+        base = prefix
         if self._disk.is_file(prefix / "pyvenv.cfg"):
-            return False
-        return not any(self._disk.is_file(prefix / "lib" / name / "os.py") for name in self._lib(prefix))
+            # Its standard library is that of the Python it links to, which of another machine is seldom here.
+            if not self._disk.foreign:
+                return False
+            base = real.parent.parent
+        return not any(self._disk.is_file(base / "lib" / name / "os.py") for name in self._lib(base))
 
     def _missing(
         self, prefix: Path, conda: Mapping[str, tuple[str, str]], *, stub: bool

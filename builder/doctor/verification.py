@@ -29,6 +29,11 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
         case.around.disk.skip(prefix, "only the outline of an environment: its binaries were not judged")
         return
     foreign = case.around.machine.foreign
+    if foreign and not meant.interpreter.path.exists():
+        case.around.disk.skip(
+            prefix, "its Python is a link into the other machine's home: its binaries were not judged"
+        )
+        return
     failed = environments.verified(
         meant.interpreter,
         is_mac=case.around.machine.is_mac,

@@ -37,8 +37,9 @@ def _judged(case: Case) -> Iterator[tuple[Interpreter, Claim | None]]:
     candidates: list[tuple[Interpreter, Claim | None]] = [
         (claim.interpreter, claim) for claim in case.claims if claim.decisive and claim.interpreter is not None
     ]
-    if case.meant is not None:
-        candidates.insert(0, (case.meant.interpreter, None))
+    meant = case.meant
+    if meant is not None and (meant.explicit or not any(case.same(one, meant.interpreter) for one, _ in candidates)):
+        candidates.insert(0, (meant.interpreter, None))
     for interpreter, claim in candidates:
         key = str(interpreter.prefix or interpreter.path)
         if key not in seen and interpreter.presence is Presence.PRESENT:
