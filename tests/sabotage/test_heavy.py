@@ -97,8 +97,10 @@ CASES: Final = (
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Patient:
     """`envbuild create ml-m1 --source pypi`, verified."""
-    patient = Patient(folder=tmp_path_factory.mktemp("heavy"), minor="3.12", name="ml-m1")
+    patient = Patient(folder=tmp_path_factory.mktemp("heavy"), name="ml-m1")
     patient.shell(f"envbuild create ml-m1 --source pypi -p '{patient.prefix}'").check_returncode()
+    # Which of this machine's Pythons was the newest that fits.
+    patient.minor = next((patient.prefix / "lib").glob("python3.*/site-packages")).parent.name.removeprefix("python")
     return patient
 
 

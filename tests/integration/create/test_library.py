@@ -75,16 +75,13 @@ from pathlib import Path
 from builder import operations
 from builder.lock.rattler_solver import RattlerSolver
 from builder.operations.locking import lock_rendered
-from builder.operations.warnings import Warnings
 from builder.render.read import read_rendered
 from builder.workspace import Workspace
 
 workspace = Workspace.here()
 operations.render(workspace, operations.RenderRequest(recipe="tiny"))
 rendered = read_rendered(workspace.project.environment("tiny"))
-made = lock_rendered(
-    workspace, rendered, solver=RattlerSolver(), notes={}, warn=Warnings(workspace.progress)
-)
+made = lock_rendered(workspace, rendered, solver=RattlerSolver(), notes={})
 print(len(made.lock.packages), rendered.name)
 """
 
