@@ -67,8 +67,8 @@ CASES: Final = (
         damage=_shadow,
         check="process.shadow",
         words=("Installed modules are hidden by other files: keras",),
+        evidence=("so import.alone failed", "so keras.backend failed"),
         options="--quick",
-        beside=("import.alone", "keras.versions"),
     ),
     Case(
         name="variable-set-at-start-up",
