@@ -96,7 +96,7 @@ def _in_folders(folders: Iterable[Path]) -> Iterator[Startup]:
 
 def _lines(path: Path) -> list[str]:
     """The lines of a regular file; nothing for what is none, or is no text."""
-    from builder.environment.reading import open_regular
+    from builder.files import open_regular
 
     try:
         with open_regular(path) as stream:
