@@ -24,6 +24,7 @@ _CAUSES: Final = (
     "pkg.integrity",
     "pkg.bytecode",
     "pkg.clobber",
+    "process.shadow",
     "arch.binary",
     "arch.interpreter",
     "sign.adhoc",

@@ -67,8 +67,8 @@ CASES: Final = (
         damage=_shadow,
         check="process.shadow",
         words=("Installed modules are hidden by other files: keras",),
+        evidence=("so import.alone failed", "so keras.backend failed"),
         options="--quick",
-        beside=("import.alone", "keras.versions"),
     ),
     Case(
         name="variable-set-at-start-up",
@@ -89,7 +89,7 @@ CASES: Final = (
         name="unknown-xla-flag",
         damage=set_variables(TF_XLA_FLAGS="--tf_xla_no_such_flag=1", EDITOR="vi"),
         check="user.imports",
-        words=("With your own settings, importing tensorflow fails", "TF_XLA_FLAGS=--tf_xla_no_such_flag=1"),
+        words=("With your own settings, computing with tensorflow fails", "TF_XLA_FLAGS=--tf_xla_no_such_flag=1"),
     ),
 )
 
