@@ -75,7 +75,6 @@ from pathlib import Path
 from builder import operations
 from builder.lock.rattler_solver import RattlerSolver
 from builder.operations.locking import lock_rendered
-from builder.operations.warnings import Warnings
 from builder.render.read import read_rendered
 from builder.workspace import Workspace
 
