@@ -23,7 +23,9 @@ from builder.checks import (
     process,
     signature,
     system_symbols,
+    two_copies,
     user,
+    variants,
 )
 from builder.checks.check import Area, Check, Needs
 from builder.checks.judging import probed
@@ -45,6 +47,8 @@ _OWN: Final = (
     *system_symbols.CHECKS,
     *elf_symbols.CHECKS,
     *abis.CHECKS,
+    *two_copies.CHECKS,
+    *variants.CHECKS,
     *signature.CHECKS,
     *packages.CHECKS,
     *blas.CHECKS,

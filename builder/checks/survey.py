@@ -41,8 +41,8 @@ _OPTIONAL: Final = (
         "a torchaudio back-end, tried and left out where its library is absent",
     ),
     (
-        re.compile(r"(^|/)torchcodec/.*(core|custom_ops|pybind_ops)\d+\.(so|dylib)$"),
-        "torchcodec for one FFmpeg version; the one that fits the machine is taken",
+        re.compile(r"(^|/)torchcodec/libtorchcodec\D*\d+\.(so|dylib)$"),
+        "torchcodec for one FFmpeg version, of which link.variants tells",
     ),
     (re.compile(r"(^|/)lib/python[\d.]+t?/lib-dynload/"), "a module of the standard library"),
 )

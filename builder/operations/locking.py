@@ -188,7 +188,7 @@ def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Rat
     """py-rattler, which also says what the channels have; where these are known it begins to fetch their metadata."""
     from builder.lock.rattler_solver import RattlerSolver
 
-    solver = RattlerSolver(mirrors=workspace.mirrors)
+    solver = RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
     if request.options.source is Source.CONDA_FORGE:
         solver.prefetch(request.options.channels or recipe.channels, recipe.subdirs)
     return solver

@@ -101,7 +101,7 @@ def prepare_with_channels(
     from builder.lock.rattler_solver import RattlerSolver
 
     try:
-        solver = RattlerSolver(mirrors=workspace.mirrors)
+        solver = RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
         catalogue = ChannelCatalogue(solver, options.channels or recipe.channels)
         return prepare(workspace, recipe, options, platforms=platforms, catalogue=catalogue)
     except SourceUnreachableError as error:
