@@ -81,9 +81,7 @@ from builder.workspace import Workspace
 workspace = Workspace.here()
 operations.render(workspace, operations.RenderRequest(recipe="tiny"))
 rendered = read_rendered(workspace.project.environment("tiny"))
-made = lock_rendered(
-    workspace, rendered, solver=RattlerSolver(), notes={}, warn=Warnings(workspace.progress)
-)
+made = lock_rendered(workspace, rendered, solver=RattlerSolver(), notes={})
 print(len(made.lock.packages), rendered.name)
 """
 
