@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.doctor import stack
+from builder.doctor import provenance, stack
 from builder.doctor.claims import jetbrains, jupyter, project, shells, spyder, vscode
 from builder.doctor.model import Claim, Ide, Interpreter, Kind, Meant, Place, Presence
 from builder.errors import UsageError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from builder.doctor.claims.common import Surroundings
     from builder.doctor.claims.project import ProjectFacts
     from builder.doctor.claims.shells import Shell
+    from builder.doctor.provenance import Provenance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Case:
     project: ProjectFacts
     wanted: str
     meant: Meant | None
+    provenance: Provenance | None = None
+    """Of the packages of the environment that is meant."""
 
     def show(self, path: Path | str) -> str:
         return self.around.disk.show(path)
@@ -112,7 +115,12 @@ def build(around: Surroundings, *, named: str | None) -> Case:
     if not facts.uses and meant is not None and not case.has(meant.interpreter):
         own = next((name for name in stack.frameworks() if case.has(meant.interpreter, name)), None)
         case = replace(case, wanted=own or case.wanted)
-    return replace(case, claims=tuple(_reduced(claims)), meant=meant)
+    return replace(
+        case,
+        claims=tuple(_reduced(claims)),
+        meant=meant,
+        provenance=provenance.of(meant.interpreter) if meant is not None else None,
+    )
 
 
 def _reduced(claims: list[Claim]) -> list[Claim]:

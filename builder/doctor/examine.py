@@ -14,7 +14,7 @@ from builder.doctor.claims.common import Surroundings
 from builder.doctor.disk import Disk, home_aliases
 from builder.doctor.environments import Environments
 from builder.doctor.model import CLASSES, Diagnosis, Examination, Ide, Level
-from builder.doctor.rules import architecture, broken, hygiene, running, shadowed, shell
+from builder.doctor.rules import architecture, broken, drift, hygiene, running, shadowed, shell
 from builder.doctor.survey import survey
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _RULES: Final[tuple[Callable[[Case], Iterator[Diagnosis]], ...]] = (
     architecture.diagnose,
     broken.diagnose,
     shadowed.diagnose,
+    drift.diagnose,
     hygiene.diagnose,
 )
 #: Whose answer the user notices first: the IDE's, then the notebook's, then the shell's.
@@ -85,6 +86,7 @@ def examine(request: Request, patient: Patient) -> Examination:
         skips=disk.skips,
         home_names=disk.aliases,
         root=disk.root,
+        provenance=case.provenance,
         looked=sum(claim.interpreter is not None for claim in case.claims) + len(environments),
     )
 

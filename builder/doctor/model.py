@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from builder.doctor.provenance import Provenance
     from builder.finding import Remedy
 
 
@@ -306,6 +307,8 @@ class Examination:
     """What the home is called in the files of another machine: shown as `~`."""
     root: Path | None = None
     """The folder that stands for `/` of another machine: never shown."""
+    provenance: Provenance | None = None
+    """Of the packages of the environment that is meant."""
     looked: int
     """How many claims and environments were looked at; nothing at all is no good news."""
 
@@ -315,6 +318,7 @@ class Examination:
             "meant": (
                 {"interpreter": str(self.meant.interpreter.path), "because": self.meant.phrase} if self.meant else None
             ),
+            "provenance": self.provenance.to_json() if self.provenance is not None else None,
             "claims": [claim.to_json() for claim in self.claims],
             "environments": [environment.to_json() for environment in self.environments],
             "machine": self.machine.to_json(),

@@ -64,6 +64,8 @@ def render(found: Examination, *, names: Names, verbose: bool = False, quiet: bo
     table = list(_table(found, names))
     if table:
         lines += ["who runs what", *table]
+    if verbose and found.provenance is not None and str(found.provenance):
+        lines.append(names.text(f"packages of the environment that is meant: {found.provenance}"))
     if found.skips:
         shown = found.skips if verbose else found.skips[:3]
         rest = f" (and {len(found.skips) - len(shown)} more, -v)" if len(shown) < len(found.skips) else ""

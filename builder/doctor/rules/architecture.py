@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.doctor.claims import condarc
 from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Place, Presence
 from builder.doctor.rules.running import choose, hands_off, subject_of
 from builder.finding import Remedy
@@ -122,19 +123,12 @@ def _why_intel(case: Case, interpreter: Interpreter) -> tuple[tuple[Place, ...],
 
 
 def subdir_settings(case: Case, prefix: Path | None) -> Iterator[tuple[Place, str]]:
-    """Where `osx-64` is asked for: conda's files from weak to strong, then the variable.
-
-    Source: conda/base/constants.py (SEARCH_PATH); of its places those of this user and of the environment are read.
-    """
-    disk = case.around.disk
-    files = [disk.home / ".config" / "conda" / ".condarc", disk.home / ".conda" / ".condarc", disk.home / ".condarc"]
-    files += [root.prefix / ".condarc" for root in case.around.survey.condas]
-    if prefix is not None:
-        files.append(prefix / ".condarc")
-    for file in dict.fromkeys(files):
-        for number, line in enumerate((disk.text(file) or "").splitlines(), 1):
-            if re.match(r"(?:subdir|platform):\s*[\"']?osx-64", line):
-                yield Place(file=file, line=number, key="subdir"), f"{case.show(file)}:{number} says {line.strip()}"
+    """Where `osx-64` is asked for: the condarc that wins, what activation sets, then the variable."""
+    disk, environ = case.around.disk, case.around.machine.environ
+    roots = [root.prefix for root in case.around.survey.condas]
+    line = condarc.effective(disk, condarc.files(disk, environ, roots=roots, prefix=prefix), "subdir", "platform")
+    if line is not None and line.value == "osx-64":
+        yield line.place, f"{case.show(line.place.file)}:{line.place.line} says {line.key}: {line.value}"
     state = prefix / "conda-meta" / "state" if prefix is not None else None
     document = case.around.json(state) if state is not None else None
     stored = document.get("env_vars") if document is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from builder.doctor.formats import name_of
@@ -88,6 +90,7 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
     if claim.ide is Ide.JUPYTER and not _kernel_counts(case, claim):
         return None
     level = Level.PROBLEM if _concerns(case, claim, interpreter) else Level.NOTE
+    sync = _sync(case, interpreter)
     return Diagnosis(
         check=_check(claim, gone=False),
         klass="A" if level is Level.PROBLEM else "F",
@@ -95,11 +98,23 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         sentence=f"{subject_of(claim)} runs {case.described(interpreter)}; "
         f"{_phrase(claim, meant)} {case.described(meant.interpreter)}",
         decided_by=claim.decided_by,
-        remedy=choose(case, claim),
-        why_not_automatic=hands_off(claim),
+        remedy=sync or choose(case, claim),
+        why_not_automatic=hands_off(claim) if sync is None else None,
         evidence=_evidence(case, claim, interpreter),
         subject=str(interpreter.prefix or interpreter.path),
     )
+
+
+def _sync(case: Case, interpreter: Interpreter) -> Remedy | None:
+    """The project's own environment is the right one, and only was not filled: uv.lock says what belongs in it."""
+    project, prefix = case.around.project, interpreter.prefix
+    if project is None or prefix is None or prefix != project / ".venv" or case.wanted not in case.project.uses:
+        return None
+    text = case.around.disk.text(project / "uv.lock", limit=20_000_000) or ""
+    if not re.search(rf'^name = "{re.escape(case.wanted)}"$', text, re.MULTILINE):
+        return None
+    command = f"uv sync --project {shlex.quote(str(project))}"
+    return Remedy(say="fill the project's own environment with what uv.lock says", commands=(command,))
 
 
 def _phrase(claim: Claim, meant: Meant) -> str:
