@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from builder.binaries.hashing import Hasher, Job
+from builder.environment.ownership import GENERATED
 
 if TYPE_CHECKING:
     from builder.binaries.hashing import Answer
     from builder.checks.survey import Survey
     from builder.environment.environment import Environment
-
-#: Files that installers and Python write anew, so that a record's hash of them says nothing.
-GENERATED: Final = re.compile(
-    r"(^|/)__pycache__/|\.pyc$|(^|/)(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json)$"
-)
 
 
 class Files:

@@ -19,6 +19,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
     "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
+    "status": ("builder.cli.status", "Say whether environments still match their locks."),
+    "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),
     "verify": ("builder.cli.verify", "Prove that an environment works."),
     "doctor": ("builder.cli.doctor", "Say why Keras does not import in the IDE: who runs which Python."),
     "register": ("builder.cli.register", "Make an environment known to Jupyter, VS Code or a JetBrains IDE."),

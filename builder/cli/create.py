@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @options.package_options
 @options.solver_option
 @click.option("--force", is_flag=True, help="Build it again although it matches its lock (damaged files).")
+@click.option("--locked", is_flag=True, help="Refuse a lock that is out of date or missing (for CI).")
 @click.option("--verify/--no-verify", "prove", default=True, help="Prove that it works afterwards (default: yes).")
 def command(
     session: Session,
@@ -42,18 +43,21 @@ def command(
     python: Path | None,
     solver: str,
     force: bool,
+    locked: bool,
     prove: bool,
 ) -> Output:
     """Build an environment from its lock, exactly and as a whole, and verify it.
 
     Where there is no lock it is made first. If anything fails, an environment that was there before is put
-    back; one that already matches its lock is left alone. With --source pypi this machine's own Python and
-    PyPI are all that is needed.
+    back; one that already matches its lock is left alone, and of one that does not only what differs is replaced. A
+    lock that is out of date is used as it is, and that is said; --locked refuses it. With --source pypi this machine's
+    own Python and PyPI are all that is needed.
 
     \b
     Examples:
       envbuild create ml-m1
       envbuild create ml-m1 --source pypi
+      envbuild create ml-m1 --locked
       envbuild create ml-m1 -p ./env --platform osx-arm64
     """
     from builder.operations.creating import CreateRequest, create
@@ -69,6 +73,7 @@ def command(
         solver=solver,
         force=force,
         prove=prove,
+        locked=locked,
     )
     created = create(session.workspace(mirrors=mirrors), request)
     return Output(
@@ -97,6 +102,8 @@ def _text(created: CreateResult) -> str | RenderableType:
         lines.append(f"{created.name} was up to date with its lock, and has passed its verification now")
     elif created.ending is Result.BUILT:
         lines.append(f"created {created.name}")
+    elif created.ending is Result.UPDATED:
+        lines.append(f"updated {created.name}; only what differed from its lock was replaced")
     if created.ending is not Result.RESTORED:
         lines.append(f"interpreter for your IDE: {created.python}")
         if created.runs_here:

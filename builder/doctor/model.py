@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.doctor import stack
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from builder.finding import Remedy
 
 
 class Presence(StrEnum):
@@ -132,7 +136,7 @@ class Interpreter:
             "architectures": list(self.slices),
             "python": self.version,
             "subdir": self.subdir,
-            "packages": {name: self.packages[name] for name in NAMED_PACKAGES if name in self.packages},
+            "packages": {name: self.packages[name] for name in stack.telling() if name in self.packages},
             "missing": list(self.missing[:20]),
         }
 
@@ -149,19 +153,6 @@ RELEVANT_VARIABLES: Final = frozenset(
         "XDG_CONFIG_HOME", "XDG_DATA_HOME", "ZDOTDIR",
     }
 )  # fmt: skip
-
-#: Distributions that are named where interpreters are compared.
-NAMED_PACKAGES: Final = (
-    "keras",
-    "tf-keras",
-    "tensorflow",
-    "tensorflow-macos",
-    "tensorflow-metal",
-    "torch",
-    "jax",
-    "mlx",
-    "numpy",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,24 +245,6 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remedy:
-    """What to do: words (a click path), commands to run, and whether the doctor could do it and undo it."""
-
-    text: str
-    commands: tuple[str, ...] = ()
-    automatic: bool = False
-    why_not_automatic: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "text": self.text,
-            "commands": list(self.commands),
-            "automatic": self.automatic,
-            "reversible": self.automatic,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """One cause, with its consequences as evidence. `sentence` compares, and ends without a full stop.
 
@@ -283,6 +256,9 @@ class Diagnosis:
     sentence: str
     decided_by: tuple[Place, ...] = ()
     remedy: Remedy | None = None
+    automatic: bool = False
+    """Whether `--fix` can do what the remedy says, and `--undo` take it back."""
+    why_not_automatic: str | None = None
     evidence: tuple[str, ...] = ()
     level: Level = Level.PROBLEM
     subject: str = ""
@@ -295,8 +271,13 @@ class Diagnosis:
             "class": self.klass,
             "evidence": list(self.evidence),
             "decided_by": [place.to_json() for place in self.decided_by],
-            "remedy": self.remedy.to_json() if self.remedy else None,
+            "remedy": self._remedy(),
         }
+
+    def _remedy(self) -> dict[str, Any] | None:
+        if self.remedy is None:
+            return None
+        return self.remedy.to_json() | {"automatic": self.automatic, "reversible": self.automatic}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from builder.doctor.model import Presence
-from builder.doctor.text import first_line, place_text, table_rows
+from builder.doctor.text import first_line, place_text, table_rows, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _problem(problem: Diagnosis, names: Names, *, first: bool) -> Iterator[str]:
     for place in problem.decided_by:
         yield f"<dt>decided by</dt><dd><code>{escape(place_text(place, names))}</code></dd>"
     if problem.remedy is not None:
-        yield f"<dt>to mend</dt><dd>{escape(names.text(problem.remedy.text))}</dd>"
+        yield f"<dt>to mend</dt><dd>{escape(names.text(problem.remedy.say))}</dd>"
         for command in problem.remedy.commands:
             yield f"<dt>run</dt><dd><code>{escape(names.text(command))}</code></dd>"
     for line in problem.evidence[:8]:
@@ -127,9 +127,7 @@ def _drawing(found: Examination, names: Names) -> str:
         out += _box(10, left[number], 320, names.text(claim.who), names.text(claim.what), "")
     for key, interpreter in targets.items():
         gone = "gone" if interpreter.presence is Presence.GONE else interpreter.arch or "architecture not known"
-        version = next(
-            (v for name in (found.wanted, "tf-keras", "tensorflow") if (v := interpreter.version_of(name))), None
-        )
+        version = version_of(interpreter, found.wanted)
         facts = f"{gone}, {f'{found.wanted} {version}' if version else f'no {found.wanted}'}"
         out += _box(
             518, right[key], 412, names.text(key), facts, "wrong" if key in wrong else ("right" if key == meant else "")

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import quoteattr
 
-from builder.doctor.claims.project import DEPENDENCY, IMPORT, KERAS_OF_TENSORFLOW
+from builder.doctor import stack
+from builder.doctor.claims.project import IMPORT, KERAS_OF_TENSORFLOW
 from builder.doctor.claims.shells import WATCHED, closes, opens, tells
 from builder.doctor.formats import FormatError, parse_jsonc, parse_xml
 
@@ -96,7 +97,7 @@ def _condarc(line: str) -> str | None:
 def _dependency(line: str) -> str | None:
     if re.match(r"name:\s*[\w\"'.+-]+\s*$", line):
         return line
-    return " ".join(DEPENDENCY.findall(line)) or None
+    return " ".join(stack.declared(line)) or None
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from builder.environment.environment import Environment
     from builder.environment.reading import Reader
 
+#: Files that installers and Python write anew, so that a record's hash of them says nothing.
+GENERATED: Final = re.compile(
+    r"(^|/)__pycache__/|\.pyc$|(^|/)(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json)$"
+)
 #: Files of one environment; those of Anaconda's distribution, the largest known, are some 400,000.
 MOST_FILES: Final = 1_500_000
 #: How much Python of a package is searched for `import HOST`; packages that need a host say so near the top.

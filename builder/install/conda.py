@@ -16,17 +16,18 @@ from rattler.package.build_string import BuildString
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
 from builder.credentials import redact
-from builder.environment.reading import open_regular
 from builder.errors import BuildError, SourceUnreachableError
+from builder.files import open_regular
 from builder.install.foreign import sign_replaced
 from builder.install.packages import extracted_folder, objection
 from builder.install.records import complete_records
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.lock.channels import client_for
 from builder.platforms import Subdir
+from builder.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from builder.lock.channels import Mirrors
     from builder.lock.model import LockedPackage
@@ -52,17 +53,23 @@ def install_conda(
     requested: Sequence[str],
     cache: Path,
     progress: Progress,
+    anew: Collection[str] | None = None,
+    ignored: Collection[str] = (),
 ) -> None:
-    """Download (or take from `cache`) and link `packages` into `prefix`.
+    """Download (or take from `cache`) and link `packages` into `prefix`, and unlink all others that are there.
+
+    Of packages that are there as they are wanted, only those named in `anew` are linked again; None says that the
+    prefix is empty. Packages named in `ignored` stay, although they are not wanted.
 
     For a platform other than the host's nothing is run, and Mach-O files whose prefix was replaced are
     signed again by ourselves, since `codesign` exists on macOS only. Raises BuildError, SourceUnreachableError.
     """
-    for package in packages:
+    linking = [package for package in packages if anew is None or package.name in anew]
+    for package in linking:
         _check_local(package, mirrors)
     foreign_mac = subdir.is_osx and not (host is not None and host.is_osx)
     # The protocol's other methods are no-ops that it wants inherited; mypy takes empty bodies for abstract.
-    reporter = _Reporter(progress, packages, cache)  # type: ignore[abstract]
+    reporter = _Reporter(progress, packages, cache, expected=len(linking))  # type: ignore[abstract]
     try:
         asyncio.run(
             rattler.install(
@@ -76,6 +83,8 @@ def install_conda(
                 client=client_for(mirrors),
                 reporter=reporter,
                 package_cache=_package_cache(cache),
+                reinstall_packages=set(anew) if anew else None,
+                ignored_packages=set(ignored) if ignored else None,
             )
         )
     except BaseException as error:
@@ -92,10 +101,10 @@ def install_conda(
     if reporter.refused:
         raise _refusal(reporter.refused)
     reporter.finish()
-    folders = {package.name: extracted_folder(cache, package) for package in packages}
+    folders = {name: extracted_folder(cache, package) for name, package in reporter.linked.items()}
     complete_records(prefix, packages, folders=folders, requested=requested)
     if foreign_mac:
-        sign_replaced(prefix)
+        sign_replaced(prefix, packages=folders)
 
 
 def _package_cache(folder: Path) -> PackageCache:
@@ -191,18 +200,20 @@ class _Reporter(InstallerReporter):
     Called from its worker threads; what is raised here is ignored.
     """
 
-    def __init__(self, progress: Progress, packages: Sequence[LockedPackage], cache: Path) -> None:
+    def __init__(self, progress: Progress, packages: Sequence[LockedPackage], cache: Path, *, expected: int) -> None:
         self._progress = progress
         self._packages = {package.name: package for package in packages}
         self._cache = cache
-        self._total = len(packages)
-        self._linked = 0
+        self._expected = expected
+        self._done = 0
         self._sizes: list[tuple[int, int]] = []
         self.refused: dict[str, str] = {}
         """File name of a package that was not linked → why."""
+        self.linked: dict[str, LockedPackage] = {}
+        """The packages that py-rattler set out to link: what it finds to be another is among them, asked for or not."""
 
     def on_link_start(self, operation: int, package_name: str) -> int:
-        package = self._packages[package_name]
+        package = self.linked[package_name] = self._packages[package_name]
         folder = extracted_folder(self._cache, package)
         reason = objection(folder, package)
         if reason is not None:
@@ -226,13 +237,12 @@ class _Reporter(InstallerReporter):
         )
 
     def on_link_complete(self, index: int) -> None:
-        self._linked += 1
-        self._progress.update(
-            "link", f"linking packages ({self._linked}/{self._total})", completed=self._linked, total=self._total
-        )
+        self._done += 1
+        total = max(self._expected, self._done)
+        self._progress.update("link", f"linking packages ({self._done}/{total})", completed=self._done, total=total)
 
     def finish(self) -> None:
         if self._sizes:
             megabytes = sum(done for done, _ in self._sizes) / 1e6
             self._progress.done("download", f"downloaded {len(self._sizes)} conda packages ({megabytes:,.0f} MB)")
-        self._progress.done("link", f"linked {self._total} conda packages")
+        self._progress.done("link", f"linked {plural(self._done, 'conda package')}")

@@ -10,13 +10,13 @@ from builder import __version__
 from builder.credentials import without_credentials
 from builder.environment.moved import is_same_place
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
-from builder.errors import LockfileError, UsageError
+from builder.errors import BuildError, LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
 from builder.render.model import environment_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from builder.environment.place import Place
@@ -37,6 +37,8 @@ class Result(Enum):
     FAILING = "failing"
     """It was there already, and its proof failed (again)."""
     BUILT = "built"
+    UPDATED = "updated"
+    """It was there with other packages or damaged, and what differed was put right in it."""
     UNPROVEN = "unproven"
     """Built, but its proof failed; it is kept so that it can be looked at."""
     RESTORED = "restored"
@@ -137,6 +139,8 @@ def create(
 ) -> Result:
     """Build the environment of `lock` at the request's prefix, unless it is there already.
 
+    Where an environment of other packages is there, only what differs is replaced, if that can be done safely: then
+    every file of it was compared with what its package recorded, before and after. What the lock does not know goes.
     `waiting` is called when another process is building there. `proof` verifies the finished environment, also one that
     was there and has not passed yet; the stamp keeps what it said. When it says no, an environment that was there
     before is put back, and a new one is kept to be looked at. Without it, the environment stays unproven. Raises
@@ -146,28 +150,77 @@ def create(
     with transaction.exclusive(request.prefix, waiting=waiting) as place:
         previous = transaction.current(place)
         if previous is not None and is_built(request, previous):
-            return _present(place, previous, request, proof=proof)
-        stamp = _stamp(lock, packages, request)
+            return present(place, previous, request, proof=proof)
+        stamp = stamp_of(packages, request, channels=lock.channels)
         try:
+            if previous is not None and not request.force and previous.subdir is request.subdir:
+                updated = _updated(place, previous, stamp, packages, request, around, proof=proof)
+                if updated is not None:
+                    return updated
             with transaction.replacing(place):
                 with transaction.writing(request.prefix):
                     _build(packages, request, around, held=place.held)
                 transaction.write_stamp(place, stamp)
                 if previous is not None and proof is not None:
                     # Whoever is killed here gets the previous environment back.
-                    told = _proven(place, stamp, proof)
-                    if not told.passed and not told.blameless:
-                        raise _NotProvenError
-                    return Result.BUILT if told.passed else Result.UNPROVEN
-        except _NotProvenError:
+                    return accepted(place, stamp, proof, Result.BUILT)
+        except NotProvenError:
             return Result.RESTORED
         if proof is None:
             return Result.BUILT
         # A new environment is whole by now. Whoever is killed here finds it unproven, and the next `create` proves it.
-        return Result.BUILT if _proven(place, stamp, proof).passed else Result.UNPROVEN
+        return Result.BUILT if proven(place, stamp, proof).passed else Result.UNPROVEN
 
 
-def _present(
+def _updated(
+    place: Place,
+    previous: Stamp,
+    stamp: Stamp,
+    packages: tuple[LockedPackage, ...],
+    request: CreateRequest,
+    around: Surroundings,
+    *,
+    proof: Callable[[Path], Proof] | None,
+) -> Result | None:
+    """Replace only what differs; None where the environment has to be built anew as a whole. Raises NotProvenError."""
+    from builder.environment.environment import Environment
+    from builder.install.repair import needs_whole
+    from builder.install.update import compare, updating
+
+    environment = Environment(place.prefix, subdir=request.subdir)
+    reason = needs_whole(environment, packages)
+    if reason is not None:
+        around.progress.note(f"{reason}, so the environment is built anew as a whole")
+        return None
+    found = compare(environment, stamp.packages, around, before=previous.packages)
+    if found.clean:
+        return adopted(place, previous, stamp, request, proof=proof)
+    try:
+        with updating(place, environment, found, packages, stamp.packages, request, around, prune=True, exact=True):
+            transaction.write_stamp(place, stamp)
+            return Result.UPDATED if proof is None else accepted(place, stamp, proof, Result.UPDATED)
+    except BuildError as error:
+        around.progress.note(f"only what differs could not be replaced ({error.message}); building it anew as a whole")
+        return None
+
+
+def adopted(
+    place: Place,
+    previous: Stamp,
+    stamp: Stamp,
+    request: CreateRequest,
+    *,
+    proof: Callable[[Path], Proof] | None,
+) -> Result:
+    """The environment is that of another lock as it is, and gets the new stamp. Of the same packages a proof stays."""
+    same = set(stamp.packages) == set(previous.packages)
+    kept = replace(stamp, proof=previous.proof if same else None)
+    if kept != previous:
+        transaction.write_stamp(place, kept)
+    return present(place, kept, request, proof=proof)
+
+
+def present(
     place: Place,
     previous: Stamp,
     request: CreateRequest,
@@ -180,10 +233,11 @@ def _present(
         if stamp != previous:
             transaction.write_stamp(place, stamp)
         return Result.PRESENT
-    return Result.PROVEN if _proven(place, stamp, proof).passed else Result.FAILING
+    return Result.PROVEN if proven(place, stamp, proof).passed else Result.FAILING
 
 
-def _proven(place: Place, stamp: Stamp, proof: Callable[[Path], Proof]) -> Proof:
+def proven(place: Place, stamp: Stamp, proof: Callable[[Path], Proof]) -> Proof:
+    """Prove what is there, and have the stamp say what came of it."""
     # While it is at work, what a former proof said no longer counts.
     transaction.write_stamp(place, replace(stamp, proof=None))
     told = proof(place.prefix)
@@ -191,7 +245,15 @@ def _proven(place: Place, stamp: Stamp, proof: Callable[[Path], Proof]) -> Proof
     return told
 
 
-class _NotProvenError(Exception):
+def accepted(place: Place, stamp: Stamp, proof: Callable[[Path], Proof], built: Result) -> Result:
+    """Prove what took the place of another environment. Raises NotProvenError where that one is to come back."""
+    told = proven(place, stamp, proof)
+    if not told.passed and not told.blameless:
+        raise NotProvenError
+    return built if told.passed else Result.UNPROVEN
+
+
+class NotProvenError(Exception):
     """Leaves the transaction the way a failure does, so that the previous environment comes back."""
 
 
@@ -230,26 +292,29 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
     remember_subdir(request.prefix, request.subdir)
 
 
-def _stamp(lock: Lock, packages: tuple[LockedPackage, ...], request: CreateRequest) -> Stamp:
+def stamp_of(packages: Sequence[LockedPackage], request: CreateRequest, *, channels: Iterable[str]) -> Stamp:
+    """The stamp of an environment of these packages; nothing is proven of it yet."""
     return Stamp(
         name=request.name,
         recipe=request.recipe,
         subdir=request.subdir,
         lock_sha256=request.lock_sha256,
         envbuild_version=__version__,
-        packages=tuple(
-            StampedPackage(
-                name=package.name,
-                version=package.version,
-                manager=package.manager,
-                build=package.build,
-                sha256=package.sha256,
-                url=without_credentials(package.url),
-            )
-            for package in packages
-        ),
+        packages=tuple(stamped(package) for package in packages),
         expectations=request.expectations,
         groups=request.groups,
-        channels=tuple(without_credentials(channel) for channel in lock.channels),
+        channels=tuple(without_credentials(channel) for channel in channels),
         prefix=str(request.prefix),
+    )
+
+
+def stamped(package: LockedPackage) -> StampedPackage:
+    """A package of a lock as a stamp names it."""
+    return StampedPackage(
+        name=package.name,
+        version=package.version,
+        manager=package.manager,
+        build=package.build,
+        sha256=package.sha256,
+        url=without_credentials(package.url),
     )

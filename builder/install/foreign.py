@@ -9,17 +9,20 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _SCRIPTS: Final = "../../../bin/"
 
 
-def sign_replaced(prefix: Path) -> None:
-    """Sign again every Mach-O file whose prefix placeholder was replaced, and note its new hash in conda-meta."""
+def sign_replaced(prefix: Path, *, packages: Collection[str]) -> None:
+    """Sign again every Mach-O file of `packages` whose prefix placeholder was replaced, and note its new hash."""
     from builder.binaries.macho import is_mach_o_magic, resign_adhoc
 
     for path in (prefix / "conda-meta").glob("*.json"):
         record: dict[str, Any] = json.loads(path.read_bytes())
+        if record["name"] not in packages:
+            continue
         changed = False
         for entry in (record.get("paths_data") or {}).get("paths", ()):
             if entry.get("file_mode") != "binary" or not entry.get("prefix_placeholder"):
@@ -39,29 +42,32 @@ def _magic(file: Path) -> bytes:
         return stream.read(4)
 
 
-def settle_wheels(prefix: Path, *, minor: str) -> None:
+def settle_wheels(prefix: Path, *, minor: str, interpreter: Path) -> None:
     """Put right what uv took from the interpreter it was run with: its version in the path, its place in scripts.
 
     uv lays wheels out below `lib/pythonX.Y` of that interpreter; they belong below that of the environment,
-    which is Python `minor` (`3.12`). Paths in RECORD are relative and stay true.
+    which is Python `minor` (`3.12`) and whose interpreter is `interpreter`. Paths in RECORD are relative and stay true.
     """
     theirs = prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     ours = prefix / "lib" / f"python{minor}" / "site-packages"
     if theirs != ours:
-        _merge(theirs, ours)
+        merge(theirs, ours)
         theirs.rmdir()
         theirs.parent.rmdir()
     for record in ours.glob("*.dist-info/RECORD"):
-        _point_scripts(record, interpreter=prefix / "bin" / f"python{minor}")
+        _point_scripts(record, interpreter=interpreter)
 
 
-def _merge(source: Path, target: Path) -> None:
-    """Move what is in `source` into `target`, folder by folder where both have one (namespace packages)."""
+def merge(source: Path, target: Path) -> None:
+    """Move what is in `source` into `target`, folder by folder where both have one (namespace packages).
+
+    A file that is there is replaced by a rename: nothing is written into it.
+    """
     target.mkdir(parents=True, exist_ok=True)
     for entry in list(source.iterdir()):
         place = target / entry.name
         if entry.is_dir() and not entry.is_symlink() and place.is_dir():
-            _merge(entry, place)
+            merge(entry, place)
             entry.rmdir()
         else:
             entry.replace(place)

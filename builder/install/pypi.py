@@ -36,8 +36,11 @@ def install_pypi(
     uv: Uv,
     draw: bool,
     held: int,
+    into: Path | None = None,
 ) -> None:
     """Install wheels into `prefix`, each checked by its locked SHA-256; nothing is resolved or built.
+
+    With `into` they are laid out in that empty folder instead, ready to be moved into the prefix.
 
     `python` is the version in the prefix. Where it cannot be run on this machine (`runnable` false) uv lays the wheels
     out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr. `held` is the
@@ -46,10 +49,13 @@ def install_pypi(
     """
     if not packages:
         return
+    target = into or prefix
     options = ["--python", str(prefix / "bin" / "python")]
+    if into is not None:
+        options += ["--prefix", str(into)]
     if not runnable:
         # The newest manylinux level: which wheel is taken is decided by the locked hash.
-        options = ["--prefix", str(prefix), "--python", sys.executable]
+        options = ["--prefix", str(target), "--python", sys.executable]
         options += ["--python-version", python, "--python-platform", platform_name(subdir, glibc_minor=99)]
     if not draw:
         options += ["--no-progress", "--color=never"]
@@ -68,20 +74,22 @@ def install_pypi(
 
     install(packages)
     names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
-    edited = damaged(_site(prefix, runnable=runnable), names)
+    edited = damaged(_site(prefix, target, runnable=runnable), names)
     if edited:
         # What is wrong after this is wrong in the wheel itself, whose hash was looked at just now.
         again = [names[name] for name in edited]
         install(again, "--no-cache", *(f"--reinstall-package={package.name}" for package in again))
     if not runnable:
-        settle_wheels(prefix, minor=".".join(python.split(".")[:2]))
+        minor = ".".join(python.split(".")[:2])
+        settle_wheels(target, minor=minor, interpreter=prefix / "bin" / f"python{minor}")
 
 
-def _site(prefix: Path, *, runnable: bool) -> Path:
-    """Where uv has put the wheels: in the folder of the interpreter that it was run with."""
-    if runnable and (found := Environment(prefix).site_packages) is not None:
-        return found
-    return prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+def _site(prefix: Path, target: Path, *, runnable: bool) -> Path:
+    """Where uv has put the wheels below `target`: in the folder of the interpreter that it was run with."""
+    environment = Environment(prefix)
+    if runnable and (found := environment.site_packages) is not None:
+        return target / found.relative_to(environment.path)
+    return target / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 
 def _requirement(package: LockedPackage) -> str:

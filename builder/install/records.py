@@ -31,27 +31,35 @@ _FROM_INDEX: Final = (
 def complete_records(
     prefix: Path, packages: Sequence[LockedPackage], *, folders: Mapping[str, Path], requested: Sequence[str]
 ) -> None:
-    """Complete the record of every package that was linked into `prefix`.
+    """Complete the records of `packages` in `prefix`; those of others stay as they are.
 
-    With what its own index.json says (`folders`: name → extracted package), what was asked for, and the URL of the lock
-    in place of the one that it was fetched from: a mirror is where it came from today, and may hold a password.
+    With what its own index.json says (`folders`: name → extracted package, of those linked just now), what was asked
+    for, and the URL of the lock in place of the one that it was fetched from: a mirror is where it came from today, and
+    may hold a password.
     """
-    records = {path: json.loads(path.read_bytes()) for path in sorted((prefix / "conda-meta").glob("*.json"))}
+    contents = {path: path.read_bytes() for path in sorted((prefix / "conda-meta").glob("*.json"))}
+    records = {path: json.loads(content) for path, content in contents.items()}
     hashes = _hashes(records.values())
     specs = {spec.split()[0]: spec for spec in requested}
     locked = {package.name: package for package in packages}
     for path, record in records.items():
         name = record["name"]
+        if (package := locked.get(name)) is None:
+            continue
         index = _index(folders.get(name))
         record |= {key: index[key] for key in _FROM_INDEX if index.get(key) is not None}
-        if (package := locked.get(name)) is not None:
-            url = without_credentials(package.url)
-            record |= {"url": url, "channel": url.rsplit("/", 2)[0], "fn": package.file_name}
+        if not package.dependencies and index.get("depends"):
+            record["depends"] = index["depends"]  # put back from a stamp, which has no dependencies
+        url = without_credentials(package.url)
+        record |= {"url": url, "channel": url.rsplit("/", 2)[0], "fn": package.file_name}
         if name in specs:
             # conda's key and rattler's. `conda update` and `pixi` tell by them what the user chose.
             record |= {"requested_spec": specs[name], "requested_specs": [specs[name]]}
         _hash_links(prefix, record, hashes)
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(record, indent=1) + "\n"
+        if text.encode() == contents[path]:
+            continue
+        path.write_text(text, encoding="utf-8")
         # py-rattler leaves 0600, which hides the environment from everybody else on a shared machine.
         path.chmod(0o644)
 

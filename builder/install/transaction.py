@@ -153,11 +153,14 @@ def current(place: Place) -> Stamp | None:
 
 
 @contextmanager
-def replacing(place: Place) -> Iterator[None]:
-    """Build inside: on any exception (Ctrl-C included) the prefix is as it was before, or gone if it was new."""
+def replacing(place: Place, *, copy: Callable[[Path, Path], None] | None = None) -> Iterator[None]:
+    """Build inside: on any exception (Ctrl-C included) the prefix is as it was before, or gone if it was new.
+
+    It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place.
+    """
     try:
         with writing(place.prefix):
-            _begin(place)
+            _begin(place, copy)
         yield
         with writing(place.prefix):
             (place.prefix / BUILDING).unlink()
@@ -188,11 +191,13 @@ def writing(prefix: Path) -> Iterator[None]:
         ) from None
 
 
-def _begin(place: Place) -> None:
+def _begin(place: Place, copy: Callable[[Path, Path], None] | None) -> None:
     """The new prefix appears by one rename and with its mark, so that nothing of ours is ever without it."""
     fresh = place.trash()
     (fresh / BUILDING).parent.mkdir(parents=True)
     (fresh / BUILDING).write_text(f"{os.getpid()}\n", encoding="ascii")
+    if copy is not None:
+        copy(place.prefix, fresh)
     if not place.is_free:
         place.prefix.rename(place.old)
     fresh.rename(place.prefix)

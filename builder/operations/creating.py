@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from builder.errors import ChecksFailedError, InterruptedByUserError, LockfileError, UnsatisfiableError, UsageError
-from builder.finding import Status
+from builder.errors import (
+    ChecksFailedError,
+    InterruptedByUserError,
+    LockfileError,
+    StaleLockError,
+    UnsatisfiableError,
+    UsageError,
+)
 from builder.operations.locking import BUILT_IN_SOLVER
 from builder.operations.preparing import PackageOptions, prepare
 from builder.operations.warnings import Warnings
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from builder.install.create import Result as Ending
     from builder.operations.locks import UsableLock
     from builder.operations.preparing import Prepared
+    from builder.operations.proving import Prover
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
@@ -44,6 +51,8 @@ class CreateRequest:
     """Build it again although it matches its lock."""
     prove: bool = True
     """Verify it afterwards."""
+    locked: bool = False
+    """Refuse a lock that is out of date, and do not make one that is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +81,7 @@ class CreateResult:
         """Whether the prefix holds something else than before."""
         from builder.install.create import Result
 
-        return self.ending in (Result.BUILT, Result.UNPROVEN)
+        return self.ending in (Result.BUILT, Result.UPDATED, Result.UNPROVEN)
 
 
 def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
@@ -81,7 +90,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     Where there is no lock it is made first; the lock is audited, and that it is not its recipe's any more is a warning.
     If anything fails, an environment that was there before is put back. One that already matches its lock, and that
     passed its proof of what the recipe expects now, is left alone. Raises RecipeError, UsageError, LockfileError,
-    UnsatisfiableError, SourceUnreachableError, BuildError.
+    UnsatisfiableError, StaleLockError, SourceUnreachableError, BuildError.
     """
     from builder.environment.stamp import Verdict, read_stamp
     from builder.install.create import CreateRequest as Build
@@ -101,6 +110,8 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     if request.prefix is not None and (stamp := read_stamp(prefix)) is not None:
         # Rebuilt where it is, as a remedy says it: the environment keeps the name that it was created by.
         name = stamp.name
+    if request.locked:
+        _require_committed(workspace, request)
     lock = find_or_make(workspace, recipe, request.options, solver=request.solver)
     build = Build(
         name=name,
@@ -118,7 +129,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         # A lock of ours that was not made anew: neither the recipe nor what it expects has changed since.
         build = replace(build, expectations=there.expectations)
         if nothing_to_do(build, there):
-            return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
+            return _result(workspace, build, Result.PRESENT, lock=lock, prover=None, warn=warn)
     prepared = lock.prepared or prepare(workspace, recipe, request.options)
     reasons = () if lock.follows_recipe else stale(lock.file, prepared)
     if reasons:
@@ -134,12 +145,15 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     )
     if reasons:
         # A committed lock is what the team agreed on, so it is used; that its recipe has moved on is said.
-        warn(f"the lock is out of date ({'; '.join(reasons)}); run `envbuild lock {recipe.name}`")
+        out_of_date = f"the lock of {recipe.name} is out of date ({'; '.join(reasons)})"
+        if request.locked:
+            raise StaleLockError(out_of_date, hint=f"run `envbuild lock {recipe.name}` and commit what it writes")
+        warn(f"{out_of_date}; building what it says all the same. To renew it, run `envbuild lock {recipe.name}`")
     # Before anything slow is imported or read: the usual second run has nothing to do.
     if nothing_to_do(build, there):
         if there is not None and there.expecting(build.expectations).verdict is Verdict.FAILED:
             warn(f"the last verification of {prefix} failed, and with --no-verify it is not made again")
-        return _result(workspace, build, Result.PRESENT, lock=lock, report=None, warn=warn)
+        return _result(workspace, build, Result.PRESENT, lock=lock, prover=None, warn=warn)
     return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
 
 
@@ -186,28 +200,34 @@ def _target(workspace: Workspace, request: CreateRequest, recipe: Recipe) -> Sub
     if unknown:
         known = ", ".join(sorted(recipe.groups)) or "none"
         raise UsageError(f"{recipe.name} has no group {', '.join(unknown)}", hint=f"its groups are: {known}")
+    if request.locked and (request.options.source is Source.PYPI or request.options.channels):
+        raise UsageError(
+            "--locked is about the committed lock, which --source pypi and --channel do not use",
+            hint="leave one of the two out",
+        )
     if request.name is not None and request.prefix is not None:
         raise UsageError("-n and -p both say where to build", hint="give one of the two")
     return target
 
 
+def _require_committed(workspace: Workspace, request: CreateRequest) -> None:
+    if workspace.project.committed_lock(request.recipe) is None:
+        raise StaleLockError(
+            f"{request.recipe} has no lock, and with --locked none is made",
+            hint=f"run `envbuild lock {request.recipe}` and commit what it writes",
+        )
+
+
 def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool, warn: Warnings) -> CreateResult:
-    from builder.install.create import Proof, Surroundings
+    from builder.install.create import Surroundings
     from builder.install.create import create as install
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
-    from builder.operations.verifying import verify_prefix
-    from builder.probes.level import Level
+    from builder.operations.proving import Prover
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
-    reports: list[Report] = []
-
-    def proof(prefix: Path) -> Proof:
-        reports.append(verify_prefix(workspace, prefix, building=True))
-        report = reports[-1]
-        return Proof(level=Level.DEFAULT, passed=report.ok, blameless=_is_blameless(report))
-
+    prover = Prover(workspace)
     around = Surroundings(
         cache=workspace.package_cache,
         uv=workspace.uv,
@@ -221,20 +241,11 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
             build,
             around,
             waiting=lambda: workspace.progress.note(f"another envbuild is building {build.prefix}; waiting for it"),
-            proof=proof if prove else None,
+            proof=prover if prove else None,
         )
     except KeyboardInterrupt:
         raise _interrupted(build, before) from None
-    return _result(workspace, build, ending, lock=lock, report=reports[0] if reports else None, warn=warn)
-
-
-def _is_blameless(report: Report) -> bool:
-    """Whether all that failed lies on the user's side (their settings, their user site) and not in the environment."""
-    from builder.checks.catalogue import by_id
-
-    checks = by_id()
-    failed = [finding.check for finding in report.findings if finding.status is Status.FAIL]
-    return bool(failed) and all(check in checks and checks[check].area == "user" for check in failed)
+    return _result(workspace, build, ending, lock=lock, prover=prover, warn=warn)
 
 
 def _identity(prefix: Path) -> int | None:
@@ -263,7 +274,7 @@ def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
 
 
 def _result(
-    workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, report: Report | None, warn: Warnings
+    workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, prover: Prover | None, warn: Warnings
 ) -> CreateResult:
     from builder.install.create import Result
 
@@ -278,8 +289,8 @@ def _result(
         activated_by=workspace.store.activated_by(build.prefix),
         lock=lock.file,
         ending=ending,
-        report=report,
-        problem=_not_proven(build, ending, blameless=report is not None and _is_blameless(report)),
+        report=prover.report if prover is not None else None,
+        problem=_not_proven(build, ending, blameless=prover is not None and prover.is_blameless),
         warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
     )
 
@@ -294,7 +305,7 @@ def _not_proven(build: Build, ending: Ending, *, blameless: bool) -> ChecksFaile
         )
 
     match ending:
-        case Result.PRESENT | Result.PROVEN | Result.BUILT:
+        case Result.PRESENT | Result.PROVEN | Result.BUILT | Result.UPDATED:
             return None
         case Result.RESTORED:
             return ChecksFailedError(

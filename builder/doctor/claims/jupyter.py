@@ -86,8 +86,10 @@ def _counts(around: Surroundings, spec: KernelSpec, notebook: Place | None, *, s
 def _other_claims(around: Surroundings) -> list[Claim]:
     """The other kernels of the user's folder: shown, and judged by name where they are called like an environment."""
     server, _ = server_environment(around)
-    wanted = set(notebook_kernels(around)) or {"python3"}
-    asked = around.asked is not None and Ide.JUPYTER in around.asked
+    named = set(notebook_kernels(around))
+    wanted = named or {"python3"}
+    # Where the notebooks name their kernels, nobody starts another one.
+    asked = around.asked is not None and Ide.JUPYTER in around.asked and not named
     names = {environment.prefix.name for environment in around.survey.environments if environment.prefix is not None}
     return [
         _claim(around, spec, server, f"kernel {spec.name}", notebook=None, decisive=asked or spec.name in names)

@@ -84,8 +84,10 @@ def _apps(around: Surroundings) -> Iterator[_App]:
     for name, (ide, title, application, extensions) in _APPS.items():
         user = around.settings_root / name / "User"
         if not disk.is_dir(user):
-            user = disk.home / f"{extensions}-server" / "data" / "User"
-            if not disk.is_dir(user):
+            # A machine that is reached from elsewhere: the user's own settings and picks are there, not here.
+            server = disk.home / f"{extensions}-server" / "data"
+            user = server / "User"
+            if not disk.is_dir(user) and not disk.is_dir(server / "Machine"):
                 continue
         arch, why, _ = around.application(application)
         yield _App(
@@ -131,17 +133,20 @@ def _claims(around: Surroundings, app: _App) -> list[Claim]:
                 variables=variables,
             )
         )
-    automatic = _automatic(around) or around.active
-    if not found and automatic is not None and (variables or translated or app.arch == "x86_64"):
+    own = _automatic(around)
+    automatic = own or around.active
+    # What the folder holds is taken for sure where nothing else is said; of other environments nobody knows.
+    sure = own is not None and around.in_scope(app.ide) and around.asked is not None and around.disk.is_dir(app.user)
+    if not found and automatic is not None and (sure or variables or translated or app.arch == "x86_64"):
         found.append(
             Claim(
                 ide=app.ide,
                 who=app.title,
                 what="nothing picked or set",
                 written=str(automatic.path),
-                decided_by=(),
+                decided_by=(Place(file=own.prefix),) if sure and own is not None and own.prefix is not None else (),
                 interpreter=automatic,
-                decisive=False,
+                decisive=sure,
                 change=_CHANGE,
                 app_arch=app.arch if app.arch == "x86_64" else translated,
                 app_why=app.why or why,

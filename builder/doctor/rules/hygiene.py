@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.doctor.claims.jetbrains_settings import products
-from builder.doctor.model import Diagnosis, Ide, Level, Place, Presence, Remedy
+from builder.doctor.model import Diagnosis, Ide, Level, Place, Presence
 from builder.doctor.rules.architecture import subdir_settings
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def _note(check: str, sentence: str, *places: Place, remedy: str | None = None) 
         level=Level.NOTE,
         sentence=sentence,
         decided_by=places,
-        remedy=Remedy(text=remedy) if remedy else None,
+        remedy=Remedy(say=remedy) if remedy else None,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from builder.doctor.formats import name_of
-from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Presence, Remedy
+from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Presence
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +96,7 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         f"{_phrase(claim, meant)} {case.described(meant.interpreter)}",
         decided_by=claim.decided_by,
         remedy=choose(case, claim),
+        why_not_automatic=hands_off(claim),
         evidence=_evidence(case, claim, interpreter),
         subject=str(interpreter.prefix or interpreter.path),
     )
@@ -154,7 +156,7 @@ def _nowhere(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         f"and no environment here has it",
         decided_by=claim.decided_by,
         remedy=Remedy(
-            text=f"install {case.wanted} there, or choose another environment",
+            say=f"install {case.wanted} there, or choose another environment",
             commands=(f"{interpreter.path} -m pip install {case.wanted}",),
         ),
         subject=str(interpreter.prefix),
@@ -208,6 +210,7 @@ def _dangling(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis |
         sentence=f"{subject_of(claim)} is set to {what}{comparison}",
         decided_by=claim.decided_by,
         remedy=_rebuild(case, interpreter) if half else choose(case, claim),
+        why_not_automatic=None if half else hands_off(claim),
         evidence=(*_evidence(case, claim, interpreter), *_nearest(case, interpreter)),
         subject=str(interpreter.prefix or interpreter.path),
     )
@@ -226,9 +229,9 @@ def _rebuild(case: Case, interpreter: Interpreter) -> Remedy:
     prefix = interpreter.prefix
     shown = case.show(prefix) if prefix is not None else "it"
     if interpreter.kind is Kind.CONDA:
-        return Remedy(text=f"build the environment anew, then remove {shown}; what is left of it does not start")
+        return Remedy(say=f"build the environment anew, then remove {shown}; what is left of it does not start")
     return Remedy(
-        text="make the virtual environment again with a Python that exists, and install the project's packages into it",
+        say="make the virtual environment again with a Python that exists, and install the project's packages into it",
         commands=(f"python3 -m venv --clear {prefix}",),
     )
 
@@ -248,6 +251,7 @@ def _unknown_name(case: Case, claim: Claim) -> Diagnosis | None:
         f"which {claim.what} asks for{comparison}",
         decided_by=claim.decided_by,
         remedy=choose(case, claim),
+        why_not_automatic=hands_off(claim),
         evidence=(claim.problem, f"in its list: {known}"),
         subject=f"name {claim.written}",
     )
@@ -268,9 +272,9 @@ def _conda_gone(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis
         f"{case.described(interpreter)}, which is whole",
         decided_by=claim.decided_by,
         remedy=Remedy(
-            text=f"{claim.change} ▸ {_ADD} ▸ Conda: choose a conda that exists{commands}, then the environment",
-            why_not_automatic="the IDE rewrites this file",
+            say=f"{claim.change} ▸ {_ADD} ▸ Conda: choose a conda that exists{commands}, then the environment",
         ),
+        why_not_automatic=hands_off(claim),
         evidence=_evidence(case, claim, interpreter),
         subject=f"conda {claim.conda.path}",
     )
@@ -292,19 +296,16 @@ def choose(case: Case, claim: Claim) -> Remedy | None:
     """How the user makes that program run the environment that is meant."""
     meant = case.meant.interpreter if case.meant is not None else None
     if meant is None:
-        return Remedy(text=f"{claim.change} ▸ choose an environment that exists") if claim.change else None
+        return Remedy(say=f"{claim.change} ▸ choose an environment that exists") if claim.change else None
     target = case.show(meant.path)
     if claim.ide is Ide.JUPYTER:
         return _register_kernel(meant, claim)
     if claim.ide is Ide.SHELL:
-        return Remedy(text=claim.change)
+        return Remedy(say=claim.change)
     if claim.ide in (Ide.VSCODE, Ide.CURSOR):
-        return Remedy(
-            text=f"{claim.change} ▸ Enter interpreter path… ▸ {target}",
-            why_not_automatic="VS Code keeps the choice in memory and rewrites its database",
-        )
+        return Remedy(say=f"{claim.change} ▸ Enter interpreter path… ▸ {target}")
     if claim.ide is Ide.SPYDER:
-        return Remedy(text=f"{claim.change} ▸ {target}; spyder-kernels must be installed in it")
+        return Remedy(say=f"{claim.change} ▸ {target}; spyder-kernels must be installed in it")
     listed = [name for name, path in claim.choices if case.same(case.around.environments.of(path), meant)]
     if listed:
         text = f"{claim.change} ▸ {name_of(listed[0])} (already in the list)"
@@ -315,15 +316,26 @@ def choose(case: Case, claim: Claim) -> Remedy | None:
         text = f"{claim.change} ▸ {_ADD} ▸ Conda: {conda}environment {name}"
     else:
         text = f"{claim.change} ▸ {_ADD} ▸ Python: {target}"
-    return Remedy(text=text, why_not_automatic=f"{claim.who.split()[0]} rewrites this file")
+    return Remedy(say=text)
+
+
+def hands_off(claim: Claim | None) -> str | None:
+    """Why the doctor does not change itself what that program has written down."""
+    match claim.ide if claim is not None else None:
+        case Ide.VSCODE | Ide.CURSOR:
+            return "VS Code keeps the choice in memory and rewrites its database"
+        case Ide.DATASPELL | Ide.PYCHARM | Ide.INTELLIJ:
+            return f"{claim.who.split()[0]} rewrites this file" if claim is not None else None
+        case _:
+            return None
 
 
 def _register_kernel(meant: Interpreter, claim: Claim) -> Remedy:
-    name = meant.prefix.name if meant.prefix is not None else "keras"
+    name = (meant.prefix or meant.path.parent.parent).name
     commands = [] if meant.version_of("ipykernel") else [f"{meant.path} -m pip install ipykernel"]
     if claim.what == f"kernel {name.lower()}":
         text = "make the kernel again, from the environment that is meant"
     else:
         text = f"make a kernel of the environment that is meant, then {claim.change} ▸ {name}"
     commands.append(f"{meant.path} -m ipykernel install --user --name {name}")
-    return Remedy(text=text, commands=tuple(commands))
+    return Remedy(say=text, commands=tuple(commands))

@@ -116,24 +116,32 @@ def fill_channel(folder: Path, *, python: str) -> None:
 
 def write_index(folder: Path) -> None:
     """A PEP 503 index at `folder/simple` with one wheel, `tinywheel` 1.0."""
-    name = "tinywheel-1.0-py3-none-any.whl"
+    page = folder / "simple" / "tinywheel"
+    wheel = write_wheel(page, "1.0", b"VALUE = 42\n\n\ndef main() -> None:\n    print(VALUE)\n")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (page / "index.html").write_text(f'<!DOCTYPE html><a href="{wheel.name}#sha256={digest}">{wheel.name}</a>\n')
+
+
+def write_wheel(folder: Path, version: str, module: bytes) -> Path:
+    """A wheel of `tinywheel`, whose only module has this content."""
+    info = f"tinywheel-{version}.dist-info"
     content = {
-        "tinywheel.py": b"VALUE = 42\n",
-        "tinywheel-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tinywheel\nVersion: 1.0\n",
-        "tinywheel-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "tinywheel.py": module,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tinywheel\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": b"[console_scripts]\ntiny-value = tinywheel:main\n",
     }
     record = "".join(
         f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}\n"
         for path, data in content.items()
     )
-    content["tinywheel-1.0.dist-info/RECORD"] = f"{record}tinywheel-1.0.dist-info/RECORD,,\n".encode()
-    page = folder / "simple" / "tinywheel"
-    page.mkdir(parents=True)
-    with zipfile.ZipFile(page / name, "w") as wheel:
+    content[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"tinywheel-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as wheel:
         for path, data in content.items():
             wheel.writestr(path, data)
-    digest = hashlib.sha256((page / name).read_bytes()).hexdigest()
-    (page / "index.html").write_text(f'<!DOCTYPE html><a href="{name}#sha256={digest}">{name}</a>\n')
+    return file
 
 
 @dataclass(frozen=True)
@@ -192,7 +200,11 @@ class World:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, program: tuple[str, ...] = _MODULE, **environ: str) -> Answer:
+    def run(self, *arguments: str, **environ: str) -> Answer:
+        return self.run_program(_MODULE, *arguments, **environ)
+
+    def run_program(self, program: tuple[str, ...], *arguments: str, **environ: str) -> Answer:
+        """As `run`, by another program of this Python than `-m builder`."""
         return wait(self.start(*arguments, program=program, **environ))
 
     def create(self, *arguments: str, **environ: str) -> Answer:

@@ -150,7 +150,7 @@ def test_interrupt_before_anything_was_moved(tmp_path: Path, monkeypatch: pytest
     prefix = tmp_path / "env"
     _create(prefix, "1")
 
-    def interrupted(_place: Place) -> None:
+    def interrupted(*_of: object) -> None:
         raise KeyboardInterrupt
 
     with transaction.exclusive(prefix, waiting=_never_waiting) as place:

@@ -12,7 +12,8 @@ from builder.environment.stamp import RELATIVE_PATH, Stamp
 from builder.finding import Finding, Identity, Report, Status
 from builder.install.create import CreateRequest as Build
 from builder.install.create import Result
-from builder.operations.creating import _identity, _interrupted, _is_blameless, _not_proven
+from builder.operations.creating import _identity, _interrupted, _not_proven
+from builder.operations.proving import is_blameless
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _report(*failed: str) -> Report:
 )
 def test_what_is_the_users_own_is_not_the_environments(failed: tuple[str, ...], blameless: bool) -> None:
     """A rebuild that is sound is not taken back for a file in the user's home."""
-    assert _is_blameless(_report(*failed)) is blameless
+    assert is_blameless(_report(*failed)) is blameless
 
 
 def test_it_says_whose_failure_it_is(tmp_path: Path) -> None:
