@@ -123,7 +123,7 @@ class Survey:
     @property
     def usual_subdir(self) -> Subdir | None:
         """The platform that most of the binaries are for; None where there are none."""
-        if self.inventory.binaries:
+        if self.inventory.binaries and self.is_mac:
             return Subdir.OSX_ARM64 if self.arch == "arm64" else Subdir.OSX_64
         if self.inventory.elf:
             return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(self.elf_machine)

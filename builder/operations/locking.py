@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.compat.together import LockedSetJudge
 from builder.errors import LockfileError
-from builder.operations.preparing import PackageOptions, preparations
+from builder.operations.preparing import PackageOptions, newer_on_index, preparations
 from builder.operations.warnings import Warnings
 from builder.plan.attempts import first_that_works
 from builder.plan.model import Source
@@ -85,7 +85,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         facts=workspace.facts,
         progress=workspace.progress,
     )
-    warn(*prepared.warnings, *prepared.age_of_facts(workspace), *made.warnings)
+    warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     folder = request.folder or prepared.folder
     text = condalock.dumps(made.lock, name=rendered.name)
     write_files(folder, {**rendered.files, LOCK_NAME: text})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.integration.create.world import MINOR, TEXT_PLACEHOLDER
@@ -254,9 +256,11 @@ def test_expectations(world: World) -> None:
         f'{recipe.read_text()}macos: "14.2"\nverify:\n  imports: [json]\n  tolerances: {{float32: 1e-3}}\n'
     )
     world.run("lock", "tiny").ended(0)
-    # A short path: the package of the test has a short one compiled in.
-    world.create("tiny", "--platform", "osx-arm64", "-p", str(world.root / "e")).ended(0)
-    expected = world.whole(prefix=world.root / "e").expectations
+    # A short path: the binary of the fixture has room for 51 bytes.
+    with tempfile.TemporaryDirectory(prefix="mac") as folder:
+        prefix = Path(folder) / "env"
+        world.create("tiny", "-p", str(prefix), "--platform", "osx-arm64").ended(0)
+        expected = world.whole(prefix=prefix).expectations
     assert (expected.macos, expected.blas, expected.imports) == ("14.2", "auto", ("json",))
     assert expected.tolerances == {"float32": 1e-3}
 
