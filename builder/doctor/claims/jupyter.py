@@ -8,10 +8,13 @@ PATH. Sources: jupyter_core's paths.py, jupyter_client's KernelManager.format_ke
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from builder.doctor.model import Claim, Ide, Interpreter, Place
+from builder.doctor import stack
+from builder.doctor.claims.project import IMPORT, KERAS_OF_TENSORFLOW
+from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
+from builder.frameworks.keras import OVER_FRAMEWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +58,8 @@ def _wanted_claims(around: Surroundings) -> Iterator[Claim]:
         # A kernel of the user's own folder is the same whoever runs the server; one by a bare name is not.
         what = f"kernel {name}" if place is None else f"kernel {name} of {place.file.name}"
         if spec is not None:
-            yield _claim(around, spec, server, what, notebook=place, decisive=_counts(around, spec, place, sure=sure))
+            claim = _claim(around, spec, server, what, notebook=place, decisive=_counts(around, spec, place, sure=sure))
+            yield replace(claim, uses=_imported(around, name) if place is not None else None)
         elif place is not None and not name.startswith("conda-env-") and not name.startswith("python"):
             yield Claim(
                 ide=Ide.JUPYTER,
@@ -67,6 +71,24 @@ def _wanted_claims(around: Surroundings) -> Iterator[Claim]:
                 problem="no kernel of that name is installed; Jupyter asks for another",
                 change=_CHANGE,
             )
+
+
+def _imported(around: Surroundings, kernel: str) -> frozenset[str] | None:
+    """The frameworks that the notebooks of a kernel import; None where one imports the project's own modules, which may
+    import anything, or nothing at all."""
+    found: set[str] = set()
+    for file in notebooks(around):
+        document = around.json(file) if around.disk.is_file(file) else None
+        if document is None or (_kernel_name(document.value) or "").lower() != kernel:
+            continue
+        imported = set(IMPORT.findall(document.bare))
+        own = (around.disk.presence(file.parent / name) for module in imported for name in (module, f"{module}.py"))
+        if not imported or Presence.PRESENT in own:
+            return None
+        found |= imported & set(stack.frameworks())
+        if KERAS_OF_TENSORFLOW.search(document.bare):
+            found.add(OVER_FRAMEWORKS)
+    return frozenset(found)
 
 
 def _counts(around: Surroundings, spec: KernelSpec, notebook: Place | None, *, sure: bool) -> bool:
