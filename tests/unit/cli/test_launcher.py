@@ -72,7 +72,9 @@ def test_an_environment_of_uvx(launcher: Path) -> None:
     """It may be moved, so its entry points look for the Python beside themselves."""
     line = '\'\'\'exec\' "$(dirname -- "$(realpath -- "$0")")"/\'python\' "$0" "$@"'
     (launcher.parent / "envbuild-entry").write_text(f"#!/bin/sh\n{line}\n' '''\n")
-    (launcher.parent / "python").symlink_to(sys.executable)
+    python = launcher.parent / "python"
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    python.chmod(0o755)
     assert "version" in _run(launcher, "--version").stdout
 
 
