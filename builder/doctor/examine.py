@@ -89,7 +89,9 @@ def examine(request: Request, patient: Patient) -> Examination:
         home_names=disk.aliases,
         root=disk.root,
         provenance=case.provenance,
-        looked=sum(claim.interpreter is not None for claim in case.claims) + len(environments),
+        looked=sum(claim.interpreter is not None for claim in case.claims)
+        + len(environments)
+        + (case.meant is not None),
     )
 
 

@@ -203,8 +203,11 @@ def _patient(workspace: Workspace, request: DoctorRequest) -> Iterator[tuple[Req
         facts = machine.load(workspace.path(request.machine))
     else:
         facts = machine.this_machine(workspace.environ)
+    named = request.environment
+    if named is not None and not named.startswith(("/", "~", "$")) and ("/" in named or named.startswith(".")):
+        named = str(workspace.path(Path(named)))  # a folder is meant from where the user stands
     asked = Request(
-        environment=request.environment,
+        environment=named,
         project=workspace.path(request.project) if request.project is not None else None,
         ides=request.ides,
         static=request.static,
