@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from builder.operations.preparing import PackageOptions
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
     from builder.operations.showing import ShowRequest, ShowResult, show
+    from builder.operations.updating import UpdateRequest, UpdateResult, update
     from builder.operations.verifying import VerifyRequest, VerifyResult, verify
 
 #: Module → what it offers. No module is called like a function in it: a module that is imported becomes an attribute
@@ -65,6 +66,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "preparing": ("PackageOptions",),
     "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
     "showing": ("ShowRequest", "ShowResult", "show"),
+    "updating": ("UpdateRequest", "UpdateResult", "update"),
     "verifying": ("VerifyRequest", "VerifyResult", "verify"),
 }
 _WHERE: Final = {name: module for module, names in _OFFERED.items() for name in names}
@@ -112,6 +114,8 @@ __all__ = [
     "RenderResult",
     "ShowRequest",
     "ShowResult",
+    "UpdateRequest",
+    "UpdateResult",
     "VerifyRequest",
     "VerifyResult",
     "check",
@@ -128,5 +132,6 @@ __all__ = [
     "render_plain",
     "show",
     "unregister",
+    "update",
     "verify",
 ]
