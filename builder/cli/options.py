@@ -41,6 +41,16 @@ def complete_locked_package(context: click.Context, _parameter: click.Parameter,
     return sorted(name for name in names if name.startswith(incomplete))
 
 
+def complete_diff(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """The recipes, and the shell's own files."""
+    from click.shell_completion import CompletionItem
+
+    names = [] if context.params.get("operands") else _complete_recipe(context, parameter, incomplete)
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
 #: The recipe's name as the first argument.
 recipe_argument = click.argument("name", metavar="RECIPE", shell_complete=_complete_recipe)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         explain,
     )
     from builder.operations.creating import CreateRequest, CreateResult, create
+    from builder.operations.diffing import DiffRequest, DiffResult, diff
     from builder.operations.doctoring import (
         DoctorRequest,
         DoctorResult,
@@ -50,6 +51,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
     "creating": ("CreateRequest", "CreateResult", "create"),
+    "diffing": ("DiffRequest", "DiffResult", "diff"),
     "doctoring": (
         "DoctorRequest",
         "DoctorResult",
@@ -94,6 +96,8 @@ __all__ = [
     "CompatResult",
     "CreateRequest",
     "CreateResult",
+    "DiffRequest",
+    "DiffResult",
     "DoctorRequest",
     "DoctorResult",
     "ExplainRequest",
@@ -121,6 +125,7 @@ __all__ = [
     "check",
     "compat",
     "create",
+    "diff",
     "doctor",
     "explain",
     "init",
