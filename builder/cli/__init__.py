@@ -17,6 +17,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "show": ("builder.cli.show", "Explain every version a recipe leads to, with the facts behind it."),
     "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
+    "update": ("builder.cli.update", "Take newer versions of what you name into a lock, and of nothing else."),
+    "diff": ("builder.cli.diff", "Show what differs between two states of a lock, or a lock and an environment."),
     "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
