@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,8 @@ from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
 from builder.environment.place import Place, is_locked
 from builder.environment.stamp import read_stamp
-from builder.errors import ChecksFailedError, EnvbuildError, UsageError
-from builder.operations.expectations import asks_for_the_same
+from builder.errors import ChecksFailedError, UsageError
+from builder.operations.expectations import asks_for_others
 from builder.operations.outputs import require_writable, write_output
 from builder.operations.warnings import Warnings
 from builder.probes.level import Level
@@ -125,16 +126,9 @@ def _finished(workspace: Workspace, environment: str) -> Path:
 def _moved_on(workspace: Workspace, prefix: Path) -> tuple[str, ...]:
     """That the recipe of an environment asks for other checks by now than those that are made."""
     stamp = read_stamp(prefix)
-    if stamp is None or stamp.recipe not in workspace.project.recipe_files():
+    if stamp is None or not asks_for_others(workspace, stamp):
         return ()
-    try:
-        recipe = workspace.project.recipe(stamp.recipe)
-    except EnvbuildError:
-        # What is wrong with the recipe is nothing that a verification of the environment is about.
-        return ()
-    if asks_for_the_same(recipe, stamp):
-        return ()
-    again = f"run `envbuild create {stamp.recipe}` to prove what it asks for now"
+    again = f"run `{shlex.join(stamp.create_command(prefix))}` to prove what it asks for now"
     return (f"`verify:` of the recipe {stamp.recipe} has changed since {prefix} was built; {again}",)
 
 
