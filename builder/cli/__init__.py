@@ -21,6 +21,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
     "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),
+    "run": ("builder.cli.run", "Run a command in an environment."),
+    "activate": ("builder.cli.activate", "Print the code that activates an environment in a shell."),
     "verify": ("builder.cli.verify", "Prove that an environment works."),
     "doctor": ("builder.cli.doctor", "Say why Keras does not import in the IDE: who runs which Python."),
     "register": ("builder.cli.register", "Make an environment known to Jupyter, VS Code or a JetBrains IDE."),

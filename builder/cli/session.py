@@ -125,9 +125,12 @@ class Session:
             self.progress.close()
 
 
-def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Output]], click.Command]:
+def verb(
+    name: str, *, options_first: bool = False, **attributes: Any
+) -> Callable[[Callable[..., Output]], click.Command]:
     """Decorator: a function `(session, **options) -> Output` becomes the click command `name`.
 
+    With `options_first`, what comes after the first argument is no option of ours.
     The docstring is the help text; put examples after a line holding `\\b`.
     """
 
@@ -158,7 +161,7 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Output]], clic
             _show(session, output)
             return output
 
-        settings = {"help_option_names": ["-h", "--help"]}
+        settings = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": not options_first}
         return click.command(name, cls=click.Command, context_settings=settings, **attributes)(command)
 
     return decorate
