@@ -27,6 +27,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "doctor": ("builder.cli.doctor", "Say why Keras does not import in the IDE: who runs which Python."),
     "register": ("builder.cli.register", "Make an environment known to Jupyter, VS Code or a JetBrains IDE."),
     "unregister": ("builder.cli.unregister", "Take back what register wrote."),
+    "remove": ("builder.cli.remove", "Delete an environment."),
+    "clean": ("builder.cli.clean", "Delete caches and what killed runs have left."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }

@@ -107,6 +107,15 @@ class Session:
         if self.verbose:
             click.echo(harmless(message), err=True)
 
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is deleted. Raises UsageError where nobody can be asked, Abort for a no."""
+        if yes:
+            return
+        self.close()
+        if self.json or not sys.stdin.isatty():
+            raise UsageError(f"not confirmed: {question}", hint="--yes says so beforehand, where nobody can be asked")
+        click.confirm(harmless(question), abort=True, err=True)
+
     @cached_property
     def progress(self) -> SessionProgress:
         from builder.cli.progress import SessionProgress
