@@ -18,6 +18,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
     "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
+    "prove": ("builder.cli.prove", "Prove that what a lock holds will load, before anyone installs it."),
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
     "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),
