@@ -130,6 +130,7 @@ def prove_layout(
     found += [Finding(check=check, status=Status.SKIP, title=f"{reason}.") for check, reason in reasons.items()]
     order = {check: place for place, check in enumerate(by_id())}
     survey = subject.survey
+    lowest: tuple[int, ...] | None
     if survey.is_mac:
         binaries = sum(binary.serves for binary in survey.inventory.binaries)
         floor = survey.system_imports.floor

@@ -142,13 +142,17 @@ def _proof(entry: dict[str, Any]) -> PlatformProof:
     )
 
 
-def state_of(proof: PlatformProof | None, packages: Iterable[LockedPackage], *, macos: str) -> ProofState:
-    """How a proof stands to the packages of its platform, by hashes alone. `macos` is the recipe's oldest."""
+def state_of(proof: PlatformProof | None, packages: Iterable[LockedPackage], *, macos: str | None = None) -> ProofState:
+    """How a proof stands to the packages of its platform, by hashes alone.
+
+    `macos` is the recipe's oldest; without it, which macOS the proof was judged for is not looked at.
+    """
     if proof is None:
         return ProofState.NOT_PROVEN
     if proof.digest != packages_digest(packages):
         return ProofState.STALE
-    if proof.system == "macos" and proof.judged_for is not None and _numbers(proof.judged_for) > _numbers(macos):
+    judged = proof.judged_for if proof.system == "macos" else None
+    if judged is not None and macos is not None and _numbers(judged) > _numbers(macos):
         return ProofState.STALE
     return ProofState.PROVEN if proof.proven else ProofState.NOT_PROVEN
 

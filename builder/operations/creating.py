@@ -71,6 +71,8 @@ class CreateResult:
     report: Report | None
     problem: ChecksFailedError | None
     warnings: tuple[str, ...]
+    proof: str | None = None
+    """What was proven of the lock before anything was built: `proven on osx-arm64, macOS ≥ 14.0`."""
 
     @property
     def python(self) -> Path:
@@ -277,6 +279,7 @@ def _result(
     workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, prover: Prover | None, warn: Warnings
 ) -> CreateResult:
     from builder.install.create import Result
+    from builder.operations.proving_locks import told_by
 
     runs_here = build.subdir is build.host
     if ending is not Result.RESTORED and runs_here and (warning := workspace.store.register(build.prefix)):
@@ -292,6 +295,7 @@ def _result(
         report=prover.report if prover is not None else None,
         problem=_not_proven(build, ending, blameless=prover is not None and prover.is_blameless),
         warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
+        proof=told_by(lock.file, build.subdir),
     )
 
 

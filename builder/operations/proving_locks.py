@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from builder.errors import ChecksFailedError, UsageError
+from builder.errors import ChecksFailedError, LockfileError, UsageError
 from builder.finding import Status
-from builder.lock.proof import PROOF_NAME, PlatformProof, ProvenFinding, dump_proofs, packages_digest, read_proofs
+from builder.lock.proof import (
+    PROOF_NAME,
+    PlatformProof,
+    ProofState,
+    ProvenFinding,
+    dump_proofs,
+    packages_digest,
+    read_proofs,
+    state_of,
+)
 from builder.operations.verifying import released
 from builder.scratch import scratch
 
@@ -81,6 +90,40 @@ def prove(workspace: Workspace, request: ProveRequest) -> ProveResult:
     text = dump_proofs(recipe.name, kept | {subdir.value: proof for subdir, proof in proofs.items()})
     write_atomically(target, text)
     return ProveResult(name=recipe.name, file=target, proofs=proofs, reads=store.reads)
+
+
+def told_by(file: Path, subdir: Subdir) -> str | None:
+    """`proven on osx-arm64, macOS ≥ 14.0`, where the proof beside the lock `file` is of that very lock; else None."""
+    from builder.lock.read import read_lock
+
+    try:
+        proof = read_proofs(file.parent / PROOF_NAME).get(subdir.value)
+        if proof is None or state_of(proof, read_lock(file).on(subdir)) is not ProofState.PROVEN:
+            return None
+    except LockfileError:
+        return None  # `check` says what is wrong with it
+    return f"proven on {subdir}, {proof.phrase}"
+
+
+def require_proven(workspace: Workspace, recipe: Recipe, lock: Lock) -> str:
+    """The text of the proof of a lock that is not written yet. Raises ChecksFailedError, which names what failed."""
+    from builder.binaries.summary_store import SummaryStore
+
+    store = SummaryStore(workspace.project.state / "summaries")
+    proofs = {subdir.value: prove_platform(workspace, recipe, lock, subdir, store=store) for subdir in lock.platforms}
+    lines = [
+        "\n    ".join((f"  {subdir}: {finding.check}: {finding.title}", *finding.evidence))
+        for subdir, proof in proofs.items()
+        if not proof.proven
+        for finding in proof.findings
+        if finding.status == Status.FAIL
+    ]
+    if not all(proof.proven for proof in proofs.values()):
+        raise ChecksFailedError(
+            "\n".join([f"{recipe.name} could be locked, and would not load:", *lines]),
+            hint="nothing was written; change the recipe so that it leads to other versions",
+        )
+    return dump_proofs(recipe.name, proofs)
 
 
 def prove_platform(
