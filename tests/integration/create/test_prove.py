@@ -174,3 +174,9 @@ def test_lock_prove_keeps_the_old_lock_unless_the_new_one_proves(linked: World) 
     refused = linked.run("lock", "linked", "--prove").ended(1)
     assert "_host_mul" in refused.stderr
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_packages_are_fetched_from_a_mirror_on_the_network(world: World) -> None:
+    with Server(world.channel) as server:
+        made = world.run("prove", "tiny", "--json", *world.mirror(server.url)).ended(0)
+    assert made.result["reads"] > 0
