@@ -20,6 +20,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "update": ("builder.cli.update", "Take newer versions of what you name into a lock, and of nothing else."),
     "diff": ("builder.cli.diff", "Show what differs between two states of a lock, or a lock and an environment."),
     "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
+    "prove": ("builder.cli.prove", "Prove that what a lock holds will load, before anyone installs it."),
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
     "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),

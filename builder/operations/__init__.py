@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from builder.operations.locking import LockRequest, LockResult, lock
     from builder.operations.measuring import MeasureRequest, MeasureResult, measure
     from builder.operations.preparing import PackageOptions
+    from builder.operations.proving_locks import ProveRequest, ProveResult, prove
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
     from builder.operations.showing import ShowRequest, ShowResult, show
     from builder.operations.updating import UpdateRequest, UpdateResult, update
@@ -66,6 +67,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "locking": ("LockRequest", "LockResult", "lock"),
     "measuring": ("MeasureRequest", "MeasureResult", "measure"),
     "preparing": ("PackageOptions",),
+    "proving_locks": ("ProveRequest", "ProveResult", "prove"),
     "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
     "showing": ("ShowRequest", "ShowResult", "show"),
     "updating": ("UpdateRequest", "UpdateResult", "update"),
@@ -111,6 +113,8 @@ __all__ = [
     "MeasureRequest",
     "MeasureResult",
     "PackageOptions",
+    "ProveRequest",
+    "ProveResult",
     "RegisterRequest",
     "RegisterResult",
     "RenderPlainRequest",
@@ -132,6 +136,7 @@ __all__ = [
     "list_recipes",
     "lock",
     "measure",
+    "prove",
     "register",
     "render",
     "render_plain",

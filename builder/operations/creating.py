@@ -76,6 +76,8 @@ class CreateResult:
     report: Report | None
     problem: ChecksFailedError | None
     warnings: tuple[str, ...]
+    proof: str | None = None
+    """What was proven of the lock before anything was built: `proven on osx-arm64, macOS ≥ 14.0`."""
     registered: tuple[str, ...] = ()
     """What was done for each program it was made known to, in a sentence."""
 
@@ -321,6 +323,7 @@ def _result(
     workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, prover: Prover | None, warn: Warnings
 ) -> CreateResult:
     from builder.install.create import Result
+    from builder.operations.proving_locks import told_by
 
     runs_here = build.subdir is build.host
     if ending is not Result.RESTORED and runs_here and (warning := workspace.store.register(build.prefix)):
@@ -336,6 +339,7 @@ def _result(
         report=prover.report if prover is not None else None,
         problem=_not_proven(build, ending, blameless=prover is not None and prover.is_blameless),
         warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
+        proof=told_by(lock.file, build.subdir),
     )
 
 

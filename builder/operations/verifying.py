@@ -83,7 +83,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         runtime=not request.only_static,
         subdir=request.platform,
         limit=request.limit,
-        macos=_release(request.macos),
+        macos=released(request.macos),
     )
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
@@ -169,15 +169,15 @@ def verify_prefix(
         limit=limit,
         building=building,
         macos=macos,
-        host_macos=_release(workspace.host_packages.get("__osx")),
-        glibc=_release(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
+        host_macos=released(workspace.host_packages.get("__osx")),
+        glibc=released(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
         progress=tell,
     )
     workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
     return report
 
 
-def _release(text: str | None) -> MacOS | None:
+def released(text: str | None) -> MacOS | None:
     from builder.binaries.system_symbols import release
 
     try:
