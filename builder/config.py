@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from builder import yamlio
 from builder.errors import UsageError
-from builder.recipe.model import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
-class Config(Model):
+@dataclass(frozen=True, kw_only=True)
+class Config:
     """Everything in it can also be said on the command line, which wins."""
 
-    mirrors: dict[str, str] = Field(
-        default_factory=dict, description="Channel → URL or folder from which it is fetched instead."
-    )
-    envs_dir: str | None = Field(default=None, description="Where environments are created by name.")
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    """Channel → URL or folder from which it is fetched instead."""
+    envs_dir: str | None = None
+    """Where environments are created by name."""
 
 
 def load_config(file: Path) -> Config:
     """The configuration in `file`, or defaults where there is none. Raises UsageError with file and line."""
     if not file.is_file():
         return Config()
-    return yamlio.validate(yamlio.load(file, error=UsageError), Config, error=UsageError)
+    # What reads and checks YAML takes longer to import than all else that `envbuild run` does.
+    from pydantic import Field
+
+    from builder import yamlio
+    from builder.recipe.model import Model
+
+    class Written(Model):
+        mirrors: dict[str, str] = Field(default_factory=dict)
+        envs_dir: str | None = None
+
+    written = yamlio.validate(yamlio.load(file, error=UsageError), Written, error=UsageError)
+    return Config(mirrors=written.mirrors, envs_dir=written.envs_dir)

@@ -109,6 +109,13 @@ class InterruptedByUserError(EnvbuildError):
     exit_code = 130
 
 
+class CommandNotFoundError(EnvbuildError):
+    """`envbuild run` was to start a program that is not there; the exit code is a shell's."""
+
+    code = "command-not-found"
+    exit_code = 127
+
+
 class BinaryError(EnvbuildError):
     """A Mach-O file that is damaged, or that lacks what was asked of it (a slice, a signature)."""
 

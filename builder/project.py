@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import UsageError
-from builder.recipe.load import load_recipe
-from builder.recipe.model import NAME_PATTERN, Recipe
 from builder.resources import shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from builder.recipe.model import Recipe
 
 LOCK_NAME: Final = "conda-lock.yml"
 
@@ -60,6 +60,8 @@ class Project:
 
     def recipe_file(self, name: str) -> Path:
         """Raises UsageError, naming the nearest known recipe, where there is none of that name."""
+        from builder.recipe.model import NAME_PATTERN
+
         if not re.fullmatch(NAME_PATTERN, name):
             raise UsageError(f"{name!r} is not a recipe's name", hint="a name, not a path; see `envbuild list`")
         files = self.recipe_files()
@@ -76,6 +78,7 @@ class Project:
 
     def recipe(self, name: str) -> Recipe:
         from builder.frameworks.rules import objections
+        from builder.recipe.load import load_recipe
 
         files = self.recipe_files()
         return load_recipe(self.recipe_file(name), find=files.get, rules=objections)

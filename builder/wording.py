@@ -43,3 +43,13 @@ def dotted(version: Sequence[int]) -> str:
     while len(parts) > 2 and parts[-1] == 0:
         parts.pop()
     return ".".join(map(str, parts))
+
+
+def bytes_told(count: int) -> str:
+    """`0 B`, `812 kB`, `1.4 GB`: powers of ten, as macOS and disk makers count."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -28,6 +28,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
     "--ide", "ides", multiple=True, type=click.Choice(_IDES), help="Only what this program runs (repeatable)."
 )
 @click.option("--static", is_flag=True, help="Read files only; run nothing that is found.")
+@click.option("--run-shell", is_flag=True, help="Start a login shell to see which Python a new terminal gets.")
 @click.option("--machine", "machine_file", type=_FILE, help="Take the machine's facts from this JSON file.")
 @click.option("--collect", "collect_file", type=_FILE, help="Write a bundle of what was looked at, without secrets.")
 @click.option("--from", "bundle_file", type=_FILE, help="Judge a bundle of another machine.")
@@ -55,6 +56,7 @@ def command(
     environment: str | None,
     ides: tuple[str, ...],
     static: bool,
+    run_shell: bool,
     machine_file: Path | None,
     collect_file: Path | None,
     bundle_file: Path | None,
@@ -104,6 +106,7 @@ def command(
         project=session.project_dir,
         ides=_chosen(ides),
         static=static,
+        run_shell=run_shell,
         only=only,
         skip=skip,
         machine=machine_file,

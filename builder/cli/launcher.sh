@@ -29,6 +29,10 @@ case $first in
         python=${python%[\"\']}
         ;;
 esac
+# uvx makes environments that may be moved: the line finds its Python beside itself.
+case $python in
+    "\$(dirname"*) python=$here/python ;;
+esac
 # pipx adds options of its own to that line (`#!/its/python -E`).
 [ -x "$python" ] || python=${python% -*}
 if [ ! -x "$python" ]; then

@@ -38,6 +38,7 @@ def command(
       envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/conda-forge
       envbuild lock ml-m1 --solver micromamba
     """
+    from builder.cli.moves import moves_json
     from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
 
@@ -46,6 +47,6 @@ def command(
     counts = {subdir.value: len(made.lock.on(subdir)) for subdir in made.lock.platforms}
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
     return Output(
-        result={"name": name, "file": str(made.file), "packages": counts},
+        result={"name": name, "file": str(made.file), "packages": counts, "moves": moves_json(made.moves)},
         text="\n".join([*told(made.moves), f"locked {name}: {listed}", f"wrote {made.file}"]),
     )

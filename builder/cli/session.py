@@ -107,6 +107,15 @@ class Session:
         if self.verbose:
             click.echo(harmless(message), err=True)
 
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is deleted. Raises UsageError where nobody can be asked, Abort for a no."""
+        if yes:
+            return
+        self.close()
+        if self.json or not sys.stdin.isatty():
+            raise UsageError(f"not confirmed: {question}", hint="--yes says so beforehand, where nobody can be asked")
+        click.confirm(harmless(question), abort=True, err=True)
+
     @cached_property
     def progress(self) -> SessionProgress:
         from builder.cli.progress import SessionProgress
@@ -128,9 +137,12 @@ class Session:
             self.progress.close()
 
 
-def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Output]], click.Command]:
+def verb(
+    name: str, *, options_first: bool = False, **attributes: Any
+) -> Callable[[Callable[..., Output]], click.Command]:
     """Decorator: a function `(session, **options) -> Output` becomes the click command `name`.
 
+    With `options_first`, what comes after the first argument is no option of ours.
     The docstring is the help text; put examples after a line holding `\\b`.
     """
 
@@ -161,7 +173,7 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Output]], clic
             _show(session, output)
             return output
 
-        settings = {"help_option_names": ["-h", "--help"]}
+        settings = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": not options_first}
         return click.command(name, cls=click.Command, context_settings=settings, **attributes)(command)
 
     return decorate

@@ -51,5 +51,5 @@ def conda_health_checks() -> Iterator[CondaHealthCheck]:
     yield CondaHealthCheck(
         name="envbuild",
         action=report,
-        summary="Read every binary and record: architectures, linking, packages, frameworks (envbuild verify --static)",
+        summary="Read every binary and record: architectures, linking, package files, frameworks",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from builder.doctor import case as cases
 from builder.doctor import verification
 from builder.doctor.checks import IDS, selection
-from builder.doctor.claims import shells
+from builder.doctor.claims import shells, started
 from builder.doctor.claims.common import Surroundings
 from builder.doctor.disk import Disk, home_aliases
 from builder.doctor.environments import Environments
@@ -47,6 +47,8 @@ class Request:
     project: Path | None = None
     ides: frozenset[Ide] | None = None
     static: bool = False
+    run_shell: bool = False
+    """Start a new shell of the user's, and see which Python it gets."""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
 
@@ -87,7 +89,9 @@ def examine(request: Request, patient: Patient) -> Examination:
         home_names=disk.aliases,
         root=disk.root,
         provenance=case.provenance,
-        looked=sum(claim.interpreter is not None for claim in case.claims) + len(environments),
+        looked=sum(claim.interpreter is not None for claim in case.claims)
+        + len(environments)
+        + (case.meant is not None),
     )
 
 
@@ -117,7 +121,10 @@ def gather(request: Request, patient: Patient) -> tuple[Case, Disk]:
         project_named=request.project is not None,
         asked=request.ides,
     )
-    return cases.build(around, named=request.environment), disk
+    case = cases.build(around, named=request.environment)
+    if request.run_shell and not machine.foreign:
+        case = replace(case, claims=(*case.claims, *started.read(around)))
+    return case, disk
 
 
 def _project_here(patient: Patient) -> Path | None:

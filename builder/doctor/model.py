@@ -186,6 +186,8 @@ class Claim:
     variables: Mapping[str, tuple[str, Place]] = field(default_factory=dict)
     overruled: str | None = None
     """Why this is only shown: another answer wins over it."""
+    uses: frozenset[str] | None = None
+    """The frameworks that the notebooks of a kernel import; None where that is not known."""
     project: Path | None = None
     """The project it is about, where that is not the one asked about."""
     choices: tuple[tuple[str, Path], ...] = ()

@@ -91,7 +91,9 @@ def first_line(found: Examination, names: Names) -> str:
     if found.meant is not None:
         meant = names.text(f"{found.meant.interpreter.prefix or found.meant.interpreter.path}")
         version = version_of(found.meant.interpreter, found.wanted)
-        return f"No problem found: {meant} has {found.wanted} {version or '–'}" + (
+        if version is None:
+            return f"No problem found: {meant} has no {found.wanted}, and nothing was seen that asks for it there."
+        return f"No problem found: {meant} has {found.wanted} {version}" + (
             f", and {names.text(_listed(list(running)))} can import it." if running else "."
         )
     return f"No problem found: no environment here has {found.wanted}, and nothing was seen that asks for it."

@@ -33,13 +33,13 @@ def remove(
     not make. Raises BuildError where the operating system does not allow it.
     """
     prefix = Path(os.path.normpath(prefix))  # a link is to be seen, not followed
-    _require_removable(prefix, force=force, home=home, roots=roots, system=system)
+    require_removable(prefix, force=force, home=home, roots=roots, system=system)
     place = Place(prefix)
     try:
         held = hold(prefix)
         try:
             # Asked again, now that nobody else may change the answer.
-            _require_removable(prefix, force=force, home=home, roots=roots, system=system)
+            require_removable(prefix, force=force, home=home, roots=roots, system=system)
             prefix.rename(place.trash())
             for left in (*place.leftovers(), place.old):
                 shutil.rmtree(left, ignore_errors=True)
@@ -61,7 +61,7 @@ def remove(
         )
 
 
-def _require_removable(prefix: Path, *, force: bool, home: Path, roots: Iterable[Path], system: Path) -> None:
+def require_removable(prefix: Path, *, force: bool, home: Path, roots: Iterable[Path], system: Path) -> None:
     if prefix.is_symlink():
         raise UsageError(
             f"{prefix} is a link, and what it leads to is left alone", hint=f"name {_target(prefix)} itself"

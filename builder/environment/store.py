@@ -81,8 +81,8 @@ class EnvironmentStore:
     def named(self, name: str) -> tuple[Path, ...]:
         """Every environment of this name, each once however many ways lead to it."""
         if name in _BASE:
-            return tuple(root for root in self.places.roots() if (root / "conda-meta").is_dir())
-        return tuple(known.path for known in self.list() if known.name == name and not known.is_base)
+            return self._bases()
+        return tuple(sorted(path for path in self._paths() if path.name == name))
 
     def activated_by(self, prefix: Path) -> str:
         """What to give to `conda activate`: its name where every conda of the user means this one by it, else its path.
@@ -96,17 +96,24 @@ class EnvironmentStore:
 
     def list(self) -> tuple[Known, ...]:
         """Every environment that can be found, by name."""
-        found: dict[str, Known] = {}
+        bases = [Known(name="base", path=root, is_ours=False, is_base=True) for root in self._bases()]
+        others = [Known(name=path.name, path=path, is_ours=read_stamp(path) is not None) for path in self._paths()]
+        return tuple(sorted((*bases, *others), key=lambda known: (known.name, str(known.path))))
+
+    def _bases(self) -> tuple[Path, ...]:
+        return tuple(root for root in self.places.roots() if (root / "conda-meta").is_dir())
+
+    def _paths(self) -> tuple[Path, ...]:
+        """Every environment but the bases, each once however many ways lead to it. Nothing in them is read."""
+        found: dict[str, Path] = {}
         reader = Reader()
-        for root in self.places.roots():
-            if (root / "conda-meta").is_dir():
-                found[os.path.realpath(root)] = Known(name="base", path=root, is_ours=False, is_base=True)
+        bases = {os.path.realpath(root) for root in self._bases()}
         inside = [path for folder in self.places.folders() for path in reader.entries(folder)]
         for path in (*inside, *self.places.listed(reader)):
             real = os.path.realpath(path)
-            if real not in found and _is_environment(path):
-                found[real] = Known(name=path.name, path=path, is_ours=read_stamp(path) is not None)
-        return tuple(sorted(found.values(), key=lambda known: (known.name, str(known.path))))
+            if real not in found and real not in bases and _is_environment(path):
+                found[real] = path
+        return tuple(found.values())
 
     def register(self, prefix: Path) -> str | None:
         """List an environment in `~/.conda/environments.txt`, once. Gives a warning where that is not possible."""

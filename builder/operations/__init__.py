@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         explain,
     )
     from builder.operations.creating import CreateRequest, CreateResult, create
+    from builder.operations.diffing import DiffRequest, DiffResult, diff
     from builder.operations.doctoring import (
         DoctorRequest,
         DoctorResult,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from builder.operations.preparing import PackageOptions
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
     from builder.operations.showing import ShowRequest, ShowResult, show
+    from builder.operations.updating import UpdateRequest, UpdateResult, update
     from builder.operations.verifying import VerifyRequest, VerifyResult, verify
 
 #: Module → what it offers. No module is called like a function in it: a module that is imported becomes an attribute
@@ -49,6 +51,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
     "creating": ("CreateRequest", "CreateResult", "create"),
+    "diffing": ("DiffRequest", "DiffResult", "diff"),
     "doctoring": (
         "DoctorRequest",
         "DoctorResult",
@@ -65,6 +68,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "preparing": ("PackageOptions",),
     "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
     "showing": ("ShowRequest", "ShowResult", "show"),
+    "updating": ("UpdateRequest", "UpdateResult", "update"),
     "verifying": ("VerifyRequest", "VerifyResult", "verify"),
 }
 _WHERE: Final = {name: module for module, names in _OFFERED.items() for name in names}
@@ -92,6 +96,8 @@ __all__ = [
     "CompatResult",
     "CreateRequest",
     "CreateResult",
+    "DiffRequest",
+    "DiffResult",
     "DoctorRequest",
     "DoctorResult",
     "ExplainRequest",
@@ -112,11 +118,14 @@ __all__ = [
     "RenderResult",
     "ShowRequest",
     "ShowResult",
+    "UpdateRequest",
+    "UpdateResult",
     "VerifyRequest",
     "VerifyResult",
     "check",
     "compat",
     "create",
+    "diff",
     "doctor",
     "explain",
     "init",
@@ -128,5 +137,6 @@ __all__ = [
     "render_plain",
     "show",
     "unregister",
+    "update",
     "verify",
 ]

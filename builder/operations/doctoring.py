@@ -38,6 +38,8 @@ class DoctorRequest:
     """None: all."""
     static: bool = False
     """Read files, run nothing that is found."""
+    run_shell: bool = False
+    """Start a login shell to see which Python a new terminal gets, which the start-up files alone may not tell."""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     machine: Path | None = None
@@ -201,11 +203,15 @@ def _patient(workspace: Workspace, request: DoctorRequest) -> Iterator[tuple[Req
         facts = machine.load(workspace.path(request.machine))
     else:
         facts = machine.this_machine(workspace.environ)
+    named = request.environment
+    if named is not None and not named.startswith(("/", "~", "$")) and ("/" in named or named.startswith(".")):
+        named = str(workspace.path(Path(named)))  # a folder is meant from where the user stands
     asked = Request(
-        environment=request.environment,
+        environment=named,
         project=workspace.path(request.project) if request.project is not None else None,
         ides=request.ides,
         static=request.static,
+        run_shell=request.run_shell,
         only=request.only,
         skip=request.skip,
     )

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from builder.environment.environment import Environment
+from builder.environment.sizes import size_of
 from builder.environment.stamp import read_stamp
 from builder.errors import RecipeError, UsageError
+from builder.operations.locked import find_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from builder.environment.stamp import Verdict
+    from builder.operations.locked import Step
     from builder.workspace import Workspace
 
 
@@ -40,6 +45,43 @@ def list_recipes(workspace: Workspace) -> ListResult:
     return ListResult(
         recipes=tuple(_listed(workspace, name, file) for name, file in workspace.project.recipe_files().items())
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedEnvironment:
+    """An environment of the user's, whoever made it."""
+
+    name: str
+    prefix: Path
+    kind: str
+    """Who made it: `envbuild`, `conda`, `pixi`, `venv`, …"""
+    bytes: int
+    """On the disk; hard links to a package cache count as its own."""
+    step: Step | None
+    """Whether it is of its lock as that is now; None where envbuild did not make it."""
+    proof: Verdict | None
+    proof_level: str | None
+
+
+def list_environments(workspace: Workspace) -> tuple[ListedEnvironment, ...]:
+    """Every environment that can be found, by name. What is in them is `status`'s to say: no file of them is read."""
+    found = []
+    for known in workspace.store.list():
+        workspace.progress.update("list", f"measuring {known.path}")
+        stamp = read_stamp(known.path) if known.is_ours else None
+        proof = stamp.proof if stamp is not None else None
+        found.append(
+            ListedEnvironment(
+                name=known.name,
+                prefix=known.path,
+                kind="base" if known.is_base else Environment(known.path).kind.value,
+                bytes=size_of(known.path).taken,
+                step=find_lock(workspace, stamp).step if stamp is not None else None,
+                proof=stamp.verdict if stamp is not None else None,
+                proof_level=proof.level if proof is not None else None,
+            )
+        )
+    return tuple(found)
 
 
 def _listed(workspace: Workspace, name: str, file: Path) -> ListedRecipe:

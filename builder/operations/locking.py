@@ -52,11 +52,13 @@ class LockRequest:
     """Take all packages anew."""
     exclude_newer: datetime | None = None
     """Leave out packages published after this moment (with a time zone)."""
+    dry_run: bool = False
+    """Write nothing: only say what the lock would be."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockResult:
-    """The lock, where it was written, and the prepared recipe it was made from."""
+    """The lock, where it was (or would be) written, and the prepared recipe it was made from."""
 
     lock: Lock
     file: Path
@@ -87,8 +89,9 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     )
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     folder = request.folder or prepared.folder
-    text = condalock.dumps(made.lock, name=rendered.name)
-    write_files(folder, {**rendered.files, LOCK_NAME: text})
+    if not request.dry_run:
+        text = condalock.dumps(made.lock, name=rendered.name)
+        write_files(folder, {**rendered.files, LOCK_NAME: text})
     return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
 
 

@@ -83,7 +83,8 @@ def read(around: Surroundings) -> list[Claim]:
 def _apps(around: Surroundings) -> Iterator[_App]:
     disk = around.disk
     for name, (ide, title, application, extensions) in _APPS.items():
-        user = around.settings_root / name / "User"
+        places = [root / name / "User" for root in around.settings_roots]
+        user = next((place for place in places if disk.is_dir(place)), places[0])
         if not disk.is_dir(user):
             # A machine that is reached from elsewhere: the user's own settings and picks are there, not here.
             server = disk.home / f"{extensions}-server" / "data"

@@ -78,8 +78,10 @@ def _conda_locks(case: Case, meant: Interpreter, project: Path) -> Iterator[_Loc
 
         try:
             packages = read_lock(file).on(Subdir(meant.subdir))
-        except (EnvbuildError, ValueError) as error:
-            case.around.disk.skip(file, str(error).splitlines()[0])
+        except ValueError:
+            continue  # a platform that no lock is made for
+        except EnvbuildError as error:
+            case.around.disk.skip(file, error.message)
             continue
         if packages:
             main = [package for package in packages if MAIN_GROUP in package.groups]

@@ -85,6 +85,8 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         return None
     if not case.has(meant.interpreter) and not meant.explicit:
         return None
+    if claim.uses is not None and all(case.has(interpreter, name) for name in claim.uses):
+        return None  # a notebook about something else
     if interpreter.presence is Presence.UNKNOWN and interpreter.kind not in _GENERAL:
         return None  # an environment, and nobody could look whether it has what is wanted
     if claim.ide is Ide.JUPYTER and not _kernel_counts(case, claim):

@@ -109,6 +109,17 @@ def test_one_variant_that_loads_is_enough(tmp_path: Path) -> None:
     assert finding.evidence == ("torchcodec: of 6 and 7, 6 can load",)
 
 
+def test_every_part_of_a_variant_must_load(tmp_path: Path) -> None:
+    """The core of a variant finds FFmpeg and its operators do not: that variant does not count."""
+    torchcodec(tmp_path, ffmpeg=True)
+    for name in ("aaa", "zzz"):  # whichever part is looked at first
+        part = put("module.so", tmp_path / "torchcodec" / f"libtorchcodec_{name}6.dylib")
+        renamed(part, HOST, "@rpath/libno.6.dylib")
+        renamed(part, "@rpath/module.so", f"@rpath/{name}6")
+        assert one(tmp_path, "link.variants").status is Status.FAIL
+        part.unlink()
+
+
 def test_no_variant_loads(tmp_path: Path) -> None:
     """No rpath leads anywhere: wherever FFmpeg is, it is not found. Each variant alone may be left out; all may not."""
     torchcodec(tmp_path, ffmpeg=False)

@@ -51,6 +51,7 @@ def test_one_health_check(plugin: Any) -> None:
 
 
 def test_it_says_what_is_broken(plugin: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Its Python is cut off after the header.
     prefix = make_environment(
         tmp_path, prefix="env", arch="elf-x86_64", packages={"keras": "3.6.0"}
     )  # a cut-off Python
