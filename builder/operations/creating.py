@@ -99,7 +99,6 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     passed its proof of what the recipe expects now, is left alone. Raises RecipeError, UsageError, LockfileError,
     UnsatisfiableError, StaleLockError, SourceUnreachableError, BuildError.
     """
-<<<<<<< HEAD
     from builder.install.create import Result
 
     if not request.register:
@@ -127,10 +126,7 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
 
 
 def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
-    from builder.environment.stamp import Verdict, read_stamp
-=======
     from builder.environment.stamp import read_stamp
->>>>>>> 03e7bfa
     from builder.install.create import CreateRequest as Build
     from builder.install.create import is_built, is_current
     from builder.install.transaction import finished, require_replaceable
