@@ -244,7 +244,7 @@ def test_a_driver_that_is_killed_leaves_nothing_lost(team: Team) -> None:
     stuck = {"ENVBUILD_CONFIG": "/dev/null"}
     process = team.world.start(
         "merge-lock", "base", "ours", "theirs", LOCK, "--mirror", f"{team.world.channel.as_uri()}={fifo.parent.parent}",
-        **{**team.environ, **stuck},
+        program=("-m", "builder"), **{**team.environ, **stuck},
     )  # fmt: skip
     for _ in range(600):
         if "<<<<<<<" in (team.folder / "ours").read_text():
