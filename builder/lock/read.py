@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -102,7 +103,9 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
             f"not valid YAML: {error.problem or error.context}",
             file=place,
             line=conflict or (mark.line + 1 if mark else None),
-            hint="the file has merge conflict marks: take either side, then run `envbuild lock`" if conflict else None,
+            hint=f"the file has merge conflict marks: take either side, then run {relock(place)}"
+            if conflict
+            else f"run {relock(place)}, or restore the file from version control",
         ) from None
     # PyYAML meets an explicit tag on text that is none of the kind (`!!bool x`) with any of these.
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
@@ -113,8 +116,11 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
         raise LockfileError(
             f"format version {data['version']!r}; only version 1 is known",
             file=place,
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}",
         )
+    if not isinstance(data, dict):
+        what = "is empty" if data is None else "is not a lock, which begins with `version:`, `metadata:` and `package:`"
+        raise LockfileError(what, file=place, hint=f"run {relock(place)}, or restore the file from version control")
     try:
         parsed = _File.model_validate(data)
     except ValidationError as problems:
@@ -124,9 +130,14 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
             f"{_entry_name(data, problem['loc'])}`{key}`: {problem['msg'].removeprefix('Value error, ')}",
             file=place,
             line=line_of(text, problem["loc"]),
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}, or restore the file from version control",
         ) from None
     return _lock(parsed, place)
+
+
+def relock(place: Path | str) -> str:
+    """The command that makes the lock at `place` anew: it is in a folder of its recipe's name."""
+    return f"`envbuild lock {PurePath(place).parent.name or 'NAME'}`"
 
 
 def _decoded(content: bytes, place: Path | str) -> str:

@@ -119,10 +119,10 @@ def refuse_unknown_packages(
                     hint=f"write {{conda: {name}, platforms: [{', '.join(there)}]}}, or leave {subdir} out",
                 )
             close = catalogue.similar(name)
-            meant = f"did you mean {close[0]}? " if close else ""
+            meant = f"did you mean {close[0]}? What" if close else "what"
             raise UnsatisfiableError(
                 f"{catalogue.described} has no package called {name!r} ({place})",
-                hint=f"{meant}What only PyPI has goes under `pypi:`",
+                hint=f"{meant} only PyPI has goes under `pypi:`",
             )
 
 
