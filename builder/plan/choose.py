@@ -153,9 +153,7 @@ class Search:
             self.memo[key] = judgement
         return self.memo[key]
 
-    def _on_channel(
-        self, package: str, version: Version, python: str, target: Target, on_pypi: Judgement
-    ) -> Judgement:
+    def _on_channel(self, package: str, version: Version, python: str, target: Target, on_pypi: Judgement) -> Judgement:
         """Which wheels PyPI has does not say which builds a channel has: that is for the channel to say."""
         if self.obstacles is None:
             return Judgement(unproven=tuple(refusal.statement for refusal in on_pypi.refusals))

@@ -40,7 +40,9 @@ def refusal(question: Question, search: Search, *, elsewhere: str | None = None)
     nearest = list(dict.fromkeys((*_nearest(question, search), *_given_up(question, search))))
     if elsewhere:
         # Before what lets go of a version that the recipe asks for.
-        nearest.insert(next((i for i, text in enumerate(nearest) if text.startswith("give up")), len(nearest)), elsewhere)
+        nearest.insert(
+            next((i for i, text in enumerate(nearest) if text.startswith("give up")), len(nearest)), elsewhere
+        )
     declared = reason is not None and not any(isinstance(fact, Relation) for fact in reason.facts)
     if reason is not None and reason.remedy and (declared or not nearest):
         # A remedy that names a Python is the same as the nearest combination on another one.

@@ -129,4 +129,6 @@ def test_a_plug_in_without_its_host_is_told(judge: LockedSetJudge) -> None:
     assert told == (
         "osx-arm64: tensorflow-metal is a plug-in for TensorFlow, which is not in the lock, so it does nothing"
     )
-    assert list(judge(MAC, {("pip", "jax-metal"): "0.1.1", ("pip", "jaxlib"): "0.4.34", ("pip", "jax"): "0.4.34"})) == []
+    assert (
+        list(judge(MAC, {("pip", "jax-metal"): "0.1.1", ("pip", "jaxlib"): "0.4.34", ("pip", "jax"): "0.4.34"})) == []
+    )

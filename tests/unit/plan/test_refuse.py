@@ -84,8 +84,7 @@ CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
         {"framework": {"name": "jax", "provider": "metal", "version": ">=0.6"}},
         Source.CONDA_FORGE,
         "jaxlib newer than 0.5.0",
-        "from PyPI, without the GPU); or give up `>=0.6` (framework.version) for "
-        "JAX 0.4.3",
+        "from PyPI, without the GPU); or give up `>=0.6` (framework.version) for JAX 0.4.3",
     ),
     (
         "a Python that is too new, though the framework's range is met on an older one",
