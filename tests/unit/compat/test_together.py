@@ -120,7 +120,7 @@ def test_of_one_origin_they_are_as_before(judge: LockedSetJudge) -> None:
 
 
 def test_what_is_known_not_to_fit_is_refused_whatever_the_origins(judge: LockedSetJudge) -> None:
-    with pytest.raises(UnsatisfiableError, match="no tensorflow-metal loads with TensorFlow 2.20"):
+    with pytest.raises(UnsatisfiableError, match="no tensorflow-metal loads"):
         judge(MAC, {("conda", "tensorflow"): "2.20.0", ("pip", "tensorflow-metal"): "1.2.0"})
 
 
