@@ -127,8 +127,8 @@ def _nearest(question: Question, done: Search) -> Iterator[str]:
     for pin, choice in _let_go(question, done):
         if not _below(pin, choice):
             yield f"use {_version_of(pin.package, choice, question)}"
-    others = tuple(text for text in PYTHONS if text not in question.minors)
-    combination = _first(replace(question, minors=others, given_up=question.given_up | {"python"}), done)
+    pythons = tuple(text for text in PYTHONS if text not in question.minors)
+    combination = _first(replace(question, minors=pythons, given_up=question.given_up | {"python"}), done)
     if combination is not None:
         yield f"use Python {combination.python}"
     # Where a Mac's GPU is asked for, leaving the Mac out or letting versions differ is no help.
