@@ -43,7 +43,7 @@ def of_this_user() -> dict[str, str]:
 
 
 def run(world: World, *arguments: str, code: int | None = 0) -> dict[str, object]:
-    done = wait(world.start(*arguments, **of_this_user()), seconds=900)
+    done = wait(world.start(*arguments, program=("-m", "builder"), **of_this_user()), seconds=900)
     return done.ended(done.code if code is None else code).result
 
 
