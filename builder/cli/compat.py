@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @verb("compat")
-@click.argument("words", nargs=-1, metavar="[PACKAGE…]|[explain PACKAGE=VERSION…]|[measure A==1 B==2]")
+@click.argument("words", nargs=-1, metavar="[PACKAGE...]|[explain PACKAGE=VERSION...]|[measure A==1 B==2]")
 @click.option("--package", "packages", multiple=True, help="Only tables about this package (repeatable).")
 @click.option("--version", "version", help="Only this version of the first package, e.g. 2.18.")
 @click.option("--platform", type=options.SUBDIR, help="Only this platform.")
