@@ -10,13 +10,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.text import Text
 
-#: What is kept together: words, and commands in backticks with what touches them; each with the spaces after it.
-_PIECE: Final = re.compile(r"(?:`[^`\n]+`|[^\s`]|`)+\s*|\s+")
+#: What is kept together: words, and commands in backticks with what touches them; each with the spaces after it. A sign
+#: that stands alone (`✓`, `→`) begins what follows it.
+_PIECE: Final = re.compile(r"(?:(?<![^ \t])[^\w\s`] (?=[^ \t]))?(?:`[^`\n]+`|[^ \t`]|`)+[ \t]*|[ \t]+")
 #: Where the value of a `label   value` line begins.
 _GAP: Final = re.compile(r"(?<=\S)\s{2,}(?=\S)")
 
@@ -70,3 +71,14 @@ def hanging(lines: Iterable[str]) -> RenderableType:
     from rich.text import Text
 
     return Hanging(Text("\n".join(lines)))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row, its cells under each other; the last column may be of any width."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -60,7 +60,7 @@ def command(
     if words and words[0] == "explain":
         answers = explain(workspace, ExplainRequest(versions=words[1:], platform=subdir)).explanations
         result = asdict(best(answers)) | {"origins": [asdict(answer) for answer in answers]}
-        return Output(result=result, text=Group(*map(explained, answers)))
+        return Output(result=result, text=explained(answers))
     if words and words[0] == "measure":
         measured = measure(workspace, MeasureRequest(packages=words[1:], python=python))
         kept = f"kept in {measured.file}" if measured.file is not None else "nothing to keep"

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from builder.finding import Status
-from builder.hanging import Hanging
+from builder.hanging import Hanging, hanging
 from builder.report.grouping import ATTENTION, SYMBOLS, attention, by_area, mending, verdict
 from builder.wording import plural, printable
 
@@ -47,6 +47,11 @@ def render(report: Report, *, details: bool = False, comparison: Comparison | No
     if comparison is not None:
         parts += [Text(""), *_comparison(comparison)]
     return Group(*parts, Text(""), brief(report))
+
+
+def followed(report: Report, lines: Iterable[str]) -> RenderableType:
+    """The report, and below it what was done."""
+    return Group(render(report), Text(""), hanging(lines))
 
 
 def brief(report: Report) -> RenderableType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from builder.hanging import hanging
+from builder.hanging import aligned, hanging
 
 
 def drawn(line: str, *, width: int) -> list[str]:
@@ -30,8 +30,13 @@ def drawn(line: str, *, width: int) -> list[str]:
         ("/a/path/that/is/longer/than/this", ["/a/path/that/is/longer/than/this"]),
         # Two cells a character.
         ("日本語 日本語 日本語 日本語", ["日本語 日本語 日本語", "  日本語"]),
+        ("one two three four ✓ five", ["one two three four", "  ✓ five"]),
         ("a lonely ` is a word of its own", ["a lonely ` is a word", "  of its own"]),
     ],
 )
 def test_lines(line: str, expected: list[str]) -> None:
     assert drawn(line, width=20) == expected
+
+
+def test_columns_of_any_script_stand_under_each_other() -> None:
+    assert aligned([("研究", "a", "x"), ("name", "bcd", "")]) == ["研究  a    x", "name  bcd"]
