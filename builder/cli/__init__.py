@@ -18,6 +18,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
     "update": ("builder.cli.update", "Take newer versions of what you name into a lock, and of nothing else."),
+    "merge-lock": ("builder.cli.merge_lock", "Merge locks by solving again: git's merge driver for them."),
     "diff": ("builder.cli.diff", "Show what differs between two states of a lock, or a lock and an environment."),
     "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
     "prove": ("builder.cli.prove", "Prove that what a lock holds will load, before anyone installs it."),
@@ -77,7 +78,7 @@ def cli() -> None:
     """Machine-learning conda environments that are right for Apple silicon, locked and proven.
 
     \b
-    recipe → environment.yml → conda-lock.yml → environment → verified
+    recipe -> environment.yml -> conda-lock.yml -> environment -> verified
     """
 
 
@@ -90,7 +91,9 @@ def main() -> NoReturn:
             # Closed by whoever started us (`>&-`): what would be said goes nowhere.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
     from builder.cli.session import run
+    from builder.cli.terminal import fit_streams
 
+    fit_streams()
     code = run(cli, sys.argv[1:])
     # All is written and closed by now; taking half a million repodata records apart only takes time.
     for stream in (sys.stdout, sys.stderr):

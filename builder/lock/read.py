@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from builder.files import read_ordinary
 from builder.lock.lines import Entry, read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
-from builder.yamlio import too_deep
+from builder.yamlio import conflict_mark, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,12 +107,14 @@ def _parsed(text: str, place: Path | str) -> Lock:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        conflict = _conflict(text)
+        conflict = conflict_mark(text)
         raise LockfileError(
             f"not valid YAML: {error.problem or error.context}",
             file=place,
             line=conflict or (mark.line + 1 if mark else None),
-            hint="the file has merge conflict marks: take either side, then run `envbuild lock`" if conflict else None,
+            hint=f"the file has merge conflict marks: run `envbuild lock {_recipe_of(place)} --resolve`"
+            if conflict
+            else f"run {relock(place)}, or restore the file from version control",
         ) from None
     # PyYAML meets an explicit tag on text that is none of the kind (`!!bool x`) with any of these.
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
@@ -122,7 +125,13 @@ def _parsed(text: str, place: Path | str) -> Lock:
         raise LockfileError(
             f"format version {data['version']!r}; only version 1 is known",
             file=place,
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}",
+        )
+    if not isinstance(data, dict):
+        what = "is empty" if data is None else "is not a lock, which begins with `version:`, `metadata:` and `package:`"
+        line = None if data is None else line_of(text, ())
+        raise LockfileError(
+            what, file=place, line=line, hint=f"run {relock(place)}, or restore the file from version control"
         )
     try:
         parsed = _File.model_validate(data)
@@ -133,9 +142,19 @@ def _parsed(text: str, place: Path | str) -> Lock:
             f"{_entry_name(data, problem['loc'])}`{key}`: {problem['msg'].removeprefix('Value error, ')}",
             file=place,
             line=line_of(text, problem["loc"]),
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}, or restore the file from version control",
         ) from None
     return _lock(parsed.metadata, [_entry(package) for package in parsed.package], place)
+
+
+def relock(place: Path | str) -> str:
+    """The command that makes the lock at `place` anew."""
+    return f"`envbuild lock {_recipe_of(place)}`"
+
+
+def _recipe_of(place: Path | str) -> str:
+    """A lock is in a folder of its recipe's name."""
+    return PurePath(place).parent.name or "NAME"
 
 
 def _decoded(content: bytes, place: Path | str) -> str:
@@ -148,12 +167,6 @@ def _decoded(content: bytes, place: Path | str) -> str:
 def lock_digest(file: Path) -> str:
     """SHA-256 (hex) of the lock file's bytes, which identifies what is built from it. Raises LockfileError."""
     return hashlib.sha256(read_ordinary(file, limit=MAX_BYTES, error=LockfileError)).hexdigest()
-
-
-def _conflict(text: str) -> int | None:
-    """The line (1-based) of the first merge conflict mark."""
-    found = re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE)
-    return text.count("\n", 0, found.start()) + 1 if found else None
 
 
 def _entry_name(data: Any, location: tuple[str | int, ...]) -> str:
