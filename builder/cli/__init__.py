@@ -33,6 +33,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "unregister": ("builder.cli.unregister", "Take back what register wrote."),
     "remove": ("builder.cli.remove", "Delete an environment."),
     "clean": ("builder.cli.clean", "Delete caches and what killed runs have left."),
+    "export": ("builder.cli.export", "Print a lock in the format of another tool: conda, pixi, uv, Docker, SBOMs."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }
