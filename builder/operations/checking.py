@@ -55,6 +55,8 @@ class CheckedLock:
     problem: EnvbuildError | None = None
     proofs: Mapping[str, ProvenPlatform] = field(default_factory=dict)
     """By platform; empty where the lock itself is not up to date."""
+    notes: tuple[str, ...] = ()
+    """What does not make the lock out of date: that its environment here is to be verified anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +123,10 @@ def _checked(workspace: Workspace, name: str, request: CheckRequest, warn: Warni
         return CheckedLock(name=name, state="NOT sound", problem=problem)
     except EnvbuildError as problem:
         return CheckedLock(name=name, state="recipe refused", problem=problem)
-    warn(*_environment_behind(workspace, recipe))
+    notes = _environment_behind(workspace, recipe)
+    warn(*notes)
     unproven = _unproven(name, proofs) if request.require_proof else None
-    return CheckedLock(name=name, state="up to date", problem=unproven, proofs=proofs)
+    return CheckedLock(name=name, state="up to date", problem=unproven, proofs=proofs, notes=notes)
 
 
 def _proofs(workspace: Workspace, recipe: Recipe, lock: Lock) -> dict[str, ProvenPlatform]:
