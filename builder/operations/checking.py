@@ -17,7 +17,7 @@ from builder.errors import (
 )
 from builder.lock.proof import PROOF_NAME, ProofState, read_proofs, state_of
 from builder.operations.expectations import asks_for_the_same
-from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.preparing import PackageOptions, kept_in, prepare
 from builder.operations.warnings import Warnings
 from builder.project import LOCK_NAME
 
@@ -179,7 +179,8 @@ def _require_current(workspace: Workspace, recipe: Recipe) -> Lock:
     require_sound(lock, file)
     # What the lock holds is all that exists here: so its recipe leads to the same choice again, without any channel.
     try:
-        prepared = prepare(workspace, recipe, PackageOptions(), catalogue=LockedCatalogue(lock))
+        kept = kept_in(lock, workspace.facts)
+        prepared = prepare(workspace, recipe, PackageOptions(), catalogue=LockedCatalogue(lock), kept=kept)
     except UnsatisfiableError as error:
         prepare(workspace, recipe, PackageOptions())  # a recipe that nothing can satisfy is refused as such
         raise StaleLockError(
