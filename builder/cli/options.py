@@ -105,6 +105,10 @@ class _Moment(click.ParamType[Any]):
         return moment
 
 
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write this file instead of printing."
+)
+
 exclude_newer_option = click.option(
     "--exclude-newer",
     type=_Moment(),

@@ -41,4 +41,5 @@ def command(session: Session, *, environment: str, jupyter: bool, vscode: bool, 
     return Output(
         result={"environment": str(registered.prefix), "registered": [item.to_json() for item in registered.done]},
         text="\n".join(item.message for item in registered.done),
+        told=True,
     )

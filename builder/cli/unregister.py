@@ -30,4 +30,5 @@ def command(session: Session, *, environment: str) -> Output:
     return Output(
         result={"environment": str(removed.prefix), "removed": [item.to_json() for item in removed.done]},
         text="\n".join(item.message for item in removed.done) or "nothing of ours is registered for it",
+        told=True,
     )

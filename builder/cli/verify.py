@@ -63,7 +63,7 @@ def command(
     from builder.operations.verifying import VerifyRequest, verify
     from builder.platforms import Subdir
     from builder.probes.level import Level
-    from builder.report.text import render
+    from builder.report.text import brief, render
 
     if quick and full:
         raise UsageError("--quick and --full contradict each other", hint="leave one of the two out")
@@ -82,7 +82,7 @@ def command(
     report, comparison = verified.report, verified.comparison
     return Output(
         result=report.to_json() | ({"comparison": comparison.to_json()} if comparison is not None else {}),
-        text=render(report, details=session.verbose, comparison=comparison),
+        text=brief(report) if session.quiet else render(report, details=session.verbose, comparison=comparison),
         exit_code=0 if report.ok else 1,
         errors=_errors(report) if session.json else (),
     )
