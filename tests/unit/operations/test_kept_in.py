@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from builder.compat.facts import Facts
 from builder.compat.load import load_facts
 from builder.lock.model import Lock, LockedPackage
 from builder.operations.preparing import kept_in
 from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from builder.compat.facts import Facts
 
 MAC = Subdir.OSX_ARM64
 
