@@ -139,9 +139,7 @@ def _judged(
             return CheckedLock(name=files.name, state="recipe refused", problem=problem)
     warn(*found.warnings)
     unproven = _unproven(files.name, found.proofs) if request.require_proof else None
-    return CheckedLock(
-        name=files.name, state="up to date", problem=unproven, proofs=found.proofs, notes=found.warnings
-    )
+    return CheckedLock(name=files.name, state="up to date", problem=unproven, proofs=found.proofs, notes=found.warnings)
 
 
 @dataclass(frozen=True, kw_only=True)
