@@ -34,7 +34,7 @@ def lock_of(**versions: str) -> Lock:
         )
         for name, version in versions.items()
     )
-    return Lock(channels=("conda-forge",), platforms=(MAC,), packages=packages)
+    return Lock(channels=("conda-forge",), platforms=(MAC,), packages=packages, sources=(), content_hash={})
 
 
 @pytest.mark.parametrize(
