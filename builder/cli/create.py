@@ -105,13 +105,14 @@ def command(
             "registered": list(created.registered),
             "verification": created.report.to_json() if created.report else None,
         },
-        text=_text(created),
+        text=_text(created, quiet=session.quiet),
+        told=created.problem is None,
         exit_code=created.problem.exit_code if created.problem else 0,
         errors=(created.problem,) if created.problem else (),
     )
 
 
-def _text(created: CreateResult) -> str | RenderableType:
+def _text(created: CreateResult, *, quiet: bool) -> str | RenderableType:
     from builder.install.create import Result
 
     lines = []
@@ -132,9 +133,6 @@ def _text(created: CreateResult) -> str | RenderableType:
     lines += created.registered
     if created.report is None:
         return "\n".join(lines)
-    from rich.console import Group
-    from rich.text import Text
+    from builder.report.text import brief, followed
 
-    from builder.report.text import render
-
-    return Group(render(created.report), Text(), *(Text(line) for line in lines))
+    return brief(created.report) if quiet else followed(created.report, lines)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from builder.doctor import stack
 from builder.doctor.formats import harmless, name_of
 from builder.doctor.model import Presence
+from builder.hanging import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,9 +152,7 @@ def table_rows(found: Examination, names: Names) -> list[tuple[str, ...]]:
 
 def _table(found: Examination, names: Names) -> Iterator[str]:
     rows = table_rows(found, names)
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(len(rows[0]) if rows else 0)]
-    for row in rows:
-        yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+    yield from (f"  {line}" for line in aligned(rows))
 
 
 def _row(claim: Claim, found: Examination, names: Names) -> tuple[str, ...]:
