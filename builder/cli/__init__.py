@@ -36,6 +36,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "unregister": ("builder.cli.unregister", "Take back what register wrote."),
     "remove": ("builder.cli.remove", "Delete an environment."),
     "clean": ("builder.cli.clean", "Delete caches and what killed runs have left."),
+    "export": ("builder.cli.export", "Print a lock in the format of another tool: conda, pixi, uv, Docker, SBOMs."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }
@@ -81,7 +82,7 @@ def cli() -> None:
     """Machine-learning conda environments that are right for Apple silicon, locked and proven.
 
     \b
-    recipe → environment.yml → conda-lock.yml → environment → verified
+    recipe -> environment.yml -> conda-lock.yml -> environment -> verified
     """
 
 
@@ -94,7 +95,9 @@ def main() -> NoReturn:
             # Closed by whoever started us (`>&-`): what would be said goes nowhere.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
     from builder.cli.session import run
+    from builder.cli.terminal import fit_streams
 
+    fit_streams()
     code = run(cli, sys.argv[1:])
     # All is written and closed by now; taking half a million repodata records apart only takes time.
     for stream in (sys.stdout, sys.stderr):

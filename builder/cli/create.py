@@ -95,7 +95,8 @@ def command(
     created = create(session.workspace(mirrors=mirrors), request)
     return Output(
         result=created_json(created),
-        text=created_text(created),
+        text=created_text(created, quiet=session.quiet),
+        told=created.problem is None,
         exit_code=created.problem.exit_code if created.problem else 0,
         errors=(created.problem,) if created.problem else (),
     )
@@ -116,7 +117,7 @@ def created_json(created: CreateResult) -> dict[str, Any]:
     }
 
 
-def created_text(created: CreateResult) -> str | RenderableType:
+def created_text(created: CreateResult, *, quiet: bool) -> str | RenderableType:
     """The same for people."""
     from builder.install.create import Result
 
@@ -138,9 +139,6 @@ def created_text(created: CreateResult) -> str | RenderableType:
     lines += created.registered
     if created.report is None:
         return "\n".join(lines)
-    from rich.console import Group
-    from rich.text import Text
+    from builder.report.text import brief, followed
 
-    from builder.report.text import render
-
-    return Group(render(created.report), Text(), *(Text(line) for line in lines))
+    return brief(created.report) if quiet else followed(created.report, lines)

@@ -53,4 +53,5 @@ def command(
             "pruned": list(done.pruned),
         },
         text="\n".join(lines),
+        told=True,
     )

@@ -42,6 +42,13 @@ def complete_locked_package(context: click.Context, _parameter: click.Parameter,
     return sorted(name for name in names if name.startswith(incomplete))
 
 
+def complete_fact(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The packages that facts are about."""
+    from builder.compat.load import load_facts
+
+    return sorted(name for name in load_facts().packages if name.startswith(incomplete))
+
+
 def complete_diff(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:
@@ -105,6 +112,10 @@ class _Moment(click.ParamType[Any]):
             self.fail(f"{value!r} has no time zone; add Z for UTC", parameter, context)
         return moment
 
+
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write this file instead of printing."
+)
 
 exclude_newer_option = click.option(
     "--exclude-newer",

@@ -60,4 +60,5 @@ def command(
             "fetched": done.fetched,
         },
         text=f"packed {done.name} for {', '.join(subdirs)}: {holds}\nsha256 {done.sha256}\nwrote {done.file}",
+        told=True,
     )

@@ -75,11 +75,13 @@ def command(
         return Output(
             result={"name": done.name, "platforms": subdirs, "folder": str(done.folder)},
             text=f"laid out {done.name} for {', '.join(subdirs)} in {done.folder}; README.txt there says how to use it",
+            told=True,
         )
     problem = done.created.problem
     return Output(
         result={"platforms": subdirs, **created_json(done.created)},
-        text=created_text(done.created),
+        text=created_text(done.created, quiet=session.quiet),
+        told=problem is None,
         exit_code=problem.exit_code if problem else 0,
         errors=(problem,) if problem else (),
     )

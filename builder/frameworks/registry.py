@@ -54,6 +54,12 @@ def all_frameworks() -> tuple[Framework, ...]:
     return tuple(sorted(found, key=lambda framework: (framework.precedence, framework.name)))
 
 
+def from_outside() -> bool:
+    """Whether any framework comes from a package beside envbuild."""
+    own = {library.name for library in _own()}
+    return any(entry.name not in own for entry in all_frameworks())
+
+
 @cache
 def _modules() -> tuple[ModuleType, ...]:
     found = pkgutil.iter_modules(frameworks.__path__)

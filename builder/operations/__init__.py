@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         register,
         unregister,
     )
+    from builder.operations.exporting import ExportRequest, ExportResult, export_lock
     from builder.operations.initialising import InitRequest, InitResult, init
     from builder.operations.listing import ListedRecipe, ListResult, list_recipes
     from builder.operations.locking import LockRequest, LockResult, lock
@@ -66,6 +67,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
         "register",
         "unregister",
     ),
+    "exporting": ("ExportRequest", "ExportResult", "export_lock"),
     "initialising": ("InitRequest", "InitResult", "init"),
     "listing": ("ListResult", "ListedRecipe", "list_recipes"),
     "locking": ("LockRequest", "LockResult", "lock"),
@@ -112,6 +114,8 @@ __all__ = [
     "DoctorResult",
     "ExplainRequest",
     "ExplainResult",
+    "ExportRequest",
+    "ExportResult",
     "InitRequest",
     "InitResult",
     "ListResult",
@@ -148,6 +152,7 @@ __all__ = [
     "diff",
     "doctor",
     "explain",
+    "export_lock",
     "init",
     "list_recipes",
     "lock",

@@ -155,10 +155,10 @@ def verify_prefix(
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
     environment = Environment(path, subdir=subdir)
 
-    def tell(phrase: str) -> None:
-        workspace.progress.update(_TASK, phrase)
+    def tell(name: str, begun: int, total: int) -> None:
+        workspace.progress.update(_TASK, f"check {begun} of {total}: {name}", completed=begun - 1, total=total)
 
-    tell("reading the environment")
+    workspace.progress.update(_TASK, "reading the environment")
     needs = (STATIC if static else frozenset()) | (EVERYTHING - STATIC if runtime else frozenset())
     report = verified(
         environment,
@@ -173,7 +173,7 @@ def verify_prefix(
         glibc=released(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
         progress=tell,
     )
-    workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
+    workspace.progress.done(_TASK, f"verified {environment.path}")
     return report
 
 

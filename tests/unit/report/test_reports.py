@@ -57,9 +57,11 @@ def shown(report: Report, **options: bool) -> str:
     return capture.get()
 
 
-def test_text_groups_by_area_worst_first_with_remedies(report: Report) -> None:
+def test_text_has_what_failed_together_at_the_end_with_remedies(report: Report) -> None:
     output = shown(report)
-    assert output.index("It does not") < output.index("It learns (and 1 more).")
+    order = ["It learns (and 1 more).", "1 failure", "It does not", "1 warning", "A variable.", "ml-m1 failed", "mend"]
+    assert sorted(order, key=output.index) == order
+    assert output.rstrip().endswith("to mend it:\n  run 'that & that'\n  then this")
     lines = [line.strip() for line in output.splitlines()]
     assert "fix: Do <this>." in lines
     assert "run 'that & that'" in lines  # on a line of its own, to be copied
