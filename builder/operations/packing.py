@@ -39,7 +39,7 @@ _CHUNK: Final = 1 << 20
 _README: Final = """\
 The environment {name} for {platforms}, with all its packages; made by envbuild.
 
-    envbuild unpack THIS-ARCHIVE.tar          builds and verifies it, without any network
+    envbuild unpack THIS-ARCHIVE.tar          # builds and verifies it, without any network
 
 Without envbuild, in the folder that the archive was unpacked into (`tar -xf`):
 
