@@ -26,7 +26,7 @@ def command(
     """Keep a folder with all packages that the project's locks name: conda channels, and an index of wheels.
 
     Only what is missing is fetched, and every file is compared with its hash. The folder can be shared or served;
-    `--mirror CHANNEL=DIR/…` (of every other verb, or `mirrors:` in config.yaml) then builds and locks from it,
+    `--mirror CHANNEL=DIR/CHANNEL` (of every other verb, or `mirrors:` in config.yaml) then builds and locks from it,
     and conda, mamba, pixi and uv take it as it is.
 
     \b
