@@ -11,21 +11,49 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from builder.lock.read import read_lock
+from tests.integration.create.server import Server
 from tests.integration.create.world import wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from tests.integration.create.server import Server
     from tests.integration.create.world import World
 
 _SECRET = "s3cret-word"
+
+
+@dataclass
+class Served:
+    """The world with its channel and index behind servers, which can be taken away; `mixed` is locked from them."""
+
+    world: World
+    channel: Server
+    index: Server
+
+    @property
+    def uv(self) -> dict[str, str]:
+        return {"UV_DEFAULT_INDEX": f"{self.index.url}/simple"}
+
+    def gone(self) -> None:
+        for server in (self.channel, self.index):
+            server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def served(world: World) -> Iterator[Served]:
+    with Server(world.channel) as channel, Server(world.index) as index:
+        here = Served(world, channel, index)
+        for recipe in (world.project / "recipes").glob("*.yaml"):
+            recipe.write_text(recipe.read_text().replace(world.channel.as_uri(), channel.url))
+        world.run("lock", "mixed", **here.uv).ended(0)
+        yield here
 
 
 @pytest.fixture
@@ -54,32 +82,29 @@ def test_the_same_lock_gives_the_same_bytes(world: World) -> None:
         assert {(member.mtime, member.mode, member.uid, member.uname) for member in archive} == {(0, 0o644, 0, "")}
 
 
-def test_what_was_packed_is_built_where_there_is_no_network_and_no_cache(world: World, index: dict[str, str]) -> None:
-    file = _pack(world, "mixed", **index)
+def test_what_was_packed_is_built_where_there_is_no_network_and_no_cache(served: Served) -> None:
+    world = served.world
+    file = _pack(world, "mixed", **served.uv)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     away = world.root / "away"
     (away / "home").mkdir(parents=True)
     shutil.move(file, away / "mixed.tar")
-    moved = world.channel.with_name("moved-away")
-    world.channel.rename(moved)
-    try:
-        environ = {**world.environ(), "HOME": str(away / "home"), "RATTLER_CACHE_DIR": str(away / "cache")}
-        # A proxy and an index that nobody answers at, and no network where the machine can take it away.
-        environ |= {"UV_CACHE_DIR": str(away / "uv"), "UV_INDEX": "http://127.0.0.1:9/simple"}
-        command = [sys.executable, "-m", "builder", "unpack", "mixed.tar", "--no-verify", "--sha256", digest]
-        unshare = shutil.which("unshare")
-        if unshare and subprocess.run([unshare, "-rn", "true"], check=False, capture_output=True).returncode == 0:
-            command = [unshare, "-rn", *command]
-        done = subprocess.run(command, cwd=away, env=environ, capture_output=True, text=True, check=False)
-    finally:
-        moved.rename(world.channel)
+    served.gone()
+    environ = {**world.environ(), "HOME": str(away / "home"), "RATTLER_CACHE_DIR": str(away / "cache")}
+    # An index that nobody answers at, and no network where the machine can take it away.
+    environ |= {"UV_CACHE_DIR": str(away / "uv"), "UV_INDEX": "http://127.0.0.1:9/simple"}
+    command = [sys.executable, "-m", "builder", "unpack", "mixed.tar", "--no-verify", "--sha256", digest]
+    unshare = shutil.which("unshare")
+    if unshare and subprocess.run([unshare, "-rn", "true"], check=False, capture_output=True).returncode == 0:
+        command = [unshare, "-rn", *command]
+    done = subprocess.run(command, cwd=away, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     prefix = away / "home/.conda/envs/mixed"
     assert world.whole(prefix=prefix).recipe == "mixed"
     told = subprocess.run([prefix / "bin/tiny-value"], capture_output=True, text=True, check=True)
     assert told.stdout == "42\n"
     record = json.loads(next((prefix / "conda-meta").glob("words-*.json")).read_text())
-    assert record["channel"].rstrip("/") == world.channel.as_uri(), "it is the channel's package, wherever it came from"
+    assert record["channel"].rstrip("/") == served.channel.url, "it is the channel's package, wherever it came from"
     assert not [path for path in (away / "home").rglob(".envbuild-unpack*") if path.is_dir()]
     status = subprocess.run(
         [sys.executable, "-m", "builder", "status", str(prefix)],
@@ -105,12 +130,13 @@ def test_one_platform_is_packed_alone(world: World) -> None:
     assert "not locked for osx-64" in world.run("pack", "tiny", "--platform", "osx-64").ended(2).stderr
 
 
-def test_what_is_laid_out_is_a_channel_and_wheels_for_others(world: World, index: dict[str, str]) -> None:
+def test_what_is_laid_out_is_a_channel_and_wheels_for_others(served: Served) -> None:
     import asyncio
 
     import rattler
 
-    _pack(world, "mixed", **index)
+    world = served.world
+    _pack(world, "mixed", **served.uv)
     world.run("unpack", "pack.tar", "--into", "laid").ended(0)
     laid = world.project / "laid"
     sums = subprocess.run(
@@ -363,26 +389,24 @@ def test_a_digest_that_is_another_one_is_refused(world: World, packed: Path) -> 
 # --- a mirror for all locks of a project --------------------------------------------------------------------------
 
 
-def test_a_mirror_holds_what_all_locks_name(world: World, index: dict[str, str]) -> None:
-    first = world.run("mirror", "../mirror", "--json", **index).ended(0).result
+def test_a_mirror_holds_what_all_locks_name(served: Served) -> None:
+    world = served.world
+    world.run("lock", "tiny").ended(0)
+    first = world.run("mirror", "../mirror", "--json", **served.uv).ended(0).result
     assert first["packages"] == first["fetched"]
     mirror = world.root / "mirror"
     (place,) = first["channels"].values()
     again = world.run("mirror", "../mirror", "--json").ended(0).result
     assert again["fetched"] == 0, "the index is asked for nothing that is there"
-    damaged = next((mirror / "channel/noarch").glob("filler-*.conda"))
+    damaged = next(Path(place).glob("noarch/filler-*.conda"))
     damaged.write_bytes(b"damaged")
     assert world.run("mirror", "../mirror", "--json").ended(0).result["fetched"] == 1
-    moved = world.channel.with_name("moved-away")
-    world.channel.rename(moved)
-    try:
-        flags = ("--mirror", f"{world.channel.as_uri()}={place}")
-        world.create("mixed", *flags, UV_DEFAULT_INDEX=(mirror / "simple").as_uri()).ended(0)
-        before = read_lock(world.project / "environments/tiny/conda-lock.yml")
-        (world.project / "environments/tiny/conda-lock.yml").unlink()
-        world.run("lock", "tiny", *flags).ended(0)
-    finally:
-        moved.rename(world.channel)
+    served.gone()
+    flags = ("--mirror", f"{served.channel.url}={place}")
+    world.create("mixed", *flags, UV_DEFAULT_INDEX=(mirror / "simple").as_uri()).ended(0)
+    before = read_lock(world.project / "environments/tiny/conda-lock.yml")
+    (world.project / "environments/tiny/conda-lock.yml").unlink()
+    world.run("lock", "tiny", *flags).ended(0)
     assert read_lock(world.project / "environments/tiny/conda-lock.yml") == before
 
 
