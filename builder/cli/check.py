@@ -39,6 +39,7 @@ def command(session: Session, *, names: tuple[str, ...], require_proof: bool) ->
             "ok": entry.problem is None,
             "state": entry.state,
             "message": entry.problem.message if entry.problem else None,
+            "notes": list(entry.notes),
             "proofs": {subdir: asdict(proof) for subdir, proof in entry.proofs.items()},
         }
         for entry in checked.locks
