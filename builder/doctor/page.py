@@ -22,7 +22,7 @@ _ROW: Final = 58
 _WIDTH: Final = 940
 _TITLE: Final = "Who runs which Python"
 _INTRODUCTION: Final = (
-    "What envbuild doctor found: which programs start which Python, which file decides that, and whether it has the "
+    "What the doctor found: which programs start which Python, which file decides that, and whether it has the "
     "packages that are meant."
 )
 _STYLE: Final = """

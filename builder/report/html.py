@@ -26,7 +26,7 @@ _HEADINGS: Final = {Status.FAIL: "What failed", Status.WARN: "Warnings"}
 #: Areas whose names are not written as words are.
 _TITLES: Final = {"blas": "BLAS", "openmp": "OpenMP"}
 _INTRODUCTION: Final = (
-    "What envbuild verify found: it reads every binary and package of an environment, and then runs them."
+    "What verification found: it reads every binary and package of an environment, and then runs them."
 )
 
 
