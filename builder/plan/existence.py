@@ -216,7 +216,7 @@ class Obstacles:
         return self._beside(name, spec, of_python, target, combination)
 
     def _of_other_pythons(self, asked: str, has: Sequence[str], where: str, combination: Combination) -> str:
-        """`envbuild chose Python 3.12 for TensorFlow 2.19; opencv has builds for Python 3.11 only for osx-arm64`."""
+        """What a package has builds for, after the Python that was chosen or asked for, and for what."""
         question, main = self.question, combination.main
         builds = f"{asked} has builds for Python {', '.join(has) or 'none that envbuild plans for'} only{where}"
         if main is None and len(question.minors) > 1:
