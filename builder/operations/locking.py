@@ -17,10 +17,11 @@ from builder.project import LOCK_NAME
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from builder.errors import UnsatisfiableError
     from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.make import Made
     from builder.lock.model import Lock
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from builder.lock.rattler_solver import RattlerSolver
     from builder.lock.solver import Solver
     from builder.operations.preparing import Prepared
+    from builder.plan.catalogue import Catalogue
     from builder.plan.staying import Kept
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
@@ -96,6 +98,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         lambda prepared: _locked(workspace, prepared, request, built_in=built_in, warn=warn),
         facts=workspace.facts,
         progress=workspace.progress,
+        explain=_explain(workspace, recipe, request, built_in, catalogue),
     )
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
@@ -105,6 +108,20 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         text = condalock.dumps(made.lock, name=rendered.name)
         write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
     return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+
+
+def _explain(
+    workspace: Workspace, recipe: Recipe, request: LockRequest, solver: RattlerSolver, catalogue: Catalogue | None
+) -> Callable[[Prepared, UnsatisfiableError], UnsatisfiableError]:
+    """How a refusal is explained: here, for its time, since hardly any lock needs it."""
+
+    def explain(prepared: Prepared, error: UnsatisfiableError) -> UnsatisfiableError:
+        from builder.operations.clashes import Clashes
+
+        asked = Clashes(workspace=workspace, recipe=recipe, options=request.options, solver=solver, catalogue=catalogue)
+        return asked.explained(prepared, error)
+
+    return explain
 
 
 def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | None:
