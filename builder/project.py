@@ -10,6 +10,7 @@ from builder.errors import UsageError
 from builder.resources import shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from builder.recipe.model import Recipe
@@ -83,12 +84,12 @@ class Project:
             )
         return files[name]
 
-    def recipe(self, name: str) -> Recipe:
+    def recipe(self, name: str, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
+        """The recipe of a name; `find` is how those that it extends are found. Raises RecipeError, UsageError."""
         from builder.frameworks.rules import objections
         from builder.recipe.load import load_recipe
 
-        files = self.recipe_files()
-        return load_recipe(self.recipe_file(name), find=files.get, rules=objections)
+        return load_recipe(self.recipe_file(name), find=find or self.recipe_files().get, rules=objections)
 
     def environment(self, name: str) -> Path:
         """The folder that holds (or will hold) the rendered files and the lock of recipe `name`."""
@@ -98,11 +99,15 @@ class Project:
         """The folder for a lock that is bound to this machine."""
         return self.state / "environments" / source / name
 
-    def committed_lock(self, name: str) -> Path | None:
-        """The project's lock, or the shipped one when the recipe itself is the shipped one."""
+    def committed_lock(self, name: str, *, recipes: Mapping[str, Path] | None = None) -> Path | None:
+        """The project's lock, or the shipped one when the recipe itself is the shipped one.
+
+        `recipes` are all known ones, for whoever has looked already.
+        """
         own = self.environment(name) / LOCK_NAME
         if own.is_file():
             return own
         theirs = shipped("environments") / name / LOCK_NAME
-        uses_shipped_recipe = self.recipe_files().get(name) == shipped("recipes") / f"{name}.yaml"
+        known = self.recipe_files() if recipes is None else recipes
+        uses_shipped_recipe = known.get(name) == shipped("recipes") / f"{name}.yaml"
         return theirs if uses_shipped_recipe and theirs.is_file() else None
