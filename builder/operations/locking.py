@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from builder.compat.together import LockedSetJudge
-from builder.errors import LockfileError
-from builder.operations.preparing import PackageOptions, newer_on_index, preparations
+from builder.errors import EnvbuildError, LockfileError
+from builder.operations.preparing import PackageOptions
 from builder.operations.warnings import Warnings
-from builder.plan.attempts import first_that_works
 from builder.plan.model import Source
 from builder.project import LOCK_NAME
-from builder.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +22,16 @@ if TYPE_CHECKING:
     from builder.lock.moves import Move, Previous
     from builder.lock.rattler_solver import RattlerSolver
     from builder.lock.solver import Solver
+    from builder.operations.answers import Answers
     from builder.operations.preparing import Prepared
+    from builder.operations.recipe_files import RecipeFiles
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
     from builder.workspace import Workspace
 
 BUILT_IN_SOLVER: Final = "rattler"
+#: The kind of the answers kept of this operation.
+_KIND: Final = "lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +66,28 @@ class LockResult:
 
     lock: Lock
     file: Path
-    prepared: Prepared
+    prepared: Prepared | None
+    """None where the lock was right already, so that nothing had to be prepared."""
     warnings: tuple[str, ...]
     moves: tuple[Move, ...] = ()
     """What it changes against the lock there was; empty where there was none."""
+    written: bool = True
 
 
 def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
 
-    Nothing is written unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError,
-    LockfileError, UsageError; with `prove` also ChecksFailedError, and what reading packages raises.
+    A lock that is sound and still its recipe's is left as it is, and nobody is asked for anything. Nothing is written
+    unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError, LockfileError,
+    UsageError; with `prove` also ChecksFailedError, and what reading packages raises.
     """
+    if (there := _unchanged(workspace, request)) is not None:
+        return there
     from builder.lock import condalock
     from builder.lock.proof import PROOF_NAME
+    from builder.operations.preparing import newer_on_index, preparations
     from builder.operations.proving_locks import require_proven
+    from builder.plan.attempts import first_that_works
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
@@ -99,7 +106,53 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     if not request.dry_run:
         text = condalock.dumps(made.lock, name=rendered.name)
         write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
-    return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+    return LockResult(
+        lock=made.lock,
+        file=folder / LOCK_NAME,
+        prepared=prepared,
+        warnings=warn.given,
+        moves=made.moves,
+        written=not request.dry_run,
+    )
+
+
+def _unchanged(workspace: Workspace, request: LockRequest) -> LockResult | None:
+    """The lock that is there, where it is sound and its recipe's, and nothing else is asked for; else None."""
+    from builder.lock.read import read_lock
+    from builder.operations.answers import Answers
+    from builder.operations.recipe_files import RecipeFiles
+
+    file = workspace.project.environment(request.recipe) / LOCK_NAME
+    files = RecipeFiles(workspace=workspace, name=request.recipe, recipes=workspace.project.recipe_files())
+    if request != LockRequest(recipe=request.recipe) or files.lock != file:
+        return None
+    answers = Answers(workspace)
+    said = answers.recall(_KIND, files.name, files.place)
+    try:
+        if not isinstance(said, list):
+            said = _warnings_of(workspace, files, answers)
+        there = read_lock(file)
+    except EnvbuildError:
+        # What is wrong with either is put right, or said, by locking.
+        return None
+    warn = Warnings(workspace.progress)
+    warn(*map(str, said))
+    return LockResult(lock=there, file=file, prepared=None, warnings=warn.given, written=False)
+
+
+def _warnings_of(workspace: Workspace, files: RecipeFiles, answers: Answers) -> list[str]:
+    """What there is to warn of in a lock that is up to date. Raises EnvbuildError for any other."""
+    from builder.compat.together import LockedSetJudge
+    from builder.operations.checking import current
+
+    basis = files.basis()
+    lock, prepared = current(workspace, files, basis)
+    judge, found = LockedSetJudge(facts=workspace.facts), [*prepared.warnings]
+    for subdir in lock.platforms:
+        found += judge(subdir, {(one.manager, one.name): one.version for one in lock.on(subdir)})
+    answers.keep(_KIND, files.name, basis, found)
+    answers.save()
+    return found
 
 
 def _locked(
@@ -107,6 +160,7 @@ def _locked(
 ) -> tuple[Prepared, Rendered, Made]:
     """One preparation rendered, read back as whoever begins from the files would, and locked."""
     from builder.render.read import read_rendered
+    from builder.scratch import scratch
 
     with scratch("envbuild-lock-") as staged:
         write_files(staged, prepared.rendered.files)
@@ -163,6 +217,9 @@ def lock_rendered(
     With a `previous` lock, only what must move moves. The whole set is judged by facts. Raises UnsatisfiableError,
     LockfileError, SourceUnreachableError.
     """
+    import asyncio
+
+    from builder.compat.together import LockedSetJudge
     from builder.lock.audit import audit, describe
     from builder.lock.make import make_lock
 

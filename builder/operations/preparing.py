@@ -8,16 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import SourceUnreachableError, UsageError
-from builder.plan.make import candidates, parity_names
-from builder.plan.model import Plan, Source
-from builder.recipe.model import check_channel
-from builder.recipe.specs import specifier_set
+from builder.plan.model import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from builder.plan.catalogue import Catalogue
+    from builder.plan.model import Plan
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
@@ -66,6 +64,7 @@ class Prepared:
     @cached_property
     def rendered(self) -> Rendered:
         """What the plans render to now. Raises TemplateError."""
+        from builder.plan.make import parity_names
         from builder.render.environment import render
 
         return render(self.plans, parity={subdir: parity_names(plan) for subdir, plan in self.plans.items()})
@@ -122,6 +121,8 @@ def preparations(
     catalogue: Catalogue | None = None,
 ) -> Iterator[Prepared]:
     """As `prepare`, then what to try next where a solver refuses one. There is at least one."""
+    from builder.plan.make import candidates
+
     recipe = _overridden(recipe, options, platforms)
     if options.source is Source.PYPI:
         yield from _preparations_pypi(workspace, recipe, options, platforms)
@@ -134,6 +135,8 @@ def preparations(
 
 
 def _overridden(recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...]) -> Recipe:
+    from builder.recipe.model import check_channel
+
     unknown = [subdir for subdir in platforms if subdir not in recipe.subdirs]
     if unknown:
         raise UsageError(
@@ -153,6 +156,8 @@ def _preparations_pypi(
 ) -> Iterator[Prepared]:
     from builder.channel.host import host_channel
     from builder.channel.interpreters import find
+    from builder.plan.make import candidates
+    from builder.recipe.specs import specifier_set
 
     here = workspace.host
     if here is None or (platforms and platforms != (here,)):
@@ -187,6 +192,7 @@ def newer_on_index(workspace: Workspace, prepared: Prepared) -> tuple[str, ...]:
     from packaging.version import Version
 
     from builder.lock.index import newest_release
+    from builder.recipe.specs import specifier_set
 
     for subdir, plan in prepared.plans.items():
         main = plan.combination.main if plan.combination is not None else None
