@@ -53,6 +53,7 @@ class SessionProgress:
         self._live: Live | None = None
         self._lent = 0
         self._waiting: list[Callable[[], None]] = []
+        self._said: set[str] = set()
         self._pulse: _Pulse | None = None
         self._lock = threading.RLock()
 
@@ -75,6 +76,9 @@ class SessionProgress:
             return
         with self._lock:
             ended = self._tasks.pop(task, None)
+            if description in self._said:  # the same step, tried again with other versions
+                return
+            self._said.add(description)
             took = f" ({_clock(ended.seconds)})" if ended is not None and ended.seconds >= 1 else ""
             if self._session.live:
                 self.say(lambda: self._session.err.print(self._finished(description, took), soft_wrap=True))

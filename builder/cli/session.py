@@ -298,8 +298,12 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         return _defect(name, arguments, error)
 
 
+def _is_verbose(arguments: Sequence[str]) -> bool:
+    return "-v" in arguments or "--verbose" in arguments
+
+
 def _defect(verb_name: str, arguments: Sequence[str], error: Exception) -> int:
-    if "-v" in arguments or "--verbose" in arguments:
+    if _is_verbose(arguments):
         import traceback
 
         traceback.print_exception(error)
@@ -317,5 +321,8 @@ def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int
         if "--json" in arguments:
             _echo(sys.stdout, _envelope(verb_name, error.exit_code, {}, [error]))
         else:
-            _print_error(error.message, error.hint, color=_color(no_color="--no-color" in arguments))
+            color = _color(no_color="--no-color" in arguments)
+            if error.details and _is_verbose(arguments):
+                _print_message(error.details, label="", style="", console=lambda: _console(stderr=True, color=color))
+            _print_error(error.message, error.hint, color=color)
     return error.exit_code

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
+from builder.cli.environments import environment_argument
 from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @verb("unregister")
-@click.argument("environment")
+@environment_argument(metavar="ENVIRONMENT")
 def command(session: Session, *, environment: str) -> Output:
     """Take back what `envbuild register` wrote for an environment: its kernel, and the setting of the project's folder.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from builder.cli import options
+from builder.cli.environments import environment_argument
 from builder.cli.session import Output, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.wording import plural
@@ -21,7 +22,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @verb("verify")
-@click.argument("environment")
+@environment_argument(metavar="ENVIRONMENT")
 @click.option("--quick", is_flag=True, help="Only what takes about 10 seconds.")
 @click.option("--full", is_flag=True, help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
@@ -101,6 +102,11 @@ def claims() -> tuple[Claim, ...]:
 
 def probes() -> tuple[Probe, ...]:
     return tuple(probe for library in libraries() for probe in library.probes)
+
+
+def bringing(library: str) -> Framework | None:
+    """The framework whose package brings the library of that file name."""
+    return next((one for one in all_frameworks() if one.libraries and re.fullmatch(one.libraries, library)), None)
 
 
 def gpu_plugins() -> tuple[Plugin, ...]:

@@ -60,6 +60,8 @@ class CheckedLock:
     problem: EnvbuildError | None = None
     proofs: Mapping[str, ProvenPlatform] = field(default_factory=dict)
     """By platform; empty where the lock itself is not up to date."""
+    notes: tuple[str, ...] = ()
+    """What does not make the lock out of date: that its environment here is to be verified anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,7 @@ def _judged(
             return CheckedLock(name=files.name, state="recipe refused", problem=problem)
     warn(*found.warnings)
     unproven = _unproven(files.name, found.proofs) if request.require_proof else None
-    return CheckedLock(name=files.name, state="up to date", problem=unproven, proofs=found.proofs)
+    return CheckedLock(name=files.name, state="up to date", problem=unproven, proofs=found.proofs, notes=found.warnings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +230,7 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
     from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
-    from builder.operations.preparing import PackageOptions, prepare
+    from builder.operations.preparing import PackageOptions, kept_in, prepare
 
     name = recipe.name
     if file is None:
@@ -237,7 +239,8 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
     require_sound(lock, file)
     # What the lock holds is all that exists here: so its recipe leads to the same choice again, without any channel.
     try:
-        prepared = prepare(workspace, recipe, PackageOptions(), catalogue=LockedCatalogue(lock))
+        kept = kept_in(lock, workspace.facts)
+        prepared = prepare(workspace, recipe, PackageOptions(), catalogue=LockedCatalogue(lock), kept=kept)
     except UnsatisfiableError as error:
         prepare(workspace, recipe, PackageOptions())  # a recipe that nothing can satisfy is refused as such
         raise StaleLockError(

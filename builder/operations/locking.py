@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from builder.operations.answers import Answers
     from builder.operations.preparing import Prepared
     from builder.operations.recipe_files import RecipeFiles
+    from builder.plan.staying import Kept
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
     from builder.workspace import Workspace
@@ -93,7 +94,9 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     recipe = workspace.project.recipe(request.recipe)
     built_in = _built_in(workspace, recipe, request)
     catalogue = _catalogue(built_in, recipe, request)
-    wanted = preparations(workspace, recipe, request.options, catalogue=catalogue)
+    wanted = preparations(
+        workspace, recipe, request.options, catalogue=catalogue, kept=_kept(workspace, recipe, request)
+    )
     prepared, rendered, made = first_that_works(
         wanted,
         lambda prepared: _locked(workspace, prepared, request, built_in=built_in, warn=warn),
@@ -101,6 +104,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         progress=workspace.progress,
     )
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
+    _tell_what_stayed(workspace, recipe, prepared)
     folder = request.folder or prepared.folder
     proof = {PROOF_NAME: require_proven(workspace, recipe, made.lock)} if request.prove else {}
     if not request.dry_run:
@@ -153,6 +157,37 @@ def _warnings_of(workspace: Workspace, files: RecipeFiles, answers: Answers) -> 
     answers.keep(_KIND, files.name, basis, found)
     answers.save()
     return found
+
+
+def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | None:
+    """What the plan stays at of the lock there is, which is said to be unreadable elsewhere."""
+    from builder.lock.read import read_lock
+    from builder.operations.preparing import kept_in
+
+    local = request.options.source is not Source.CONDA_FORGE
+    usual = (
+        workspace.project.local_environment(recipe.name, source=request.options.source)
+        if local
+        else workspace.project.environment(recipe.name)
+    )
+    file = (request.folder or usual) / LOCK_NAME
+    if request.everything or not file.exists():
+        return None
+    try:
+        return kept_in(read_lock(file), workspace.facts, moving=request.moving)
+    except LockfileError:
+        return None
+
+
+def _tell_what_stayed(workspace: Workspace, recipe: Recipe, prepared: Prepared) -> None:
+    """That a newer framework fits as well, and how to get it."""
+    from builder.frameworks import registry
+
+    for instead in dict.fromkeys(plan.instead for plan in prepared.plans.values()):
+        if instead is not None:
+            name = registry.framework(recipe.framework.name).versioned
+            take = f"`envbuild update {recipe.name} {name}` takes it"
+            workspace.progress.note(f"{instead} fits as well; the lock stays at what it has: {take}")
 
 
 def _locked(

@@ -91,7 +91,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.html import render as render_html
 
         drawn = drawing(Environment(prefix, subdir=request.platform))
-        write_output(html, render_html(report, drawing=drawn, comparison=comparison))
+        write_output(html, render_html(report, made=workspace.made(), drawing=drawn, comparison=comparison))
     if junit is not None:
         from builder.report.junit import render as render_junit
 

@@ -11,9 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from builder.cli import VERBS, cli
+from builder.cli.environments import complete_environment
 from builder.cli.session import Output, Session, run, verb
 from builder.errors import UsageError
 
@@ -185,3 +187,12 @@ def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert tuple(capsys.readouterr()) == ("", "warning: careful\n")
     command(Output(result={}, text="answer", exit_code=1, errors=(UsageError("wrong"),)))
     assert tuple(capsys.readouterr()) == ("answer\n", "warning: careful\nerror: wrong\n")
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_completion_offers_environments_where_environments_are_meant(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    for parameter in command.params:
+        if parameter.name == "environment":
+            assert parameter._custom_shell_complete is complete_environment, parameter

@@ -127,7 +127,7 @@ def test_changed_checks_are_noticed(tmp_path: Path, project: Path) -> None:
     result = check(here, CheckRequest())
     assert result.problems == ()
     assert "`envbuild create mine`" in result.warnings[0]
-    assert tuple(heard.warnings) == result.warnings
+    assert tuple(heard.warnings) == result.warnings == result.locks[0].notes
 
 
 def test_result_is_complete_as_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

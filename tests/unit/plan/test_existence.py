@@ -243,10 +243,29 @@ def test_trying_ends_and_says_what_was_tried_in_few_lines(facts: Facts) -> None:
             map(Made, candidates(asked, facts=facts, catalogue=there)), attempt, facts=facts, progress=NoProgress()
         )
     assert len(attempt.pythons) == MOST
-    assert caught.value.plain.startswith("line 0\n")
-    assert "TensorFlow 2.19.1 from conda-forge with Python 3.11" in caught.value.plain
-    assert len(caught.value.plain.splitlines()) < 12
+    told = caught.value.plain.splitlines()
+    assert told[0] == "line 0"
+    assert told[-1] == f"… 95 more lines and {MOST - 1} other combinations tried in vain (-v shows all)"
+    assert len(told) < 8
+    assert "TensorFlow 2.19.1 from conda-forge with Python 3.11" in (caught.value.details or "")
     assert caught.value.hint == "loosen it"
+
+
+def test_what_the_recipe_asks_for_is_named_before_the_solvers_reason(facts: Facts) -> None:
+    asked = recipe(framework=framework(), dependencies=["ipykernel", "pandas <2"])
+
+    def attempt(_made: Made) -> str:
+        raise UnsatisfiableError("no set of packages for osx-arm64:\npandas <2 needs numpy 1, tensorflow-base does not")
+
+    with pytest.raises(UnsatisfiableError) as caught:
+        first_that_works(map(Made, candidates(asked, facts=facts)), attempt, facts=facts, progress=NoProgress())
+    head, own, chosen, reason, *_ = caught.value.plain.splitlines()
+    assert head == "no set of packages for osx-arm64:"
+    assert own.startswith("  the recipe asks for: pandas <2 (")
+    assert "ipykernel" not in own
+    assert chosen.startswith("  chosen for it: numpy ")  # and not `tensorflow`, whose name another's begins with
+    assert "tensorflow" not in chosen
+    assert reason.startswith("pandas <2 needs")
 
 
 def test_no_combination_is_tried_twice(facts: Facts) -> None:
