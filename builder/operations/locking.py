@@ -12,10 +12,11 @@ from builder.plan.model import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from builder.errors import UnsatisfiableError
     from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.make import Made
     from builder.lock.model import Lock
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from builder.operations.answers import Answers
     from builder.operations.preparing import Prepared
     from builder.operations.recipe_files import RecipeFiles
+    from builder.plan.catalogue import Catalogue
     from builder.plan.staying import Kept
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
@@ -102,6 +104,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         lambda prepared: _locked(workspace, prepared, request, built_in=built_in, warn=warn),
         facts=workspace.facts,
         progress=workspace.progress,
+        explain=_explain(workspace, recipe, request, built_in, catalogue),
     )
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
@@ -157,6 +160,20 @@ def _warnings_of(workspace: Workspace, files: RecipeFiles, answers: Answers) -> 
     answers.keep(_KIND, files.name, basis, found)
     answers.save()
     return found
+
+
+def _explain(
+    workspace: Workspace, recipe: Recipe, request: LockRequest, solver: RattlerSolver, catalogue: Catalogue | None
+) -> Callable[[Prepared, UnsatisfiableError], UnsatisfiableError]:
+    """How a refusal is explained: here, for its time, since hardly any lock needs it."""
+
+    def explain(prepared: Prepared, error: UnsatisfiableError) -> UnsatisfiableError:
+        from builder.operations.clashes import Clashes
+
+        asked = Clashes(workspace=workspace, recipe=recipe, options=request.options, solver=solver, catalogue=catalogue)
+        return asked.explained(prepared, error)
+
+    return explain
 
 
 def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | None:
