@@ -14,6 +14,7 @@ import click
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "list": ("builder.cli.list", "Show the recipes and which environments exist."),
     "init": ("builder.cli.init", "Begin a recipe of your own."),
+    "import": ("builder.cli.import_", "Make a recipe of another tool's file, or of a live environment."),
     "show": ("builder.cli.show", "Explain every version a recipe leads to, with the facts behind it."),
     "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),

@@ -59,6 +59,15 @@ def complete_diff(
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
+def complete_file(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """The shell's own files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 #: The recipe's name as the first argument.
 recipe_argument = click.argument("name", metavar="RECIPE", shell_complete=complete_recipe)
 

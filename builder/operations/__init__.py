@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         unregister,
     )
     from builder.operations.exporting import ExportRequest, ExportResult, export_lock
+    from builder.operations.importing import ImportRequest, ImportResult, import_recipe
     from builder.operations.initialising import InitRequest, InitResult, init
     from builder.operations.listing import ListedRecipe, ListResult, list_recipes
     from builder.operations.locking import LockRequest, LockResult, lock
@@ -68,6 +69,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
         "unregister",
     ),
     "exporting": ("ExportRequest", "ExportResult", "export_lock"),
+    "importing": ("ImportRequest", "ImportResult", "import_recipe"),
     "initialising": ("InitRequest", "InitResult", "init"),
     "listing": ("ListResult", "ListedRecipe", "list_recipes"),
     "locking": ("LockRequest", "LockResult", "lock"),
@@ -116,6 +118,8 @@ __all__ = [
     "ExplainResult",
     "ExportRequest",
     "ExportResult",
+    "ImportRequest",
+    "ImportResult",
     "InitRequest",
     "InitResult",
     "ListResult",
@@ -153,6 +157,7 @@ __all__ = [
     "doctor",
     "explain",
     "export_lock",
+    "import_recipe",
     "init",
     "list_recipes",
     "lock",
