@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -12,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from builder.errors import BuildError
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator
 
     from builder.errors import EnvbuildError
@@ -68,16 +70,32 @@ def read_ordinary(path: Path, *, limit: int, error: type[EnvbuildError]) -> byte
     Raises `error` for a device or a FIFO (which might never end), for what is larger, and for what cannot be read.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise error(f"{_kind(os.fstat(handle).st_mode)}, not a regular file", file=path)
+        with open_regular(path) as stream:
             content = stream.read(limit + 1)
     except OSError as problem:
-        raise error(f"cannot be read: {problem.strerror}", file=path) from None
+        strange = problem.errno == errno.EINVAL
+        raise error(f"{'' if strange else 'cannot be read: '}{problem.strerror}", file=path) from None
     if len(content) > limit:
         raise error(f"larger than {limit:,} bytes, which is too large for such a file", file=path)
     return content
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a regular file, or a link to one. Raises OSError for anything else, without waiting for a FIFO's writer.
+
+    The kind is asked of what was opened, so that nothing can be put in its place between the two.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"{_kind(mode)}, not a regular file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _refuse_strange(path: Path) -> None:

@@ -32,6 +32,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def printable(text: object) -> str:
+    """`text` without what a terminal or a page would act on: names of files and libraries' output may carry escapes."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in str(text))
+
+
 def dotted(version: Sequence[int]) -> str:
     """`(14, 0, 0)` as `14.0`."""
     parts = list(version)

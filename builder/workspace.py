@@ -52,15 +52,23 @@ class Workspace:
     """Virtual packages of this very machine with their versions (`{"__glibc": "2.36"}`), for locks bound to it."""
     mirror_places: Mapping[str, str] = field(default_factory=dict)
     """Channel → URL or folder that it is fetched from instead: the configuration's, and the command line's over it."""
+    offline: bool = False
+    """Whether nobody may be asked, so that channels' and indexes' metadata come from the cache."""
     clock: Callable[[], datetime] = _now
     progress: Progress = field(default_factory=NoProgress)
 
     @classmethod
     def here(
-        cls, *, project: Path | None = None, mirrors: Sequence[str] = (), progress: Progress | None = None
+        cls,
+        *,
+        project: Path | None = None,
+        mirrors: Sequence[str] = (),
+        offline: bool = False,
+        progress: Progress | None = None,
     ) -> Workspace:
         """The workspace of this process: its user, its working directory, this machine.
 
+        `offline` (or $ENVBUILD_OFFLINE) is for machines without a network, or a wish to be left alone.
         `project` is a folder to take as the project instead of the nearest parent that is one; `mirrors` are
         `CHANNEL=URL`, over those of the configuration. Raises UsageError for a folder, a mirror or a configuration that
         makes no sense.
@@ -68,6 +76,9 @@ class Workspace:
         import platformdirs
 
         environ = dict(os.environ)
+        offline = offline or bool(environ.get("ENVBUILD_OFFLINE"))
+        if offline:
+            environ["UV_OFFLINE"] = "1"
         cwd = _working_directory()
         given = environ.get("ENVBUILD_CONFIG")
         config = load_config(Path(given) if given else platformdirs.user_config_path("envbuild") / "config.yaml")
@@ -84,6 +95,7 @@ class Workspace:
             host=host_subdir(),
             host_packages=_host_packages(),
             mirror_places={**config.mirrors, **_parsed(mirrors)},
+            offline=offline,
             progress=progress or NoProgress(),
         )
 

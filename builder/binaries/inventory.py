@@ -100,6 +100,16 @@ class Binary:
             image = file.image(self.arch)
             return image.numpy_abi if image is not None else None
 
+    @cached_property
+    def objc_classes(self) -> tuple[bytes, ...]:
+        """The names of the Objective-C classes that it defines."""
+        sections = (section.name for segment in self.commands.segments for section in segment.sections)
+        if "__objc_classlist" not in sections:
+            return ()
+        with self._opened() as file:
+            image = file.image(self.arch)
+            return image.objc_classes if image is not None else ()
+
     def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
         """Those of `names` that the image exports itself; raises BinaryError for a damaged trie."""
         known = self._found

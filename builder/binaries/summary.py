@@ -71,6 +71,7 @@ class MachOImage:
     signature: str
     """`ok`, `unsigned`, or what is wrong with it."""
     numpy_abi: NumpyAbi | None = None
+    objc_classes: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +222,7 @@ def _mach_o_image(
         exports=ExportTable.of(sorted(image.exports(), key=lambda export: export.name)),
         signature=_signature(verdict),
         numpy_abi=image.numpy_abi,
+        objc_classes=image.objc_classes,
     )
 
 

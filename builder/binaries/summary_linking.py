@@ -53,6 +53,10 @@ class SummarizedBinary(Binary):
     def numpy_abi(self) -> NumpyAbi | None:
         return self._image.numpy_abi
 
+    @cached_property
+    def objc_classes(self) -> tuple[bytes, ...]:
+        return self._image.objc_classes
+
     def look_up(self, names: list[bytes]) -> dict[bytes, Export]:
         return self._image.exports.exported(names) if self.serves else {}
 

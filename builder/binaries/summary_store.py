@@ -190,6 +190,7 @@ def _packed_mach_o(image: MachOImage) -> dict[str, Any]:
             [list(item) for item in image.exports.handed_on],
         ],
         "numpy": _packed_abi(image.numpy_abi),
+        "classes": list(image.objc_classes),
     }
 
 
@@ -234,6 +235,7 @@ def _mach_o(data: dict[str, Any]) -> MachOImage:
             tuple((place, ordinal, target) for place, ordinal, target in handed_on),
         ),
         numpy_abi=_abi(data["numpy"]),
+        objc_classes=tuple(data["classes"]),
     )
 
 

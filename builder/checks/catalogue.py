@@ -23,11 +23,14 @@ from builder.checks import (
     process,
     signature,
     system_symbols,
+    two_copies,
     user,
+    variants,
 )
 from builder.checks.check import Area, Check, Needs
 from builder.checks.judging import probed
 from builder.frameworks import registry
+from builder.probes.level import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +48,8 @@ _OWN: Final = (
     *system_symbols.CHECKS,
     *elf_symbols.CHECKS,
     *abis.CHECKS,
+    *two_copies.CHECKS,
+    *variants.CHECKS,
     *signature.CHECKS,
     *packages.CHECKS,
     *blas.CHECKS,
@@ -109,7 +114,15 @@ def _claimed(claim: Claim) -> Check:
         needs, run = Needs.MACHINE, partial(_set, claim.settings)
     else:
         return probed(id=claim.id, area=claim.area, catches=claim.catches, otherwise=claim.otherwise, judge=claim.judge)
-    return Check(id=claim.id, area=claim.area, needs=needs, catches=claim.catches, otherwise=claim.otherwise, run=run)
+    return Check(
+        id=claim.id,
+        area=claim.area,
+        needs=needs,
+        level=Level.QUICK if needs is Needs.MACHINE else Level.DEFAULT,
+        catches=claim.catches,
+        otherwise=claim.otherwise,
+        run=run,
+    )
 
 
 def _matched(match: Match, subject: Subject) -> Iterable[Finding]:

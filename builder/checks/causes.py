@@ -24,6 +24,7 @@ _CAUSES: Final = (
     "pkg.integrity",
     "pkg.bytecode",
     "pkg.clobber",
+    "process.shadow",
     "arch.binary",
     "arch.interpreter",
     "sign.adhoc",
@@ -39,8 +40,6 @@ _CAUSES: Final = (
 STARTUP: Final = "startup"
 USER_STARTUP: Final = "startup of the user"
 _ERROR: Final = "error: "
-#: Checks that see the effect of something that another check names: what heals that is the same command.
-_HEALED_ALIKE: Final = ("user.imports",)
 
 
 def error_of(text: str) -> str:
@@ -80,7 +79,7 @@ def _follows(one: Finding, leader: Finding) -> bool:
         return True
     if is_cause:
         return False
-    if one.check in _HEALED_ALIKE and leader.status is Status.FAIL and _commands(one) == _commands(leader) != ():
+    if leader.status is Status.FAIL and _are_healed_alike(one, leader):
         return True
     if any(name.startswith(_ERROR) for name in shared):
         return True
@@ -88,8 +87,10 @@ def _follows(one: Finding, leader: Finding) -> bool:
     return same and leader.status is Status.FAIL and not one.about and not leader.about
 
 
-def _commands(finding: Finding) -> tuple[str, ...]:
-    return finding.remedy.commands if finding.remedy is not None else ()
+def _are_healed_alike(one: Finding, other: Finding) -> bool:
+    """Whether the same commands heal both. That both need the whole environment built again says nothing."""
+    mine, others = (finding.remedy.commands if finding.remedy is not None else () for finding in (one, other))
+    return mine == others != () and not any(command.startswith("envbuild ") for command in mine)
 
 
 def _with(cause: Finding, consequences: list[Finding]) -> Finding:

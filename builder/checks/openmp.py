@@ -9,11 +9,11 @@ two sources were mixed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.checks.check import Check, Needs
+from builder.checks.copies import Copy, Loaded, loaded_copies
 from builder.checks.images import brought_by, loaded_runtimes, short
 from builder.checks.judging import probed
 from builder.checks.runtimes import BLAS, OPENMP, Runtime, runtime_of
@@ -34,33 +34,6 @@ _FAMILIES: Final[dict[str, tuple[Runtime, ...]]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Copy:
-    """A copy that something loads. `identity`: two copies of one identity never are in one process (glibc: SONAME)."""
-
-    rel: str
-    identity: str
-    users: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.rel.rpartition("/")[2]
-
-    @property
-    def line(self) -> str:
-        return f"{self.rel}, loaded by {', '.join(self.users)}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """What is loaded of one family. `together`: a binary whose loading alone brings `pair`, two of the copies."""
-
-    copies: tuple[Copy, ...]
-    unused: tuple[str, ...]
-    together: str | None = None
-    pair: tuple[str, ...] = ()
-
-
 def _copies(subject: Subject) -> Iterator[Finding]:
     """One finding per family with a hazard, or one pass that says what copies there are."""
     survey = subject.survey
@@ -70,7 +43,7 @@ def _copies(subject: Subject) -> Iterator[Finding]:
     told: list[str] = []
     hazards: list[Finding] = []
     for family, table in _FAMILIES.items():
-        loaded = _on_mac(survey, table) if survey.is_mac else _on_linux(survey, table)
+        loaded = loaded_copies(survey, table)
         hazard = _hazard(survey, family, loaded)
         if hazard is not None:
             hazards.append(hazard)
@@ -133,58 +106,6 @@ def _remedy(copies: tuple[Copy, ...], wheels: list[str], *, aborts: bool) -> Rem
     if aborts and not mixed:
         text += " Where that cannot be, import them in separate processes."
     return Remedy(text)
-
-
-def _on_mac(survey: Survey, table: tuple[Runtime, ...]) -> Loaded:
-    found = {binary.path: binary for binary in survey.inventory.binaries if runtime_of(binary.rel, table)}
-    users: dict[str, set[str]] = {path: set() for path in found}
-    together: str | None = None
-    pair: tuple[str, ...] = ()
-    for process in survey.processes:
-        inside = [path for path in process.images if path in found]
-        for path in inside:
-            if path != process.entry.path:
-                users[path].add(survey.packages.owner(process.entry.rel))
-        if together is None and len(inside) > 1:
-            together, pair = process.entry.rel, tuple(found[path].name for path in inside)
-    return Loaded(
-        copies=tuple(
-            Copy(rel=rel, identity=path, users=tuple(sorted(users[path])))
-            for rel, path in sorted((binary.rel, path) for path, binary in found.items())
-            if users[path]
-        ),
-        unused=tuple(binary.rel for path, binary in found.items() if not users[path]),
-        together=together,
-        pair=pair,
-    )
-
-
-def _on_linux(survey: Survey, table: tuple[Runtime, ...]) -> Loaded:
-    tree = survey.elf
-    found = {binary.rel: binary for binary in tree.binaries if runtime_of(binary.rel, table)}
-    users: dict[str, set[str]] = {rel: set() for rel in found}
-    for binary in tree.binaries:
-        for linked in tree.links[binary.rel].values():
-            if linked is not None and linked.rel in users:
-                users[linked.rel].add(survey.packages.owner(binary.rel))
-    together: str | None = None
-    pair: tuple[str, ...] = ()
-    if sum(map(bool, users.values())) > 1:
-        for binary in tree.binaries:
-            inside = {found[rel].soname or rel: found[rel].name for rel in tree.closure(binary) if rel in found}
-            if len(inside) > 1:
-                together, pair = binary.rel, tuple(inside.values())
-                break
-    return Loaded(
-        copies=tuple(
-            Copy(rel=rel, identity=found[rel].soname or rel, users=tuple(sorted(names)))
-            for rel, names in sorted(users.items())
-            if names
-        ),
-        unused=tuple(rel for rel, names in users.items() if not names),
-        together=together,
-        pair=pair,
-    )
 
 
 def _cxx_runtimes(survey: Survey) -> list[str]:

@@ -14,6 +14,7 @@ from builder.checks.check import Check, Needs
 from builder.checks.judging import probed
 from builder.checks.lockdiff import brought_by_conda, replaced, unlike, unlocked
 from builder.checks.requirements import unmet
+from builder.checks.system import installed, is_debians
 from builder.environment.ownership import Owner
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from builder.environment.environment import Environment
     from builder.environment.ownership import Claim
 
-#: Where Debian's own packages lie, whose files dpkg knows (`debsums`) and RECORD does not (Debian Python Policy).
-_SYSTEMS: Final = "lib/python3/dist-packages/"
 _NO_RECORDS: Final = "No package recorded its files here"
 
 
@@ -47,7 +46,7 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             remedy=subject.repair.rebuild(why="conda can no longer manage this environment: build it again."),
             about=frozenset(names),
         )
-    files = {rel: claims for rel, claims in environment.owners.files.items() if not rel.startswith(_SYSTEMS)}
+    files = _recorded(environment)
     if not files:
         yield Finding(check="pkg.integrity", status=Status.SKIP, title=_NO_RECORDS)
         return
@@ -90,9 +89,14 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def installed(environment: Environment) -> list[Distribution]:
-    """The distributions, except those of Debian's package manager, which patches and splits what it packages."""
-    return [dist for dist in environment.distributions if not f"{dist.site}/".endswith(f"/{_SYSTEMS}")]
+def _recorded(environment: Environment) -> dict[str, tuple[Claim, ...]]:
+    """The files of conda packages and of distributions that are not Debian's, with the claims on them."""
+    names = {dist.name for dist in installed(environment)}
+    return {
+        rel: claims
+        for rel, claims in environment.owners.files.items()
+        if any(claim.distribution is None or claim.distribution in names for claim in claims)
+    }
 
 
 def _wrong(rel: str, answer: Answer, claims: tuple[Claim, ...]) -> str | None:
@@ -163,7 +167,7 @@ def _nobodys(environment: Environment, owned: set[str]) -> list[str]:
     return [
         entry.relative_to(environment.path).as_posix()
         for folder in environment.site_folders
-        if not f"{folder}/".endswith(f"/{_SYSTEMS}")
+        if not is_debians(folder)
         for entry in sorted(folder.iterdir())
         if entry.name not in known and entry.name.isidentifier() and (entry / "__init__.py").is_file()
     ]
@@ -195,8 +199,8 @@ def _set_aside(subject: Subject, rels: list[str]) -> Remedy:
 def _clobber(subject: Subject) -> Iterator[Finding]:
     environment = subject.environment
     pairs: dict[tuple[Owner, ...], list[str]] = defaultdict(list)
-    for rel, claims in environment.owners.files.items():
-        if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")) and not rel.startswith(_SYSTEMS):
+    for rel, claims in _recorded(environment).items():
+        if len(claims) > 1 and rel.endswith((".so", ".dylib", ".py")):
             owners = tuple(dict.fromkeys(claim.owner for claim in claims))
             digests = {claim.sha256 for claim in claims if claim.sha256 is not None}
             if len(owners) > 1 and len(digests) > 1 and not _same_package(owners):

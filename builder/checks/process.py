@@ -184,7 +184,7 @@ def judge_shadow(case: Case) -> Finding:
         if origin is not None and name in modules and not _is_of(modules[name], origin)
     }
     if hidden:
-        return case.failed(
+        failed = case.failed(
             f"Installed modules are hidden by other files: {', '.join(sorted(hidden))}.",
             *(
                 f"{name}: imported from {origin}, installed by {modules[name].name} in {modules[name].site}"
@@ -192,6 +192,8 @@ def judge_shadow(case: Case) -> Finding:
             ),
             remedy=_unhide(case, [removable(origin) for origin in hidden.values()]),
         )
+        owners = (case.repair.module_owner(name) for name in hidden)
+        return replace(failed, about=frozenset(owner.name for owner in owners if owner is not None))
     return case.passed("Every installed module is imported from the package that brought it.")
 
 

@@ -130,7 +130,7 @@ class Repair:
         stamp = environment.stamp
         if stamp is not None:
             say = why or "Build the environment again from its lock."
-            source = ("--source", "pypi") if stamp.expectations.provider == "pypi" else ()
+            source = ("--source", "pypi") if stamp.of_this_machine else ()
             groups = [word for group in stamp.groups if group != "main" for word in ("--group", group)]
             recipe = stamp.recipe or stamp.name
             place = ("-p", str(environment.path))

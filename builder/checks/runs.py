@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -198,7 +199,7 @@ class Runs:
                 **_where(task),
             )
             if outcome.timed_out and (step := outcome.unfinished) is not None and step.check.startswith("import."):
-                self._hung.add(step.subject)
+                self._hung |= {step.subject, *_waiting_in(outcome.stderr)}
             return Ran(task=task, outcome=outcome)
 
         with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
@@ -221,6 +222,12 @@ def _culprits(environ: Mapping[str, str], *, fails: Callable[[Mapping[str, str]]
         half = suspects[: len(suspects) // 2]
         suspects = half if fails(innocent | {name: environ[name] for name in half}) else suspects[len(half) :]
     return tuple(suspects) if fails(innocent | {suspects[0]: environ[suspects[0]]}) else ()
+
+
+def _waiting_in(stderr: str) -> set[str]:
+    """The import package whose code waits, by the traceback that faulthandler prints, innermost frame first."""
+    frame = re.search(r'^  File "[^"]*/(?:site|dist)-packages/(\w+)[/."]', stderr, re.MULTILINE)
+    return {frame[1]} if frame is not None else set()
 
 
 def _digests(environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from builder.checks.system import is_debians
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -42,9 +44,10 @@ class Startup:
 def strays(environment: Environment) -> list[Startup]:
     """Those in the environment that no package owns."""
     root = environment.path
-    library = {folder.parent for folder in environment.site_folders if folder.name.endswith("-packages")}
+    sites = [folder for folder in environment.site_folders if not is_debians(folder)]
+    library = {folder.parent for folder in sites if folder.name.endswith("-packages")}
     found = []
-    for one in _in_folders([*environment.site_folders, *sorted(library)]):
+    for one in _in_folders([*sites, *sorted(library)]):
         rel = one.path.relative_to(root).as_posix() if one.path.is_relative_to(root) else None
         usual = _OF_VIRTUAL_ENVIRONMENTS.get(one.path.name)
         if (rel is None or not environment.owners.claims(rel)) and one.code != (usual,):
@@ -93,7 +96,7 @@ def _in_folders(folders: Iterable[Path]) -> Iterator[Startup]:
 
 def _lines(path: Path) -> list[str]:
     """The lines of a regular file; nothing for what is none, or is no text."""
-    from builder.environment.reading import open_regular
+    from builder.files import open_regular
 
     try:
         with open_regular(path) as stream:

@@ -41,8 +41,8 @@ _OPTIONAL: Final = (
         "a torchaudio back-end, tried and left out where its library is absent",
     ),
     (
-        re.compile(r"(^|/)torchcodec/.*(core|custom_ops|pybind_ops)\d+\.(so|dylib)$"),
-        "torchcodec for one FFmpeg version; the one that fits the machine is taken",
+        re.compile(r"(^|/)torchcodec/libtorchcodec\D*\d+\.(so|dylib)$"),
+        "torchcodec for one FFmpeg version, of which link.variants tells",
     ),
     (re.compile(r"(^|/)lib/python[\d.]+t?/lib-dynload/"), "a module of the standard library"),
 )
@@ -123,7 +123,7 @@ class Survey:
     @property
     def usual_subdir(self) -> Subdir | None:
         """The platform that most of the binaries are for; None where there are none."""
-        if self.inventory.binaries:
+        if self.inventory.binaries and self.is_mac:
             return Subdir.OSX_ARM64 if self.arch == "arm64" else Subdir.OSX_64
         if self.inventory.elf:
             return {"x86_64": Subdir.LINUX_64, "aarch64": Subdir.LINUX_AARCH64}.get(self.elf_machine)

@@ -46,6 +46,8 @@ _CAN_KILL: Final = (
     "DYLD_INSERT_LIBRARIES",
     "DYLD_LIBRARY_PATH",
 )
+#: How the step that computes is called, beside the one that imports.
+_COMPUTING: Final = "computing with "
 _USER_SITE: Final = "process.user-site"
 _PYTHONPATH: Final = "process.pythonpath"
 _DIRECTORY: Final = "process.working-directory"
@@ -194,20 +196,22 @@ def _imports(subject: Subject) -> Iterator[Finding]:
         return
     step = ran.failed
     if step is None:
-        modules = [step.subject for step in ran.outcome.steps]
+        modules = [
+            step.subject for step in ran.outcome.steps if step.check == "user.imports" and " " not in step.subject
+        ]
         yield Finding(
             check="user.imports",
             status=Status.PASS,
             title=f"{listing(modules)} {'imports' if len(modules) == 1 else 'import'} with your own settings too",
         )
         return
-    if not _imports_isolated(step.subject, subject):
+    if not _works_isolated(step.subject, subject):
         return  # nothing of the user's: it fails without, and is reported as that
     failure = failures.failure(step, ran.outcome, subject)
     environ = subject.environ
     yield replace(
         failure,
-        title=f"With your own settings, importing {step.subject} fails, and without them it does not"
+        title=f"With your own settings, {_doing(step.subject)} fails, and without them it does not"
         + (f": {listing([f'{name}={environ[name]}' for name in ran.culprits])}" if ran.culprits else ""),
         evidence=(failure.title, *failure.evidence),
         remedy=_unset(list(ran.culprits))
@@ -217,9 +221,14 @@ def _imports(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _imports_isolated(module: str, subject: Subject) -> bool:
+def _doing(about: str) -> str:
+    return about if about.startswith(_COMPUTING) else f"importing {about}"
+
+
+def _works_isolated(about: str, subject: Subject) -> bool:
+    module, check = about.removeprefix(_COMPUTING), "import.used" if about.startswith(_COMPUTING) else "import."
     return any(
-        step.how == "done" and step.subject == module and step.check.startswith("import.")
+        step.how == "done" and step.subject == module and step.check.startswith(check)
         for ran in subject.runs.results.probes
         if ran.outcome is not None
         for step in ran.outcome.steps

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from builder.operations.creating import CreateResult
 
 
+def _programs(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """`jupyter,vscode` as names. Raises BadParameter for a program that is none."""
+    names = tuple(dict.fromkeys(name.strip() for name in (value or "").split(",") if name.strip()))
+    known = ("jupyter", "vscode", "jetbrains")
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(known)}")
+    return names
+
+
 @verb("create")
 @options.recipe_argument
 @click.option("-n", "--name", "env_name", help="Name of the environment (default: the recipe's).")
@@ -28,6 +38,9 @@ if TYPE_CHECKING:
 @options.solver_option
 @click.option("--force", is_flag=True, help="Build it again although it matches its lock (damaged files).")
 @click.option("--locked", is_flag=True, help="Refuse a lock that is out of date or missing (for CI).")
+@click.option(
+    "--register", "programs", callback=_programs, metavar="LIST", help="Make it known to jupyter,vscode,jetbrains."
+)
 @click.option("--verify/--no-verify", "prove", default=True, help="Prove that it works afterwards (default: yes).")
 def command(
     session: Session,
@@ -44,6 +57,7 @@ def command(
     solver: str,
     force: bool,
     locked: bool,
+    programs: tuple[str, ...],
     prove: bool,
 ) -> Output:
     """Build an environment from its lock, exactly and as a whole, and verify it.
@@ -58,6 +72,7 @@ def command(
       envbuild create ml-m1
       envbuild create ml-m1 --source pypi
       envbuild create ml-m1 --locked
+      envbuild create ml-m1 --register jupyter,vscode --project ~/mnist
       envbuild create ml-m1 -p ./env --platform osx-arm64
     """
     from builder.operations.creating import CreateRequest, create
@@ -74,6 +89,8 @@ def command(
         force=force,
         prove=prove,
         locked=locked,
+        register=programs,
+        folder=session.project_dir if "vscode" in programs else None,
     )
     created = create(session.workspace(mirrors=mirrors), request)
     return Output(
@@ -84,6 +101,7 @@ def command(
             "platform": created.platform.value,
             "lock": str(created.lock),
             "changed": created.changed,
+            "registered": list(created.registered),
             "verification": created.report.to_json() if created.report else None,
         },
         text=_text(created),
@@ -108,6 +126,7 @@ def _text(created: CreateResult) -> str | RenderableType:
         lines.append(f"interpreter for your IDE: {created.python}")
         if created.runs_here:
             lines.append(f"in a shell with conda:    conda activate {shlex.quote(created.activated_by)}")
+    lines += created.registered
     if created.report is None:
         return "\n".join(lines)
     from rich.console import Group

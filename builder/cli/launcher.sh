@@ -29,6 +29,12 @@ case $first in
         python=${python%[\"\']}
         ;;
 esac
+# uvx makes environments that may be moved: the line finds its Python beside itself.
+case $python in
+    "\$(dirname"*) python=$here/python ;;
+esac
+# pipx adds options of its own to that line (`#!/its/python -E`).
+[ -x "$python" ] || python=${python% -*}
 if [ ! -x "$python" ]; then
     echo "error: envbuild does not find the Python that it was installed for ($python)" >&2
     echo "  fix: install envbuild again" >&2

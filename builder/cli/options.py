@@ -43,6 +43,14 @@ solver_option = click.option(
 )
 
 
+#: Key of the running command's context: whether it may ask nobody.
+OFFLINE = "envbuild.offline"
+
+
+def _remember_offline(context: click.Context, _parameter: click.Parameter, offline: bool) -> None:
+    context.meta[OFFLINE] = offline
+
+
 mirror_option = click.option(
     "--mirror",
     "mirrors",
@@ -53,8 +61,15 @@ mirror_option = click.option(
 
 
 def package_options(function: F) -> F:
-    """`--source`, `--channel`, `--mirror`, `--python`: where packages come from."""
+    """`--source`, `--channel`, `--mirror`, `--offline`, `--python`: where packages come from."""
     for option in (
+        click.option(
+            "--offline",
+            is_flag=True,
+            expose_value=False,
+            callback=_remember_offline,
+            help="Ask nobody: metadata comes from the cache.",
+        ),
         click.option("--python", type=click.Path(path_type=Path), help="With --source pypi: package this interpreter."),
         mirror_option,
         click.option(

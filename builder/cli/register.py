@@ -11,8 +11,6 @@ from builder.errors import UsageError
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
-    from builder.doctor.claims.common import Surroundings
-    from builder.doctor.model import Interpreter
 
 
 @verb("register")
@@ -31,27 +29,16 @@ def command(session: Session, *, environment: str, jupyter: bool, vscode: bool, 
       envbuild register ml-m1 --vscode --project ~/mnist
       envbuild register ml-m1 --jetbrains
     """
-    from builder.doctor.register import Target, register
+    from builder.doctor.register import Target
+    from builder.operations.doctoring import RegisterRequest, register
 
     chosen = {Target.JUPYTER: jupyter, Target.VSCODE: vscode, Target.JETBRAINS: jetbrains}
-    if not any(chosen.values()):
+    targets = tuple(target for target, wanted in chosen.items() if wanted)
+    if not targets:
         raise UsageError("say for what: --jupyter, --vscode, --jetbrains, or several of them")
-    around, interpreter = look_up(session, environment)
-    done = register(around, interpreter, tuple(target for target, wanted in chosen.items() if wanted))
+    request = RegisterRequest(environment=environment, targets=targets, project=session.project_dir)
+    registered = register(session.workspace(), request)
     return Output(
-        result={"environment": str(interpreter.prefix), "registered": [item.to_json() for item in done]},
-        text="\n".join(item.message for item in done),
+        result={"environment": str(registered.prefix), "registered": [item.to_json() for item in registered.done]},
+        text="\n".join(item.message for item in registered.done),
     )
-
-
-def look_up(session: Session, environment: str) -> tuple[Surroundings, Interpreter]:
-    """The environment of that name or folder on this machine, and what surrounds it. Raises UsageError for none."""
-    from builder.doctor.examine import Patient, Request, gather
-    from builder.doctor.machine import this_machine
-
-    workspace = session.workspace()
-    project = workspace.path(session.project_dir) if session.project_dir is not None else None
-    patient = Patient(home=workspace.home, cwd=workspace.cwd, machine=this_machine(workspace.environ))
-    case, _ = gather(Request(environment=environment, project=project, static=True), patient)
-    assert case.meant is not None  # a name that names nothing has raised
-    return case.around, case.meant.interpreter

@@ -124,9 +124,12 @@ class Session:
 
     def workspace(self, *, mirrors: tuple[str, ...] = ()) -> Workspace:
         """The workspace of this run; `mirrors` are `CHANNEL=URL` of the command line. Raises UsageError."""
+        from builder.cli.options import OFFLINE
         from builder.workspace import Workspace
 
-        return Workspace.here(project=self.project_dir, mirrors=mirrors, progress=self.progress)
+        context = click.get_current_context(silent=True)
+        offline = context is not None and bool(context.meta.get(OFFLINE))
+        return Workspace.here(project=self.project_dir, mirrors=mirrors, offline=offline, progress=self.progress)
 
     def close(self) -> None:
         """End what is being drawn on the terminal."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.register import look_up
 from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
@@ -25,11 +24,10 @@ def command(session: Session, *, environment: str) -> Output:
       envbuild unregister ml-m1
       envbuild unregister ml-m1 --project ~/mnist
     """
-    from builder.doctor.register import unregister
+    from builder.operations.doctoring import unregister
 
-    around, interpreter = look_up(session, environment)
-    done = unregister(around, interpreter)
+    removed = unregister(session.workspace(), environment, session.project_dir)
     return Output(
-        result={"environment": str(interpreter.prefix), "removed": [item.to_json() for item in done]},
-        text="\n".join(item.message for item in done) or "nothing of ours is registered for it",
+        result={"environment": str(removed.prefix), "removed": [item.to_json() for item in removed.done]},
+        text="\n".join(item.message for item in removed.done) or "nothing of ours is registered for it",
     )

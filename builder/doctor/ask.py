@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from builder.checks.known_errors import distribution, filled, find
-from builder.doctor import pasted
+from builder.doctor import pasted, stack
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
 #: Other known errors of the same text that are named beside the answer.
 _MOST_OTHERS: Final = 3
-#: Packages that must fit each other: with an error of one of them, what the facts say about those installed is told.
-_TOGETHER: Final = (
-    ("tensorflow", "tensorflow-metal"),
-    ("tensorflow", "keras"),
-    ("tensorflow", "tf-keras"),
-    ("tensorflow", "numpy"),
-    ("tensorflow", "protobuf"),
-    ("h5py", "numpy"),
-    ("scipy", "numpy"),
-    ("jax", "jaxlib", "jax-metal"),
-)
 #: Characters of a line of the text that are shown.
 _LINE: Final = 400
 
@@ -310,7 +299,7 @@ def _fit(packages: set[str], environment: Installed) -> list[str]:
     """What the facts of `envbuild compat` have against the versions that are installed, and which ones fit."""
     asked = [
         versions
-        for names in _TOGETHER
+        for names in stack.together()
         if packages & set(names)
         and len(versions := {name: environment.versions[name] for name in names if name in environment.versions}) > 1
     ]

@@ -18,7 +18,7 @@ from builder.doctor.disk import Asked
 from builder.doctor.examine import Patient, Request, apply_rules, gather
 from builder.doctor.formats import FormatError, vscode_row
 from builder.doctor.machine import from_json
-from builder.doctor.model import Ide
+from builder.doctor.model import Ide, Presence
 from builder.doctor.redact import redacted
 from builder.errors import UsageError
 
@@ -122,6 +122,9 @@ def _keep(path: Path, asked: Asked, disk: Disk, data: dict[str, Any], rename: Ca
                 data["files"].setdefault(f"{name}/{entry}", "{}\n")
         return
     if not path.is_file():
+        # Gone, and that is known: elsewhere a path counts as known below a folder of `/` that is there.
+        if disk.presence(path) is Presence.GONE and not name.startswith(str(data["home"])):
+            data["folders"].append("/" + PurePosixPath(name).parts[1])
         return
     if path.name in ("state.vscdb", "state.vscdb.backup"):
         _keep_rows(path, name, data, rename)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from builder.doctor import provenance, stack
 from builder.doctor.claims import jetbrains, jupyter, project, shells, spyder, vscode
-from builder.doctor.claims.project import FRAMEWORKS
 from builder.doctor.model import Claim, Ide, Interpreter, Kind, Meant, Place, Presence
 from builder.errors import UsageError
 
@@ -18,15 +18,7 @@ if TYPE_CHECKING:
     from builder.doctor.claims.common import Surroundings
     from builder.doctor.claims.project import ProjectFacts
     from builder.doctor.claims.shells import Shell
-
-#: Framework → the distributions that bring it.
-BRINGS: Final[dict[str, tuple[str, ...]]] = {
-    "keras": ("keras", "tf-keras", "keras-nightly"),
-    "tensorflow": ("tensorflow", "tensorflow-macos", "tensorflow-cpu", "tensorflow-base", "tf-nightly"),
-    "torch": ("torch", "pytorch"),
-    "jax": ("jax",),
-    "mlx": ("mlx",),
-}
+    from builder.doctor.provenance import Provenance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +31,15 @@ class Case:
     project: ProjectFacts
     wanted: str
     meant: Meant | None
+    provenance: Provenance | None = None
+    """Of the packages of the environment that is meant."""
 
     def show(self, path: Path | str) -> str:
         return self.around.disk.show(path)
 
     def has(self, interpreter: Interpreter, framework: str | None = None) -> bool:
         """Whether `import FRAMEWORK` finds something there, the user's site folder included."""
-        names = BRINGS[framework or self.wanted]
+        names = stack.distributions(framework or self.wanted)
         return any(interpreter.version_of(name) for name in names) or any(
             name in self.user_site_packages(interpreter) for name in names
         )
@@ -85,7 +79,7 @@ class Case:
         return f"{self.show(interpreter.path)} ({self.facts(interpreter)})"
 
     def facts(self, interpreter: Interpreter) -> str:
-        names = BRINGS[self.wanted]
+        names = stack.distributions(self.wanted)
         version = next((found for name in names if (found := interpreter.version_of(name))), None)
         what = f"{self.wanted} {version}" if version else f"no {self.wanted}"
         if version is None and interpreter.prefix is None and interpreter.kind is not Kind.SYSTEM:
@@ -119,9 +113,14 @@ def build(around: Surroundings, *, named: str | None) -> Case:
     case = Case(around=around, claims=(), shell=shell, project=facts, wanted=_wanted(around, facts), meant=None)
     meant = _meant(case, claims, named)
     if not facts.uses and meant is not None and not case.has(meant.interpreter):
-        own = next((name for name in FRAMEWORKS if case.has(meant.interpreter, name)), None)
+        own = next((name for name in stack.frameworks() if case.has(meant.interpreter, name)), None)
         case = replace(case, wanted=own or case.wanted)
-    return replace(case, claims=tuple(_reduced(claims)), meant=meant)
+    return replace(
+        case,
+        claims=tuple(_reduced(claims)),
+        meant=meant,
+        provenance=provenance.of(meant.interpreter) if meant is not None else None,
+    )
 
 
 def _reduced(claims: list[Claim]) -> list[Claim]:
@@ -139,12 +138,12 @@ def _wanted(around: Surroundings, facts: ProjectFacts) -> str:
     """The framework in question: Keras, unless the project uses another one and not Keras."""
     if facts.uses:
         return facts.uses[0]
-    found = [name for name in FRAMEWORKS if any(_brings(env, name) for env in around.survey.environments)]
-    return found[0] if found else "keras"
+    found = [name for name in stack.frameworks() if any(_brings(env, name) for env in around.survey.environments)]
+    return found[0] if found else stack.frameworks()[0]
 
 
 def _brings(interpreter: Interpreter, framework: str) -> bool:
-    return any(interpreter.version_of(name) for name in BRINGS[framework])
+    return any(interpreter.version_of(name) for name in stack.distributions(framework))
 
 
 # -- the environment that is meant -------------------------------------------------------------------------------

@@ -45,6 +45,10 @@ CHECKS: Final = (
     Check(id="conda.registry", klass="F", catches="environments.txt lists environments that are gone (note)."),
     Check(id="conda.rc", klass="F", catches="Start-up files initialise a conda that is gone, or several (note)."),
     Check(id="conda.subdir", klass="F", catches="conda is set to install for Intel from now on (note)."),
+    Check(id="env.drift", klass="F", catches="The environment differs from the project's lock (note)."),
+    Check(id="env.managers", klass="F", catches="pip has put other versions over conda's packages (note)."),
+    Check(id="pip.config", klass="F", catches="pip or uv are configured to install elsewhere (note)."),
+    Check(id="disk.cache", klass="F", catches="Package caches take much room (note)."),
     Check(id="ide.stale", klass="F", catches="Old settings and interpreters that nothing uses (note)."),
 )
 

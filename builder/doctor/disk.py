@@ -182,6 +182,13 @@ class Disk:
         except (OSError, ValueError):
             return False
 
+    def size(self, path: Path) -> int:
+        """Bytes of a file; 0 where that cannot be told."""
+        try:
+            return path.lstat().st_size
+        except (OSError, ValueError):
+            return 0
+
     def modified(self, path: Path) -> float:
         """Seconds since the epoch of the last write; 0 where that cannot be told."""
         try:

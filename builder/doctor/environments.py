@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.macho import constants as macho
 from builder.binaries.macho.file import Arch, is_mach_o_magic
+from builder.doctor import stack
 from builder.doctor.model import Interpreter, Kind, Presence
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ _SUBDIR_ARCH: Final = {
     "linux-64": "x86_64",
     "linux-aarch64": "aarch64",
 }
-#: Packages whose recorded files are looked for: those that the question is about, and what they stand on.
-_EXAMINED: Final = (
-    "keras", "tf-keras", "tensorflow", "tensorflow-macos", "tensorflow-cpu", "tensorflow-base", "tensorflow-metal",
-    "torch", "pytorch", "jax", "jaxlib", "mlx", "numpy", "h5py", "protobuf", "scipy", "pandas", "ipykernel",
-)  # fmt: skip
-_FRAMEWORKS: Final = ("keras", "tensorflow", "torch", "jax", "mlx")
 _CONDA_RECORD: Final = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<build>[^-]+)\.json")
 _DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 _SHIMS: Final = re.compile(r"/(?:\.pyenv/shims|\.asdf/shims|\.local/share/mise/shims|mise/shims)/")
@@ -120,7 +115,7 @@ class Environments:
             presence = Presence.PRESENT
             broken = None
         conda = _conda_records(disk, prefix)
-        missing, damaged = self._missing(prefix, conda, stub=size is not None and size < _SMALLEST_INTERPRETER)
+        missing, damaged = self._missing(prefix, conda, stub=size is None or size < _SMALLEST_INTERPRETER)
         packages = self._packages(prefix, conda)
         # A Linux binary on a Mac starts nothing, and says nothing about what the environment is for.
         foreign = self._is_mac and disk.head(real, 4) == b"\x7fELF"
@@ -141,7 +136,7 @@ class Environments:
             alien=self._alien(prefix, real) if size is not None and size >= _SMALLEST_INTERPRETER else (),
             broken_link=broken,
             user_site=self._user_site(prefix),
-            outline=size is None or size < _SMALLEST_INTERPRETER or self._is_outline(prefix),
+            outline=size is None or size < _SMALLEST_INTERPRETER or self._is_outline(prefix, real),
             mixed=self._mixed(prefix, conda, subdir),
         )
 
@@ -266,7 +261,7 @@ class Environments:
         names = self._disk.entries(folder)
         matches = [match for name in names if (match := _DIST_INFO.fullmatch(name))]
         found = {normalized(match["name"]): match["version"] for match in matches}
-        for module in _FRAMEWORKS:
+        for module in stack.frameworks():
             # Copied or developed in place: importable, and nothing says which version.
             named = any(name.startswith(module) for name in found)
             if module in names and not named and self._disk.is_file(folder / module / "__init__.py"):
@@ -293,7 +288,7 @@ class Environments:
         """Packages of another platform than Python's: what an install with a changed CONDA_SUBDIR leaves behind."""
         if subdir is None:
             return ()
-        others = {name: self._subdir_of(prefix, name, conda) for name in _EXAMINED if name in conda}
+        others = {name: self._subdir_of(prefix, name, conda) for name in stack.examined() if name in conda}
         return tuple(
             f"{name} {conda[name][0]} ({other})"
             for name, other in others.items()
@@ -323,7 +318,7 @@ class Environments:
         found: list[tuple[str, str]] = []
         for folder in disk.entries(site):
             match = _DIST_INFO.fullmatch(folder)
-            if match is None or normalized(match["name"]) not in _EXAMINED:
+            if match is None or normalized(match["name"]) not in stack.examined():
                 continue
             for line in (disk.text(site / folder / "RECORD", limit=_RECORD_LIMIT) or "").splitlines():
                 file = line.split(",", 1)[0].strip('"')
@@ -339,11 +334,15 @@ class Environments:
 
     # -- damage --------------------------------------------------------------------------------------------------
 
-    def _is_outline(self, prefix: Path) -> bool:
+    def _is_outline(self, prefix: Path, real: Path) -> bool:
         """Whether this is only the outline of an environment (a copy of its records): no standard library is there."""
+        base = prefix
         if self._disk.is_file(prefix / "pyvenv.cfg"):
-            return False
-        return not any(self._disk.is_file(prefix / "lib" / name / "os.py") for name in self._lib(prefix))
+            # Its standard library is that of the Python it links to, which of another machine is seldom here.
+            if not self._disk.foreign:
+                return False
+            base = real.parent.parent
+        return not any(self._disk.is_file(base / "lib" / name / "os.py") for name in self._lib(base))
 
     def _missing(
         self, prefix: Path, conda: Mapping[str, tuple[str, str]], *, stub: bool
@@ -365,7 +364,7 @@ class Environments:
             return tuple(missing), ()
         for folder in names:
             match = _DIST_INFO.fullmatch(folder)
-            if site is None or match is None or normalized(match["name"]) not in _EXAMINED:
+            if site is None or match is None or normalized(match["name"]) not in stack.examined():
                 continue
             record = disk.text(site / folder / "RECORD", limit=_RECORD_LIMIT) or ""
             telling = _MAIN_MODULES if stub else _TELLING_FILES

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from builder.doctor import case as cases
 from builder.doctor import verification
 from builder.doctor.checks import IDS, selection
-from builder.doctor.claims import shells
+from builder.doctor.claims import shells, started
 from builder.doctor.claims.common import Surroundings
 from builder.doctor.disk import Disk, home_aliases
 from builder.doctor.environments import Environments
 from builder.doctor.model import CLASSES, Diagnosis, Examination, Ide, Level
-from builder.doctor.rules import architecture, broken, hygiene, running, shadowed, shell
+from builder.doctor.rules import architecture, broken, drift, hygiene, running, shadowed, shell
 from builder.doctor.survey import survey
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _RULES: Final[tuple[Callable[[Case], Iterator[Diagnosis]], ...]] = (
     architecture.diagnose,
     broken.diagnose,
     shadowed.diagnose,
+    drift.diagnose,
     hygiene.diagnose,
 )
 #: Whose answer the user notices first: the IDE's, then the notebook's, then the shell's.
@@ -46,6 +47,8 @@ class Request:
     project: Path | None = None
     ides: frozenset[Ide] | None = None
     static: bool = False
+    run_shell: bool = False
+    """Start a new shell of the user's, and see which Python it gets."""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
 
@@ -85,7 +88,10 @@ def examine(request: Request, patient: Patient) -> Examination:
         skips=disk.skips,
         home_names=disk.aliases,
         root=disk.root,
-        looked=sum(claim.interpreter is not None for claim in case.claims) + len(environments),
+        provenance=case.provenance,
+        looked=sum(claim.interpreter is not None for claim in case.claims)
+        + len(environments)
+        + (case.meant is not None),
     )
 
 
@@ -115,7 +121,10 @@ def gather(request: Request, patient: Patient) -> tuple[Case, Disk]:
         project_named=request.project is not None,
         asked=request.ides,
     )
-    return cases.build(around, named=request.environment), disk
+    case = cases.build(around, named=request.environment)
+    if request.run_shell and not machine.foreign:
+        case = replace(case, claims=(*case.claims, *started.read(around)))
+    return case, disk
 
 
 def _project_here(patient: Patient) -> Path | None:

@@ -239,13 +239,12 @@ def undo(record: Path) -> Path:
 
 
 def with_automatic(found: Examination, available: list[Repair]) -> Examination:
-    """The examination with each finding's remedy marked that `--fix` can do by itself."""
+    """The examination with each finding marked whose remedy `--fix` can do by itself."""
     able = {(repair.check, repair.why) for repair in available}
 
     def marked(diagnosis: Diagnosis) -> Diagnosis:
         if diagnosis.remedy is None or (diagnosis.check, diagnosis.sentence) not in able:
             return diagnosis
-        remedy = replace(diagnosis.remedy, automatic=True, why_not_automatic=None)
-        return replace(diagnosis, remedy=remedy)
+        return replace(diagnosis, automatic=True, why_not_automatic=None)
 
     return replace(found, problems=tuple(map(marked, found.problems)), notes=tuple(map(marked, found.notes)))

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.doctor import stack
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from builder.doctor.provenance import Provenance
+    from builder.finding import Remedy
 
 
 class Presence(StrEnum):
@@ -132,7 +137,7 @@ class Interpreter:
             "architectures": list(self.slices),
             "python": self.version,
             "subdir": self.subdir,
-            "packages": {name: self.packages[name] for name in NAMED_PACKAGES if name in self.packages},
+            "packages": {name: self.packages[name] for name in stack.telling() if name in self.packages},
             "missing": list(self.missing[:20]),
         }
 
@@ -149,19 +154,6 @@ RELEVANT_VARIABLES: Final = frozenset(
         "XDG_CONFIG_HOME", "XDG_DATA_HOME", "ZDOTDIR",
     }
 )  # fmt: skip
-
-#: Distributions that are named where interpreters are compared.
-NAMED_PACKAGES: Final = (
-    "keras",
-    "tf-keras",
-    "tensorflow",
-    "tensorflow-macos",
-    "tensorflow-metal",
-    "torch",
-    "jax",
-    "mlx",
-    "numpy",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +186,8 @@ class Claim:
     variables: Mapping[str, tuple[str, Place]] = field(default_factory=dict)
     overruled: str | None = None
     """Why this is only shown: another answer wins over it."""
+    uses: frozenset[str] | None = None
+    """The frameworks that the notebooks of a kernel import; None where that is not known."""
     project: Path | None = None
     """The project it is about, where that is not the one asked about."""
     choices: tuple[tuple[str, Path], ...] = ()
@@ -254,24 +248,6 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remedy:
-    """What to do: words (a click path), commands to run, and whether the doctor could do it and undo it."""
-
-    text: str
-    commands: tuple[str, ...] = ()
-    automatic: bool = False
-    why_not_automatic: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "text": self.text,
-            "commands": list(self.commands),
-            "automatic": self.automatic,
-            "reversible": self.automatic,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """One cause, with its consequences as evidence. `sentence` compares, and ends without a full stop.
 
@@ -283,6 +259,9 @@ class Diagnosis:
     sentence: str
     decided_by: tuple[Place, ...] = ()
     remedy: Remedy | None = None
+    automatic: bool = False
+    """Whether `--fix` can do what the remedy says, and `--undo` take it back."""
+    why_not_automatic: str | None = None
     evidence: tuple[str, ...] = ()
     level: Level = Level.PROBLEM
     subject: str = ""
@@ -295,8 +274,13 @@ class Diagnosis:
             "class": self.klass,
             "evidence": list(self.evidence),
             "decided_by": [place.to_json() for place in self.decided_by],
-            "remedy": self.remedy.to_json() if self.remedy else None,
+            "remedy": self._remedy(),
         }
+
+    def _remedy(self) -> dict[str, Any] | None:
+        if self.remedy is None:
+            return None
+        return self.remedy.to_json() | {"automatic": self.automatic, "reversible": self.automatic}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,6 +309,8 @@ class Examination:
     """What the home is called in the files of another machine: shown as `~`."""
     root: Path | None = None
     """The folder that stands for `/` of another machine: never shown."""
+    provenance: Provenance | None = None
+    """Of the packages of the environment that is meant."""
     looked: int
     """How many claims and environments were looked at; nothing at all is no good news."""
 
@@ -334,6 +320,7 @@ class Examination:
             "meant": (
                 {"interpreter": str(self.meant.interpreter.path), "because": self.meant.phrase} if self.meant else None
             ),
+            "provenance": self.provenance.to_json() if self.provenance is not None else None,
             "claims": [claim.to_json() for claim in self.claims],
             "environments": [environment.to_json() for environment in self.environments],
             "machine": self.machine.to_json(),

@@ -6,12 +6,12 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from builder.doctor.model import Presence
-from builder.doctor.text import first_line, place_text, table_rows
+from builder.doctor.text import first_line, place_text, table_rows, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.doctor.model import Diagnosis, Examination, Interpreter
+    from builder.doctor.model import Claim, Diagnosis, Examination, Interpreter
     from builder.doctor.text import Names
 
 _MOST_PROGRAMS: Final = 12
@@ -33,16 +33,32 @@ dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
 code { font: .86rem/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 td, th { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td:nth-child(n+3) { white-space: nowrap; } td:nth-child(2) { overflow-wrap: anywhere; }
+tr.wrong td { color: var(--bad); font-weight: 600; }
+.flow { display: none; list-style: none; padding: 0; }
+.flow li { padding: .5rem .7rem; margin: .4rem 0; border-left: 4px solid var(--line); background: var(--box);
+  overflow-wrap: anywhere; }
+.flow .wrong { border-color: var(--bad); background: var(--bad-box); }
+.flow .right { border-color: var(--good); background: var(--good-box); }
+.flow .wrong b { color: var(--bad); } .flow .right b { color: var(--good); } .flow span { color: var(--dim); }
 svg { width: 100%; min-width: 46rem; height: auto; font: 13px ui-monospace, Menlo, Consolas, monospace; }
 svg rect { fill: var(--box); stroke: var(--line); rx: 7; }
 svg text { fill: var(--text); } svg .dim { fill: var(--dim); }
 svg .right { stroke: var(--good); fill: none; stroke-width: 2; }
 svg .wrong { stroke: var(--bad); fill: none; stroke-width: 3; }
-svg .other { stroke: var(--dim); fill: none; stroke-width: 1.5; stroke-dasharray: 4 4; }
+svg .other { stroke: var(--dim); fill: none; stroke-width: 1.5; }
+svg .other.line { stroke-dasharray: 4 4; }
 svg rect.wrong { stroke: var(--bad); fill: var(--bad-box); stroke-width: 1.5; }
 svg rect.right { stroke: var(--good); fill: var(--good-box); stroke-width: 1.5; }
 footer { margin-top: 3rem; color: var(--dim); font-size: .85rem; }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
+@media (max-width: 46rem) {
+  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
+  .drawing { display: none; } .flow { display: block; }
+  tr, td { display: block; } tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  tr:first-child { display: none; }
+  td { border: 0; padding: .1rem 0; white-space: normal; }
+  td[data-head]:not([data-head=""])::before { content: attr(data-head) ": "; color: var(--dim); font-weight: 400; }
+}
 """
 
 
@@ -56,14 +72,16 @@ def render(found: Examination, *, names: Names) -> str:
     for number, problem in enumerate(found.problems):
         parts += _problem(problem, names, first=number == 0)
     if drawing := _drawing(found, names):
-        parts.append(f'<h2>From program to environment</h2>\n<div class="scroll">{drawing}</div>')
+        parts.append(f'<h2>From program to environment</h2>\n<div class="drawing">{drawing}</div>')
     rows = table_rows(found, names)
     if rows:
         heads = ("program", "environment", "architecture", "Python", found.wanted, "")
         parts.append('<h2>Who runs what</h2>\n<div class="scroll"><table><tr>')
         parts.append("".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>")
-        parts += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+        parts += [_row(row, heads) for row in rows]
         parts.append("</table></div>")
+    if found.provenance is not None and str(found.provenance):
+        parts.append(f"<p>Packages of the environment that is meant: {escape(names.text(str(found.provenance)))}.</p>")
     parts += _list("Notes", [names.text(note.sentence) for note in found.notes])
     parts += _list("Could not look at", [names.text(f"{skip.path}: {skip.reason}") for skip in found.skips])
     parts.append("<footer>envbuild doctor. Nothing was changed.</footer>")
@@ -75,6 +93,16 @@ def render(found: Examination, *, names: Names) -> str:
     )
 
 
+def _row(row: tuple[str, ...], heads: tuple[str, ...]) -> str:
+    wrong = ' class="wrong"' if row[-1].startswith("✗") else ""
+    cells = (
+        f'<td data-head="{escape(head)}">{escape(cell)}</td>'
+        for head, cell in zip(heads, row, strict=True)
+        if cell or not head
+    )
+    return f"<tr{wrong}>{''.join(cells)}</tr>"
+
+
 def _problem(problem: Diagnosis, names: Names, *, first: bool) -> Iterator[str]:
     if not first:
         yield f"<p><b>Also:</b> {escape(names.text(problem.sentence))}.</p>"
@@ -82,7 +110,7 @@ def _problem(problem: Diagnosis, names: Names, *, first: bool) -> Iterator[str]:
     for place in problem.decided_by:
         yield f"<dt>decided by</dt><dd><code>{escape(place_text(place, names))}</code></dd>"
     if problem.remedy is not None:
-        yield f"<dt>to mend</dt><dd>{escape(names.text(problem.remedy.text))}</dd>"
+        yield f"<dt>to mend</dt><dd>{escape(names.text(problem.remedy.say))}</dd>"
         for command in problem.remedy.commands:
             yield f"<dt>run</dt><dd><code>{escape(names.text(command))}</code></dd>"
     for line in problem.evidence[:8]:
@@ -121,20 +149,31 @@ def _drawing(found: Examination, names: Names) -> str:
         key = _key(claim.interpreter)
         kind = "wrong" if key in wrong else ("right" if key == meant else "other")
         start, end = left[number] + 22, right[key] + 22
-        out.append(f'<path class="{kind}" d="M 330 {start} C 420 {start}, 430 {end}, 512 {end}"/>')
+        out.append(f'<path class="{kind} line" d="M 330 {start} C 420 {start}, 430 {end}, 512 {end}"/>')
         out.append(f'<path class="{kind}" d="M 506 {end - 5} L 516 {end} L 506 {end + 5}"/>')
     for number, claim in enumerate(claims):
         out += _box(10, left[number], 320, names.text(claim.who), names.text(claim.what), "")
     for key, interpreter in targets.items():
         gone = "gone" if interpreter.presence is Presence.GONE else interpreter.arch or "architecture not known"
-        version = next(
-            (v for name in (found.wanted, "tf-keras", "tensorflow") if (v := interpreter.version_of(name))), None
-        )
+        version = version_of(interpreter, found.wanted)
         facts = f"{gone}, {f'{found.wanted} {version}' if version else f'no {found.wanted}'}"
         out += _box(
             518, right[key], 412, names.text(key), facts, "wrong" if key in wrong else ("right" if key == meant else "")
         )
-    return "".join(out) + "</svg>"
+    return "".join(out) + "</svg></div>\n" + _flow(claims, wrong, meant, names)
+
+
+def _flow(claims: list[Claim], wrong: set[str], meant: str | None, names: Names) -> str:
+    """The same as a list, for a page that is too narrow for the drawing."""
+    items = []
+    for claim in claims:
+        if claim.interpreter is not None:
+            key = _key(claim.interpreter)
+            kind = "wrong" if key in wrong else ("right" if key == meant else "other")
+            program, target = names.text(claim.who), names.text(key)
+            what = f" <span>{escape(names.text(claim.what))}</span>" if claim.what else ""
+            items.append(f'<li class="{kind}">{escape(program)}{what}<br><b>→ {escape(target)}</b></li>')
+    return f'<div><ul class="flow">{"".join(items)}</ul>'
 
 
 def _key(interpreter: Interpreter) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.checks.known_errors import distribution
+from builder.doctor import stack
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,8 +80,6 @@ _LOG_OF_INFORMATION: Final = re.compile(r"^(?:\d{4}-\d\d-\d\d [\d:.]{8,20}: |)[I
 _INSTALLED: Final = re.compile(r"(?:site|dist)-packages[/\\]{1,2}(?P<top>[A-Za-z_][\w-]{0,60})")
 _PREFIX: Final = re.compile(r"(?P<prefix>/[^\s'\"():,<>]{1,300})/lib/python3\.\d{1,2}/")
 
-#: Folders in site-packages that are not the name of what is in them.
-_FOLDERS: Final = {"tensorflow-plugins": "tensorflow-metal", "jax_plugins": "jax-metal", "google": "protobuf"}
 #: Packages whose frames stand in a traceback whoever is to blame.
 _BYSTANDERS: Final = frozenset(
     {"IPython", "_pytest", "ipykernel", "ipykernel_launcher", "numpy", "pip", "pluggy", "pytest", "spyder_kernels",
@@ -171,7 +170,7 @@ def package(text: str) -> str | None:
     tops = [match["top"].removesuffix(".libs") for match in _INSTALLED.finditer(text[-200_000:])]
     for top in reversed(tops):
         if top not in _BYSTANDERS:
-            return _FOLDERS.get(top) or distribution(top)
+            return stack.folders().get(top) or distribution(top)
     return None
 
 

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import quoteattr
 
-from builder.doctor.claims.project import DEPENDENCY, IMPORT, KERAS_OF_TENSORFLOW
+from builder.doctor import stack
+from builder.doctor.claims.project import IMPORT, KERAS_OF_TENSORFLOW
 from builder.doctor.claims.shells import WATCHED, closes, opens, tells
 from builder.doctor.formats import FormatError, parse_jsonc, parse_xml
 
@@ -86,17 +87,17 @@ def _source(line: str) -> str | None:
 
 
 def _condarc(line: str) -> str | None:
-    return (
-        line
-        if re.match(r"(?:subdir|envs_dirs|envs_path|[a-z_]+):\s*(?:osx-64|osx-arm64)?\s*$|\s*-\s*[/~$]", line)
-        else None
-    )
+    """The platform and the folders of environments; of other keys only that they begin."""
+    said = re.sub(r"\s+#.*$", "", line)
+    if re.match(r"(?:subdir|platform|envs_dirs|envs_path):|\s*-\s*[/~$]", said):
+        return said
+    return said if re.match(r"[a-z_]+:\s*$", said) else None
 
 
 def _dependency(line: str) -> str | None:
     if re.match(r"name:\s*[\w\"'.+-]+\s*$", line):
         return line
-    return " ".join(DEPENDENCY.findall(line)) or None
+    return " ".join(stack.declared(line)) or None
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     (r"\.(?:xml|iml)$", _xml),
     (r"\.ipynb$", _notebook),
     (r"conda-meta/state$|\.code-workspace$|\.json$", _json),
-    (r"/\.(?:conda|mamba)rc$", _lines(_condarc)),
+    (r"/\.?(?:conda|mamba)rc$|/condarc\.d/[^/]+\.ya?ml$", _lines(_condarc)),
     (r"/\.env(?:rc)?$", _lines(_variable)),
     (
         r"/\.(?:zshrc|zshenv|zprofile|zlogin|bashrc|bash_profile|bash_login|profile)$|\.(?:fish|zsh|bash|sh)$|rc$",

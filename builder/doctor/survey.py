@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from builder.doctor.claims import condarc
 from builder.doctor.model import Presence
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def survey(disk: Disk, environments: Environments, machine: Machine, *, initiali
     for root in roots:
         prefixes += [root.prefix / "envs" / name for name in disk.entries(root.prefix / "envs")]
     prefixes += [disk.home / ".conda" / "envs" / name for name in disk.entries(disk.home / ".conda" / "envs")]
-    for folder in _envs_dirs(disk, roots):
+    for folder in _envs_dirs(disk, roots, machine.environ):
         prefixes += [folder / name for name in disk.entries(folder)]
     prefixes += registered
     prefixes += _others(disk, machine.environ)
@@ -140,16 +141,12 @@ def _roots(
     return list(roots.values())
 
 
-def _envs_dirs(disk: Disk, roots: list[CondaRoot]) -> Iterator[Path]:
-    """`envs_dirs` of the user's condarc files."""
-    files = [disk.home / ".condarc", disk.home / ".mambarc", disk.home / ".config" / "conda" / ".condarc"]
-    for file in (*files, *(root.prefix / ".condarc" for root in roots)):
-        inside = False
-        for line in (disk.text(file) or "").splitlines():
-            if re.match(r"[a-z_]+:", line):
-                inside = line.startswith(("envs_dirs:", "envs_path:"))
-            elif inside and (found := re.match(r"\s*-\s*[\"']?([/~$][^\"'#]*)", line)):
-                yield disk.place(found[1].strip())
+def _envs_dirs(disk: Disk, roots: list[CondaRoot], environ: Mapping[str, str]) -> Iterator[Path]:
+    """`envs_dirs` of every condarc: conda merges its lists."""
+    for file in condarc.files(disk, environ, roots=[root.prefix for root in roots]):
+        for line in condarc.lines(disk, file):
+            if line.key in ("envs_dirs", "envs_path") and line.value.startswith(("/", "~", "$HOME")):
+                yield disk.place(line.value)
 
 
 def _others(disk: Disk, environ: Mapping[str, str]) -> Iterator[Path]:

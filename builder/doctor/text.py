@@ -6,7 +6,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
-from builder.doctor.case import BRINGS
+from builder.doctor import stack
 from builder.doctor.formats import harmless, name_of
 from builder.doctor.model import Presence
 
@@ -27,7 +27,7 @@ class Names:
     ) -> None:
         self._homes = (str(home), *aliases)
         self._root = str(root) if root is not None else None
-        self._share = share
+        self.share = share
         self._users = {text.rpartition("/")[2] for text in self._homes} - {"", "root", "home"}
 
     def text(self, text: str) -> str:
@@ -35,7 +35,7 @@ class Names:
             text = re.sub(re.escape(home) + r"(?![\w.-])", "~", text)
         if self._root is not None:
             text = text.replace(f"{self._root}/", "/")
-        if self._share:
+        if self.share:
             text = re.sub(r"/(Users|home)/(?!Shared\b)[^/\s:;,)\"']+", r"/\1/user", text)
             for user in self._users:
                 text = re.sub(rf"(?<![\w]){re.escape(user)}(?![\w])", "user", text)
@@ -64,6 +64,8 @@ def render(found: Examination, *, names: Names, verbose: bool = False, quiet: bo
     table = list(_table(found, names))
     if table:
         lines += ["who runs what", *table]
+    if verbose and found.provenance is not None and str(found.provenance):
+        lines.append(names.text(f"packages of the environment that is meant: {found.provenance}"))
     if found.skips:
         shown = found.skips if verbose else found.skips[:3]
         rest = f" (and {len(found.skips) - len(shown)} more, -v)" if len(shown) < len(found.skips) else ""
@@ -84,12 +86,14 @@ def first_line(found: Examination, names: Names) -> str:
     running = dict.fromkeys(
         claim.who
         for claim in found.claims
-        if claim.decisive and claim.interpreter is not None and _version(claim.interpreter, found.wanted)
+        if claim.decisive and claim.interpreter is not None and version_of(claim.interpreter, found.wanted)
     )
     if found.meant is not None:
         meant = names.text(f"{found.meant.interpreter.prefix or found.meant.interpreter.path}")
-        version = _version(found.meant.interpreter, found.wanted)
-        return f"No problem found: {meant} has {found.wanted} {version or '–'}" + (
+        version = version_of(found.meant.interpreter, found.wanted)
+        if version is None:
+            return f"No problem found: {meant} has no {found.wanted}, and nothing was seen that asks for it there."
+        return f"No problem found: {meant} has {found.wanted} {version}" + (
             f", and {names.text(_listed(list(running)))} can import it." if running else "."
         )
     return f"No problem found: no environment here has {found.wanted}, and nothing was seen that asks for it."
@@ -103,10 +107,10 @@ def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str
     if problem.decided_by:
         yield "  decided by  " + " → ".join(place_text(place, names) for place in problem.decided_by)
     if problem.remedy is not None:
-        hint = f"   [not automatic: {problem.remedy.why_not_automatic}]" if problem.remedy.why_not_automatic else ""
-        if problem.remedy.automatic:
+        hint = f"   [not automatic: {problem.why_not_automatic}]" if problem.why_not_automatic else ""
+        if problem.automatic:
             hint = "   [`envbuild doctor --fix` can do this]"
-        yield names.text(f"  to mend     {problem.remedy.text}{hint}")
+        yield names.text(f"  to mend     {problem.remedy.say}{hint}")
         for command in problem.remedy.commands:
             yield names.text(f"              {command}")
     if verbose:
@@ -158,12 +162,12 @@ def _row(claim: Claim, found: Examination, names: Names) -> tuple[str, ...]:
 
 
 def _facts(interpreter: Interpreter, wanted: str) -> tuple[str, str, str]:
-    version = _version(interpreter, wanted)
+    version = version_of(interpreter, wanted)
     return interpreter.arch or "–", interpreter.version or "–", f"{wanted} {version}" if version else "–"
 
 
-def _version(interpreter: Interpreter, wanted: str) -> str | None:
-    return next((version for name in BRINGS[wanted] if (version := interpreter.version_of(name))), None)
+def version_of(interpreter: Interpreter, wanted: str) -> str | None:
+    return next((version for name in stack.distributions(wanted) if (version := interpreter.version_of(name))), None)
 
 
 def _mark(claim: Claim, interpreter: Interpreter, meant: Interpreter | None, found: Examination) -> str:
@@ -178,7 +182,7 @@ def _mark(claim: Claim, interpreter: Interpreter, meant: Interpreter | None, fou
         return "✗ Intel, meant" if is_meant else "✗ Intel"
     if is_meant:
         return "✓ meant"
-    return "✓" if _version(interpreter, found.wanted) else ("" if claim.decisive else "·")
+    return "✓" if version_of(interpreter, found.wanted) else ("" if claim.decisive else "·")
 
 
 def _count(found: Examination, *, verbose: bool) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.doctor import environments
-from builder.doctor.model import Diagnosis, Place, Presence, Remedy
+from builder.doctor.model import Diagnosis, Place, Presence
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,11 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
         case.around.disk.skip(prefix, "only the outline of an environment: its binaries were not judged")
         return
     foreign = case.around.machine.foreign
+    if foreign and not meant.interpreter.path.exists():
+        case.around.disk.skip(
+            prefix, "its Python is a link into the other machine's home: its binaries were not judged"
+        )
+        return
     failed = environments.verified(
         meant.interpreter,
         is_mac=case.around.machine.is_mac,
@@ -45,9 +51,8 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
         klass="E" if first.check.startswith(("process.", "keras.")) else "D",
         sentence=f"{case.show(prefix)}: {first.title.rstrip('.')}{_which(first)}",
         decided_by=(Place(file=prefix),),
-        remedy=Remedy(text=first.remedy.say, commands=first.remedy.commands)
-        if first.remedy is not None
-        else Remedy(text="look at everything that is wrong with it", commands=(f"envbuild verify {prefix}",)),
+        remedy=first.remedy
+        or Remedy(say="look at everything that is wrong with it", commands=(f"envbuild verify {prefix}",)),
         evidence=(*first.evidence[:8], *(f"{finding.check}: {finding.title}" for finding in others[:10])),
         subject=str(prefix),
     )

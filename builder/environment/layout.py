@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.environment.model import Interpreter, PyVenv
-from builder.environment.reading import open_regular
+from builder.files import open_regular
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:

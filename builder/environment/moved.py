@@ -71,7 +71,7 @@ def _scripts(prefix: Path, reader: Reader) -> list[Path]:
 
 
 def _interpreter_of(script: Path, reader: Reader) -> Path | None:
-    from builder.environment.reading import open_regular
+    from builder.files import open_regular
 
     try:
         with open_regular(script) as stream:

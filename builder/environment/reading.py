@@ -7,15 +7,14 @@ looks at the environment can say what was not looked at.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from builder.files import open_regular
+
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator
 
 #: The longest metadata file that is read as a whole, in bytes. conda-forge's largest records have a few MB.
@@ -113,33 +112,6 @@ class Reader:
             return
         except OSError as error:
             self.pass_over(path, _reason(error))
-
-
-def open_regular(path: Path) -> io.BufferedReader:
-    """Open a regular file, or a link to one. Raises OSError for anything else, without waiting for a FIFO's writer.
-
-    The kind is asked of what was opened, so that nothing can be put in its place between the two.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", str(path))
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
-
-
-def _kind(mode: int) -> str:
-    tests = (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a FIFO"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    )
-    return next((name for test, name in tests if test(mode)), "something else")
 
 
 def _reason(error: OSError) -> str:

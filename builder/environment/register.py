@@ -51,7 +51,7 @@ def _change(file: Path, change: Callable[[list[str]], list[str]]) -> str | None:
 
 def _listed(file: Path) -> list[str]:
     """The lines of the list as they are, whatever their encoding. Raises OSError where it is there and unreadable."""
-    from builder.environment.reading import open_regular
+    from builder.files import open_regular
 
     try:
         with open_regular(file) as stream:

@@ -105,6 +105,13 @@ class Stamp:
     proof: StampedProof | None = None
 
     @property
+    def of_this_machine(self) -> bool:
+        """Whether its Python is this machine's own, in a local channel (`--source pypi`)."""
+        if not self.channels:  # a stamp of format 1, when the provider alone said it
+            return self.expectations.provider == "pypi"
+        return any(channel.startswith("file:") and "/host-channels/" in channel for channel in self.channels)
+
+    @property
     def verdict(self) -> Verdict | None:
         """How it stands with the environment as it is expected now; None while that is unproven."""
         if self.proof is None or self.proof.expectations != self.expectations.digest:

@@ -24,7 +24,7 @@ def tolerance(case: Case, dtype: str) -> float:
 
 def wrong_numbers(case: Case, module: str) -> Remedy:
     """What to do about a library that computes wrongly: another pair with a GPU plug-in, else sound files."""
-    if case.expectations.provider == "metal":
+    if case.expectations.gpu and case.subdir.is_osx:
         return Remedy(
             "The GPU plug-in gives wrong results with these versions: take a safe pair (`envbuild compat` lists them), "
             "or hide the GPU with tf.config.set_visible_devices([], 'GPU')."

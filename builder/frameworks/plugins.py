@@ -27,7 +27,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
     plugins = [process for process in inspection.processes if pattern.search(process.entry.rel)]
     stamp = inspection.environment.stamp
     if not plugins:
-        wanted = stamp is not None and stamp.expectations.gpu and stamp.expectations.provider == "metal"
+        wanted = stamp is not None and stamp.expectations.gpu
         yield Finding(
             check="metal.match",
             status=Status.FAIL if wanted else Status.SKIP,

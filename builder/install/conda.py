@@ -16,8 +16,8 @@ from rattler.package.build_string import BuildString
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
 from builder.credentials import redact
-from builder.environment.reading import open_regular
 from builder.errors import BuildError, SourceUnreachableError
+from builder.files import open_regular
 from builder.install.foreign import sign_replaced
 from builder.install.packages import extracted_folder, objection
 from builder.install.records import complete_records

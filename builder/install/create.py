@@ -196,7 +196,7 @@ def _updated(
     if found.clean:
         return adopted(place, previous, stamp, request, proof=proof)
     try:
-        with updating(place, environment, found, packages, stamp.packages, request, around, prune=True):
+        with updating(place, environment, found, packages, stamp.packages, request, around, prune=True, exact=True):
             transaction.write_stamp(place, stamp)
             return Result.UPDATED if proof is None else accepted(place, stamp, proof, Result.UPDATED)
     except BuildError as error:

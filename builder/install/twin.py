@@ -23,12 +23,15 @@ _TASK: Final = "twin"
 _TOLD_EVERY: Final = 2_000
 
 
-def make_twin(source: Path, target: Path, *, shared: Collection[str], progress: Progress) -> None:
+def make_twin(
+    source: Path, target: Path, *, shared: Collection[str], progress: Progress, known: Collection[str] | None = None
+) -> None:
     """Fill the folder `target` with what is in `source`.
 
     Files named in `shared` (relative paths), and bytecode, which Python replaces as a whole, become hard links:
     installers delete such files before they write others. All others are copied, since some installer may open them
-    for writing, as is everything where the file system has no hard links. Raises OSError.
+    for writing, as is everything where the file system has no hard links. With `known`, files that are neither in it
+    nor bytecode nor conda's own notes stay behind. Raises OSError.
     """
     done = 0
     pending = [""]
@@ -39,6 +42,8 @@ def make_twin(source: Path, target: Path, *, shared: Collection[str], progress: 
         with os.scandir(source / below) as entries:
             for entry in entries:
                 rel = f"{below}{entry.name}"
+                if known is not None and not entry.is_dir(follow_symlinks=False) and not _belongs(rel, known):
+                    continue
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), target / rel)  # noqa: PTH211, PTH115 - as it is, unresolved
                 elif entry.is_dir(follow_symlinks=False):
@@ -52,6 +57,10 @@ def make_twin(source: Path, target: Path, *, shared: Collection[str], progress: 
     for below in folders:
         # After what is in them: their permissions may forbid to write.
         shutil.copymode(source / below, target / below)
+
+
+def _belongs(rel: str, known: Collection[str]) -> bool:
+    return rel in known or rel.endswith(".pyc") or rel.startswith(_METADATA)
 
 
 def _file(entry: os.DirEntry[str], target: Path, *, link: bool) -> None:

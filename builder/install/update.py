@@ -51,21 +51,25 @@ def updating(
     around: Surroundings,
     *,
     prune: bool,
+    exact: bool = False,
     only: frozenset[str] | None = None,
 ) -> Iterator[Drift]:
     """Put `found` right; inside, the environment is as `packages` say, and what is given is what it still differs in.
 
     `wanted` are the same packages as stamped. On any exception, one raised inside too, the environment is what it was
-    before. Raises BuildError where something is not as locked afterwards, SourceUnreachableError.
+    before. `exact`: what no package brought does not stay, as in an environment that is built as a whole. Raises
+    BuildError where something is not as locked afterwards, SourceUnreachableError.
     """
     prefix = place.prefix
     asked = found if only is None else found.only(only)
     work = work_for(environment, asked, packages, prune=prune)
     # By now everything of it has been read: from here on another one stands in its place.
     shared = shared_files(environment.owners.files)
+    linked = {file for record in environment.conda_records for file in record.files}
+    known = shared | linked if exact else None
 
     def copy(source: Path, target: Path) -> None:
-        make_twin(source, target, shared=shared, progress=around.progress)
+        make_twin(source, target, shared=shared, known=known, progress=around.progress)
 
     with transaction.replacing(place, copy=copy):
         with transaction.writing(prefix):

@@ -7,7 +7,6 @@ import difflib
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from builder.lock.rattler_solver import RattlerSolver, version_ranges
 from builder.lock.solver import SolveRequest
 from builder.plan.catalogue import Build
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from builder.lock.model import Lock
+    from builder.lock.rattler_solver import RattlerSolver
     from builder.platforms import Subdir
 
 #: How near a name must be to one that exists to be offered for it.
@@ -66,6 +66,9 @@ class ChannelCatalogue:
         return tuple(dict.fromkeys((*near, *inside)))
 
     async def _query(self, names: Sequence[str], subdir: Subdir) -> dict[str, list[Build]]:
+        # Here, for py-rattler's time: the catalogue of a lock needs none of it.
+        from builder.lock.rattler_solver import version_ranges
+
         request = SolveRequest(
             subdir=subdir, channels=self._channels, specs=(), virtual_packages={}, exact={},
         )  # fmt: skip

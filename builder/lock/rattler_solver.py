@@ -51,8 +51,8 @@ class RattlerSolver:
         """
         self._mirrors = mirrors or Mirrors()
         self._client = client_for(self._mirrors)
-        config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
-        self._gateway = rattler.Gateway(cache_dir=cache, client=self._client, default_config=config)
+        self._config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
+        self._gateway = rattler.Gateway(cache_dir=cache, client=self._client, default_config=self._config)
         self._prefetching: threading.Thread | None = None
 
     def prefetch(self, channels: Sequence[str], subdirs: Sequence[Subdir]) -> None:
@@ -163,7 +163,7 @@ class RattlerSolver:
         if "coalesced request failed" not in told:
             return told
         try:
-            await rattler.Gateway(client=self._client).query(
+            await rattler.Gateway(client=self._client, default_config=self._config).query(
                 self._sources(request.channels), [request.subdir.value, "noarch"], ["python"], recursive=False
             )
         except (GatewayError, FetchRepoDataError) as error:

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
         explain,
     )
     from builder.operations.creating import CreateRequest, CreateResult, create
+    from builder.operations.doctoring import (
+        DoctorRequest,
+        DoctorResult,
+        RegisterRequest,
+        RegisterResult,
+        doctor,
+        register,
+        unregister,
+    )
     from builder.operations.initialising import InitRequest, InitResult, init
     from builder.operations.listing import ListedRecipe, ListResult, list_recipes
     from builder.operations.locking import LockRequest, LockResult, lock
@@ -40,6 +49,15 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
     "creating": ("CreateRequest", "CreateResult", "create"),
+    "doctoring": (
+        "DoctorRequest",
+        "DoctorResult",
+        "RegisterRequest",
+        "RegisterResult",
+        "doctor",
+        "register",
+        "unregister",
+    ),
     "initialising": ("InitRequest", "InitResult", "init"),
     "listing": ("ListResult", "ListedRecipe", "list_recipes"),
     "locking": ("LockRequest", "LockResult", "lock"),
@@ -74,6 +92,8 @@ __all__ = [
     "CompatResult",
     "CreateRequest",
     "CreateResult",
+    "DoctorRequest",
+    "DoctorResult",
     "ExplainRequest",
     "ExplainResult",
     "InitRequest",
@@ -85,6 +105,8 @@ __all__ = [
     "MeasureRequest",
     "MeasureResult",
     "PackageOptions",
+    "RegisterRequest",
+    "RegisterResult",
     "RenderPlainRequest",
     "RenderRequest",
     "RenderResult",
@@ -95,13 +117,16 @@ __all__ = [
     "check",
     "compat",
     "create",
+    "doctor",
     "explain",
     "init",
     "list_recipes",
     "lock",
     "measure",
+    "register",
     "render",
     "render_plain",
     "show",
+    "unregister",
     "verify",
 ]

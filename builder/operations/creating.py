@@ -53,6 +53,10 @@ class CreateRequest:
     """Verify it afterwards."""
     locked: bool = False
     """Refuse a lock that is out of date, and do not make one that is missing."""
+    register: tuple[str, ...] = ()
+    """Programs to make it known to afterwards: `jupyter`, `vscode`, `jetbrains`."""
+    folder: Path | None = None
+    """The folder that VS Code opens, for `register`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,8 @@ class CreateResult:
     report: Report | None
     problem: ChecksFailedError | None
     warnings: tuple[str, ...]
+    registered: tuple[str, ...] = ()
+    """What was done for each program it was made known to, in a sentence."""
 
     @property
     def python(self) -> Path:
@@ -92,6 +98,33 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     passed its proof of what the recipe expects now, is left alone. Raises RecipeError, UsageError, LockfileError,
     UnsatisfiableError, StaleLockError, SourceUnreachableError, BuildError.
     """
+    from builder.install.create import Result
+
+    if not request.register:
+        return _create(workspace, request)
+    from builder.doctor.register import Target
+    from builder.operations.doctoring import RegisterRequest, register
+
+    targets = tuple(Target(name) for name in request.register)
+    if Target.VSCODE in targets and request.folder is None:
+        raise UsageError(
+            "VS Code keeps the interpreter with a folder, and none was given",
+            hint="add --project DIR, the folder that VS Code opens",
+        )
+    created = _create(workspace, request)
+    if created.ending is Result.RESTORED or not created.runs_here:
+        return created
+    asked = RegisterRequest(environment=str(created.prefix), targets=targets, project=request.folder)
+    try:
+        done = register(workspace, asked).done
+    except UsageError as error:
+        # The environment is built all the same.
+        workspace.progress.warn(f"it was not registered: {error.message}")
+        return replace(created, warnings=(*created.warnings, error.message))
+    return replace(created, registered=tuple(item.message for item in done))
+
+
+def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     from builder.environment.stamp import Verdict, read_stamp
     from builder.install.create import CreateRequest as Build
     from builder.install.create import Result, is_built, is_current

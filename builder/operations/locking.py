@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.compat.together import LockedSetJudge
 from builder.errors import LockfileError
-from builder.operations.preparing import PackageOptions, preparations
+from builder.operations.preparing import PackageOptions, newer_on_index, preparations
 from builder.operations.warnings import Warnings
 from builder.plan.attempts import first_that_works
 from builder.plan.model import Source
@@ -85,7 +85,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         facts=workspace.facts,
         progress=workspace.progress,
     )
-    warn(*prepared.warnings, *prepared.age_of_facts(workspace), *made.warnings)
+    warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     folder = request.folder or prepared.folder
     text = condalock.dumps(made.lock, name=rendered.name)
     write_files(folder, {**rendered.files, LOCK_NAME: text})
@@ -188,7 +188,7 @@ def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Rat
     """py-rattler, which also says what the channels have; where these are known it begins to fetch their metadata."""
     from builder.lock.rattler_solver import RattlerSolver
 
-    solver = RattlerSolver(mirrors=workspace.mirrors)
+    solver = RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
     if request.options.source is Source.CONDA_FORGE:
         solver.prefetch(request.options.channels or recipe.channels, recipe.subdirs)
     return solver

@@ -101,12 +101,14 @@ def prepare_with_channels(
     from builder.lock.rattler_solver import RattlerSolver
 
     try:
-        solver = RattlerSolver(mirrors=workspace.mirrors)
+        solver = RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
         catalogue = ChannelCatalogue(solver, options.channels or recipe.channels)
         return prepare(workspace, recipe, options, platforms=platforms, catalogue=catalogue)
     except SourceUnreachableError as error:
+        reason = error.plain.rpartition(": ")[2]
         workspace.progress.note(
-            f"what exists is told from the facts of {workspace.facts.newest_date}, because {error.plain}"
+            f"the channels cannot be asked ({reason}), so what exists is told from the facts of "
+            f"{workspace.facts.newest_date}"
         )
         return prepare(workspace, recipe, options, platforms=platforms)
 
@@ -175,3 +177,37 @@ def _preparations_pypi(
 def _of_this_machine(plan: Plan, workspace: Workspace) -> dict[str, str]:
     """The plan's virtual packages with this machine's own glibc or macOS: the lock is for this machine."""
     return {name: workspace.host_packages.get(name, version) for name, version in plan.virtual_packages.items()}
+
+
+def newer_on_index(workspace: Workspace, prepared: Prepared) -> tuple[str, ...]:
+    """A note where PyPI has a newer release of a framework that comes from there, and no fact is about it.
+
+    Costs a question to the index; says nothing where that cannot be asked.
+    """
+    from packaging.version import Version
+
+    from builder.lock.index import newest_release
+
+    for subdir, plan in prepared.plans.items():
+        main = plan.combination.main if plan.combination is not None else None
+        spec = next((spec for spec in plan.specs if main is not None and spec.facts and spec.manager == "pip"), None)
+        if main is None or spec is None or plan.combination is None or plan.provider == "conda-forge":
+            continue
+        asked = prepared.recipe.framework.version
+        newest = newest_release(
+            spec.name,
+            subdir=subdir,
+            python=plan.combination.python,
+            macos=prepared.recipe.macos if subdir.is_osx else None,
+            uv=workspace.uv,
+        )
+        if newest is None or newest <= main.newest or (asked is not None and not specifier_set(asked).contains(newest)):
+            return ()
+        if workspace.facts.release(main.package, Version(newest.public), "pypi") is not None:
+            return ()  # it was passed over for a reason
+        title = workspace.facts.display(main.package)
+        return (
+            f"{title} {newest} is on PyPI; no fact here shows what works with it, so {main.newest} was taken; "
+            f'`framework: {{version: "{newest.major}.{newest.minor}"}}` takes it',
+        )
+    return ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import UsageError
 from builder.operations.locking import write_files
-from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.preparing import PackageOptions, prepare_with_channels
 from builder.operations.warnings import Warnings
 from builder.plan.model import MAIN_GROUP
 
@@ -51,7 +51,7 @@ def render(workspace: Workspace, request: RenderRequest) -> RenderResult:
     Raises RecipeError, UnsatisfiableError, TemplateError, UsageError.
     """
     warn = Warnings(workspace.progress)
-    prepared = prepare(workspace, workspace.project.recipe(request.recipe), request.options)
+    prepared = prepare_with_channels(workspace, workspace.project.recipe(request.recipe), request.options)
     warn(*prepared.warnings)
     texts = dict(prepared.rendered.files)
     write_files(prepared.folder, texts)
@@ -69,7 +69,7 @@ def render_plain(workspace: Workspace, request: RenderPlainRequest) -> RenderRes
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
-    prepared = prepare(workspace, recipe, request.options, platforms=(request.platform,))
+    prepared = prepare_with_channels(workspace, recipe, request.options, platforms=(request.platform,))
     if unknown := sorted(set(request.groups) - set(recipe.groups)):
         known = ", ".join(sorted(recipe.groups)) or "none"
         raise UsageError(f"{recipe.name} has no group {', '.join(unknown)}", hint=f"its groups are: {known}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from builder.compat.together import LockedSetJudge
 from builder.frameworks import registry
 from builder.frameworks.keras import OVER_FRAMEWORKS
 from builder.names import conda_name
@@ -12,7 +13,7 @@ from builder.plan.catalogue import PYTHONS
 from builder.plan.choose import PROVEN, TOLERANCES, Search, Tolerance
 from builder.plan.existence import Existing, Obstacles, existing, refuse_unknown_packages
 from builder.plan.model import Source
-from builder.plan.pins import wanted
+from builder.plan.pins import conda_to_pep440, wanted
 from builder.plan.providers import offers
 from builder.plan.question import Question, make_targets, minors
 from builder.plan.refuse import refusal
@@ -97,6 +98,8 @@ def decisions(
         _ask(recipe, subdirs, framework, provider, facts=facts, python=python, catalogue=catalogue)
         for provider in providers
     ]
+    if not framework.main:
+        _refuse_pinned_pairs(recipe, subdirs, facts=facts)
     seen: set[tuple[object, ...]] = set()
     for tolerance in _tolerances(recipe):
         for one in asked:
@@ -121,6 +124,23 @@ def _ask_ahead(
     asked = [dependency.conda_name for subdir in subdirs for dependency in wanted(recipe, subdir=subdir, facts=facts)]
     names = ("python", "numpy", framework.conda, framework.conda_base, *map(conda_name, framework.partners), *asked)
     catalogue.ask([name for name in dict.fromkeys(names) if name], subdirs)
+
+
+def _refuse_pinned_pairs(recipe: Recipe, subdirs: Sequence[Subdir], *, facts: Facts) -> None:
+    """Raise `UnsatisfiableError` for exact versions that the recipe asks for and that are known not to work together.
+
+    With a framework they are part of the question; without one this is what can be told before anything is locked.
+    """
+    judge = LockedSetJudge(facts=facts)
+    for subdir in subdirs:
+        exact = {}
+        for dependency in wanted(recipe, subdir=subdir, facts=facts):
+            requirement = dependency.pypi if dependency.always_pypi else None
+            specifiers = (requirement.specifier,) if requirement else conda_to_pep440(dependency.conda_spec)
+            for specifier in specifiers[0] if len(specifiers) == 1 else ():
+                if specifier.operator == "==" and not specifier.version.endswith(".*"):
+                    exact["pip" if requirement else "conda", dependency.subject] = specifier.version
+        judge(subdir, exact)
 
 
 def _tolerances(recipe: Recipe) -> tuple[Tolerance, ...]:

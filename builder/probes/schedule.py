@@ -103,8 +103,11 @@ def user_imports(request: Request) -> Task | None:
     modules = tuple(module for module in request.main if request.has(module.partition(".")[0]))
     if request.level is Level.QUICK or not modules:
         return None
+    task = _imports(modules, request, check="user.imports")
     return replace(
-        _imports(modules, request, check="user.imports"), doing=f"importing {', '.join(modules)} with your own settings"
+        task,
+        arguments=task.arguments | {"use": True, "same": True},  # flags may be read at the first computation only
+        doing=f"importing {', '.join(modules)} with your own settings",
     )
 
 

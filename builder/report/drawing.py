@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from builder.binaries.dyld import Place
 from builder.checks.runtimes import BLAS, OPENMP, runtime_of
 from builder.checks.survey import Survey
+from builder.wording import printable
 
 if TYPE_CHECKING:
     from builder.environment.environment import Environment
@@ -113,15 +114,17 @@ def _spread(index: int, count: int, rows: int) -> int:
 def _curve(start: int, end: int, colour: str, package: str, library: str) -> str:
     middle = (_LEFT + _RIGHT) // 2
     dashed = ' stroke-dasharray="5 4"' if library.endswith(_MISSING) else ""
+    title = escape(printable(f"{package} links {library}"))
     return (
         f'<path d="M{_LEFT} {start}C{middle} {start} {middle} {end} {_RIGHT} {end}" fill="none" stroke="{colour}" '
-        f'stroke-width="1.6" stroke-opacity=".65"{dashed}><title>{escape(f"{package} links {library}")}</title></path>'
+        f'stroke-width="1.6" stroke-opacity=".65"{dashed}><title>{title}</title></path>'
     )
 
 
 def _box(x: int, y: int, label: str, colour: str, *, anchor: str) -> str:
     shift = -12 if anchor == "end" else 12
     most = 30 if anchor == "end" else 62
+    label = printable(label)
     shown = label if len(label) <= most else f"…{label[-most:]}"
     return (
         f'<circle cx="{x}" cy="{y}" r="5" fill="{colour}"/>'

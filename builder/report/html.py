@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.catalogue import by_id
 from builder.finding import Status
 from builder.report.grouping import SYMBOLS, by_area, verdict
+from builder.wording import printable
 
 if TYPE_CHECKING:
     import jinja2
@@ -46,11 +47,6 @@ def _template() -> jinja2.Template:
     )
     environment.filters["printable"] = printable
     return environment.from_string(_read("report.html.j2"))
-
-
-def printable(text: object) -> str:
-    """`text` without the characters that a page must not hold: what libraries print may carry escape sequences."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in str(text))
 
 
 def _read(name: str) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from builder.finding import Status
 from builder.report.grouping import SYMBOLS, by_area, verdict
+from builder.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +30,7 @@ _STYLES: Final[dict[Status, str]] = {
 def render(report: Report, *, details: bool = False, comparison: Comparison | None = None) -> RenderableType:
     """The report as a rich renderable; with `details` also the evidence of what passed."""
     style = "bold green" if report.ok else "bold red"
-    line = Text(f"{verdict(report)} ({report.seconds:.1f} s)", style=style)
+    line = Text(f"{printable(verdict(report))} ({report.seconds:.1f} s)", style=style)
     parts: list[RenderableType] = [_identity(report)]
     # One table an area, so that the areas' names do not widen the column of the symbols; all equally wide.
     width = max((len(finding.check) for finding in report.findings), default=0)
@@ -48,7 +49,7 @@ def _table(findings: list[Finding], details: bool, width: int) -> Table:
     table.add_column(overflow="fold")
     for finding in findings:
         symbol = Text(f"  {SYMBOLS[finding.status]}", style=_STYLES[finding.status])
-        table.add_row(symbol, Text(finding.check), _body(finding, details))
+        table.add_row(symbol, Text(printable(finding.check)), _body(finding, details))
     return table
 
 
@@ -61,7 +62,8 @@ def _comparison(comparison: Comparison) -> RenderableType:
         table.add_column(heading, overflow="fold")
     styles = {"worse": "bold red", "better": "green"}
     for change in (*comparison.identity, *comparison.checks):
-        table.add_row(change.check, change.before, change.after, style=styles.get(change.kind, ""))
+        cells = (Text(printable(cell)) for cell in (change.check, change.before, change.after))
+        table.add_row(*cells, style=styles.get(change.kind, ""))
     return table
 
 
@@ -75,21 +77,21 @@ def _condensed(findings: list[Finding]) -> list[Finding]:
         else:
             shown.append(finding)
     for same in quiet.values():
-        more = f" And {len(same) - 1} more." if len(same) > 1 else ""
-        shown.append(replace(same[0], title=same[0].title + more))
+        more = f" (and {len(same) - 1} more)." if len(same) > 1 else ""
+        shown.append(replace(same[0], title=same[0].title.removesuffix(".") + more) if more else same[0])
     return shown
 
 
 def _body(finding: Finding, details: bool) -> Text:
-    text = Text(finding.title, style="dim" if finding.status is Status.SKIP else "")
+    text = Text(printable(finding.title), style="dim" if finding.status is Status.SKIP else "")
     if finding.status in (Status.FAIL, Status.WARN) or details:
         for line in finding.evidence:
-            text.append(f"\n  {line}", style="dim")
+            text.append(f"\n  {printable(line)}", style="dim")
     if finding.remedy and finding.status in (Status.FAIL, Status.WARN):
         text.append("\n  fix: ", style="green")
-        text.append(finding.remedy.say)
+        text.append(printable(finding.remedy.say))
         for command in finding.remedy.commands:
-            text.append(f"\n    {command}", style="bold")
+            text.append(f"\n    {printable(command)}", style="bold")
     return text
 
 
@@ -100,4 +102,4 @@ def _identity(report: Report) -> Text:
     parts = [identity.prefix, made, identity.subdir or "", versions]
     if identity.lock_sha256:
         parts.append(f"lock {identity.lock_sha256[:12]}")
-    return Text(" · ".join(part for part in parts if part) + "\n", style="dim")
+    return Text(printable(" · ".join(part for part in parts if part)) + "\n", style="dim")

@@ -120,7 +120,7 @@ def test_linux_wheels(tmp_path: Path) -> None:
     found = verified(tmp_path, Subdir.LINUX_64)
     assert found["arch.binary"].status is Status.PASS
     assert found["link.missing-library"].status is Status.PASS
-    assert found["blas.vendor"].title == "numpy uses OpenBLAS"
+    assert found["blas.vendor"].title == "numpy uses OpenBLAS."
     unpacked(tmp_path, "markupsafe==3.0.2")
     assert verified(tmp_path, Subdir.LINUX_64)["arch.binary"].status is Status.FAIL
 

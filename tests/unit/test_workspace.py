@@ -31,7 +31,7 @@ def test_here_is_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path / "recipes")
     here = Workspace.here()
     assert (here.home, here.cwd) == (tmp_path / "home", tmp_path / "recipes")
-    assert here.environ == dict(os.environ)
+    assert here.environ == {**os.environ, "UV_OFFLINE": "1"}, "the tests ask nobody"
     assert here.project.root == tmp_path
     assert here.package_cache == tmp_path / "cache" / "pkgs"
     assert here.project.state.is_relative_to(tmp_path / "home")

@@ -59,12 +59,23 @@ class SymbolTables:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Section:
+    """One section of a segment, in part."""
+
+    name: str
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Segment:
     """LC_SEGMENT(_64), in part."""
 
     name: str
+    address: int
     file_offset: int
     file_size: int
+    sections: tuple[Section, ...] = ()
 
 
 _NONE: Final = Span(offset=0, size=0)
@@ -120,6 +131,10 @@ class Commands:
 
 def _version(packed: int) -> tuple[int, int, int]:
     return packed >> 16, packed >> 8 & 0xFF, packed & 0xFF
+
+
+def _text(name: bytes) -> str:
+    return name.rstrip(b"\0").decode("utf-8", "surrogateescape")
 
 
 class CommandReader:
@@ -179,9 +194,9 @@ class CommandReader:
             elif command == c.LC_RPATH:
                 rpaths.append(self._string(position + self._unpack("I", position + 8, end)[0], end))
             elif command == c.LC_SEGMENT_64:
-                segments.append(self._segment(position, end, "16s4Q", 40))
+                segments.append(self._segment(position, end, wide=True))
             elif command == c.LC_SEGMENT:
-                segments.append(self._segment(position, end, "16s4I", 32))
+                segments.append(self._segment(position, end, wide=False))
             else:
                 found.update(self._other(command, position, end))
             position = end
@@ -213,11 +228,21 @@ class CommandReader:
             upward=command == c.LC_LOAD_UPWARD_DYLIB,
         )
 
-    def _segment(self, position: int, end: int, shape: str, length: int) -> Segment:
-        if position + 8 + length > end:
+    def _segment(self, position: int, end: int, *, wide: bool) -> Segment:
+        shape = struct.Struct(self.order + ("16s4Q4I" if wide else "16s8I"))
+        inner = struct.Struct(self.order + ("16s16s2Q8I" if wide else "16s16s9I"))
+        if position + 8 + shape.size > end:
             raise self._damaged("truncated: a segment command is shorter than its fields")
-        name, _, _, offset, size = struct.unpack_from(self.order + shape, self._data, self._base + position + 8)
-        return Segment(name=name.rstrip(b"\0").decode("utf-8", "surrogateescape"), file_offset=offset, file_size=size)
+        start = self._base + position + 8
+        name, address, _, offset, size, _, _, count, _ = shape.unpack_from(self._data, start)
+        sections: list[Section] = []
+        for number in range(count):
+            at = position + 8 + shape.size + number * inner.size
+            if at + inner.size > end:
+                break  # dyld does not look at sections, so that a wrong count is no defect
+            fields = inner.unpack_from(self._data, self._base + at)
+            sections.append(Section(name=_text(fields[0]), address=fields[2], size=fields[3]))
+        return Segment(name=_text(name), address=address, file_offset=offset, file_size=size, sections=tuple(sections))
 
     def _other(self, command: int, position: int, end: int) -> dict[str, object]:
         match command:

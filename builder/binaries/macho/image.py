@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from builder.binaries.macho.commands import CommandReader, Commands
 from builder.binaries.macho.exports import Export, ExportTrie, defined_symbols
 from builder.binaries.macho.imports import Import, read_imports
+from builder.binaries.macho.objc import class_names
 from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Image:
         if not any(item.name == b"_" + CAPSULE for item in self.imports):
             return None
         return read_numpy_abi(self._data, self._offset, self._offset + self._size)
+
+    @cached_property
+    def objc_classes(self) -> tuple[bytes, ...]:
+        """The names of the Objective-C classes that the image defines."""
+        return class_names(self._data, self._offset, self.commands)
 
     def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
         """Those of `names` that this image itself exports, re-exports of single symbols among them.

@@ -55,6 +55,14 @@ class Surroundings:
         given = self.machine.environ.get("XDG_CONFIG_HOME")
         return self.disk.place(given) if given else self.disk.home / ".config"
 
+    @property
+    def settings_roots(self) -> tuple[Path, ...]:
+        """`settings_root`, and those of applications that Flatpak keeps apart (`~/.var/app/<id>/config`)."""
+        if self.machine.is_mac:
+            return (self.settings_root,)
+        apart = self.disk.home / ".var" / "app"
+        return (self.settings_root, *(apart / name / "config" for name in self.disk.entries(apart)))
+
     def xml(self, path: Path) -> Node | None:
         """The document at `path`; None where it is absent, or damaged (then a skip is noted)."""
         content = self.disk.read(path)

@@ -182,7 +182,15 @@ def _conda_executable(around: Surroundings, written: str | None) -> Interpreter 
     if written is None or not written.startswith(("/", "~", "$")):
         return None
     path = around.disk.place(written)
-    return Interpreter(path=path, presence=around.disk.presence(path))
+    presence = around.disk.presence(path)
+    if presence is Presence.GONE and path.parent.name in ("bin", "condabin"):
+        # It is the conda that is there or gone, not one of its two doors.
+        root = path.parent.parent
+        installed = any(name.startswith("conda-") for name in around.disk.entries(root / "conda-meta"))
+        doors = (root / folder / path.name for folder in ("bin", "condabin"))
+        if installed or any(around.disk.presence(door) is Presence.PRESENT for door in doors):
+            presence = Presence.PRESENT
+    return Interpreter(path=path, presence=presence)
 
 
 def _find(around: Surroundings, product: Product, name: str) -> Sdk | None:

@@ -74,13 +74,13 @@ class Product:
 
 def products(around: Surroundings) -> list[Product]:
     """The IDEs that are configured for this user, each with the folder of its newest version."""
-    base = around.settings_root / "JetBrains"
     folders: dict[str, list[tuple[tuple[int, ...], Path]]] = {}
-    for name in around.disk.entries(base):
-        match = _FOLDER.fullmatch(name)
-        if match and match["product"] in _PRODUCTS and around.disk.is_dir(base / name / "options"):
-            version = tuple(int(part) for part in match["version"].split("."))
-            folders.setdefault(match["product"], []).append((version, base / name))
+    for base in (root / "JetBrains" for root in around.settings_roots):
+        for name in around.disk.entries(base):
+            match = _FOLDER.fullmatch(name)
+            if match and match["product"] in _PRODUCTS and around.disk.is_dir(base / name / "options"):
+                version = tuple(int(part) for part in match["version"].split("."))
+                folders.setdefault(match["product"], []).append((version, base / name))
     return [_product(around, name, sorted(found)) for name, found in sorted(folders.items())]
 
 

@@ -8,13 +8,16 @@ PATH. Sources: jupyter_core's paths.py, jupyter_client's KernelManager.format_ke
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from builder.doctor.model import Claim, Ide, Interpreter, Place
+from builder.doctor import stack
+from builder.doctor.claims.project import IMPORT, KERAS_OF_TENSORFLOW
+from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
+from builder.frameworks.keras import OVER_FRAMEWORKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from builder.doctor.claims.common import Surroundings
@@ -41,21 +44,34 @@ class KernelSpec:
     of_prefix: Path | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Notebook:
+    """A notebook of the project: the kernel it names, where, and the frameworks it imports (None: not known)."""
+
+    kernel: str
+    place: Place
+    uses: frozenset[str] | None
+
+
 def read(around: Surroundings) -> list[Claim]:
     """A claim for each kernel that the project's notebooks name, or for the default one where there are none."""
-    return list(_wanted_claims(around)) + _other_claims(around)
+    named: dict[str, list[_Notebook]] = {}
+    for notebook in _notebooks(around):
+        named.setdefault(notebook.kernel, []).append(notebook)
+    return list(_wanted_claims(around, named)) + _other_claims(around, frozenset(named))
 
 
-def _wanted_claims(around: Surroundings) -> Iterator[Claim]:
+def _wanted_claims(around: Surroundings, named: Mapping[str, list[_Notebook]]) -> Iterator[Claim]:
     server, sure = server_environment(around)
     specs = _in_order(around, server)
-    named = notebook_kernels(around)
-    for name, place in named.items() or {"python3": None}.items():
+    for name, books in named.items() or {"python3": []}.items():
+        place = books[0].place if books else None
         spec = next((spec for spec in specs if spec.name == name), None)
         # A kernel of the user's own folder is the same whoever runs the server; one by a bare name is not.
         what = f"kernel {name}" if place is None else f"kernel {name} of {place.file.name}"
         if spec is not None:
-            yield _claim(around, spec, server, what, notebook=place, decisive=_counts(around, spec, place, sure=sure))
+            claim = _claim(around, spec, server, what, notebook=place, decisive=_counts(around, spec, place, sure=sure))
+            yield replace(claim, uses=_uses(books))
         elif place is not None and not name.startswith("conda-env-") and not name.startswith("python"):
             yield Claim(
                 ide=Ide.JUPYTER,
@@ -67,6 +83,16 @@ def _wanted_claims(around: Surroundings) -> Iterator[Claim]:
                 problem="no kernel of that name is installed; Jupyter asks for another",
                 change=_CHANGE,
             )
+
+
+def _uses(notebooks: Sequence[_Notebook]) -> frozenset[str] | None:
+    """The frameworks that any of them imports; None where that is not known of all."""
+    found: set[str] = set()
+    for notebook in notebooks:
+        if notebook.uses is None:
+            return None
+        found |= notebook.uses
+    return frozenset(found) if notebooks else None
 
 
 def _counts(around: Surroundings, spec: KernelSpec, notebook: Place | None, *, sure: bool) -> bool:
@@ -83,11 +109,12 @@ def _counts(around: Surroundings, spec: KernelSpec, notebook: Place | None, *, s
     return notebook is not None or asked
 
 
-def _other_claims(around: Surroundings) -> list[Claim]:
+def _other_claims(around: Surroundings, named: frozenset[str]) -> list[Claim]:
     """The other kernels of the user's folder: shown, and judged by name where they are called like an environment."""
     server, _ = server_environment(around)
-    wanted = set(notebook_kernels(around)) or {"python3"}
-    asked = around.asked is not None and Ide.JUPYTER in around.asked
+    wanted = named or {"python3"}
+    # Where the notebooks name their kernels, nobody starts another one.
+    asked = around.asked is not None and Ide.JUPYTER in around.asked and not named
     names = {environment.prefix.name for environment in around.survey.environments if environment.prefix is not None}
     return [
         _claim(around, spec, server, f"kernel {spec.name}", notebook=None, decisive=asked or spec.name in names)
@@ -231,9 +258,8 @@ def _line_of_program(bare: str) -> int | None:
     return bare.count("\n", 0, found.start(1)) + 1 if found else None
 
 
-def notebook_kernels(around: Surroundings) -> dict[str, Place]:
-    """Kernel name → the first of the project's notebooks that names it. A notebook's `language_info` says nothing."""
-    found: dict[str, Place] = {}
+def _notebooks(around: Surroundings) -> Iterator[_Notebook]:
+    """The project's notebooks that name a kernel for Python. A notebook's `language_info` says nothing."""
     for file in notebooks(around):
         document = around.json(file) if around.disk.is_file(file) else None
         name = _kernel_name(document.value) if document is not None else None
@@ -242,8 +268,22 @@ def notebook_kernels(around: Surroundings) -> dict[str, Place]:
             start = document.bare.rfind('"kernelspec"')
             place = document.bare.find('"name"', start) if start >= 0 else -1
             line = document.bare.count("\n", 0, place) + 1 if place >= 0 else None
-            found.setdefault(name.lower(), Place(file=file, line=line, key="metadata.kernelspec.name"))
-    return found
+            yield _Notebook(
+                kernel=name.lower(),
+                place=Place(file=file, line=line, key="metadata.kernelspec.name"),
+                uses=_imported(around, file.parent, document.bare),
+            )
+
+
+def _imported(around: Surroundings, folder: Path, code: str) -> frozenset[str] | None:
+    """The frameworks that a notebook imports; None where it imports nothing, or the project's own modules, which may
+    import anything."""
+    imported = set(IMPORT.findall(code))
+    own = (around.disk.presence(folder / name) for module in imported for name in (module, f"{module}.py"))
+    if not imported or Presence.PRESENT in own:
+        return None
+    found = imported & set(stack.frameworks())
+    return frozenset(found | {OVER_FRAMEWORKS}) if KERAS_OF_TENSORFLOW.search(code) else frozenset(found)
 
 
 def _kernel_name(notebook: Any) -> str | None:

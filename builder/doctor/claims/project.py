@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from builder.doctor import stack
 from builder.doctor.claims.shells import WATCHED
 from builder.doctor.model import Place
+from builder.frameworks.keras import OVER_FRAMEWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,13 +17,8 @@ if TYPE_CHECKING:
 
     from builder.doctor.claims.common import Surroundings
 
-#: Frameworks whose import is looked for; `keras` is the question unless the project says another.
-FRAMEWORKS: Final = ("keras", "tensorflow", "torch", "jax", "mlx")
 IMPORT: Final = re.compile(r"(?:^|\\n|\"|;)\s*(?:import|from)\s+([a-zA-Z_]\w*)", re.MULTILINE)
 KERAS_OF_TENSORFLOW: Final = re.compile(r"\btf\.keras\b|\btensorflow\.keras\b|from tensorflow import [^\n]*\bkeras\b")
-DEPENDENCY: Final = re.compile(
-    r"(?<![\w.-])(keras|tensorflow(?:-macos|-cpu)?|torch|pytorch|jax|mlx|tf-keras)(?![\w-])", re.I
-)
 _DEPENDENCY_FILES: Final = (
     "requirements.txt", "pyproject.toml", "environment.yml", "environment.yaml", "setup.py", "setup.cfg", "Pipfile",
     "pixi.toml",
@@ -56,9 +53,7 @@ def read(around: Surroundings) -> ProjectFacts:
         judged=judged,
         variables=dict(_variables(around, project)),
         shadows=tuple(
-            project / file
-            for module in ("keras", "tensorflow", "numpy", "torch", "jax", "h5py")
-            if around.disk.is_file(project / (file := f"{module}.py"))
+            project / file for module in stack.modules() if around.disk.is_file(project / (file := f"{module}.py"))
         ),
     )
 
@@ -79,20 +74,15 @@ def _uses(around: Surroundings, project: Path) -> tuple[tuple[str, ...], bool]:
     for name in _DEPENDENCY_FILES:
         text = around.disk.text(project / name)
         if text:
-            found |= {_framework(word) for word in DEPENDENCY.findall(text)}
+            found |= set(filter(None, map(stack.brought_by, stack.declared(text))))
     for file in _sources(around, project):
         text = around.disk.head(file, _SOURCE_BYTES).decode("utf-8", errors="replace")
         imported = set(IMPORT.findall(text))
         judged = judged or bool(imported)
-        found |= {name for name in FRAMEWORKS if name in imported}
+        found |= {name for name in stack.frameworks() if name in imported}
         if KERAS_OF_TENSORFLOW.search(text):
-            found.add("keras")
-    return tuple(name for name in FRAMEWORKS if name in found), judged or bool(found)
-
-
-def _framework(word: str) -> str:
-    name = word.lower()
-    return {"pytorch": "torch", "tf-keras": "keras"}.get(name, "tensorflow" if name.startswith("tensorflow") else name)
+            found.add(OVER_FRAMEWORKS)
+    return tuple(name for name in stack.frameworks() if name in found), judged or bool(found)
 
 
 def _sources(around: Surroundings, project: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ extension in the *workspace's*; a setting is read only while nothing is picked. 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,10 +83,13 @@ def read(around: Surroundings) -> list[Claim]:
 def _apps(around: Surroundings) -> Iterator[_App]:
     disk = around.disk
     for name, (ide, title, application, extensions) in _APPS.items():
-        user = around.settings_root / name / "User"
+        places = [root / name / "User" for root in around.settings_roots]
+        user = next((place for place in places if disk.is_dir(place)), places[0])
         if not disk.is_dir(user):
-            user = disk.home / f"{extensions}-server" / "data" / "User"
-            if not disk.is_dir(user):
+            # A machine that is reached from elsewhere: the user's own settings and picks are there, not here.
+            server = disk.home / f"{extensions}-server" / "data"
+            user = server / "User"
+            if not disk.is_dir(user) and not disk.is_dir(server / "Machine"):
                 continue
         arch, why, _ = around.application(application)
         yield _App(
@@ -131,17 +135,22 @@ def _claims(around: Surroundings, app: _App) -> list[Claim]:
                 variables=variables,
             )
         )
-    automatic = _automatic(around) or around.active
-    if not found and automatic is not None and (variables or translated or app.arch == "x86_64"):
+    found += _remote_picks(around, app, profile)
+    own = _automatic(around)
+    automatic = own or around.active
+    # What the folder holds is taken for sure where nothing else is said; of other environments nobody knows.
+    sure = own is not None and around.in_scope(app.ide) and around.asked is not None and around.disk.is_dir(app.user)
+    here = any(claim.interpreter is not None for claim in found)
+    if not here and automatic is not None and (sure or variables or translated or app.arch == "x86_64"):
         found.append(
             Claim(
                 ide=app.ide,
                 who=app.title,
                 what="nothing picked or set",
                 written=str(automatic.path),
-                decided_by=(),
+                decided_by=(Place(file=own.prefix),) if sure and own is not None and own.prefix is not None else (),
                 interpreter=automatic,
-                decisive=False,
+                decisive=sure,
                 change=_CHANGE,
                 app_arch=app.arch if app.arch == "x86_64" else translated,
                 app_why=app.why or why,
@@ -211,6 +220,26 @@ def _classic(around: Surroundings, app: _App, profile: Path | None, settings: li
                 place = Place(file=file, key=f"{_CLASSIC} ▸ {key}")
                 return _Answer(written=value, path=around.disk.place(value), places=(place,), picked=True)
     return _by_setting(around, settings)
+
+
+def _remote_picks(around: Surroundings, app: _App, profile: Path | None) -> Iterator[Claim]:
+    """What is picked for a folder of this path on other machines: shown, for it is easily taken for this one's."""
+    file = (profile or app.user) / "globalStorage" / "state.vscdb"
+    key_of_folder = re.compile(r"(?P<remote>[^/]+)_WORKSPACE_FOLDER_INTERPRETER_PATH_(?P<folder>/.*)")
+    for key, value in (_row(around, file, _CLASSIC) or {}).items():
+        match = key_of_folder.fullmatch(key)
+        if match is None or not isinstance(value, str) or around.project is None:
+            continue
+        if around.disk.same(around.disk.place(match["folder"]), around.project):
+            yield Claim(
+                ide=app.ide,
+                who=app.title,
+                what=f"picked on {match['remote']}",
+                written=value,
+                decided_by=(Place(file=file, key=f"{_CLASSIC} ▸ {key}"),),
+                decisive=False,
+                overruled="another machine's folder of the same path",
+            )
 
 
 def _pick(around: Surroundings, row: Mapping[str, Any] | None, folder: Path | None, prefix: str) -> tuple[str, str]:

@@ -36,7 +36,7 @@ class Settings:
 
 
 def settings_of(around: Surroundings, user: Path, profile: Path | None) -> Iterator[Settings]:
-    """Folder, workspace, profile and user settings, the strongest first."""
+    """Folder, workspace, machine (of a server), profile and user settings, the strongest first."""
     if around.project is not None:
         file = around.project / ".vscode" / "settings.json"
         if (document := around.json(file)) is not None:
@@ -44,7 +44,7 @@ def settings_of(around: Surroundings, user: Path, profile: Path | None) -> Itera
         for workspace in workspace_files(around, around.project):
             if (document := around.json(workspace)) is not None and document.get("settings"):
                 yield Settings(scope="workspace", file=workspace, document=document, nested=True)
-    for folder in (profile, user):
+    for folder in (user.parent / "Machine", profile, user):
         if folder is not None and (document := around.json(folder / "settings.json")) is not None:
             yield Settings(scope="user", file=folder / "settings.json", document=document)
 

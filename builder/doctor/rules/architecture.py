@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Place, Presence, Remedy
-from builder.doctor.rules.running import choose, subject_of
+from builder.doctor.claims import condarc
+from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Place, Presence
+from builder.doctor.rules.running import choose, hands_off, subject_of
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +38,9 @@ def _judged(case: Case) -> Iterator[tuple[Interpreter, Claim | None]]:
     candidates: list[tuple[Interpreter, Claim | None]] = [
         (claim.interpreter, claim) for claim in case.claims if claim.decisive and claim.interpreter is not None
     ]
-    if case.meant is not None:
-        candidates.insert(0, (case.meant.interpreter, None))
+    meant = case.meant
+    if meant is not None and (meant.explicit or not any(case.same(one, meant.interpreter) for one, _ in candidates)):
+        candidates.insert(0, (meant.interpreter, None))
     for interpreter, claim in candidates:
         key = str(interpreter.prefix or interpreter.path)
         if key not in seen and interpreter.presence is Presence.PRESENT:
@@ -77,11 +80,12 @@ def _intel_environments(case: Case) -> Iterator[Diagnosis]:
             remedy=choose(case, claim)
             if claim is not None and native is not None
             else Remedy(
-                text="make the environment again for this processor, and choose it in the IDE",
+                say="make the environment again for this processor, and choose it in the IDE",
                 commands=(
                     f"CONDA_SUBDIR=osx-arm64 conda create -n {name}-arm64 python={_series(interpreter)} {case.wanted}",
                 ),
             ),
+            why_not_automatic=hands_off(claim) if native is not None else None,
             evidence=evidence,
             # An Intel conda is the cause of all its environments.
             subject=str(owner.prefix if owner is not None and owner.arch == "x86_64" else interpreter.prefix),
@@ -119,19 +123,12 @@ def _why_intel(case: Case, interpreter: Interpreter) -> tuple[tuple[Place, ...],
 
 
 def subdir_settings(case: Case, prefix: Path | None) -> Iterator[tuple[Place, str]]:
-    """Where `osx-64` is asked for: conda's files from weak to strong, then the variable.
-
-    Source: conda/base/constants.py (SEARCH_PATH); of its places those of this user and of the environment are read.
-    """
-    disk = case.around.disk
-    files = [disk.home / ".config" / "conda" / ".condarc", disk.home / ".conda" / ".condarc", disk.home / ".condarc"]
-    files += [root.prefix / ".condarc" for root in case.around.survey.condas]
-    if prefix is not None:
-        files.append(prefix / ".condarc")
-    for file in dict.fromkeys(files):
-        for number, line in enumerate((disk.text(file) or "").splitlines(), 1):
-            if re.match(r"(?:subdir|platform):\s*[\"']?osx-64", line):
-                yield Place(file=file, line=number, key="subdir"), f"{case.show(file)}:{number} says {line.strip()}"
+    """Where `osx-64` is asked for: the condarc that wins, what activation sets, then the variable."""
+    disk, environ = case.around.disk, case.around.machine.environ
+    roots = [root.prefix for root in case.around.survey.condas]
+    line = condarc.effective(disk, condarc.files(disk, environ, roots=roots, prefix=prefix), "subdir", "platform")
+    if line is not None and line.value == "osx-64":
+        yield line.place, f"{case.show(line.place.file)}:{line.place.line} says {line.key}: {line.value}"
     state = prefix / "conda-meta" / "state" if prefix is not None else None
     document = case.around.json(state) if state is not None else None
     stored = document.get("env_vars") if document is not None else None
@@ -157,7 +154,7 @@ def _mixed(case: Case) -> Iterator[Diagnosis]:
             f"{interpreter.mixed[0]} is not",
             decided_by=tuple(place for place, _ in settings) or (Place(file=interpreter.prefix / "conda-meta"),),
             remedy=Remedy(
-                text="remove what sets the platform, then reinstall those packages",
+                say="remove what sets the platform, then reinstall those packages",
                 commands=(
                     f"conda install -p {interpreter.prefix} --force-reinstall "
                     + " ".join(package.split()[0] for package in interpreter.mixed),
@@ -184,7 +181,7 @@ def _alien(case: Case) -> Iterator[Diagnosis]:
             f"{shown[0]}{rest}",
             decided_by=(Place(file=interpreter.prefix),),
             remedy=Remedy(
-                text="install those packages again, with this Python",
+                say="install those packages again, with this Python",
                 commands=(f"{interpreter.path} -m pip install --force-reinstall --no-deps {wanted}",),
             ),
             evidence=tuple(shown[:10]),
@@ -213,7 +210,7 @@ def _translated_programs(case: Case) -> Iterator[Diagnosis]:
             sentence=f"{claim.who} runs as x86_64 under Rosetta ({claim.app_why}) and starts "
             f"{case.described(interpreter)}, {effect}",
             decided_by=(*((claim.app_place,) if claim.app_place is not None else ()), *claim.decided_by),
-            remedy=Remedy(text=_untranslate(claim)),
+            remedy=Remedy(say=_untranslate(claim)),
             evidence=(claim.app_why or "",),
             subject=f"app {claim.who}",
         )
@@ -277,10 +274,10 @@ def _native_conda(case: Case, setting: Setting, better: CondaRoot | None) -> Rem
     place = f"{case.show(setting.place.file)}:{setting.place.line}"
     if better is not None and better.executable is not None:
         return Remedy(
-            text=f"remove conda's block at {place}, and initialise the native one instead",
+            say=f"remove conda's block at {place}, and initialise the native one instead",
             commands=(f"{better.executable} init {case.shell.name}",),
         )
-    return Remedy(text=f"install Miniforge for macOS arm64, and remove conda's block at {place}")
+    return Remedy(say=f"install Miniforge for macOS arm64, and remove conda's block at {place}")
 
 
 def _translated_shell(case: Case) -> Iterator[Diagnosis]:
@@ -302,7 +299,7 @@ def _translated_shell(case: Case) -> Iterator[Diagnosis]:
         + what
         + (" as x86_64 too" if universal else ""),
         remedy=Remedy(
-            text="Finder ▸ Applications ▸ Utilities ▸ Terminal ▸ Get Info ▸ untick “Open using Rosetta”; open a new one"
+            say="Finder ▸ Applications ▸ Utilities ▸ Terminal ▸ Get Info ▸ untick “Open using Rosetta”; open a new one"
         ),
         subject="terminal",
     )

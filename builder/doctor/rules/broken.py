@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from builder.doctor.model import Diagnosis, Interpreter, Kind, Place, Presence, Remedy
+from builder.doctor.model import Diagnosis, Interpreter, Kind, Place, Presence
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,14 +56,14 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
 def _remedy(interpreter: Interpreter, *, gone: bool) -> Remedy:
     prefix = interpreter.prefix
     if gone and interpreter.kind is Kind.CONDA:
-        return Remedy(text="build the environment anew: without its interpreter nothing in it can be mended")
+        return Remedy(say="build the environment anew: without its interpreter nothing in it can be mended")
     if gone:
         return Remedy(
-            text="make the virtual environment again with a Python that exists, and install its packages",
+            say="make the virtual environment again with a Python that exists, and install its packages",
             commands=(f"python3 -m venv --clear {prefix}",),
         )
     return Remedy(
-        text="install the damaged packages again, in the versions that are there",
+        say="install the damaged packages again, in the versions that are there",
         commands=(
             f"{interpreter.path} -m pip install --force-reinstall --no-deps "
             + " ".join(

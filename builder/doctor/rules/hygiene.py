@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from builder.doctor import stack
 from builder.doctor.claims.jetbrains_settings import products
-from builder.doctor.model import Diagnosis, Ide, Level, Place, Presence, Remedy
+from builder.doctor.model import Diagnosis, Ide, Level, Place, Presence
 from builder.doctor.rules.architecture import subdir_settings
+from builder.doctor.rules.broken import examined
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.doctor.case import Case
+
+#: Downloaded archives of a conda that are worth a note, in bytes.
+_LARGE_CACHE: Final = 5_000_000_000
 
 
 def diagnose(case: Case) -> Iterator[Diagnosis]:
@@ -24,6 +30,10 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
     yield from _subdir(case)
     yield from _overruled(case)
     yield from _same_name(case)
+    yield from _half_deleted(case)
+    yield from _managers(case)
+    yield from _installers(case)
+    yield from _caches(case)
 
 
 def _note(check: str, sentence: str, *places: Place, remedy: str | None = None) -> Diagnosis:
@@ -33,7 +43,7 @@ def _note(check: str, sentence: str, *places: Place, remedy: str | None = None) 
         level=Level.NOTE,
         sentence=sentence,
         decided_by=places,
-        remedy=Remedy(text=remedy) if remedy else None,
+        remedy=Remedy(say=remedy) if remedy else None,
     )
 
 
@@ -137,4 +147,82 @@ def _same_name(case: Case) -> Iterator[Diagnosis]:
             yield _note(
                 "shell.conda",
                 f"there are two environments called {other.name}: {case.show(meant.prefix)} and {case.show(other)}",
+            )
+
+
+def _half_deleted(case: Case) -> Iterator[Diagnosis]:
+    """What is left of environments that nobody asks for: a conda-meta with records, and no interpreter."""
+    judged = [env.prefix for env in examined(case)]
+    for env in case.around.survey.environments:
+        if env.prefix is not None and env.presence is Presence.GONE and env.version and env.prefix not in judged:
+            yield _note(
+                "env.half-deleted",
+                f"{case.show(env.prefix)} is half-deleted: its interpreter is gone, and other files are still there",
+                Place(file=env.path),
+                remedy="remove what is left of it",
+            )
+
+
+def _managers(case: Case) -> Iterator[Diagnosis]:
+    """pip over conda: conda still believes in its own version, and the next install may mix the two."""
+    meant = case.meant.interpreter if case.meant is not None else None
+    provenance = case.provenance
+    if meant is None or meant.prefix is None or provenance is None:
+        return
+    hiding = [(name, old, new) for name, old, new in provenance.over if name in stack.hidden()]
+    if hiding:
+        name, old, new = hiding[0]
+        rest = f" (and {len(hiding) - 1} more)" if len(hiding) > 1 else ""
+        yield _note(
+            "env.managers",
+            f"in {case.show(meant.prefix)} pip has put {name} {new} over conda's {old}{rest}",
+            Place(file=meant.prefix / "conda-meta"),
+            remedy="let one of the two install it; `envbuild verify` tells whether the files fit",
+        )
+
+
+def _installers(case: Case) -> Iterator[Diagnosis]:
+    """Settings by which pip and uv install elsewhere than in the environment that is active."""
+    around, home = case.around, case.around.disk.home
+    files = [home / ".config" / "pip" / "pip.conf", home / ".pip" / "pip.conf"]
+    files += [around.settings_root / "pip" / "pip.conf"]
+    if case.meant is not None and case.meant.interpreter.prefix is not None:
+        files.append(case.meant.interpreter.prefix / "pip.conf")
+    for file in dict.fromkeys(files):
+        for number, line in enumerate((around.disk.text(file) or "").splitlines(), 1):
+            found = re.match(r"\s*(target|prefix|root|user)\s*[=:]\s*(\S.*)$", line)
+            if found and found[2].strip().lower() not in ("false", "no", "0"):
+                yield _note(
+                    "pip.config",
+                    f"pip installs elsewhere than in the environment: {found[1]} = {found[2].strip()}",
+                    Place(file=file, line=number, key=found[1]),
+                    remedy="remove the line",
+                )
+    folders = [home / ".config" / "uv"] + ([around.project] if around.project is not None else [])
+    for file in (folder / "uv.toml" for folder in folders):
+        for number, line in enumerate((around.disk.text(file) or "").splitlines(), 1):
+            found = re.match(r"\s*(target|prefix|system|break-system-packages|python)\s*=\s*(\S.*)$", line)
+            if found and found[2].strip() != "false":
+                yield _note(
+                    "pip.config",
+                    f"uv is told where to install: {found[1]} = {found[2].strip()}",
+                    Place(file=file, line=number, key=found[1]),
+                )
+
+
+def _caches(case: Case) -> Iterator[Diagnosis]:
+    """The archives conda keeps; their unpacked folders are linked into environments and not counted."""
+    for root in case.around.survey.condas:
+        folder = root.prefix / "pkgs"
+        size = sum(
+            case.around.disk.size(folder / name)
+            for name in case.around.disk.entries(folder)
+            if name.endswith((".conda", ".tar.bz2"))
+        )
+        if size > _LARGE_CACHE:
+            yield _note(
+                "disk.cache",
+                f"{case.show(folder)} keeps {size / 1e9:.1f} GB of downloaded packages",
+                Place(file=folder),
+                remedy="`conda clean --tarballs` removes them",
             )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from builder.doctor.formats import name_of
-from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Presence, Remedy
+from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Presence
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,11 +85,14 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         return None
     if not case.has(meant.interpreter) and not meant.explicit:
         return None
+    if claim.uses is not None and all(case.has(interpreter, name) for name in claim.uses):
+        return None  # a notebook about something else
     if interpreter.presence is Presence.UNKNOWN and interpreter.kind not in _GENERAL:
         return None  # an environment, and nobody could look whether it has what is wanted
     if claim.ide is Ide.JUPYTER and not _kernel_counts(case, claim):
         return None
     level = Level.PROBLEM if _concerns(case, claim, interpreter) else Level.NOTE
+    sync = _sync(case, interpreter)
     return Diagnosis(
         check=_check(claim, gone=False),
         klass="A" if level is Level.PROBLEM else "F",
@@ -94,10 +100,23 @@ def _another(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         sentence=f"{subject_of(claim)} runs {case.described(interpreter)}; "
         f"{_phrase(claim, meant)} {case.described(meant.interpreter)}",
         decided_by=claim.decided_by,
-        remedy=choose(case, claim),
+        remedy=sync or choose(case, claim),
+        why_not_automatic=hands_off(claim) if sync is None else None,
         evidence=_evidence(case, claim, interpreter),
         subject=str(interpreter.prefix or interpreter.path),
     )
+
+
+def _sync(case: Case, interpreter: Interpreter) -> Remedy | None:
+    """The project's own environment is the right one, and only was not filled: uv.lock says what belongs in it."""
+    project, prefix = case.around.project, interpreter.prefix
+    if project is None or prefix is None or prefix != project / ".venv" or case.wanted not in case.project.uses:
+        return None
+    text = case.around.disk.text(project / "uv.lock", limit=20_000_000) or ""
+    if not re.search(rf'^name = "{re.escape(case.wanted)}"$', text, re.MULTILINE):
+        return None
+    command = f"uv sync --project {shlex.quote(str(project))}"
+    return Remedy(say="fill the project's own environment with what uv.lock says", commands=(command,))
 
 
 def _phrase(claim: Claim, meant: Meant) -> str:
@@ -154,7 +173,7 @@ def _nowhere(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis | 
         f"and no environment here has it",
         decided_by=claim.decided_by,
         remedy=Remedy(
-            text=f"install {case.wanted} there, or choose another environment",
+            say=f"install {case.wanted} there, or choose another environment",
             commands=(f"{interpreter.path} -m pip install {case.wanted}",),
         ),
         subject=str(interpreter.prefix),
@@ -208,6 +227,7 @@ def _dangling(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis |
         sentence=f"{subject_of(claim)} is set to {what}{comparison}",
         decided_by=claim.decided_by,
         remedy=_rebuild(case, interpreter) if half else choose(case, claim),
+        why_not_automatic=None if half else hands_off(claim),
         evidence=(*_evidence(case, claim, interpreter), *_nearest(case, interpreter)),
         subject=str(interpreter.prefix or interpreter.path),
     )
@@ -226,9 +246,9 @@ def _rebuild(case: Case, interpreter: Interpreter) -> Remedy:
     prefix = interpreter.prefix
     shown = case.show(prefix) if prefix is not None else "it"
     if interpreter.kind is Kind.CONDA:
-        return Remedy(text=f"build the environment anew, then remove {shown}; what is left of it does not start")
+        return Remedy(say=f"build the environment anew, then remove {shown}; what is left of it does not start")
     return Remedy(
-        text="make the virtual environment again with a Python that exists, and install the project's packages into it",
+        say="make the virtual environment again with a Python that exists, and install the project's packages into it",
         commands=(f"python3 -m venv --clear {prefix}",),
     )
 
@@ -248,6 +268,7 @@ def _unknown_name(case: Case, claim: Claim) -> Diagnosis | None:
         f"which {claim.what} asks for{comparison}",
         decided_by=claim.decided_by,
         remedy=choose(case, claim),
+        why_not_automatic=hands_off(claim),
         evidence=(claim.problem, f"in its list: {known}"),
         subject=f"name {claim.written}",
     )
@@ -268,9 +289,9 @@ def _conda_gone(case: Case, claim: Claim, interpreter: Interpreter) -> Diagnosis
         f"{case.described(interpreter)}, which is whole",
         decided_by=claim.decided_by,
         remedy=Remedy(
-            text=f"{claim.change} ▸ {_ADD} ▸ Conda: choose a conda that exists{commands}, then the environment",
-            why_not_automatic="the IDE rewrites this file",
+            say=f"{claim.change} ▸ {_ADD} ▸ Conda: choose a conda that exists{commands}, then the environment",
         ),
+        why_not_automatic=hands_off(claim),
         evidence=_evidence(case, claim, interpreter),
         subject=f"conda {claim.conda.path}",
     )
@@ -292,19 +313,16 @@ def choose(case: Case, claim: Claim) -> Remedy | None:
     """How the user makes that program run the environment that is meant."""
     meant = case.meant.interpreter if case.meant is not None else None
     if meant is None:
-        return Remedy(text=f"{claim.change} ▸ choose an environment that exists") if claim.change else None
+        return Remedy(say=f"{claim.change} ▸ choose an environment that exists") if claim.change else None
     target = case.show(meant.path)
     if claim.ide is Ide.JUPYTER:
         return _register_kernel(meant, claim)
     if claim.ide is Ide.SHELL:
-        return Remedy(text=claim.change)
+        return Remedy(say=claim.change)
     if claim.ide in (Ide.VSCODE, Ide.CURSOR):
-        return Remedy(
-            text=f"{claim.change} ▸ Enter interpreter path… ▸ {target}",
-            why_not_automatic="VS Code keeps the choice in memory and rewrites its database",
-        )
+        return Remedy(say=f"{claim.change} ▸ Enter interpreter path… ▸ {target}")
     if claim.ide is Ide.SPYDER:
-        return Remedy(text=f"{claim.change} ▸ {target}; spyder-kernels must be installed in it")
+        return Remedy(say=f"{claim.change} ▸ {target}; spyder-kernels must be installed in it")
     listed = [name for name, path in claim.choices if case.same(case.around.environments.of(path), meant)]
     if listed:
         text = f"{claim.change} ▸ {name_of(listed[0])} (already in the list)"
@@ -315,15 +333,26 @@ def choose(case: Case, claim: Claim) -> Remedy | None:
         text = f"{claim.change} ▸ {_ADD} ▸ Conda: {conda}environment {name}"
     else:
         text = f"{claim.change} ▸ {_ADD} ▸ Python: {target}"
-    return Remedy(text=text, why_not_automatic=f"{claim.who.split()[0]} rewrites this file")
+    return Remedy(say=text)
+
+
+def hands_off(claim: Claim | None) -> str | None:
+    """Why the doctor does not change itself what that program has written down."""
+    match claim.ide if claim is not None else None:
+        case Ide.VSCODE | Ide.CURSOR:
+            return "VS Code keeps the choice in memory and rewrites its database"
+        case Ide.DATASPELL | Ide.PYCHARM | Ide.INTELLIJ:
+            return f"{claim.who.split()[0]} rewrites this file" if claim is not None else None
+        case _:
+            return None
 
 
 def _register_kernel(meant: Interpreter, claim: Claim) -> Remedy:
-    name = meant.prefix.name if meant.prefix is not None else "keras"
+    name = (meant.prefix or meant.path.parent.parent).name
     commands = [] if meant.version_of("ipykernel") else [f"{meant.path} -m pip install ipykernel"]
     if claim.what == f"kernel {name.lower()}":
         text = "make the kernel again, from the environment that is meant"
     else:
         text = f"make a kernel of the environment that is meant, then {claim.change} ▸ {name}"
     commands.append(f"{meant.path} -m ipykernel install --user --name {name}")
-    return Remedy(text=text, commands=tuple(commands))
+    return Remedy(say=text, commands=tuple(commands))

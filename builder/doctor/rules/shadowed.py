@@ -6,9 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from builder.doctor.model import Diagnosis, Interpreter, Level, Place, Presence, Remedy
+from builder.doctor import stack
+from builder.doctor.model import Diagnosis, Interpreter, Level, Place, Presence
 from builder.doctor.rules.broken import examined
 from builder.doctor.rules.running import subject_of
+from builder.finding import Remedy
+from builder.frameworks.keras import OVER_FRAMEWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,21 +19,6 @@ if TYPE_CHECKING:
 
     from builder.doctor.case import Case
 
-#: What Keras and TensorFlow import: another version of one of these changes or breaks them.
-_STACK: Final = frozenset(
-    {
-        "keras", "tf-keras", "tensorflow", "tensorflow-macos", "tensorflow-cpu", "torch", "jax", "jaxlib", "numpy",
-        "h5py", "protobuf", "ml-dtypes", "scipy", "absl-py", "optree", "typing-extensions", "flatbuffers", "wrapt",
-    }
-)  # fmt: skip
-#: Keras 3's backends → what each imports (its numpy backend imports jax too).
-_BACKENDS: Final = {
-    "tensorflow": ("tensorflow", "tensorflow-macos", "tensorflow-cpu", "tensorflow-base", "tf-nightly"),
-    "jax": ("jax",),
-    "torch": ("torch", "pytorch"),
-    "numpy": ("jax",),
-    "openvino": ("openvino",),
-}
 _LOADER: Final = ("DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "LD_LIBRARY_PATH")
 
 
@@ -93,7 +81,7 @@ def _user_site(case: Case, interpreter: Interpreter) -> Iterator[Diagnosis]:
         hiding = {
             name: version
             for name, version in added.items()
-            if name in _STACK and name in interpreter.packages and interpreter.packages[name] != version
+            if name in stack.hidden() and name in interpreter.packages and interpreter.packages[name] != version
         }
         if not hiding:
             continue
@@ -107,7 +95,7 @@ def _user_site(case: Case, interpreter: Interpreter) -> Iterator[Diagnosis]:
             sentence=f"packages of your user site folder come before those of {prefix}: {what}",
             decided_by=(Place(file=folder),),
             remedy=Remedy(
-                text="keep the user site folder out of it, or remove those packages there",
+                say="keep the user site folder out of it, or remove those packages there",
                 commands=(f"conda env config vars set PYTHONNOUSERSITE=1 -p {interpreter.prefix}",)
                 if interpreter.subdir
                 else ("export PYTHONNOUSERSITE=1",),
@@ -132,12 +120,8 @@ def _python_path(case: Case, target: Interpreter, value: str, place: Place, who:
         ):
             continue
         names = case.around.disk.entries(folder)
-        held = {name for name in case.around.environments.packages_in(folder) if name in _STACK}
-        held |= {
-            name
-            for name in names
-            if name in ("keras", "tensorflow", "numpy", "torch", "jax") and _is_package(case, folder / name)
-        }
+        held = {name for name in case.around.environments.packages_in(folder) if name in stack.hidden()}
+        held |= {name for name in names if name in stack.modules() and _is_package(case, folder / name)}
         if not held:
             continue
         yield Diagnosis(
@@ -146,7 +130,7 @@ def _python_path(case: Case, target: Interpreter, value: str, place: Place, who:
             sentence=f"PYTHONPATH, set for {who}, puts {', '.join(sorted(held))} of {case.show(folder)} before "
             f"those of {case.show(target.prefix or target.path)}",
             decided_by=(place,),
-            remedy=Remedy(text=f"take {entry} out of PYTHONPATH there", commands=("unset PYTHONPATH",)),
+            remedy=Remedy(say=f"take {entry} out of PYTHONPATH there", commands=("unset PYTHONPATH",)),
             evidence=(f"PYTHONPATH={value}",),
             subject=f"PYTHONPATH {folder}",
         )
@@ -161,7 +145,7 @@ def _other_python(
         sentence=f"PYTHONPATH, set for {who}, puts packages of Python {series} ({case.show(entry)}) before those of "
         f"{case.show(target.prefix or target.path)}, which is Python {own}",
         decided_by=(place,),
-        remedy=Remedy(text=f"take {entry} out of PYTHONPATH there", commands=("unset PYTHONPATH",)),
+        remedy=Remedy(say=f"take {entry} out of PYTHONPATH there", commands=("unset PYTHONPATH",)),
         subject=f"PYTHONPATH {entry}",
     )
 
@@ -171,13 +155,14 @@ def _is_package(case: Case, folder: Path) -> bool:
 
 
 def _working_directory(case: Case) -> Iterator[Diagnosis]:
+    framework, _ = stack.legacy()
     for file in case.project.shadows:
         needed = {
             case.wanted,
             "numpy",
             "h5py",
             *case.project.uses,
-            *(("tensorflow",) if case.wanted == "keras" else ()),
+            *((framework,) if case.wanted == OVER_FRAMEWORKS else ()),
         }
         used = file.stem in needed
         if used:
@@ -186,7 +171,7 @@ def _working_directory(case: Case) -> Iterator[Diagnosis]:
                 klass="E",
                 sentence=f"{case.show(file)} hides the package {file.stem} from every script beside it",
                 decided_by=(Place(file=file),),
-                remedy=Remedy(text=f"rename {case.show(file)}: a script must not have the name of a package"),
+                remedy=Remedy(say=f"rename {case.show(file)}: a script must not have the name of a package"),
                 subject=f"file {file}",
             )
 
@@ -221,7 +206,7 @@ def _variable(case: Case, target: Interpreter, name: str, value: str, place: Pla
         klass="E",
         sentence=f"{name} is set for {who}, before {case.show(target.prefix or target.path)}: {effect}",
         decided_by=(place,),
-        remedy=Remedy(text=f"remove {name} there", commands=(f"unset {name}",)),
+        remedy=Remedy(say=f"remove {name} there", commands=(f"unset {name}",)),
         evidence=(f"{name}={value}",),
         subject=f"variable {name}",
     )
@@ -232,7 +217,7 @@ def _variable(case: Case, target: Interpreter, name: str, value: str, place: Pla
 
 def _keras(case: Case, target: Interpreter, settings: list[tuple[str, str, Place, str]]) -> Iterator[Diagnosis]:
     """Keras 3 takes its backend from KERAS_BACKEND, else from keras.json, else it is tensorflow."""
-    version = target.version_of("keras")
+    version = target.version_of(OVER_FRAMEWORKS)
     if version is None:
         return
     backends = [
@@ -245,21 +230,22 @@ def _keras(case: Case, target: Interpreter, settings: list[tuple[str, str, Place
             backends += _keras_json(case, settings)
         for backend, place, said in backends:
             yield from _backend(case, target, backend, place, said)
+    framework, old = stack.legacy()
     for name, value, place, who in settings:
         legacy = name == "TF_USE_LEGACY_KERAS" and value.lower() in ("1", "true")
         if (
             legacy
-            and any(target.version_of(dist) for dist in _BACKENDS["tensorflow"])
-            and not target.version_of("tf-keras")
+            and any(target.version_of(dist) for dist in stack.distributions(framework))
+            and not target.version_of(old)
         ):
             yield Diagnosis(
                 check="keras.settings",
                 klass="E",
-                sentence=f"TF_USE_LEGACY_KERAS={value}, set for {who}, asks for tf-keras, which "
+                sentence=f"TF_USE_LEGACY_KERAS={value}, set for {who}, asks for {old}, which "
                 f"{case.show(target.prefix or target.path)} does not have",
                 decided_by=(place,),
                 remedy=Remedy(
-                    text="remove the variable there, or install tf-keras", commands=("unset TF_USE_LEGACY_KERAS",)
+                    say=f"remove the variable there, or install {old}", commands=("unset TF_USE_LEGACY_KERAS",)
                 ),
                 subject="variable TF_USE_LEGACY_KERAS",
             )
@@ -283,15 +269,17 @@ def _keras_json(case: Case, settings: list[tuple[str, str, Place, str]]) -> list
 
 
 def _backend(case: Case, target: Interpreter, backend: str, place: Place, said: str) -> Iterator[Diagnosis]:
-    needs = _BACKENDS.get(backend)
+    needs = stack.backends().get(backend)
     if needs is not None and any(target.version_of(name) for name in needs):
         return
     why = "which Keras 3 does not have" if needs is None else f"and {needs[0]} is not installed"
-    having = [name for name, packages in _BACKENDS.items() if any(target.version_of(package) for package in packages)]
+    having = [
+        name for name, packages in stack.backends().items() if any(target.version_of(package) for package in packages)
+    ]
     if needs is not None and not having and not target.outline:
         return  # no backend at all: another trouble, and `verify` tells it
     cure = (
-        f'set "backend" to "{having[0] if having else "tensorflow"}" there'
+        f'set "backend" to "{having[0] if having else next(iter(stack.backends()))}" there'
         if place.key == "backend"
         else "remove it there"
     )
@@ -299,8 +287,9 @@ def _backend(case: Case, target: Interpreter, backend: str, place: Place, said: 
         check="keras.settings",
         klass="E",
         level=Level.PROBLEM,
-        sentence=f"{said}, {why}; {case.show(target.prefix or target.path)} has keras {target.version_of('keras')}",
+        sentence=f"{said}, {why}; {case.show(target.prefix or target.path)} has keras "
+        f"{target.version_of(OVER_FRAMEWORKS)}",
         decided_by=(place,),
-        remedy=Remedy(text=cure),
+        remedy=Remedy(say=cure),
         subject="keras backend",
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.doctor.model import Diagnosis, Remedy
+from builder.doctor.model import Diagnosis
+from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def _activated(case: Case) -> Iterator[Diagnosis]:
         klass="A",
         sentence=f"a new shell activates {case.described(found)}; {case.meant.phrase} {case.described(meant)}",
         decided_by=(setting.place,),
-        remedy=Remedy(text="activate the other environment there, or remove the line"),
+        remedy=Remedy(say="activate the other environment there, or remove the line"),
         subject=str(prefix),
     )
 
@@ -76,7 +77,7 @@ def _same_name(case: Case) -> Iterator[Diagnosis]:
         f"{case.wanted} is in the other {name}, {case.described(meant)}",
         decided_by=(setting.place,),
         remedy=Remedy(
-            text=f"activate it by its path, or remove conda's block at {place}",
+            say=f"activate it by its path, or remove conda's block at {place}",
             commands=(f"conda activate {meant.prefix}",),
         ),
         evidence=tuple(

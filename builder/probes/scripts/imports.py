@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def main(probe: Recorder, arguments: dict[str, Any]) -> None:
-    """Import `modules` in order, each a step of `check`. With `use`, what was imported also computes something.
+    """Import `modules` in order, each a step of `check`. With `use`, what was imported also computes something: a step
+    of `import.used`, or of `check` itself with `same`.
 
     OpenMP and BLAS start their threads at the first computation, so runtimes that clash do so only then.
     """
@@ -25,7 +26,8 @@ def main(probe: Recorder, arguments: dict[str, Any]) -> None:
         return
     for name, use in _USES.items():
         if name in arguments["modules"]:
-            with probe.step("import.used", name):
+            step = (arguments["check"], f"computing with {name}") if arguments.get("same") else ("import.used", name)
+            with probe.step(*step):
                 use()
     with probe.step("openmp.loaded") as facts:
         facts["images"] = probe.loaded_images()

@@ -144,6 +144,7 @@ def main() -> None:
         compile_("numpy.c", HERE / f"{name}.so", "arm64", *flags, dynamic)
     placed = f"-Wl,-rpath,/opt/{'_'.join(['placeholder'] * 16)}/lib"
     compile_("host.c", HERE / "libplaced.dylib", "arm64", "-Wl,-install_name,@rpath/libplaced.dylib", placed)
+    compile_("classes.m", HERE / "libclasses.dylib", "arm64", dynamic, "-Wl,-install_name,@rpath/libclasses.dylib")
     compile_("system.c", HERE / "system-symbols.so", "arm64", dynamic)
     facade = compile_(
         "facade.c", HERE / "libfacade.dylib", "arm64", str(new), "-Wl,-install_name,@rpath/libfacade.dylib"

@@ -70,7 +70,7 @@ def test_killed_over_an_environment(world: World, moment: str) -> None:
     old = world.whole().lock_sha256
     _changed_lock(world)
     program = ("-c", _KILLED_AFTER.format(signal="SIGKILL"), *MOMENTS[moment])
-    killed = world.run("create", "tiny", "--no-verify", "--force", program=program)
+    killed = world.run_program(program, "create", "tiny", "--no-verify", "--force")
     assert killed.code == -signal.SIGKILL, f"the moment never came\n{killed.stderr}"
     world.create("tiny").ended(0)
     assert world.whole().lock_sha256 != old
@@ -92,7 +92,7 @@ def test_interrupted_over_an_environment(world: World, moment: str, number: sign
     before = world.whole()
     _changed_lock(world)
     program = ("-c", _KILLED_AFTER.format(signal=number.name), *MOMENTS[moment])
-    interrupted = world.run("create", "tiny", "--no-verify", "--force", program=program).ended(130)
+    interrupted = world.run_program(program, "create", "tiny", "--no-verify", "--force").ended(130)
     assert "interrupted" in interrupted.stderr
     assert world.whole() == before
     assert world.beside() == []
@@ -246,7 +246,7 @@ def test_killed_at_any_moment(world: World) -> None:
         process.kill()
         process.communicate()
         _until(lambda: not _running_below(world.prefix()), f"something goes on without us, after {delay} s")
-    world.run("create", "tiny", program=("-m", "builder"), TMPDIR=str(temporary)).ended(0)
+    world.run_program(("-m", "builder"), "create", "tiny", TMPDIR=str(temporary)).ended(0)
     assert world.whole().verdict is Verdict.PASSED
     assert world.beside() == []
     assert [path.name for path in temporary.iterdir() if "envbuild" in path.name] == []
@@ -373,8 +373,8 @@ def test_no_file_larger_than(world: World, limit: int) -> None:
     before = world.whole()
     _changed_lock(world)
     environ = {"RATTLER_CACHE_DIR": str(world.root / "empty-cache")} if limit > 1_000_000 else {}
-    answer = world.run(
-        "create", "tiny", "--no-verify", "--force", program=("-c", _LIMITED, str(limit)), **environ
+    answer = world.run_program(
+        ("-c", _LIMITED, str(limit)), "create", "tiny", "--no-verify", "--force", **environ
     ).ended(5)
     assert "large" in answer.stderr, answer.stderr
     assert world.whole() == before
@@ -397,7 +397,7 @@ main()
 @pytest.mark.parametrize("part", ["conda-meta/words", ".condarc", ".envbuild.stamp."])
 def test_full_while_we_write_ourselves(world: World, part: str) -> None:
     """Records, settings and the stamp are written by us, after the installers are through."""
-    answer = world.run("create", "tiny", "--no-verify", program=("-c", _FULL_AT, part)).ended(5)
+    answer = world.run_program(("-c", _FULL_AT, part), "create", "tiny", "--no-verify").ended(5)
     assert "cannot be written" in answer.stderr
     assert not world.prefix().exists()
     assert world.beside() == []

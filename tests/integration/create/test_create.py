@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.integration.create.world import MINOR, TEXT_PLACEHOLDER
@@ -254,7 +256,24 @@ def test_expectations(world: World) -> None:
         f'{recipe.read_text()}macos: "14.2"\nverify:\n  imports: [json]\n  tolerances: {{float32: 1e-3}}\n'
     )
     world.run("lock", "tiny").ended(0)
-    world.create("tiny", "--platform", "osx-arm64").ended(0)
-    expected = world.whole().expectations
+    # A short path: the binary of the fixture has room for 51 bytes.
+    with tempfile.TemporaryDirectory(prefix="mac") as folder:
+        prefix = Path(folder) / "env"
+        world.create("tiny", "-p", str(prefix), "--platform", "osx-arm64").ended(0)
+        expected = world.whole(prefix=prefix).expectations
     assert (expected.macos, expected.blas, expected.imports) == ("14.2", "auto", ("json",))
     assert expected.tolerances == {"float32": 1e-3}
+
+
+def test_what_fails_on_the_users_side_does_not_take_a_sound_rebuild_back(world: World) -> None:
+    world.run("create", "tiny").ended(0)
+    before = (world.prefix() / "conda-meta" / "envbuild.stamp").stat().st_ino
+    user_site = world.home / ".local" / "lib" / f"python{MINOR}" / "site-packages"
+    (user_site / "pip").mkdir(parents=True)
+    (user_site / "pip" / "__init__.py").write_text("")
+    answer = world.run("create", "tiny", "--force", "--json").ended(1)
+    failed = [finding["check"] for finding in answer.result["verification"]["findings"] if finding["status"] == "fail"]
+    assert failed == ["process.user-site"]
+    assert answer.result["changed"] is True
+    assert (world.prefix() / "conda-meta" / "envbuild.stamp").stat().st_ino != before
+    assert "is sound" in answer.stdout

@@ -243,7 +243,7 @@ def test_no_space_for_the_lock(world: World) -> None:
         "files.write_atomically = limited\n"
         "main()\n"
     )
-    answer = world.run("lock", "tiny", program=("-c", limited)).ended(5)
+    answer = world.run_program(("-c", limited), "lock", "tiny").ended(5)
     assert "cannot write" in answer.stderr
     assert lock.read_bytes() == before
     assert not [path for path in lock.parent.iterdir() if path.name.startswith(".")]

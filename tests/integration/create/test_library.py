@@ -34,7 +34,7 @@ print(json.dumps(answer))
 
 
 def _create(world: World) -> dict[str, Any]:
-    answer = world.run(program=("-c", _CREATE)).ended(0)
+    answer = world.run_program(("-c", _CREATE)).ended(0)
     assert answer.stderr == ""
     found: dict[str, Any] = json.loads(answer.stdout)
     return found
@@ -75,16 +75,13 @@ from pathlib import Path
 from builder import operations
 from builder.lock.rattler_solver import RattlerSolver
 from builder.operations.locking import lock_rendered
-from builder.operations.warnings import Warnings
 from builder.render.read import read_rendered
 from builder.workspace import Workspace
 
 workspace = Workspace.here()
 operations.render(workspace, operations.RenderRequest(recipe="tiny"))
 rendered = read_rendered(workspace.project.environment("tiny"))
-made = lock_rendered(
-    workspace, rendered, solver=RattlerSolver(), notes={}, warn=Warnings(workspace.progress)
-)
+made = lock_rendered(workspace, rendered, solver=RattlerSolver(), notes={})
 print(len(made.lock.packages), rendered.name)
 """
 
@@ -93,7 +90,7 @@ def test_lock_begins_from_rendered_files(world: World) -> None:
     """Each stage can be run alone: what was rendered into a folder is all that locking needs."""
     lock = world.project / "environments/tiny/conda-lock.yml"
     lock.unlink()
-    answer = world.run(program=("-c", _STAGES)).ended(0)
+    answer = world.run_program(("-c", _STAGES)).ended(0)
     count, name = answer.stdout.split()
     assert (int(count) > 5, name) == (True, "tiny")
     assert not lock.exists()

@@ -301,7 +301,7 @@ def test_killed(tiny: World, moment: str) -> None:
     notes = tiny.prefix() / "notes.txt"
     notes.write_text("mine")
     program = ("-c", _KILLED_AFTER.format(signal="SIGKILL"), *MOMENTS[moment])
-    killed = tiny.run("sync", "tiny", "--no-verify", program=program)
+    killed = tiny.run_program(program, "sync", "tiny", "--no-verify")
     assert killed.code == -signal.SIGKILL, f"the moment never came\n{killed.stderr}"
     tiny.run("sync", "tiny", "--no-verify").ended(0)
     assert damaged.read_bytes() == good

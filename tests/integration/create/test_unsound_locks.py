@@ -47,7 +47,7 @@ def test_refused_with_its_line(world: World, name: str, pattern: str, replacemen
 def test_refused_by_the_library(world: World) -> None:
     lock = world.project / "environments/tiny/conda-lock.yml"
     lock.write_text(re.sub(r"\n    sha256: \w+", "", lock.read_text(), count=1))
-    answer = world.run(program=("-c", _LIBRARY.format(name="tiny")))
+    answer = world.run_program(("-c", _LIBRARY.format(name="tiny")))
     assert "LockfileError" in answer.stderr
     assert "has no sha256" in answer.stderr
     assert not world.prefix().exists()

@@ -200,7 +200,11 @@ class World:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, program: tuple[str, ...] = _MODULE, **environ: str) -> Answer:
+    def run(self, *arguments: str, **environ: str) -> Answer:
+        return self.run_program(_MODULE, *arguments, **environ)
+
+    def run_program(self, program: tuple[str, ...], *arguments: str, **environ: str) -> Answer:
+        """As `run`, by another program of this Python than `-m builder`."""
         return wait(self.start(*arguments, program=program, **environ))
 
     def create(self, *arguments: str, **environ: str) -> Answer:

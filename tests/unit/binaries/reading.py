@@ -24,7 +24,9 @@ def read_mach_o(path: Path) -> None:
                 image = file.image_of(part)
                 names = [item.name for item in image.imports]
                 image.exported([*names, b"_greet", b"_host_add"])
-                list(image.export_names())
+                list(image.exports())
+                assert image.objc_classes is not None
+                assert image.numpy_abi is None or image.numpy_abi.headers in (1, 2)
     except (BinaryError, OSError):
         pass
     with contextlib.suppress(BinaryError, OSError):
@@ -37,3 +39,5 @@ def read_an_elf_file(path: Path) -> None:
     if isinstance(found, ElfBinary):
         with contextlib.suppress(BinaryError, OSError):
             found.symbols()
+        with contextlib.suppress(BinaryError, OSError):
+            found.numpy_abi()

@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 
-from builder.binaries.elf import ElfFile, ElfSymbols, ElfTree, lowest_glibc, open_elf
+from builder.binaries.elf import ElfBinary, ElfFile, ElfSymbols, ElfTree, Needs, lowest_glibc, open_elf
 from builder.binaries.elf.floor import release_of
 from tests.unit.binaries.images import Folders
 
@@ -148,6 +148,13 @@ def test_lowest_glibc(tmp_path: Path) -> None:
     assert floor.above((2, 17))
     assert not floor.above((2, 28))
     assert set(floor.demands) == {"GLIBC"}
+
+
+@pytest.mark.parametrize("versions", [("GLIBC_2.9", "GLIBC_2.28"), ("GLIBC_2.28", "GLIBC_2.9")])
+def test_the_newest_version_is_the_newest_number(versions: tuple[str, ...]) -> None:
+    needs = (Needs(library="libc.so.6", versions=versions),)
+    binary = ElfBinary(path="/a.so", rel="a.so", machine="x86_64", needs=needs)
+    assert lowest_glibc([binary], {}).glibc == (2, 28)
 
 
 @pytest.mark.parametrize(

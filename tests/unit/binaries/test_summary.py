@@ -254,6 +254,14 @@ def test_what_is_not_whole_is_read_again(tmp_path: Path, what: str) -> None:
     assert store.reads == 2
 
 
+def test_no_altered_byte_is_believed(tmp_path: Path) -> None:
+    """Some would decompress to another symbol's name, which linking would then miss or find."""
+    data = dumps(read(guest_wheel(tmp_path)))
+    for place in range(0, len(data), 7):
+        with pytest.raises(DamagedSummaryError):
+            loads(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+
+
 def test_a_store_that_cannot_be_written_costs_time_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the folder should be")
     store = SummaryStore(tmp_path / "store")

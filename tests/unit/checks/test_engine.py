@@ -156,6 +156,10 @@ def test_the_quick_level_leaves_out_what_is_slow(tree: Tree) -> None:
     quick = {one.id for one in catalogue() if Level.QUICK.includes(one.level) and one.needs is Needs.FILES}
     assert "arch.binary" in quick
     assert "pkg.locked" in quick
+    # What the user has set is read in no time.
+    assert all(
+        Level.QUICK.includes(one.level) for one in catalogue() if one.area == "user" and one.needs is Needs.MACHINE
+    )
     assert not any(one.hashes for one in catalogue() if one.id in quick)
     assert all(Level.FULL.includes(one.level) for one in catalogue())
     del tree

@@ -95,7 +95,7 @@ def test_a_state_dict_is_kept_to_the_bit(tree: Tree, difference: float, status: 
 
 def test_wrong_numbers_on_metal_point_at_the_plugin(tree: Tree) -> None:
     """relu(bias_add(matmul)) wrong by tens of units is no damaged file: reinstalling would heal nothing."""
-    subject = tree.subject(subdir=Subdir.OSX_ARM64, provider="metal")
+    subject = tree.subject(subdir=Subdir.OSX_ARM64, provider="metal", gpu=True)
     case = tree.case("numerics.device", "Dense", subject=subject, error=12.0, dtype="float32")
     finding = tensorflow.judge_device(case)
     assert finding is not None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import uv
 
+from builder.checks.failures import remedy_of
+from builder.checks.known_errors import Match, table
 from builder.checks.process import judge_shadow
 from builder.checks.remedy import Repair
 from builder.environment.environment import Environment
@@ -107,3 +109,31 @@ def test_a_conda_environment_of_others_is_recreated_by_what_made_it(tree: Tree) 
     remedy = Repair(tree.environment).rebuild()
     assert remedy.commands == ()
     assert str(tree.path) in remedy.say
+
+
+def known(remedy: str, **groups: str) -> Match:
+    entry = next(one for one in table() if one.pattern is not None)
+    filled = remedy.format_map({"install": "install", "uninstall": "uninstall", **groups})
+    return Match(known=entry.model_copy(update={"remedy": remedy}), cause="x", remedy=filled, line="x")
+
+
+def test_a_known_errors_remedy_that_is_a_command_runs_with_our_own_uv(tree: Tree) -> None:
+    """`pip` need not be in the environment, and `uv` not on the PATH."""
+    subject = tree.subject()
+    remedy = remedy_of(known("{install} --force-reinstall '{what}'", what="protobuf<5"), subject, None)
+    assert remedy.say == "Install --force-reinstall 'protobuf<5'"
+    words = shlex.split(command(remedy))
+    assert words[0] == uv.find_uv_bin()
+    assert words[-3:] == ["--upgrade", "--reinstall", "protobuf<5"]
+    removes = remedy_of(known("{uninstall} tensorflow tensorflow-metal"), subject, None)
+    assert shlex.split(command(removes))[-4:] == [
+        "--python",
+        str(tree.path / "bin/python"),
+        "tensorflow",
+        "tensorflow-metal",
+    ]
+
+
+def test_a_sentence_is_not_taken_for_a_command(tree: Tree) -> None:
+    for text in ("{install} NAME", "{install} tf-keras and export X=1", "{uninstall} jax-metal, or stay", "use less"):
+        assert remedy_of(known(text), tree.subject(), None).commands == ()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.checks.runs import Runs, _culprits
+from builder.checks.runs import Runs, _culprits, _waiting_in
 from builder.probes.level import Level
 from builder.probes.schedule import Request, tasks, user_imports
 
@@ -79,3 +79,12 @@ def test_what_start_up_code_sets_is_seen_and_no_value_is_handed_about(tmp_path: 
     outcome = ran.results.as_user
     assert outcome is not None
     assert "hunter2" not in str(outcome.steps)
+
+
+def test_the_package_that_waits_is_the_one_that_is_not_asked_again() -> None:
+    """Keras hangs because pandas does: what imports pandas need not be tried either."""
+    frames = '  File "/e/lib/python3.12/site-packages/{}", line 3 in <module>\n'
+    stderr = "most recent call first):\n" + frames.format("pandas/__init__.py") + frames.format("keras/__init__.py")
+    assert _waiting_in(stderr) == {"pandas"}
+    assert _waiting_in(frames.format("six.py")) == {"six"}
+    assert _waiting_in('  File "/usr/lib/python3.12/threading.py", line 3 in wait\n') == set()

@@ -396,3 +396,21 @@ def test_drawing_is_one_self_contained_svg(tmp_path: Path) -> None:
     assert "one/libomp.dylib" in svg
     assert "href" not in svg
     assert "<&>" not in svg
+
+
+def test_a_distribution_without_a_list_of_its_files_fails(tmp_path: Path) -> None:
+    guest(tmp_path)
+    (tmp_path / "guest-1.0.dist-info" / "RECORD").unlink()
+    (finding,) = verified(tmp_path)["pkg.integrity"]
+    assert finding.status is Status.FAIL
+    assert "guest 1.0 has no RECORD" in finding.title
+
+
+def test_an_import_package_that_nobody_has_is_what_deleted_metadata_leaves(tmp_path: Path) -> None:
+    interpreter(tmp_path)
+    guest(site_of(tmp_path))
+    (site_of(tmp_path) / "orphan").mkdir()
+    (site_of(tmp_path) / "orphan" / "__init__.py").write_text("")
+    (finding,) = verified(tmp_path)["pkg.integrity"]
+    assert finding.status is Status.WARN
+    assert "lib/python3.11/site-packages/orphan" in finding.title

@@ -68,6 +68,22 @@ def test_links_and_long_shebangs(launcher: Path, tmp_path: Path) -> None:
     assert "version" in _run(tmp_path / "a b" / "link", "--version").stdout
 
 
+def test_an_environment_of_uvx(launcher: Path) -> None:
+    """It may be moved, so its entry points look for the Python beside themselves."""
+    line = '\'\'\'exec\' "$(dirname -- "$(realpath -- "$0")")"/\'python\' "$0" "$@"'
+    (launcher.parent / "envbuild-entry").write_text(f"#!/bin/sh\n{line}\n' '''\n")
+    python = launcher.parent / "python"
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    python.chmod(0o755)
+    assert "version" in _run(launcher, "--version").stdout
+
+
+def test_options_in_the_shebang(launcher: Path) -> None:
+    """As pipx writes it."""
+    (launcher.parent / "envbuild-entry").write_text(f"#!{sys.executable} -E\n")
+    assert "version" in _run(launcher, "--version").stdout
+
+
 def test_without_its_python_it_says_so(launcher: Path) -> None:
     for entry in ("", "#!/no/such/python3\n"):
         (launcher.parent / "envbuild-entry").write_text(entry)

@@ -66,7 +66,7 @@ def test_lock_says_why_a_channel_cannot_be_reached() -> None:
     """The gateway tells the cause only to whoever asked first, which is the fetch before the solve."""
     # In a process of its own: locking imports a part of conda-lock only, which other tests want whole.
     command = [sys.executable, "-m", "builder", "lock", "data-m1", "--channel", "http://127.0.0.1:9/none"]
-    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "ENVBUILD_OFFLINE": ""}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     assert ended.returncode == 4
     assert "coalesced" not in ended.stderr

@@ -45,12 +45,13 @@ def test_the_envelope(at_home: Home, capsys: pytest.CaptureFixture[str]) -> None
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (answer["command"], answer["status"]) == ("doctor", "failed")
     result = answer["result"]
-    assert set(result) == {"diagnosis", "meant", "claims", "environments", "machine", "findings", "skipped"}
+    named = {"diagnosis", "meant", "provenance", "claims", "environments", "machine", "findings", "skipped"}
+    assert set(result) == named
     diagnosis = result["diagnosis"]
     assert set(diagnosis) == {"check", "status", "title", "class", "evidence", "decided_by", "remedy"}
     assert (diagnosis["check"], diagnosis["class"], diagnosis["status"]) == ("ide.interpreter", "A", "fail")
     assert [place["line"] for place in diagnosis["decided_by"]] == [6, 7]
-    assert set(diagnosis["remedy"]) == {"text", "commands", "automatic", "reversible"}
+    assert set(diagnosis["remedy"]) == {"say", "commands", "automatic", "reversible"}
     claim = result["claims"][0]
     assert claim["interpreter"]["architectures"] == ["x86_64"]
     assert [error["code"] for error in answer["errors"]] == ["checks-failed"]
@@ -70,6 +71,19 @@ def test_a_name_that_names_nothing_is_never_silence(at_home: Home, capsys: pytes
     assert _doctor("ml-m2") == 2
     assert "did you mean 'ml-m1'?" in capsys.readouterr().err
     assert _doctor("./nowhere") == 2
+
+
+def test_a_folder_that_nobody_else_knows_of_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_environment(tmp_path, prefix="elsewhere/env", arch="elf-x86_64", kind="venv", packages={"rich": "13"})
+    (tmp_path / "anna").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "anna"))
+    for name in ("CONDA_PREFIX", "VIRTUAL_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert run(cli, ["doctor", "--static", "./elsewhere/env", "--skip", "verify"]) == 0
+    assert "has no keras, and nothing was seen that asks for it" in capsys.readouterr().out
 
 
 def test_an_environment_is_meant_by_name_or_folder(at_home: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.cli.doctor import exit_code
 from builder.doctor.examine import examine
 from builder.doctor.text import Names, render
+from builder.operations.doctoring import DoctorResult
 from tests.unit.doctor.homes import build, case_names
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ def test_home(name: str, tmp_path: Path) -> None:
     home = build(name, tmp_path)
     before = _snapshot(tmp_path)
     found = examine(home.request(), home.patient())
-    text = render(found, names=Names(home.path, aliases=found.home_names, root=found.root), verbose=True)
+    names = Names(home.path, aliases=found.home_names, root=found.root)
+    text = render(found, names=names, verbose=True)
     first = text.splitlines()[0]
     assert first == home.expected["first"], text
-    assert exit_code(found, strict=False) == home.expected["exit"], text
+    assert DoctorResult(found=found, names=names).exit_code() == home.expected["exit"], text
     for line in home.expected.get("shows", ()):
         assert line in text
     for line in home.expected.get("hides", ()):

@@ -94,7 +94,7 @@ def test_the_reasons(tmp_path: Path) -> None:
     assert reasons["list.json"] == "not a package record: not an object"
     assert reasons["typed.json"] == "not a package record: name is not text"
     assert reasons["less.json"] == "not a package record: no 'version'"
-    assert reasons["fifo.json"] == "it is a FIFO, not a file"
+    assert reasons["fifo.json"] == "a pipe, not a regular file"
     assert reasons["cut.json"].startswith("not a package record")
     assert reasons["empty-1.dist-info"] == "no METADATA in it"
     assert reasons["nameless-1.dist-info"] == "its metadata has no name or no version"

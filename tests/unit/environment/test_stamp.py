@@ -105,3 +105,22 @@ def test_any_type_anywhere(field: str, value: object) -> None:
     """A stamp, or ValueError; nothing else."""
     with contextlib.suppress(ValueError):
         Stamp.loads(json.dumps(_data(**{field: value}))).dumps()
+
+
+@pytest.mark.parametrize(
+    ("channels", "provider", "expected"),
+    [
+        ((), "pypi", True),
+        ((), "conda-forge", False),
+        (("file:///home/me/.local/share/envbuild/host-channels/abc",), "pypi", True),
+        (("conda-forge",), "pypi", False),
+        (("file:///srv/mirror/conda-forge",), "pypi", False),
+    ],
+)
+def test_a_team_may_take_its_framework_from_pypi_too(channels: tuple[str, ...], provider: str, expected: bool) -> None:
+    """Told to rebuild with `--source pypi`, it would get another Python than the one its lock is for."""
+    stamp = Stamp(
+        name="ml", subdir=Subdir.LINUX_64, lock_sha256="a", envbuild_version="0", packages=(), channels=channels,
+        expectations=Expectations(provider=provider),
+    )  # fmt: skip
+    assert stamp.of_this_machine is expected

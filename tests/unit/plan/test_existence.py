@@ -263,3 +263,20 @@ def test_wheels_that_are_bound_to_a_pytorch_are_chosen_with_it(facts: Facts) -> 
     assert torchvision, "the release that fits is said, and not left to be found"
     torch = Version(spec(plans, "torch", "pip").removeprefix("==").removesuffix(".*"))
     assert torch >= Version("2.10")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"pypi": ["tensorflow==2.18.0", "tensorflow-metal==1.1.0"]},
+        {"pypi": ["tensorflow-macos==2.18.0", "tensorflow_metal[x]==1.1.0"]},
+        {"groups": {"gpu": {"pypi": ["tensorflow-metal==1.1.0", "tensorflow==2.18.0"]}}},
+        {"dependencies": [{"pypi": "tensorflow==2.18.0"}, {"pypi": "tensorflow-metal==1.1.0"}]},
+    ],
+)
+def test_facts_hold_without_a_framework_too(facts: Facts, asked: dict[str, Any]) -> None:
+    """Pins of two packages that cannot load together are refused through whichever door of a recipe they come in."""
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(platforms=["osx-arm64"], **{"dependencies": [], **asked}), facts=facts)
+    assert "__ZN3tsl8internal10LogMessageC1EPKcii" in caught.value.message
+    assert "take TensorFlow 2.17 with tensorflow-metal 1.1.0" in (caught.value.hint or "")

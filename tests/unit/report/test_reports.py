@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -17,6 +18,8 @@ from builder.report.grouping import by_area, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rich.console import RenderableType
 
 NASTY = "</script><b>&\x00\x1b[31m]]>"
 
@@ -56,7 +59,7 @@ def shown(report: Report, **options: bool) -> str:
 
 def test_text_groups_by_area_worst_first_with_remedies(report: Report) -> None:
     output = shown(report)
-    assert output.index("It does not") < output.index("It learns. And 1 more.")
+    assert output.index("It does not") < output.index("It learns (and 1 more).")
     lines = [line.strip() for line in output.splitlines()]
     assert "fix: Do <this>." in lines
     assert "run 'that & that'" in lines  # on a line of its own, to be copied
@@ -69,6 +72,30 @@ def test_a_report_without_a_single_pass_does_not_say_that_it_passed(report: Repo
     skipped = replace(report, findings=(finding("import.alone", Status.SKIP),))
     assert not skipped.ok
     assert "passed" not in verdict(skipped)
+
+
+def test_nothing_that_a_terminal_acts_on_is_printed(report: Report) -> None:
+    """Names of files and what libraries print may move the cursor, or set the title of the window."""
+    evil = replace(report, identity=replace(report.identity, prefix="/tmp/\x1b]0;x\x07", versions={"a\x1b[2J": "1"}))
+    changed = compare.compare(report, evil)
+    console = Console(width=200, no_color=True, force_terminal=True)
+    with console.capture() as capture:
+        console.print(text.render(evil, details=True, comparison=changed))
+    plain = re.sub("\x1b\\[[0-9;]*m", "", capture.get())  # rich's own
+    assert not [char for char in plain if not char.isprintable() and char not in "\n\t"]
+
+
+def test_an_earlier_report_is_no_markup(report: Report) -> None:
+    """`[/]` in a version ended the command with a traceback."""
+    odd = replace(report, identity=replace(report.identity, versions={"keras": "[/]"}))
+    assert "[/]" in str(_drawn(text.render(report, comparison=compare.compare(odd, report))))
+
+
+def _drawn(renderable: RenderableType) -> str:
+    console = Console(width=200, no_color=True)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
 
 
 def test_every_finding_is_in_some_area(report: Report) -> None:
