@@ -62,10 +62,14 @@ class Repair:
     def restore(self, owners: Iterable[Owner | None], *, why: str = "") -> Remedy:
         """Install exactly these packages again, in their locked versions where there is a lock.
 
-        The one place where that command is composed. Conda packages, and files of no package (None), can only be
-        restored with the environment as a whole.
+        The one place where that command is composed. In an environment of ours `envbuild sync` restores them. In
+        another one, conda packages can only be restored with the environment as a whole, as files of no package (None)
+        can anywhere.
         """
         named = list(dict.fromkeys(owners))
+        if self._is_synced(named):
+            say = why or f"Restore {listing([owner.name for owner in named if owner is not None])} from the lock."
+            return Remedy(say, (shlex.join(("envbuild", "sync", str(self._environment.path))),))
         wheels = [owner for owner in named if owner is not None and owner.manager == "pip"]
         if not wheels or len(wheels) < len(named) or self._python is None:
             return self.rebuild(why=why)
@@ -74,6 +78,20 @@ class Repair:
         say = why or f"Reinstall {listing([owner.name for owner in wheels])}."
         lines = [self._requirement(owner) for owner in wheels]
         return Remedy(say, (self._pip_install(lines, "--reinstall", "--no-deps"),))
+
+    def _is_synced(self, owners: list[Owner | None]) -> bool:
+        """Whether `envbuild sync` can restore these packages: of the lock, and with a Python to put them to.
+
+        An envbuild of before did not note where packages are from, and cannot fetch them again.
+        """
+        stamp = self._environment.stamp
+        return (
+            stamp is not None
+            and bool(owners)
+            and self._environment.python_version is not None
+            and all(owner is not None and canonicalize_name(owner.name) in self._locked for owner in owners)
+            and all(package.url for package in stamp.packages)
+        )
 
     def _requirement(self, owner: Owner) -> str:
         """A requirement line: the locked version with its hash, else the one that is installed."""

@@ -9,8 +9,9 @@ from builder.checks.subject import User
 from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
 from builder.environment.place import Place, is_locked
-from builder.environment.stamp import read_stamp
+from builder.environment.stamp import Verdict, read_stamp, update_stamp
 from builder.errors import ChecksFailedError, EnvbuildError, UsageError
+from builder.finding import Status
 from builder.operations.expectations import asks_for_the_same
 from builder.operations.outputs import require_writable, write_output
 from builder.operations.warnings import Warnings
@@ -47,6 +48,8 @@ class VerifyRequest:
     """An earlier report (the JSON of `verify`) to compare with."""
     html: Path | None = None
     junit: Path | None = None
+    fix: bool = False
+    """Where something fails, restore the packages and files concerned from the lock, and verify again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ class VerifyResult:
     report: Report
     comparison: Comparison | None = None
     warnings: tuple[str, ...] = ()
+    before: Report | None = None
+    """With `fix`, what was found before the repair; None where nothing was repaired."""
 
 
 def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
@@ -75,15 +80,28 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     earlier = None if against is None else load(against)
     warn = Warnings(workspace.progress)
     warn(*_moved_on(workspace, prefix))
-    report = verify_prefix(
-        workspace,
-        prefix,
-        level=request.level,
-        runtime=not request.only_static,
-        subdir=request.platform,
-        limit=request.limit,
-        macos=_release(request.macos),
-    )
+
+    def report_now() -> Report:
+        return verify_prefix(
+            workspace,
+            prefix,
+            level=request.level,
+            runtime=not request.only_static,
+            subdir=request.platform,
+            limit=request.limit,
+            macos=_release(request.macos),
+        )
+
+    if request.fix and read_stamp(prefix) is None:
+        raise UsageError(
+            f"{prefix} was not made by envbuild, so there is no lock to restore it from",
+            hint="leave --fix out; each failed check names its remedy",
+        )
+    report, before = report_now(), None
+    if request.fix and not report.ok and _repaired(workspace, prefix, report):
+        before, report = report, report_now()
+        if not request.only_static:
+            _note_proof(prefix, report, level=request.level)
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
         from builder.report.drawing import drawing
@@ -95,7 +113,21 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.junit import render as render_junit
 
         write_output(junit, render_junit(report))
-    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given)
+    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given, before=before)
+
+
+def _repaired(workspace: Workspace, prefix: Path, report: Report) -> bool:
+    """Restore from the lock what the failed checks are about; whether there was anything of it to restore."""
+    from builder.operations.syncing import SyncRequest, sync
+
+    about = frozenset().union(*(finding.about for finding in report.findings if finding.status is Status.FAIL))
+    return sync(workspace, SyncRequest(environment=str(prefix), only=about, prove=False)).changed
+
+
+def _note_proof(prefix: Path, report: Report, *, level: Level) -> None:
+    stamp = read_stamp(prefix)
+    if stamp is not None:
+        update_stamp(prefix, stamp.proven(level=level, verdict=Verdict.PASSED if report.ok else Verdict.FAILED))
 
 
 def _finished(workspace: Workspace, environment: str) -> Path:
