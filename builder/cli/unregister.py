@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.environments import complete_environment
 from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @verb("unregister")
-@click.argument("environment")
+@click.argument("environment", shell_complete=complete_environment)
 def command(session: Session, *, environment: str) -> Output:
     """Take back what `envbuild register` wrote for an environment: its kernel, and the setting of the project's folder.
 

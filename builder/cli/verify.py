@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from builder.cli import options
+from builder.cli.environments import complete_environment
 from builder.cli.session import Output, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.wording import plural
@@ -21,7 +22,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @verb("verify")
-@click.argument("environment")
+@click.argument("environment", shell_complete=complete_environment)
 @click.option("--quick", is_flag=True, help="Only what takes about 10 seconds.")
 @click.option("--full", is_flag=True, help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
@@ -32,9 +33,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--against", type=_FILE, metavar="REPORT", help="Show what changed since this report (of --json).")
 @click.option("--html", "html_file", type=_FILE, help="Write one self-contained page.")
 @click.option("--junit", "junit_file", type=_FILE, help="Write JUnit XML, for CI services.")
-@click.option(
-    "--fix", is_flag=True, help="Restore what fails from the lock (as sync does), and verify again."
-)
+@click.option("--fix", is_flag=True, help="Restore what fails from the lock (as sync does), and verify again.")
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds each probe may take.")
 def command(
     session: Session,

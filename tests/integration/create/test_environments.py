@@ -109,7 +109,15 @@ def test_list_environments(tiny: World) -> None:
 
 def test_remove(tiny: World) -> None:
     """Asked for, and gone: from the disk, from conda's list, and from Jupyter's kernels."""
+    site = tiny.prefix() / f"lib/python{MINOR}/site-packages"
+    for file, content in {
+        "ipykernel/__init__.py": "",
+        "ipykernel-6.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: ipykernel\nVersion: 6.0\n",
+    }.items():
+        (site / file).parent.mkdir()
+        (site / file).write_text(content)
     tiny.run("register", "tiny", "--jupyter").ended(0)
+    assert list(tiny.home.rglob("kernel.json"))
     listed = tiny.home / ".conda/environments.txt"
     assert str(tiny.prefix()) in listed.read_text()
     answer = tiny.run("remove", "tiny").ended(2)
