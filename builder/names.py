@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,13 @@ def project(name: str, *, conda: bool = True) -> str:
     """
     pypi = pypi_name(name) if conda else canonicalize_name(name)
     return _names().project.get(pypi, pypi)
+
+
+def similar_pypi_names(name: str) -> tuple[str, ...]:
+    """Distributions that a user who wrote `name` may have meant, nearest first, as far as the map knows them."""
+    known = _names()
+    names = sorted({*known.conda, *(distribution for held in known.held.values() for distribution in held)})
+    return tuple(difflib.get_close_matches(canonicalize_name(name), names, n=3, cutoff=0.8))
 
 
 @cache

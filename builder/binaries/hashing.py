@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from builder.binaries.macho.signature import SliceVerdict, verify_signature
 from builder.errors import BinaryError
+from builder.files import open_regular
 from builder.leash import Leash
 
 _BLOCK: Final = 1 << 20
@@ -62,12 +63,10 @@ def answer(job: Job) -> Answer:
 
 def _digest(path: str) -> str:
     digest = hashlib.sha256(usedforsecurity=False)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        while block := os.read(descriptor, _BLOCK):
+    # A link to a device, as /dev/zero, would never end.
+    with open_regular(Path(path)) as stream:
+        while block := stream.read(_BLOCK):
             digest.update(block)
-    finally:
-        os.close(descriptor)
     return digest.hexdigest()
 
 

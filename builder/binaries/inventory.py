@@ -145,10 +145,6 @@ class Inventory:
     real: Callable[[str], str] | None = field(default=None, repr=False)
     """Follows symbolic links where the inventory is of no folder on disk; None: as the disk does."""
 
-    @property
-    def is_mach_o(self) -> bool:
-        return bool(self.binaries)
-
 
 def walk_files(root: str) -> Iterator[os.DirEntry[str]]:
     """Every regular file below `root`. Symlinks are not followed, so none makes a loop; their targets are met."""

@@ -16,9 +16,11 @@ from builder.wording import listed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: Says that an environment is only half built: what else fails in it is no news.
+_UNFINISHED: Final = "env.finished"
 #: Checks that name a damaged file or package, the nearest to the cause first. All others see what comes of it.
 _CAUSES: Final = (
-    "env.finished",
+    _UNFINISHED,
     "env.links",
     "pkg.locked",
     "pkg.integrity",
@@ -71,6 +73,8 @@ def _rank(finding: Finding) -> int:
 
 def _follows(one: Finding, leader: Finding) -> bool:
     """Whether the failure `one` is what became of `leader`."""
+    if leader.check == _UNFINISHED and one.status is Status.FAIL and USER_STARTUP not in one.about:
+        return True
     shared = one.about & leader.about
     is_cause = _rank(one) < len(_CAUSES)
     if one.status is not Status.FAIL and not is_cause:

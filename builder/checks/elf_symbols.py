@@ -32,12 +32,12 @@ def symbols(subject: Subject) -> Iterator[Finding]:
     for version in found.versions():
         versions.setdefault((version.library.rel, version.version), []).append(version)
     for items in versions.values():
-        yield _version(survey, items)
+        yield _version(subject, items)
     missing: dict[str, list[MissingSymbol]] = {}
     for symbol in found.symbols(survey.elf_entries):
         missing.setdefault(survey.packages.described(symbol.binary.rel), []).append(symbol)
     for package, wanted in missing.items():
-        yield _undefined(survey, package, wanted)
+        yield _undefined(subject, package, wanted)
     for rel, reason in found.damaged.items():
         yield Finding(
             check="link.symbols",
@@ -60,7 +60,15 @@ def symbols(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _version(survey: Survey, items: list[MissingVersion]) -> Finding:
+def _restored_or(subject: Subject, rel: str, say: str) -> Remedy:
+    """Sound files where the lock says which; else what a person has to decide."""
+    if subject.environment.stamp is None:
+        return Remedy(say)
+    return subject.repair.restore([subject.survey.packages.package(rel)])
+
+
+def _version(subject: Subject, items: list[MissingVersion]) -> Finding:
+    survey = subject.survey
     first = items[0]
     library = f"{first.library.rel} ({survey.packages.described(first.library.rel)})"
     name, user = survey.packages.owner(first.library.rel), survey.packages.owner(first.binary.rel)
@@ -72,12 +80,15 @@ def _version(survey: Survey, items: list[MissingVersion]) -> Finding:
             f"{first.library.name}: version `{first.version}' not found (required by {first.binary.name})",
             *listed([f"also needed by: {item.binary.rel}" for item in items[1:]], most=8),
         ),
-        remedy=Remedy(f"Install a newer {name}, or a release of {user} that was built for this one."),
+        remedy=_restored_or(
+            subject, first.library.rel, f"Install a newer {name}, or a release of {user} that was built for this one."
+        ),
         about=frozenset((first.binary.rel, user)),
     )
 
 
-def _undefined(survey: Survey, package: str, items: list[MissingSymbol]) -> Finding:
+def _undefined(subject: Subject, package: str, items: list[MissingSymbol]) -> Finding:
+    survey = subject.survey
     first = items[0]
     name = package.partition(" ")[0]
     through = f", when {first.entry.rel} loads it" if first.entry.rel != first.binary.rel else ""
@@ -89,7 +100,9 @@ def _undefined(survey: Survey, package: str, items: list[MissingSymbol]) -> Find
             f"{first.binary.name}: undefined symbol: {shown(first.symbol)}{through}",
             *listed([f"also {item.binary.rel}: {shown(item.symbol)}" for item in items[1:]], most=8),
         ),
-        remedy=Remedy(f"Install {name} in the release that was built for the packages beside it."),
+        remedy=_restored_or(
+            subject, first.binary.rel, f"Install {name} in the release that was built for the packages beside it."
+        ),
         about=frozenset((first.binary.rel, survey.packages.owner(first.binary.rel))),
     )
 

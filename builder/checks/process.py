@@ -51,8 +51,9 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
     for step in steps:
         if step.how != "done":
             failure = failures.failure(step, outcome, subject)
-            # It ended before it came to any code of ours: what runs at start-up did that.
-            yield failure if outcome.steps else replace(failure, about=failure.about | {STARTUP})
+            # Only Python's own modules are imported here. Where it ended before it came to any code of ours, what runs
+            # at start-up did that.
+            yield replace(failure, about=failure.about | ({"python"} if outcome.steps else {"python", STARTUP}))
         elif (finding := judged(Case(step=step, whole=subject), judge_interpreter)) is not None:
             yield finding
 

@@ -148,11 +148,7 @@ class Repair:
         stamp = environment.stamp
         if stamp is not None:
             say = why or "Build the environment again from its lock."
-            source = ("--source", "pypi") if stamp.of_this_machine else ()
-            groups = [word for group in stamp.groups if group != "main" for word in ("--group", group)]
-            recipe = stamp.recipe or stamp.name
-            place = ("-p", str(environment.path))
-            return Remedy(say, (shlex.join(("envbuild", "create", recipe, *source, *groups, *place, "--force")),))
+            return Remedy(say, (shlex.join((*stamp.create_command(environment.path), "--force")),))
         if environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
         maker = environment.made_by if environment.kind is Kind.CONDA else None

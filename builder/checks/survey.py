@@ -145,11 +145,12 @@ class Survey:
 
     @cached_property
     def elf_interpreter(self) -> ElfBinary | None:
-        """The interpreter of a Linux prefix; None where it is none of its files."""
+        """The interpreter of a Linux prefix; None where it is none of its files, or for another machine."""
         if self.environment.python is None:
             return None
         real = os.path.realpath(self.environment.python)
-        return next((binary for binary in self.elf.binaries if binary.path == real), None)
+        found = next((binary for binary in self.elf.binaries if binary.path == real), None)
+        return found if found is not None and found.machine == self.elf_machine else None
 
     @cached_property
     def elf_symbols(self) -> ElfSymbols:

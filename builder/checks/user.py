@@ -199,6 +199,10 @@ def _imports(subject: Subject) -> Iterator[Finding]:
         modules = [
             step.subject for step in ran.outcome.steps if step.check == "user.imports" and " " not in step.subject
         ]
+        if not modules:
+            title = "Nothing was imported with your own settings: Python ends before that"
+            yield Finding(check="user.imports", status=Status.SKIP, title=title)
+            return
         yield Finding(
             check="user.imports",
             status=Status.PASS,

@@ -101,6 +101,7 @@ def command(
             "platform": created.platform.value,
             "lock": str(created.lock),
             "changed": created.changed,
+            "proof": created.proof,
             "registered": list(created.registered),
             "verification": created.report.to_json() if created.report else None,
         },
@@ -122,6 +123,8 @@ def _text(created: CreateResult) -> str | RenderableType:
         lines.append(f"created {created.name}")
     elif created.ending is Result.UPDATED:
         lines.append(f"updated {created.name}; only what differed from its lock was replaced")
+    if created.proof is not None:
+        lines.append(f"its lock is {created.proof}")
     if created.ending is not Result.RESTORED:
         lines.append(f"interpreter for your IDE: {created.python}")
         if created.runs_here:

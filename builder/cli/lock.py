@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from builder.cli import options
 from builder.cli.session import Output, verb
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 @options.recipe_argument
 @options.package_options
 @options.solver_option
+@click.option("--prove", is_flag=True, help="Keep the old lock unless the new one is proven, as `prove` does.")
 def command(
     session: Session,
     *,
@@ -26,6 +29,7 @@ def command(
     mirrors: tuple[str, ...],
     python: Path | None,
     solver: str,
+    prove: bool,
 ) -> Output:
     """Solve all platforms of a recipe at once and write environments/RECIPE/conda-lock.yml.
 
@@ -36,16 +40,20 @@ def command(
     Examples:
       envbuild lock ml-m1
       envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/conda-forge
+      envbuild lock ml-m1 --prove
       envbuild lock ml-m1 --solver micromamba
     """
+    from builder.cli.moves import moves_json
     from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
 
     packages = options.packages(source=source, channels=channels, python=python)
-    made = lock(session.workspace(mirrors=mirrors), LockRequest(recipe=name, options=packages, solver=solver))
+    made = lock(
+        session.workspace(mirrors=mirrors), LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
+    )
     counts = {subdir.value: len(made.lock.on(subdir)) for subdir in made.lock.platforms}
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
     return Output(
-        result={"name": name, "file": str(made.file), "packages": counts},
+        result={"name": name, "file": str(made.file), "packages": counts, "moves": moves_json(made.moves)},
         text="\n".join([*told(made.moves), f"locked {name}: {listed}", f"wrote {made.file}"]),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +25,30 @@ def _complete_recipe(_context: click.Context, _parameter: click.Parameter, incom
 
     files = Session(verb="completion").workspace().project.recipe_files()
     return [name for name in files if name.startswith(incomplete)]
+
+
+def complete_locked_package(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The packages in the lock of the recipe that was typed before."""
+    from builder.cli.session import Session
+    from builder.errors import EnvbuildError
+    from builder.lock.read import read_lock
+
+    try:
+        file = Session(verb="completion").workspace().project.committed_lock(context.params.get("name") or "")
+        names = {package.name for package in read_lock(file).packages} if file is not None else set()
+    except EnvbuildError:
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def complete_diff(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """The recipes, and the shell's own files."""
+    from click.shell_completion import CompletionItem
+
+    names = [] if context.params.get("operands") else _complete_recipe(context, parameter, incomplete)
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
 #: The recipe's name as the first argument.
@@ -60,16 +86,45 @@ mirror_option = click.option(
 )
 
 
+class _Moment(click.ParamType[Any]):
+    """A day, which counts to its end (UTC), or a moment with its time zone."""
+
+    name = "date"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+                return datetime.fromisoformat(value).replace(tzinfo=UTC) + timedelta(days=1)
+            moment = datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a date; write 2026-01-31 or 2026-01-31T12:00:00Z", parameter, context)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; add Z for UTC", parameter, context)
+        return moment
+
+
+exclude_newer_option = click.option(
+    "--exclude-newer",
+    type=_Moment(),
+    metavar="DATE",
+    help="Leave out packages published after this day (2026-01-31, to its end in UTC) or moment.",
+)
+
+offline_option = click.option(
+    "--offline",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_offline,
+    help="Ask nobody: metadata comes from the cache.",
+)
+
+
 def package_options(function: F) -> F:
     """`--source`, `--channel`, `--mirror`, `--offline`, `--python`: where packages come from."""
     for option in (
-        click.option(
-            "--offline",
-            is_flag=True,
-            expose_value=False,
-            callback=_remember_offline,
-            help="Ask nobody: metadata comes from the cache.",
-        ),
+        offline_option,
         click.option("--python", type=click.Path(path_type=Path), help="With --source pypi: package this interpreter."),
         mirror_option,
         click.option(

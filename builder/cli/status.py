@@ -89,6 +89,8 @@ def _error(one: EnvironmentStatus) -> ChecksFailedError:
     ]
     if one.drift.restored and one.drift.unknown + one.drift.strays:
         hint = f"remove what the lock does not know: envbuild sync {which} --prune"
+    elif one.drift.clean and one.step is not Step.CHANGED and not one.unfinished and one.proof_outdated:
+        hint = f"prove what is expected now: {shlex.join(one.create_command)}"
     elif one.drift.clean and one.step is not Step.CHANGED and not one.unfinished:
         hint = f"see what fails: envbuild verify {which}"
     else:

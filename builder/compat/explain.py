@@ -116,7 +116,7 @@ def explain(
     setting = Setting(subdir=subdir, python=python, macos=versions.get("macos"), origins=of_channel)
     exact = _with_patches_that_fit(resolve(versions, facts, setting=setting), versions, setting=setting, facts=facts)
     judgement = judge(exact, setting=setting, facts=facts)
-    judgement += Judgement(unproven=tuple(_lonely(exact, setting=setting, facts=facts)))
+    judgement += Judgement(unproven=tuple(_lonely(exact, setting=_all_from(origin, exact, setting), facts=facts)))
     answer: Answer = "fits"
     if judgement.refusals:
         answer = "refused"
@@ -124,13 +124,13 @@ def explain(
         answer = "unsafe"
     elif judgement.unproven:
         answer = "unproven"
-    nearest = _nearest(exact, setting=setting, facts=facts) if answer != "fits" else ()
+    nearest = _nearest(exact, setting=setting, facts=facts, origin=origin) if answer != "fits" else ()
     named = {package: versions[package] for package in SURROUNDINGS if package in versions}
     return Explanation(
         origin=origin,
         versions={package: str(version) for package, version in exact.items()} | named,
         answer=answer,
-        reasons=tuple(_reasons(judgement, exact, facts)),
+        reasons=tuple(_reasons(judgement, exact, facts, origin=origin)),
         nearest=nearest,
     )
 
@@ -164,8 +164,11 @@ def _lonely(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> 
             yield f"nothing is known about {facts.display(package, version)} beside {beside}"
 
 
-def _reasons(judgement: Judgement, exact: Mapping[str, Version], facts: Facts) -> Iterator[Reason]:
-    """What refuses first, above all what says what to do; of reasons that say the same, the best established one."""
+def _reasons(judgement: Judgement, exact: Mapping[str, Version], facts: Facts, *, origin: Origin) -> Iterator[Reason]:
+    """What refuses first, above all what says what to do; of reasons that say the same, the best established one.
+
+    That a release exists elsewhere than at `origin` supports nothing.
+    """
     found = [
         _reason("refuses", refusal.statement, refusal.facts[0], remedy=refusal.remedy)
         for refusal in sorted(judgement.refusals, key=lambda refusal: refusal.remedy is None)
@@ -174,7 +177,8 @@ def _reasons(judgement: Judgement, exact: Mapping[str, Version], facts: Facts) -
     found += [_reason("unsafe", relation.cause, relation, remedy=relation.remedy) for relation in judgement.unsafe]
     if not judgement.refusals:  # what is known to fail needs no word about what nobody has shown
         found += [Reason(kind="unproven", statement=text) for text in judgement.unproven]
-    proofs = sorted(judgement.proofs, key=lambda fact: (not hasattr(fact, "verdict"), -RANK[fact.established]))
+    here = (fact for fact in judgement.proofs if getattr(fact, "origin", origin) == origin)
+    proofs = sorted(here, key=lambda fact: (not hasattr(fact, "verdict"), -RANK[fact.established]))
     for fact in proofs:
         package = getattr(fact, "package", None)
         text = getattr(fact, "cause", None) or f"{facts.display(str(package), exact.get(str(package)))} exists"
@@ -201,7 +205,12 @@ def _reason(
     )
 
 
-def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) -> tuple[str, ...]:
+def _all_from(origin: Origin, versions: Mapping[str, Version], setting: Setting) -> Setting:
+    """What PyPI's wheels declare about each other is no proof for a channel's own builds of the same packages."""
+    return replace(setting, origins=dict.fromkeys(versions, origin))
+
+
+def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts, origin: Origin) -> tuple[str, ...]:
     """For each package, the version nearest to the asked one that fits everything else as asked; then a Python."""
     offers = []
     for package in exact:
@@ -211,22 +220,22 @@ def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts) ->
         )
         here = min(range(len(known)), key=lambda i: abs(_distance(known[i], exact[package])), default=0)
         for index in sorted(range(len(known)), key=lambda i: (abs(i - here), i)):
-            if _good({**others, package: known[index]}, setting=setting, facts=facts):
+            if _good({**others, package: known[index]}, setting=setting, facts=facts, origin=origin):
                 offers.append(_listed({package: known[index], **others}, facts, python=setting.python))
                 break
     if setting.python is not None:
         minor = int(setting.python.split(".")[1])
         for other in sorted(range(8, 16), key=lambda other: (abs(other - minor), -other)):
-            if _good(exact, setting=replace(setting, python=f"3.{other}"), facts=facts):
+            if _good(exact, setting=replace(setting, python=f"3.{other}"), facts=facts, origin=origin):
                 offers.append(_listed(exact, facts, python=f"3.{other}"))
                 break
     return tuple(offers)
 
 
-def _good(versions: Mapping[str, Version], *, setting: Setting, facts: Facts) -> bool:
+def _good(versions: Mapping[str, Version], *, setting: Setting, facts: Facts, origin: Origin) -> bool:
     """Fits, is proven and computes rightly, for all that facts say."""
     judged = judge(versions, setting=setting, facts=facts)
-    lonely = any(_lonely(versions, setting=setting, facts=facts))
+    lonely = any(_lonely(versions, setting=_all_from(origin, versions, setting), facts=facts))
     return judged.fits and not judged.unsafe and not judged.unproven and not lonely
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from builder.environment.reading import Reader
-from builder.files import write_atomically
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -110,6 +109,12 @@ class Stamp:
         if not self.channels:  # a stamp of format 1, when the provider alone said it
             return self.expectations.provider == "pypi"
         return any(channel.startswith("file:") and "/host-channels/" in channel for channel in self.channels)
+
+    def create_command(self, prefix: Path) -> tuple[str, ...]:
+        """What builds and proves the environment at `prefix` as it was meant to be: words of a shell's command."""
+        source = ("--source", "pypi") if self.of_this_machine else ()
+        groups = [word for group in self.groups if group != "main" for word in ("--group", group)]
+        return ("envbuild", "create", self.recipe or self.name, *source, *groups, "-p", str(prefix))
 
     @property
     def verdict(self) -> Verdict | None:
@@ -290,8 +295,3 @@ def require_stamp(prefix: Path) -> Stamp | None:
     if reader.unreadable:
         raise ValueError(reader.unreadable[0].reason)
     return None
-
-
-def update_stamp(prefix: Path, stamp: Stamp) -> None:
-    """Replace the stamp of a finished environment, whole or not at all. Raises BuildError."""
-    write_atomically(prefix / RELATIVE_PATH, stamp.dumps())

@@ -58,10 +58,6 @@ class Work:
     kept: frozenset[str]
     """Conda packages that stay although the lock does not know them."""
 
-    @property
-    def is_nothing(self) -> bool:
-        return not (self.conda or self.wheels or self.unlinked or self.uninstalled or self.strays or self.records)
-
 
 def work_for(environment: Environment, found: Drift, packages: Sequence[LockedPackage], *, prune: bool) -> Work:
     """What puts `found` right. With `prune`, what `packages` do not have is removed.

@@ -42,12 +42,17 @@ def temporary_store() -> Store:
 
 
 def no_space(reason: str, stores: Sequence[Store]) -> BuildError:
-    """The error for a full disk, naming the place: the one that the message names, else the one that is full."""
-    named = [store for store in stores if str(store.path) in reason or os.path.realpath(store.path) in reason]
+    """The error for a full disk, naming the place: the one that the message names (last), else the one that is full."""
     full = [store for store in stores if _free(store.path) < _FULL]
-    # Of folders in each other, the innermost is meant.
-    found = max(named or full or stores[:1], key=lambda store: len(str(store.path)))
+    named = [store for store in stores if _named(store, reason) >= 0]
+    # A copy names where it comes from first. Of folders in each other, the innermost is meant.
+    found = max(named or full or stores[:1], key=lambda store: (_named(store, reason), len(str(store.path))))
     return BuildError(f"the disk is full at {found.path}: {reason}", hint=found.remedy)
+
+
+def _named(store: Store, reason: str) -> int:
+    """Where a message names a place last, or -1."""
+    return max(reason.rfind(path) for path in (str(store.path), os.path.realpath(store.path)))
 
 
 def _free(path: Path) -> int:

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from builder.lock.parity import subject
+from builder.names import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,21 @@ class Previous:
 
     def asked(self, name: str) -> bool:
         return self.everything or canonicalize_name(name) in {canonicalize_name(moving) for moving in self.moving}
+
+
+def names_in(lock: Lock, asked: str) -> frozenset[str]:
+    """The canonical names of all packages of a lock that `asked` means, whichever spelling it is in.
+
+    Conda's `pytorch` and PyPI's `torch` are one project, and so are `tensorflow` and its `tensorflow-base`. A name
+    that is not in the lock in any spelling gives nothing.
+    """
+    canonical = canonicalize_name(asked)
+    wanted = {project(asked.lower()), project(asked, conda=False)}
+    return frozenset(
+        canonicalize_name(package.name)
+        for package in lock.packages
+        if canonicalize_name(package.name) == canonical or subject(package) in wanted
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

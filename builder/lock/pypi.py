@@ -24,7 +24,7 @@ from builder import uv
 from builder.credentials import without_credentials
 from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError
 from builder.lock.model import LockedPackage
-from builder.names import distributions
+from builder.names import distributions, similar_pypi_names
 from builder.wheels import WheelTarget, accepted_tags
 
 if TYPE_CHECKING:
@@ -164,6 +164,14 @@ def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | Source
     missing = uv.not_offered(messages, at_all=True)
     if missing is not None and (url := request.locked_from.get(canonicalize_name(missing))) is not None:
         return uv.unknown_index(missing, url, reason=reason)
+    if missing is not None and missing in map(_name_of, request.requirements):
+        close = similar_pypi_names(missing)
+        meant = f"did you mean {close[0]}? " if close else ""
+        return UnsatisfiableError(
+            f"no index that uv is configured for (PyPI, unless told otherwise) has a package called {missing!r}",
+            hint=f"{meant}What conda-forge has goes under `dependencies:`; a private index is named to uv by UV_INDEX "
+            "or its uv.toml",
+        )
     if uv.is_unreachable(messages):
         return SourceUnreachableError(
             f"PyPI packages for {request.subdir} cannot be fetched:\n{reason}",
@@ -173,6 +181,12 @@ def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | Source
         f"no set of PyPI packages for {request.subdir} and Python {request.python} satisfies the recipe:\n{reason}",
         hint="loosen the requirement named above, or see `envbuild show` for where it comes from",
     )
+
+
+def _name_of(requirement: str) -> str:
+    """The normalised name that a requirement line begins with; empty for one that is a URL or a path."""
+    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
+    return canonicalize_name(match[0]) if match else ""
 
 
 def _edges(tree: str) -> dict[str, tuple[str, ...]]:

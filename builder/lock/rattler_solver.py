@@ -26,7 +26,7 @@ from builder.lock.solver import SolveRequest
 from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
 
@@ -36,6 +36,10 @@ T = TypeVar("T")
 _DAMAGED: Final = re.compile(
     r"failed to (?:parse|extract|deserialize|decode)|invalid type|EOF while parsing", re.IGNORECASE
 )
+#: What the gateway says instead of a cause to all but the one who asked first.
+_OF_ANOTHER: Final = "coalesced request failed"
+#: How often a question is asked that failed on account of another one.
+_TRIES: Final = 4
 
 
 class RattlerSolver:
@@ -75,16 +79,17 @@ class RattlerSolver:
 
     async def solve(self, request: SolveRequest) -> list[LockedPackage]:
         try:
+            preferred = await self._records(request)
             records = await self._reached(
                 request,
-                rattler.solve(
+                lambda: rattler.solve(
                     sources=self._sources(request.channels),
                     specs=request.specs,
                     gateway=self._gateway,
                     platforms=[request.subdir.value, "noarch"],
                     virtual_packages=[_virtual(name, text) for name, text in request.virtual_packages.items()],
                     constraints=[f"{name} =={version}" for name, version in request.exact.items()],
-                    locked_packages=await self._records(request),
+                    locked_packages=preferred,
                     exclude_newer=request.exclude_newer,
                 ),
             )
@@ -105,7 +110,7 @@ class RattlerSolver:
         names = sorted({package.name for package in request.preferred})
         found = await self._reached(
             request,
-            self._gateway.query(
+            lambda: self._gateway.query(
                 self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
             ),
         )
@@ -123,7 +128,7 @@ class RattlerSolver:
         """Every record of these packages on the request's channels, for its platform or `noarch`."""
         found = await self._reached(
             request,
-            self._gateway.query(
+            lambda: self._gateway.query(
                 self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
             ),
         )
@@ -133,42 +138,25 @@ class RattlerSolver:
         """The names of all packages of the channels, for any platform."""
         request = SolveRequest(subdir=Subdir.NOARCH, channels=tuple(channels), specs=(), virtual_packages={}, exact={})
         platforms = [rattler.Subdir(subdir.value) for subdir in (*TARGETS, Subdir.NOARCH)]
-        found = await self._reached(request, self._gateway.names(self._sources(channels), platforms))
+        found = await self._reached(request, lambda: self._gateway.names(self._sources(channels), platforms))
         return tuple(sorted({name.normalized for name in found}))
 
-    async def _reached(self, request: SolveRequest, work: Awaitable[T]) -> T:
-        """`work`, with failures to reach or to read a channel said in the user's terms."""
+    async def _reached(self, request: SolveRequest, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` gives, with failures to reach or to read a channel said in the user's terms."""
         if self._prefetching is not None:
             # The gateway makes one of two questions about the same metadata, and then may fail the one of another
             # event loop.
             await asyncio.to_thread(self._prefetching.join)
-        try:
-            return await work
-        except (GatewayError, FetchRepoDataError) as error:
-            reason = redact(_plain(await self._reason(str(error), request)))
-            channels = redact(", ".join(request.channels))
-            if _DAMAGED.search(reason):
-                raise SourceUnreachableError(
-                    f"the metadata of {channels} for {request.subdir} is damaged: {reason}",
-                    hint="fetch the mirror again, or use another one (--mirror CHANNEL=URL)",
-                ) from None
-            raise SourceUnreachableError(
-                f"packages of {channels} for {request.subdir} cannot be fetched: {reason}",
-                hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL; "
-                "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
-            ) from None
-
-    async def _reason(self, told: str, request: SolveRequest) -> str:
-        """Why a request failed. The gateway tells the cause only to whoever asked first; so it is asked once more."""
-        if "coalesced request failed" not in told:
-            return told
-        try:
-            await rattler.Gateway(client=self._client, default_config=self._config).query(
-                self._sources(request.channels), [request.subdir.value, "noarch"], ["python"], recursive=False
-            )
-        except (GatewayError, FetchRepoDataError) as error:
-            return str(error)
-        return "it failed once, and was there when asked again; run the command again"
+        for left in reversed(range(_TRIES)):
+            try:
+                return await work()
+            except (GatewayError, FetchRepoDataError) as error:
+                # Another platform asked for the same at that moment, and its question failed or was given up, which
+                # may be no fault of this one's metadata. Asked alone, it gets an answer or the cause.
+                if left and _OF_ANOTHER in str(error):
+                    continue
+                raise _unreached(str(error), request) from None
+        raise AssertionError("the last try returns or raises")
 
     def _sources(self, channels: Sequence[str]) -> list[rattler.Channel]:
         try:
@@ -193,6 +181,20 @@ class RattlerSolver:
             md5=record.md5.hex(),
             dependencies=version_ranges(record.depends),
         )
+
+
+def _unreached(told: str, request: SolveRequest) -> SourceUnreachableError:
+    reason, channels = redact(_plain(told)), redact(", ".join(request.channels))
+    if _DAMAGED.search(reason):
+        return SourceUnreachableError(
+            f"the metadata of {channels} for {request.subdir} is damaged: {reason}",
+            hint="fetch the mirror again, or use another one (--mirror CHANNEL=URL)",
+        )
+    return SourceUnreachableError(
+        f"packages of {channels} for {request.subdir} cannot be fetched: {reason}",
+        hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL; "
+        "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
+    )
 
 
 def version_ranges(depends: Iterable[str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Some thirty thousand entries; the largest lock of a team that was seen has three thousand.
-_MAX_BYTES: Final = 16_000_000
+MAX_BYTES: Final = 16_000_000
 
 
 class _Entry(BaseModel):
@@ -85,9 +85,14 @@ class _File(_Entry):
 
 def read_lock(file: Path) -> Lock:
     """The lock in `file`. Raises LockfileError, naming the line, for anything that is not a v1 lock."""
-    text = _read(file)
+    return parse_lock(read_ordinary(file, limit=MAX_BYTES, error=LockfileError), place=file)
+
+
+def parse_lock(content: bytes, *, place: Path | str) -> Lock:
+    """The lock of this content; `place` says where it is from (`HEAD:environments/…`). Raises LockfileError."""
+    text = _decoded(content, place)
     if (line := too_deep(text)) is not None:
-        raise LockfileError("nested too deeply to be a lock", file=file, line=line)
+        raise LockfileError("nested too deeply to be a lock", file=place, line=line)
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
     except yaml.MarkedYAMLError as error:
@@ -95,7 +100,7 @@ def read_lock(file: Path) -> Lock:
         conflict = _conflict(text)
         raise LockfileError(
             f"not valid YAML: {error.problem or error.context}",
-            file=file,
+            file=place,
             line=conflict or (mark.line + 1 if mark else None),
             hint="the file has merge conflict marks: take either side, then run `envbuild lock`" if conflict else None,
         ) from None
@@ -103,37 +108,37 @@ def read_lock(file: Path) -> Lock:
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
         said = isinstance(error, (yaml.YAMLError, ValueError)) and str(error)
         reason = said.splitlines()[0] if said else "a value does not match its tag"
-        raise LockfileError(f"not valid YAML: {reason}", file=file) from None
+        raise LockfileError(f"not valid YAML: {reason}", file=place) from None
     if isinstance(data, dict) and data.get("version") not in (None, 1):
         raise LockfileError(
             f"format version {data['version']!r}; only version 1 is known",
-            file=file,
+            file=place,
             hint="lock again with `envbuild lock`",
         )
     try:
         parsed = _File.model_validate(data)
     except ValidationError as problems:
         problem = problems.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
+        key = ".".join(str(part) for part in problem["loc"])
         raise LockfileError(
-            f"{_entry_name(data, problem['loc'])}`{place}`: {problem['msg'].removeprefix('Value error, ')}",
-            file=file,
+            f"{_entry_name(data, problem['loc'])}`{key}`: {problem['msg'].removeprefix('Value error, ')}",
+            file=place,
             line=line_of(text, problem["loc"]),
             hint="lock again with `envbuild lock`",
         ) from None
-    return _lock(parsed, file)
+    return _lock(parsed, place)
 
 
-def _read(file: Path) -> str:
+def _decoded(content: bytes, place: Path | str) -> str:
     try:
-        return read_ordinary(file, limit=_MAX_BYTES, error=LockfileError).decode()
+        return content.decode()
     except UnicodeDecodeError as error:
-        raise LockfileError(f"not UTF-8 text (byte {error.start})", file=file) from None
+        raise LockfileError(f"not UTF-8 text (byte {error.start})", file=place) from None
 
 
 def lock_digest(file: Path) -> str:
     """SHA-256 (hex) of the lock file's bytes, which identifies what is built from it. Raises LockfileError."""
-    return hashlib.sha256(read_ordinary(file, limit=_MAX_BYTES, error=LockfileError)).hexdigest()
+    return hashlib.sha256(read_ordinary(file, limit=MAX_BYTES, error=LockfileError)).hexdigest()
 
 
 def _conflict(text: str) -> int | None:
@@ -170,7 +175,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
     return node.start_mark.line + 1 if node is not None else None
 
 
-def _lock(parsed: _File, file: Path) -> Lock:
+def _lock(parsed: _File, file: Path | str) -> Lock:
     platforms = tuple(_subdir(platform, file) for platform in parsed.metadata.platforms)
     first: dict[tuple[str, str, str], _Package] = {}
     groups: dict[tuple[str, str, str], set[str]] = {}
@@ -212,7 +217,7 @@ def _same_but_group(one: _Package, other: _Package) -> bool:
     return one is other or all(getattr(one, name) == getattr(other, name) for name in _BESIDE_GROUP)
 
 
-def _subdir(platform: str, file: Path) -> Subdir:
+def _subdir(platform: str, file: Path | str) -> Subdir:
     try:
         subdir = Subdir(platform)
     except ValueError:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         explain,
     )
     from builder.operations.creating import CreateRequest, CreateResult, create
+    from builder.operations.diffing import DiffRequest, DiffResult, diff
     from builder.operations.doctoring import (
         DoctorRequest,
         DoctorResult,
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from builder.operations.locking import LockRequest, LockResult, lock
     from builder.operations.measuring import MeasureRequest, MeasureResult, measure
     from builder.operations.preparing import PackageOptions
+    from builder.operations.proving_locks import ProveRequest, ProveResult, prove
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
     from builder.operations.showing import ShowRequest, ShowResult, show
+    from builder.operations.updating import UpdateRequest, UpdateResult, update
     from builder.operations.verifying import VerifyRequest, VerifyResult, verify
 
 #: Module → what it offers. No module is called like a function in it: a module that is imported becomes an attribute
@@ -49,6 +52,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
     "creating": ("CreateRequest", "CreateResult", "create"),
+    "diffing": ("DiffRequest", "DiffResult", "diff"),
     "doctoring": (
         "DoctorRequest",
         "DoctorResult",
@@ -63,8 +67,10 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "locking": ("LockRequest", "LockResult", "lock"),
     "measuring": ("MeasureRequest", "MeasureResult", "measure"),
     "preparing": ("PackageOptions",),
+    "proving_locks": ("ProveRequest", "ProveResult", "prove"),
     "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
     "showing": ("ShowRequest", "ShowResult", "show"),
+    "updating": ("UpdateRequest", "UpdateResult", "update"),
     "verifying": ("VerifyRequest", "VerifyResult", "verify"),
 }
 _WHERE: Final = {name: module for module, names in _OFFERED.items() for name in names}
@@ -92,6 +98,8 @@ __all__ = [
     "CompatResult",
     "CreateRequest",
     "CreateResult",
+    "DiffRequest",
+    "DiffResult",
     "DoctorRequest",
     "DoctorResult",
     "ExplainRequest",
@@ -105,6 +113,8 @@ __all__ = [
     "MeasureRequest",
     "MeasureResult",
     "PackageOptions",
+    "ProveRequest",
+    "ProveResult",
     "RegisterRequest",
     "RegisterResult",
     "RenderPlainRequest",
@@ -112,21 +122,26 @@ __all__ = [
     "RenderResult",
     "ShowRequest",
     "ShowResult",
+    "UpdateRequest",
+    "UpdateResult",
     "VerifyRequest",
     "VerifyResult",
     "check",
     "compat",
     "create",
+    "diff",
     "doctor",
     "explain",
     "init",
     "list_recipes",
     "lock",
     "measure",
+    "prove",
     "register",
     "render",
     "render_plain",
     "show",
     "unregister",
+    "update",
     "verify",
 ]

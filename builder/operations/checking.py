@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from builder.environment.stamp import read_stamp
@@ -15,12 +15,16 @@ from builder.errors import (
     UnsatisfiableError,
     UsageError,
 )
+from builder.lock.proof import PROOF_NAME, ProofState, read_proofs, state_of
 from builder.operations.expectations import asks_for_the_same
 from builder.operations.preparing import PackageOptions, prepare
 from builder.operations.warnings import Warnings
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.lock.model import Lock
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
 
@@ -30,6 +34,16 @@ class CheckRequest:
     """Recipes whose locks to check; empty: all of the project."""
 
     recipes: tuple[str, ...] = ()
+    require_proof: bool = False
+    """Whether a platform that is not proven, or whose proof is stale, is a problem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenPlatform:
+    """How the committed proof stands to the lock on one platform; `phrase` is the system that it holds for."""
+
+    state: ProofState
+    phrase: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +53,8 @@ class CheckedLock:
     name: str
     state: str
     problem: EnvbuildError | None = None
+    proofs: Mapping[str, ProvenPlatform] = field(default_factory=dict)
+    """By platform; empty where the lock itself is not up to date."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +77,7 @@ def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
     """
     warn = Warnings(workspace.progress)
     names = request.recipes or _of_the_project(workspace)
-    locks = tuple(_checked(workspace, name, warn) for name in dict.fromkeys(names))
+    locks = tuple(_checked(workspace, name, request, warn) for name in dict.fromkeys(names))
     if not request.recipes:
         locks += _misnamed(workspace)
     nothing = None
@@ -94,10 +110,11 @@ def _misnamed(workspace: Workspace) -> tuple[CheckedLock, ...]:
     )
 
 
-def _checked(workspace: Workspace, name: str, warn: Warnings) -> CheckedLock:
+def _checked(workspace: Workspace, name: str, request: CheckRequest, warn: Warnings) -> CheckedLock:
     try:
         recipe = _recipe(workspace, name)
-        _require_current(workspace, recipe)
+        lock = _require_current(workspace, recipe)
+        proofs = _proofs(workspace, recipe, lock)
     except StaleLockError as problem:
         return CheckedLock(name=name, state="NOT up to date", problem=problem)
     except LockfileError as problem:
@@ -105,7 +122,31 @@ def _checked(workspace: Workspace, name: str, warn: Warnings) -> CheckedLock:
     except EnvbuildError as problem:
         return CheckedLock(name=name, state="recipe refused", problem=problem)
     warn(*_environment_behind(workspace, recipe))
-    return CheckedLock(name=name, state="up to date")
+    unproven = _unproven(name, proofs) if request.require_proof else None
+    return CheckedLock(name=name, state="up to date", problem=unproven, proofs=proofs)
+
+
+def _proofs(workspace: Workspace, recipe: Recipe, lock: Lock) -> dict[str, ProvenPlatform]:
+    """What the proof beside the lock says of each platform, by hashes alone. Raises LockfileError for a damaged one."""
+    file = workspace.project.committed_lock(recipe.name)
+    proofs = read_proofs(file.parent / PROOF_NAME) if file is not None else {}
+    found = {}
+    for subdir in lock.platforms:
+        proof = proofs.get(subdir.value)
+        state = state_of(proof, lock.on(subdir), macos=recipe.macos)
+        phrase = proof.phrase if proof is not None and state is ProofState.PROVEN else None
+        found[subdir.value] = ProvenPlatform(state=state, phrase=phrase)
+    return found
+
+
+def _unproven(name: str, proofs: Mapping[str, ProvenPlatform]) -> ChecksFailedError | None:
+    lacking = [f"{subdir} ({one.state})" for subdir, one in proofs.items() if one.state is not ProofState.PROVEN]
+    if not lacking:
+        return None
+    return ChecksFailedError(
+        f"the lock of {name} is not proven on {', '.join(lacking)}",
+        hint=f"run `envbuild prove {name}` and commit proof.json",
+    )
 
 
 def _recipe(workspace: Workspace, name: str) -> Recipe:
@@ -120,8 +161,8 @@ def _recipe(workspace: Workspace, name: str) -> Recipe:
     return project.recipe(name)
 
 
-def _require_current(workspace: Workspace, recipe: Recipe) -> None:
-    """Raises StaleLockError or LockfileError."""
+def _require_current(workspace: Workspace, recipe: Recipe) -> Lock:
+    """The lock. Raises StaleLockError or LockfileError."""
     from builder.lock.audit import require_sound
     from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
@@ -153,6 +194,7 @@ def _require_current(workspace: Workspace, recipe: Recipe) -> None:
             file=file,
             hint=f"run `envbuild lock {name}` and commit the result",
         )
+    return lock
 
 
 def _environment_behind(workspace: Workspace, recipe: Recipe) -> tuple[str, ...]:

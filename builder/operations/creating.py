@@ -21,6 +21,7 @@ from builder.plan.model import MAIN_GROUP, Source
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from builder.environment.stamp import Stamp
     from builder.finding import Report
     from builder.install.create import CreateRequest as Build
     from builder.install.create import Result as Ending
@@ -75,6 +76,8 @@ class CreateResult:
     report: Report | None
     problem: ChecksFailedError | None
     warnings: tuple[str, ...]
+    proof: str | None = None
+    """What was proven of the lock before anything was built: `proven on osx-arm64, macOS ≥ 14.0`."""
     registered: tuple[str, ...] = ()
     """What was done for each program it was made known to, in a sentence."""
 
@@ -125,9 +128,9 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
 
 
 def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
-    from builder.environment.stamp import Verdict, read_stamp
+    from builder.environment.stamp import read_stamp
     from builder.install.create import CreateRequest as Build
-    from builder.install.create import Result, is_built, is_current
+    from builder.install.create import is_built, is_current
     from builder.install.transaction import finished, require_replaceable
     from builder.lock.read import lock_digest
     from builder.operations.expectations import expectations
@@ -162,7 +165,7 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         # A lock of ours that was not made anew: neither the recipe nor what it expects has changed since.
         build = replace(build, expectations=there.expectations)
         if nothing_to_do(build, there):
-            return _result(workspace, build, Result.PRESENT, lock=lock, prover=None, warn=warn)
+            return _present(workspace, build, there, lock=lock, warn=warn)
     prepared = lock.prepared or prepare(workspace, recipe, request.options)
     reasons = () if lock.follows_recipe else stale(lock.file, prepared)
     if reasons:
@@ -184,10 +187,20 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         warn(f"{out_of_date}; building what it says all the same. To renew it, run `envbuild lock {recipe.name}`")
     # Before anything slow is imported or read: the usual second run has nothing to do.
     if nothing_to_do(build, there):
-        if there is not None and there.expecting(build.expectations).verdict is Verdict.FAILED:
-            warn(f"the last verification of {prefix} failed, and with --no-verify it is not made again")
-        return _result(workspace, build, Result.PRESENT, lock=lock, prover=None, warn=warn)
+        return _present(workspace, build, there, lock=lock, warn=warn)
     return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
+
+
+def _present(
+    workspace: Workspace, build: Build, there: Stamp | None, *, lock: UsableLock, warn: Warnings
+) -> CreateResult:
+    """What is there matches its lock, and is left alone. That it failed its proof is said all the same."""
+    from builder.environment.stamp import Verdict
+    from builder.install.create import Result
+
+    if there is not None and there.expecting(build.expectations).verdict is Verdict.FAILED:
+        warn(f"the last verification of {build.prefix} failed, and with --no-verify it is not made again")
+    return _result(workspace, build, Result.PRESENT, lock=lock, prover=None, warn=warn)
 
 
 def _as_locked(
@@ -310,6 +323,7 @@ def _result(
     workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, prover: Prover | None, warn: Warnings
 ) -> CreateResult:
     from builder.install.create import Result
+    from builder.operations.proving_locks import told_by
 
     runs_here = build.subdir is build.host
     if ending is not Result.RESTORED and runs_here and (warning := workspace.store.register(build.prefix)):
@@ -325,6 +339,7 @@ def _result(
         report=prover.report if prover is not None else None,
         problem=_not_proven(build, ending, blameless=prover is not None and prover.is_blameless),
         warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
+        proof=told_by(lock.file, build.subdir),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from builder.environment.stamp import Expectations
+from builder.errors import EnvbuildError
 from builder.frameworks import registry
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from builder.plan.model import Plan
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
+    from builder.workspace import Workspace
 
 
 def expectations(recipe: Recipe, plan: Plan | None) -> Expectations:
@@ -33,6 +35,21 @@ def asks_for_the_same(recipe: Recipe, stamp: Stamp) -> bool:
     """Whether the recipe's `verify:` is still what the environment with this stamp was built to pass."""
     asked = _asked(recipe, stamp.subdir)
     return all(getattr(stamp.expectations, name) == value for name, value in asked.items())
+
+
+def asks_for_others(workspace: Workspace, stamp: Stamp) -> bool:
+    """Whether the project's recipe asks for other checks by now than the environment with this stamp was built to pass.
+
+    Of a recipe that is not there, or broken, that is not known.
+    """
+    if stamp.recipe not in workspace.project.recipe_files():
+        return False
+    try:
+        recipe = workspace.project.recipe(stamp.recipe)
+    except EnvbuildError:
+        # What is wrong with the recipe is nothing that the environment's proof is about.
+        return False
+    return not asks_for_the_same(recipe, stamp)
 
 
 def _asked(recipe: Recipe, subdir: Subdir | None) -> dict[str, Any]:

@@ -52,11 +52,15 @@ class LockRequest:
     """Take all packages anew."""
     exclude_newer: datetime | None = None
     """Leave out packages published after this moment (with a time zone)."""
+    dry_run: bool = False
+    """Write nothing: only say what the lock would be."""
+    prove: bool = False
+    """Write nothing unless every platform is proven; the proof is then written with the lock."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockResult:
-    """The lock, where it was written, and the prepared recipe it was made from."""
+    """The lock, where it was (or would be) written, and the prepared recipe it was made from."""
 
     lock: Lock
     file: Path
@@ -70,9 +74,11 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
 
     Nothing is written unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError,
-    LockfileError, UsageError.
+    LockfileError, UsageError; with `prove` also ChecksFailedError, and what reading packages raises.
     """
     from builder.lock import condalock
+    from builder.lock.proof import PROOF_NAME
+    from builder.operations.proving_locks import require_proven
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
@@ -87,8 +93,10 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     )
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     folder = request.folder or prepared.folder
-    text = condalock.dumps(made.lock, name=rendered.name)
-    write_files(folder, {**rendered.files, LOCK_NAME: text})
+    proof = {PROOF_NAME: require_proven(workspace, recipe, made.lock)} if request.prove else {}
+    if not request.dry_run:
+        text = condalock.dumps(made.lock, name=rendered.name)
+        write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
     return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,10 +10,12 @@ from builder.checks.subject import User
 from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
 from builder.environment.place import Place, is_locked
-from builder.environment.stamp import Verdict, read_stamp, update_stamp
-from builder.errors import ChecksFailedError, EnvbuildError, UsageError
+from builder.environment.stamp import RELATIVE_PATH as STAMP
+from builder.environment.stamp import Verdict, read_stamp
+from builder.errors import ChecksFailedError, UsageError
+from builder.files import write_atomically
 from builder.finding import Status
-from builder.operations.expectations import asks_for_the_same
+from builder.operations.expectations import asks_for_others
 from builder.operations.outputs import require_writable, write_output
 from builder.operations.warnings import Warnings
 from builder.probes.level import Level
@@ -89,7 +92,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
             runtime=not request.only_static,
             subdir=request.platform,
             limit=request.limit,
-            macos=_release(request.macos),
+            macos=released(request.macos),
         )
 
     if request.fix and read_stamp(prefix) is None:
@@ -127,7 +130,8 @@ def _repaired(workspace: Workspace, prefix: Path, report: Report) -> bool:
 def _note_proof(prefix: Path, report: Report, *, level: Level) -> None:
     stamp = read_stamp(prefix)
     if stamp is not None:
-        update_stamp(prefix, stamp.proven(level=level, verdict=Verdict.PASSED if report.ok else Verdict.FAILED))
+        proven = stamp.proven(level=level, verdict=Verdict.PASSED if report.ok else Verdict.FAILED)
+        write_atomically(prefix / STAMP, proven.dumps())
 
 
 def _finished(workspace: Workspace, environment: str) -> Path:
@@ -157,16 +161,9 @@ def _finished(workspace: Workspace, environment: str) -> Path:
 def _moved_on(workspace: Workspace, prefix: Path) -> tuple[str, ...]:
     """That the recipe of an environment asks for other checks by now than those that are made."""
     stamp = read_stamp(prefix)
-    if stamp is None or stamp.recipe not in workspace.project.recipe_files():
+    if stamp is None or not asks_for_others(workspace, stamp):
         return ()
-    try:
-        recipe = workspace.project.recipe(stamp.recipe)
-    except EnvbuildError:
-        # What is wrong with the recipe is nothing that a verification of the environment is about.
-        return ()
-    if asks_for_the_same(recipe, stamp):
-        return ()
-    again = f"run `envbuild create {stamp.recipe}` to prove what it asks for now"
+    again = f"run `{shlex.join(stamp.create_command(prefix))}` to prove what it asks for now"
     return (f"`verify:` of the recipe {stamp.recipe} has changed since {prefix} was built; {again}",)
 
 
@@ -207,15 +204,15 @@ def verify_prefix(
         limit=limit,
         building=building,
         macos=macos,
-        host_macos=_release(workspace.host_packages.get("__osx")),
-        glibc=_release(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
+        host_macos=released(workspace.host_packages.get("__osx")),
+        glibc=released(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
         progress=tell,
     )
     workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
     return report
 
 
-def _release(text: str | None) -> MacOS | None:
+def released(text: str | None) -> MacOS | None:
     from builder.binaries.system_symbols import release
 
     try:

@@ -11,6 +11,7 @@ from builder.environment.stamp import Verdict, read_stamp
 from builder.errors import UsageError
 from builder.install.drift import drift
 from builder.lock.read import read_lock
+from builder.operations.expectations import asks_for_others
 from builder.operations.locked import Moved, Step, find_lock, moved, packages_in, stamp_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class EnvironmentStatus:
     proof: Verdict | None
     """What its last proof said; None where it is not proven."""
     proof_level: str | None
+    create_command: tuple[str, ...]
+    """What builds and proves it as it was meant to be."""
     proof_outdated: bool
     """Whether there is a proof, of other expectations than the present ones."""
     unfinished: bool
@@ -106,6 +109,7 @@ def _status(workspace: Workspace, prefix: Path, stamp: Stamp) -> EnvironmentStat
     workspace.progress.done(_TASK, f"compared {prefix} with its lock")
     proof = stamp.proof
     place = Place(prefix)
+    outdated = proof is not None and (stamp.verdict is None or asks_for_others(workspace, stamp))
     return EnvironmentStatus(
         name=stamp.name,
         prefix=prefix,
@@ -115,8 +119,9 @@ def _status(workspace: Workspace, prefix: Path, stamp: Stamp) -> EnvironmentStat
         step=lock.step,
         moved=changes,
         drift=found,
-        proof=stamp.verdict,
+        proof=None if outdated else stamp.verdict,
         proof_level=proof.level if proof is not None else None,
-        proof_outdated=proof is not None and stamp.verdict is None,
+        create_command=stamp.create_command(prefix),
+        proof_outdated=outdated,
         unfinished=place.is_building or place.old.exists(),
     )

@@ -203,11 +203,19 @@ def _fallen_back(asked: Sequence[_Asked], taken: _Asked) -> tuple[str, ...]:
     notes = []
     for passed in asked[: asked.index(taken)]:
         provider = passed.question.targets[0].provider
+        title = passed.question.facts.display(passed.question.framework.main)
+        if next(passed.search(PROVEN).combinations(), None) is not None:
+            # It had its turn, and the solver refused all of it.
+            beside = "cannot be solved together with what else the recipe asks for"
+            if provider.plugin:
+                notes.append(f"{title} with the GPU's plug-in {beside}, so the framework runs on the CPU")
+            else:
+                notes.append(f"{title} is taken from PyPI, because that of {provider.name} {beside}")
+            continue
         reason = refusal(passed.question, passed.search(PROVEN)).plain
         if provider.plugin:
             notes.append(f"no GPU plug-in fits, so the framework runs on the CPU: {reason}")
         else:
-            title = passed.question.facts.display(passed.question.framework.main)
             notes.append(f"{title} is taken from PyPI, because {provider.name} does not have it: {reason}")
     return tuple(notes)
 

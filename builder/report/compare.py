@@ -46,10 +46,6 @@ class Comparison:
     def same(self) -> bool:
         return not self.identity and not self.checks
 
-    @property
-    def worse(self) -> tuple[Change, ...]:
-        return tuple(change for change in self.checks if change.kind == "worse")
-
     def to_json(self) -> dict[str, Any]:
         return {
             "same": self.same,

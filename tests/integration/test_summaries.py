@@ -56,9 +56,9 @@ def missing(packages: list[PackageSummary]) -> set[tuple[str, bytes]]:
     [
         ("numpy==2.1.3", "scipy==1.14.1", "h5py==3.12.1", "ruff==0.9.1"),
         ("mlx==0.26.5", "mlx-metal==0.29.3"),
-        pytest.param(("tensorflow==2.18.1", "tensorflow-metal==1.1.0"), marks=pytest.mark.slow),
-        pytest.param(("tensorflow==2.18.1", "tensorflow-metal==1.2.0"), marks=pytest.mark.slow),
-        pytest.param(("torch==2.5.1", "torchvision==0.21.0"), marks=pytest.mark.slow),
+        pytest.param(("tensorflow==2.18.1", "tensorflow-metal==1.1.0"), marks=pytest.mark.heavy),
+        pytest.param(("tensorflow==2.18.1", "tensorflow-metal==1.2.0"), marks=pytest.mark.heavy),
+        pytest.param(("torch==2.5.1", "torchvision==0.21.0"), marks=pytest.mark.heavy),
     ],
     ids=lambda specs: " ".join(specs),
 )

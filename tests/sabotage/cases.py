@@ -152,6 +152,12 @@ def _break_link(patient: Patient) -> None:
     (patient.site / "six.py").symlink_to("/nowhere/six.py")
 
 
+def _link_to_device(patient: Patient) -> None:
+    """Which never ends, for who reads it."""
+    (patient.site / "six.py").unlink()
+    (patient.site / "six.py").symlink_to("/dev/zero")
+
+
 def _stale_metadata(patient: Patient) -> None:
     (folder,) = patient.site.glob("six-*.dist-info")
     stale = folder.with_name("six-0.9.dist-info")
@@ -324,6 +330,20 @@ CASES: Final = (
         damage=_delete_from_library,
         check="pkg.integrity",
         words=("1 file of python", "json/decoder.py"),
+    ),
+    Case(
+        name="standard-library-exits",
+        damage=_append("../json/__init__.py", "\nraise SystemExit(4)\n"),
+        check="pkg.integrity",
+        words=("1 file of python", "json/__init__.py"),
+        evidence=("so process.interpreter failed", "exits with status 4"),
+    ),
+    Case(
+        name="device-in-place-of-a-file",
+        damage=_link_to_device,
+        check="pkg.integrity",
+        words=("1 file of six", "six.py"),
+        evidence=("a device, not a regular file",),
     ),
     Case(
         name="interpreter-of-another-machine",

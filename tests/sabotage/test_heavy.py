@@ -16,7 +16,7 @@ from tests.sabotage.patient import Patient
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.network, pytest.mark.slow]
+pytestmark = [pytest.mark.network, pytest.mark.heavy]
 
 
 def _shadow(patient: Patient) -> None:

@@ -29,6 +29,9 @@ NUMPY = {
 
 def compile_(source: str, output: Path, arch: str, *extra: str) -> Path:
     """A stripped shared library of one architecture."""
+    if not any("-install_name" in word for word in extra):
+        # Or the linker would take the path it writes to, which is this machine's.
+        extra += (f"-Wl,-install_name,/usr/local/envbuild-fixtures/{output.name}",)
     command = [sys.executable, "-m", "ziglang", "cc", "-target", TARGETS[arch], "-shared", "-Os", "-s", "-g0"]
     command += ["-o", str(output), str(HERE / "src" / source), "-L", str(HERE), *extra]
     subprocess.run(command, check=True)

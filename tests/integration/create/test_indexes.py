@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.create.world import TINY_MODULE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -141,7 +143,7 @@ def test_files_are_not_those_of_uvs_cache(world: World, serve: Callable[[Path], 
     assert file.stat().st_nlink == 1
     file.write_text("VALUE = 'edited'\n")
     world.create("mixed", "--force", UV_DEFAULT_INDEX=f"{index.url}/simple").ended(0)
-    assert file.read_text() == "VALUE = 42\n"
+    assert file.read_text() == TINY_MODULE
 
 
 def test_a_package_that_no_index_has(world: World, serve: Callable[[Path], Server]) -> None:

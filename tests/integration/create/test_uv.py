@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.create.world import MINOR
+from tests.integration.create.world import MINOR, TINY_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def test_an_edited_module_is_not_the_next_environments(world: World, index: str,
     with module.open("a") as stream:
         stream.write("VALUE = 'edited'\n")
     world.create("mixed", "--force", **environ).ended(0)
-    assert _module(world).read_text() == "VALUE = 42\n"
+    assert _module(world).read_text() == TINY_MODULE
 
 
 def test_an_edited_cache_is_found_out(world: World, index: str) -> None:
@@ -49,11 +49,11 @@ def test_an_edited_cache_is_found_out(world: World, index: str) -> None:
     for path in cached:
         path.write_text("VALUE = 'poisoned'\n")
     world.create("mixed", "--force", UV_DEFAULT_INDEX=index).ended(0)
-    assert _module(world).read_text() == "VALUE = 42\n"
+    assert _module(world).read_text() == TINY_MODULE
     for path in cached:
         path.unlink()
     world.create("mixed", "--force", UV_DEFAULT_INDEX=index).ended(0)
-    assert _module(world).read_text() == "VALUE = 42\n"
+    assert _module(world).read_text() == TINY_MODULE
 
 
 @pytest.mark.parametrize("file", ["uv.toml", "pyproject.toml"])

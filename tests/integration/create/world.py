@@ -29,6 +29,8 @@ TEXT_PLACEHOLDER = "/opt/another_placeholder"
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 HERE = Subdir.LINUX_64
 _MODULE = ("-m", "builder")
+#: The module of the wheel `tinywheel`.
+TINY_MODULE = "VALUE = 42\n\n\ndef main() -> None:\n    print(VALUE)\n"
 
 
 def package(
@@ -117,7 +119,7 @@ def fill_channel(folder: Path, *, python: str) -> None:
 def write_index(folder: Path) -> None:
     """A PEP 503 index at `folder/simple` with one wheel, `tinywheel` 1.0."""
     page = folder / "simple" / "tinywheel"
-    wheel = write_wheel(page, "1.0", b"VALUE = 42\n\n\ndef main() -> None:\n    print(VALUE)\n")
+    wheel = write_wheel(page, "1.0", TINY_MODULE.encode())
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     (page / "index.html").write_text(f'<!DOCTYPE html><a href="{wheel.name}#sha256={digest}">{wheel.name}</a>\n')
 

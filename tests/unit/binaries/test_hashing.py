@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -52,3 +53,15 @@ def test_a_worker_whose_parent_has_gone_ends_without_a_word(tmp_path: Path) -> N
         worker.stdin.close()
         assert worker.stderr.read() == b""
     assert worker.returncode == -signal.SIGPIPE
+
+
+@pytest.mark.parametrize("strange", ["pipe", "device"])
+def test_what_would_never_end_is_not_read(tmp_path: Path, strange: str) -> None:
+    """Put in the place of an installed file, it must not stop a verification for ever."""
+    place = tmp_path / "six.py"
+    if strange == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    found = answer(Job(kind="digest", path=str(place), size=10))
+    assert found.error == f"a {strange}, not a regular file"

@@ -122,6 +122,22 @@ def test_what_follows_from_a_damaged_file_is_evidence_of_it(tmp_path: Path) -> N
     assert any(line.startswith("so arch.binary failed: ") for line in found[0].evidence)
 
 
+def test_what_fails_in_an_environment_that_is_not_finished_is_no_finding_of_its_own(tree: Tree) -> None:
+    """Killed while packages were linked, an environment lacks most of its files."""
+    found = [
+        Finding(check=name, status=status, title=name)
+        for name, status in (
+            ("env.finished", Status.FAIL),
+            ("pkg.integrity", Status.FAIL),
+            ("process.variables", Status.WARN),
+        )
+    ]
+    checks = [replace(by_id()[one.check], needs=Needs.FILES, run=partial(_says, one)) for one in found]
+    said = examine(tree.subject(), checks=checks, needs=FILES)
+    assert [finding.check for finding in said] == ["env.finished", "process.variables"]
+    assert said[0].evidence == ("so pkg.integrity failed: pkg.integrity.",)
+
+
 def test_failures_that_have_nothing_to_do_with_each_other_stay_apart(tree: Tree) -> None:
     def failed(name: str, *about: str) -> Finding:
         return Finding(check=name, status=Status.FAIL, title=name, about=frozenset(about))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from builder.checks import user
+from builder.checks.runs import Results, UserImports
 from builder.finding import Status
 from builder.frameworks import keras_settings
+from builder.probes.harness import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,3 +135,25 @@ def test_a_user_site_that_adds_packages_is_a_warning(tree: Tree) -> None:
     finding = user.judge_as_user("process.user-site", case, {"origins": {}})
     assert finding.status is Status.WARN
     assert "rich-15.0" in finding.evidence
+
+
+def test_imports_that_never_ran_are_no_pass(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sitecustomize on PYTHONPATH that exits with 0 leaves nothing that failed, and nothing that was looked at."""
+    outcome = Outcome(
+        probe="imports",
+        steps=(),
+        finished=False,
+        returncode=0,
+        timed_out=False,
+        limit=9.0,
+        seconds=0.1,
+        peak_mib=1.0,
+        stdout="",
+        stderr="",
+    )
+    subject = tree.subject()
+    results = Results(interpreter=outcome, user_imports=UserImports(outcome=outcome))
+    monkeypatch.setattr(subject, "runs", SimpleNamespace(results=results))
+    (found,) = user._imports(subject)
+    assert found.status is Status.SKIP
+    assert "Nothing was imported" in found.title

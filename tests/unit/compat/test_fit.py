@@ -232,6 +232,7 @@ def test_the_macos_floor_is_that_of_the_wheel_for_the_python(facts: Facts) -> No
         ("tensorflow=2.19 numpy=2.5", "refused", "fits"),
         ("tensorflow=2.19 keras=3.12", "fits", "fits"),
         ("tensorflow=2.18 tensorflow-metal=1.1.0", "refused", None),
+        ("torch=2.10.0 torchvision=0.25.0", "fits", "unproven"),
     ],
 )
 def test_an_answer_holds_for_where_the_packages_come_from(
@@ -244,6 +245,13 @@ def test_an_answer_holds_for_where_the_packages_come_from(
     }
     assert answers.get("pypi") == pypi
     assert answers.get("conda-forge") == conda
+
+
+def test_what_a_wheel_says_supports_no_channel(facts: Facts) -> None:
+    """And of what is near, nothing is offered that is as unproven as what was asked for."""
+    answer = explain({"torch": "2.10.0", "torchvision": "0.25.0"}, subdir=None, facts=facts, origin="conda-forge")
+    assert not any("PyPI" in (reason.source or "") for reason in answer.reasons if reason.kind == "supports")
+    assert answer.nearest == ()
 
 
 def test_torchvision_is_tied_to_its_pytorch(facts: Facts) -> None:

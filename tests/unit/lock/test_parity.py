@@ -47,6 +47,14 @@ def test_the_newest_that_all_have(world: SmallWorld) -> None:
     assert _both(world.lock("python", "keras"), "keras") == ("3.9", "3.10"), "without parity they differ"
 
 
+def test_the_newest_that_all_have_may_be_older_than_what_any_got(world: SmallWorld) -> None:
+    world.publish("numpy 2.3", "numpy 2.1", subdirs=("osx-arm64",))
+    world.publish("numpy 2.2", "numpy 2.1", subdirs=("linux-64",))
+    made = world.lock("python", "numpy")
+    assert _both(made, "numpy") == ("2.1", "2.1")
+    assert made.warnings == ()
+
+
 def test_what_equalising_parts_is_made_equal_again(world: SmallWorld) -> None:
     """Keras 3.1 for Linux wants an older NumPy: NumPy, equal before, was left apart without a word."""
     world.publish("numpy 2.2", "numpy 2.0")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from packaging.version import Version
 
+from builder.errors import UnsatisfiableError
 from builder.lock.model import LockedPackage
 from builder.lock.pypi import PypiRequest, _best_wheel, _edges, provided_distributions
 from builder.platforms import Subdir
 from builder.uv import platform_name
 from builder.wheels import accepted_tags
+from tests.unit.lock.small import SmallWorld
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _request(
@@ -140,3 +147,15 @@ def test_who_needs_whom() -> None:
         "# a comment\n"
     )
     assert _edges(tree) == {"keras": ("colorama", "ml-dtypes", "numpy"), "tensor-flow": ("ml-dtypes",)}
+
+
+def test_a_package_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
+    """uv's explanation ("you require … unsatisfiable") says nothing about what to do."""
+    world = SmallWorld(tmp_path)
+    world.publish("python 3.12.1")
+    world.upload("needy 1.0 : nowhere-to-be-found")
+    with pytest.raises(UnsatisfiableError, match=r"^no index .* has a package called 'xgbost'$") as caught:
+        world.lock("python", pip=["xgbost>=2"])
+    assert (caught.value.hint or "").startswith("did you mean xgboost? ")
+    with pytest.raises(UnsatisfiableError, match="needy"):  # who asks for it is uv's to say
+        world.lock("python", pip=["needy"])

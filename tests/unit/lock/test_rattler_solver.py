@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from rattler.exceptions import GatewayError
 
 from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError, UsageError
 from builder.lock.channels import Mirrors
@@ -190,3 +191,30 @@ def test_what_cannot_be_locked_is_not(world: SmallWorld, tmp_path: Path) -> None
             world.lock("python", "numpy")
         (data["packages.conda"]["numpy-2.1-0.conda"][missing],) = kept
         file.write_text(json.dumps(data))
+
+
+class _Shared:
+    """A gateway whose first answers are that another's question failed."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.asked = 0
+
+    async def query(self, *_: object, **__: object) -> list[list[object]]:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise GatewayError("a coalesced request failed: other error")
+        return []
+
+
+def test_what_failed_on_another_platform_is_asked_again(world: SmallWorld, tmp_path: Path) -> None:
+    """Linux's damaged metadata ended the lock of a Mac now and then, with nothing said but to try again."""
+    request = SolveRequest(subdir=MAC, channels=(world.channel,), specs=(), virtual_packages={}, exact={})
+    solver = RattlerSolver(cache=tmp_path / "cache")
+    solver._gateway = gateway = _Shared(2)  # type: ignore[assignment]
+    assert asyncio.run(solver.records(request, ["python"])) == []
+    assert gateway.asked == 3
+    solver._gateway = gateway = _Shared(99)  # type: ignore[assignment]
+    with pytest.raises(SourceUnreachableError, match="cannot be fetched"):
+        asyncio.run(solver.records(request, ["python"]))
+    assert gateway.asked < 10

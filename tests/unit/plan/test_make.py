@@ -8,7 +8,7 @@ import pytest
 
 from builder.compat.load import load_facts
 from builder.errors import RecipeError, UnsatisfiableError, UsageError
-from builder.plan.make import make_plans, parity_names
+from builder.plan.make import candidates, make_plans, parity_names
 from builder.plan.model import Plan, Source
 from builder.platforms import Subdir
 from tests.unit.plan.support import METAL, built, channel_with, framework, recipe
@@ -105,6 +105,14 @@ def test_auto_falls_back_and_says_which_fact_keeps_the_plug_in_out(facts: Facts)
     )
     assert "tensorflow-metal" not in lines(plans[MAC], "pip")
     assert any("not for 3.13" in warning for warning in plans[MAC].warnings)
+
+
+def test_what_the_solver_refused_is_not_said_to_be_missing(facts: Facts) -> None:
+    """conda-forge has TensorFlow; it comes from PyPI because all of its builds were tried in vain."""
+    tried = candidates(recipe(framework=framework(provider="auto")), facts=facts)
+    (plan, *_) = next(plans for plans in tried if all(plan.provider == "pypi" for plan in plans.values())).values()
+    (note,) = [text for text in plan.warnings if "is taken from PyPI" in text]
+    assert "because that of conda-forge cannot be solved together with" in note
 
 
 def test_parity_picks_what_exists_on_every_platform(facts: Facts) -> None:

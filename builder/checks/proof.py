@@ -1,0 +1,178 @@
+"""The static checks over summaries: an environment that was never laid out, judged as `verify --static` judges one.
+
+The checks are the same; what they look at is made of summaries. Those that need the content of installed files are
+`skip` with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from builder.binaries.elf import ElfTree
+from builder.binaries.summary_linking import ROOT
+from builder.checks.catalogue import by_id, catalogue
+from builder.checks.check import Needs
+from builder.checks.engine import examine
+from builder.checks.subject import Subject
+from builder.checks.survey import Survey
+from builder.environment.ownership import Ownership
+from builder.environment.reading import Reader
+from builder.finding import Finding, Status
+from builder.frameworks import registry
+
+if TYPE_CHECKING:
+    from builder.binaries.elf import ElfBinary
+    from builder.binaries.inventory import Binary, Inventory
+    from builder.binaries.summary_linking import Layout
+    from builder.binaries.system_symbols import MacOS
+    from builder.checks.check import Check
+    from builder.environment.environment import Environment
+
+#: Areas whose checks look at what an installer made of the packages, and not at the packages.
+_OF_INSTALLED: Final = frozenset(("installation", "packages"))
+_WHY_INSTALLED: Final = "Only an environment that was built can be asked this"
+_WHY_HASHED: Final = "This is told from the content of installed files; run `envbuild verify NAME` once it is built"
+_WHY_METADATA: Final = "The metadata of Python distributions in conda packages is no part of a summary"
+_WHY_PROGRAM: Final = "The interpreter of a Linux environment is looked at once it is built"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """What the static checks said. Counts are of Mach-O or ELF files for the platform and the symbols in them."""
+
+    findings: tuple[Finding, ...]
+    binaries: int
+    symbols: int
+    system_symbols: int
+    undecided: int
+    """System symbols of which no fact says whether the lowest macOS has them."""
+    lowest: tuple[int, ...] | None
+    """The lowest macOS, or glibc, on which everything loads; None where that is not known."""
+
+
+class _Owners(Ownership):
+    """Owners by the metadata that was written; what a package's source imports is told by its summary."""
+
+    def __init__(self, environment: Environment, layout: Layout) -> None:
+        super().__init__(environment, Reader())
+        self._layout = layout
+
+    def source_imports(self, top: str, host_top: str) -> bool:
+        return self._layout.owners.source_imports(top, host_top)
+
+
+class _Survey(Survey):
+    """A survey whose binaries are those of a layout. `environment` holds the metadata alone."""
+
+    def __init__(self, environment: Environment, layout: Layout) -> None:
+        super().__init__(environment)
+        self._layout = layout
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        return self._layout.inventory
+
+    @cached_property
+    def packages(self) -> Ownership:
+        owners = _Owners(self.environment, self._layout)
+        return owners.with_plugins({plugin.folder: plugin.host for plugin in registry.gpu_plugins()})
+
+    @cached_property
+    def elf(self) -> ElfTree:
+        # Nothing of this machine counts: a proof is the same wherever it is made.
+        return ElfTree.of(ROOT, self._layout.elf, self.packages, real=self._layout.real)
+
+    @property
+    def _python(self) -> str | None:
+        """The interpreter's real path in the layout."""
+        if self.environment.python is None:
+            return None
+        return f"{ROOT}/{os.path.relpath(os.path.realpath(self.environment.python), self.environment.path)}"
+
+    @cached_property
+    def interpreter(self) -> Binary | None:
+        return self.inventory.by_path.get(self._python or "")
+
+    @cached_property
+    def elf_interpreter(self) -> ElfBinary | None:
+        return next((binary for binary in self.elf.binaries if binary.path == self._python), None)
+
+
+class _Subject(Subject):
+    """A subject without files, user or stamp."""
+
+    def __init__(
+        self, environment: Environment, layout: Layout, *, macos: MacOS | None, glibc: tuple[int, ...] | None
+    ) -> None:
+        super().__init__(environment, macos=macos, glibc=glibc)
+        self._layout = layout
+
+    @cached_property
+    def survey(self) -> Survey:
+        return _Survey(self.environment, self._layout)
+
+
+def prove_layout(
+    environment: Environment, layout: Layout, *, macos: MacOS | None, glibc: tuple[int, ...] | None = None
+) -> Proven:
+    """Run the static checks over `layout`, of whose packages `environment` holds the metadata (`write_skeleton`).
+
+    `macos` or `glibc` is the release to judge for. No finding names a path outside the environment.
+    """
+    subject = _Subject(environment, layout, macos=macos, glibc=glibc)
+    static = [check for check in catalogue() if check.needs is Needs.FILES and subject.level.includes(check.level)]
+    reasons = {check.id: reason for check in static if (reason := _why_not(check, subject))}
+    able = [check for check in static if check.id not in reasons]
+    found = list(examine(subject, checks=able, needs=frozenset((Needs.FILES,))))
+    found += [Finding(check=check, status=Status.SKIP, title=f"{reason}.") for check, reason in reasons.items()]
+    order = {check: place for place, check in enumerate(by_id())}
+    survey = subject.survey
+    lowest: tuple[int, ...] | None
+    if survey.is_mac:
+        binaries = sum(binary.serves for binary in survey.inventory.binaries)
+        floor = survey.system_imports.floor
+        symbols, lowest = survey.binder.tally.checked, floor.macos
+        system, undecided = len(survey.system_imports.strong), len(floor.undecided)
+    else:
+        binaries = sum(binary.machine == survey.elf_machine for binary in survey.elf.binaries)
+        symbols, lowest = survey.elf_symbols.checked, survey.elf_floor.glibc
+        system = undecided = 0
+    return Proven(
+        findings=tuple(
+            _plain(finding, environment) for finding in sorted(found, key=lambda finding: order[finding.check])
+        ),
+        binaries=binaries,
+        symbols=symbols,
+        system_symbols=system,
+        undecided=undecided,
+        lowest=lowest,
+    )
+
+
+def _why_not(check: Check, subject: Subject) -> str | None:
+    """Why a check cannot be made on summaries; None where it can."""
+    if check.area in _OF_INSTALLED:
+        return _WHY_INSTALLED
+    if check.hashes:
+        return _WHY_HASHED
+    if check.id == "arch.interpreter" and not subject.survey.is_mac:
+        return _WHY_PROGRAM
+    if check.id == "keras.match" and any(
+        record.name.startswith(("tensorflow", "keras", "tf-keras")) for record in subject.environment.conda_records
+    ):
+        return _WHY_METADATA
+    return None
+
+
+def _plain(finding: Finding, environment: Environment) -> Finding:
+    """The finding without paths of this machine and without a remedy, whose commands are for an environment."""
+
+    def told(text: str) -> str:
+        return text.replace(str(environment.path), "{prefix}").replace(ROOT, "{prefix}")
+
+    return replace(
+        finding, title=told(finding.title), evidence=tuple(told(line) for line in finding.evidence), remedy=None
+    )

@@ -1,0 +1,147 @@
+"""The summaries of a lock's packages: from the store, or read once from the package, fetched by its locked hash."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from builder.binaries.summary_sources import CondaFile
+from builder.credentials import redact
+from builder.environment.contents import wheel_contents
+from builder.environment.environment import Environment
+from builder.errors import BuildError, SourceUnreachableError
+from builder.files import open_regular
+from builder.install.pypi import install_pypi
+from builder.lock.channels import client_for
+from builder.scratch import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from builder.binaries.summary import PackageSummary
+    from builder.binaries.summary_sources import Source
+    from builder.binaries.summary_store import SummaryStore
+    from builder.lock.channels import Mirrors
+    from builder.lock.model import LockedPackage
+    from builder.platforms import Subdir
+    from builder.progress import Progress
+    from builder.uv import Uv
+
+_TASK: Final = "summaries"
+
+
+def summaries(
+    packages: Sequence[LockedPackage],
+    *,
+    store: SummaryStore,
+    subdir: Subdir,
+    python: str,
+    macos: str | None,
+    mirrors: Mirrors,
+    uv: Uv,
+    progress: Progress,
+) -> tuple[PackageSummary, ...]:
+    """The summary of each package, in the order given; what the store lacks is fetched, read and kept there.
+
+    `python` is the locked Python's version and `macos` the oldest macOS of the target, by which uv chooses wheels.
+    Raises BuildError for a package that is not the locked one, BinaryError for one that cannot be read, and
+    SourceUnreachableError where it cannot be had.
+    """
+    found = []
+    for number, package in enumerate(packages, 1):
+        sha256 = package.sha256 or ""
+        summary = store.get(sha256) if sha256 else None
+        if summary is None:
+            progress.update(_TASK, f"reading {package.name} ({number}/{len(packages)})")
+            if not sha256:
+                raise BuildError(
+                    f"{package.name} {package.version} is locked without a SHA-256, so nothing can be proven of it",
+                    hint="lock again with `envbuild lock`, which records one for every package",
+                )
+            opened = (
+                _archive(package, mirrors)
+                if package.manager == "conda"
+                else _wheel(package, subdir=subdir, python=python, macos=macos, uv=uv)
+            )
+            with opened as source:
+                summary = store.summary(sha256, source)
+        found.append(summary)
+    if store.reads:
+        progress.done(_TASK, f"read {store.reads} of {len(packages)} packages for {subdir}")
+    return tuple(found)
+
+
+@contextmanager
+def _archive(package: LockedPackage, mirrors: Mirrors) -> Iterator[Source]:
+    """The archive of a conda package, whose hash is looked at before anything in it is."""
+    url = mirrors.package_url(package.url)
+    if url.startswith("file://"):
+        path = Path(unquote(urlsplit(url).path))
+        _require_locked(path, package)
+        yield CondaFile(path)
+        return
+    from rattler.package_streaming import download_to_path
+
+    with scratch("envbuild-prove-") as folder:
+        path = folder / Path(package.file_name).name
+        try:
+            asyncio.run(download_to_path(client_for(mirrors), url, path))
+        except Exception as error:  # noqa: BLE001 - py-rattler raises whatever its client does
+            raise SourceUnreachableError(
+                f"{package.name} cannot be fetched: {redact(str(error))}",
+                hint="check the network; behind a mirror use --mirror CHANNEL=URL",
+            ) from None
+        _require_locked(path, package)
+        yield CondaFile(path)
+
+
+def _require_locked(path: Path, package: LockedPackage) -> None:
+    try:
+        with open_regular(path) as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceUnreachableError(
+            f"{package.name}: {path} cannot be read: {error.strerror}",
+            hint="the lock was made on another machine, or its channel was deleted: run `envbuild lock` again",
+        ) from None
+    if digest != package.sha256:
+        raise BuildError(
+            f"{package.file_name} is not the package that was locked: sha256 {digest}, locked {package.sha256}",
+            hint="a server or proxy sent other bytes, or the file was changed; do not trust that source",
+        )
+
+
+@contextmanager
+def _wheel(package: LockedPackage, *, subdir: Subdir, python: str, macos: str | None, uv: Uv) -> Iterator[Source]:
+    """A wheel laid out by itself, so that no other has written over its files. uv checks the hash."""
+    with scratch("envbuild-prove-") as folder:
+        target = folder / "wheel"
+        target.mkdir()
+        held = os.open(folder, os.O_RDONLY)
+        try:
+            install_pypi(
+                [package],
+                folder,
+                python=python,
+                subdir=subdir,
+                runnable=False,
+                macos=macos,
+                uv=uv,
+                draw=False,
+                held=held,
+                into=target,
+            )
+        finally:
+            os.close(held)
+        environment = Environment(target, subdir=subdir)
+        dist = environment.distribution(canonicalize_name(package.name))
+        if dist is None:
+            raise BuildError(f"the wheel of {package.name} {package.version} holds no distribution of that name")
+        yield wheel_contents(environment, dist)
