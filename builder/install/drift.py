@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from builder.binaries.hashing import Hasher, Job
+from builder.binaries.hashing import Hasher, Job, answer
 from builder.environment.ownership import GENERATED
 
 if TYPE_CHECKING:
@@ -265,7 +266,10 @@ class _Comparison:
             except OSError:
                 gone[_key(claims[-1].owner)].append(rel)
                 continue
-            if rel in links and not os.path.islink(f"{root}{rel}"):  # noqa: PTH114 - tens of thousands of files
+            if rel in links:
+                if not self._leads_right(rel, links[rel]):
+                    wrong[_key(claims[-1].owner)].append(rel)
+            elif not stat.S_ISREG(status.st_mode):
                 wrong[_key(claims[-1].owner)].append(rel)
             elif hashes and any(claim.sha256 is not None for claim in claims):
                 jobs.append(Job(kind="digest", path=f"{root}{rel}", size=status.st_size))
@@ -273,9 +277,9 @@ class _Comparison:
             answers = hasher.answers()
         for job in jobs:
             rel = job.path.removeprefix(root)
-            claims, answer = expected[rel], answers["digest", job.path]
-            if answer.digest not in {claim.sha256 for claim in claims}:
-                (gone if answer.missing else wrong)[_key(claims[-1].owner)].append(rel)
+            claims, told = expected[rel], answers["digest", job.path]
+            if told.digest not in {claim.sha256 for claim in claims}:
+                (gone if told.missing else wrong)[_key(claims[-1].owner)].append(rel)
         for key in gone.keys() | wrong.keys():
             self._note_files(key, missing=gone[key], changed=wrong[key])
         return len(expected)
@@ -309,10 +313,28 @@ class _Comparison:
         known = self._conda if owner.manager == "conda" else self._pip
         return owner.name in known and (owner.manager == "conda" or _same(owner.version, known[owner.name].version))
 
-    def _links(self) -> frozenset[str]:
-        return frozenset(
-            item.path for record in self._environment.conda_records for item in record.paths if item.kind == "softlink"
-        )
+    def _links(self) -> dict[str, str | None]:
+        """The links of conda packages, with the SHA-256 of the file that each leads to, where that was noted."""
+        return {
+            item.path: item.sha256_in_prefix
+            for record in self._environment.conda_records
+            for item in record.paths
+            if item.kind == "softlink"
+        }
+
+    def _leads_right(self, rel: str, sha256: str | None) -> bool:
+        """Whether a link is one, and leads to the file that it led to, whatever has become of that file."""
+        path = f"{self._environment.path}/{rel}"
+        if not os.path.islink(path):  # noqa: PTH114 - a string already
+            return False
+        if sha256 is None:
+            # To a folder, or out of the environment: nothing was noted that it could be compared with.
+            return True
+        real = os.path.realpath(path)
+        if not os.path.isfile(real):  # noqa: PTH113 - a string already
+            return False  # nowhere, or to a device, which has no end
+        claims = self._environment.owners.claims(os.path.relpath(real, self._environment.path))
+        return sha256 in {claim.sha256 for claim in claims} or answer(_digest_of(real)).digest == sha256
 
     def _strays(self) -> Iterator[str]:
         owned = self._environment.owners.files
@@ -324,6 +346,10 @@ class _Comparison:
                     rel = f"{top}/{name}".removeprefix(root)
                     if name.endswith(_CODE) and rel not in owned:
                         yield rel
+
+
+def _digest_of(path: str) -> Job:
+    return Job(kind="digest", path=path, size=0)
 
 
 def _wheels(packages: Iterable[StampedPackage]) -> dict[str, StampedPackage]:

@@ -48,6 +48,23 @@ def test_nothing_differs(tmp_path: Path) -> None:
     assert (found.packages, found.files) == (2, 2)
 
 
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A FIFO would block for ever, a device would never end."""
+    _environment(tmp_path)
+    tool = tmp_path / "share" / "tool"
+    for device in (False, True):
+        tool.unlink()
+        if device:
+            tool.symlink_to("/dev/zero")
+        else:
+            os.mkfifo(tool)
+        assert _drift(tmp_path, TOOL).differences[0].changed == ("share/tool",)
+    path = {"_path": "share/link", "path_type": "softlink", "sha256_in_prefix": "a" * 64}
+    trees.record(tmp_path, "tool", "1.0", "share/link", paths=[path])
+    (tmp_path / "share" / "link").symlink_to("/dev/zero")
+    assert _drift(tmp_path, TOOL).differences[0].changed == ("share/link",)
+
+
 def test_another_build_and_another_archive(tmp_path: Path) -> None:
     site = _environment(tmp_path)
     trees.dist(site, "six", record="six.py,,\n")
