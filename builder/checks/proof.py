@@ -22,6 +22,7 @@ from builder.environment.ownership import Ownership
 from builder.environment.reading import Reader
 from builder.finding import Finding, Status
 from builder.frameworks import registry
+from builder.frameworks.keras import OVER_FRAMEWORKS
 
 if TYPE_CHECKING:
     from builder.binaries.elf import ElfBinary
@@ -36,6 +37,8 @@ _OF_INSTALLED: Final = frozenset(("installation", "packages"))
 _WHY_INSTALLED: Final = "Only an environment that was built can be asked this"
 _WHY_HASHED: Final = "This is told from the content of installed files; run `envbuild verify NAME` once it is built"
 _WHY_METADATA: Final = "The metadata of Python distributions in conda packages is no part of a summary"
+#: The check that compares what two distributions declare of each other.
+_MATCH: Final = f"{OVER_FRAMEWORKS}.match"
 _WHY_PROGRAM: Final = "The interpreter of a Linux environment is looked at once it is built"
 
 
@@ -160,11 +163,15 @@ def _why_not(check: Check, subject: Subject) -> str | None:
         return _WHY_HASHED
     if check.id == "arch.interpreter" and not subject.survey.is_mac:
         return _WHY_PROGRAM
-    if check.id == "keras.match" and any(
-        record.name.startswith(("tensorflow", "keras", "tf-keras")) for record in subject.environment.conda_records
-    ):
+    if check.id == _MATCH and any(record.name.startswith(_matched()) for record in subject.environment.conda_records):
         return _WHY_METADATA
     return None
+
+
+def _matched() -> tuple[str, ...]:
+    """What the names of packages begin with that the check `_MATCH` compares by their metadata."""
+    hosts = [entry for entry in registry.all_frameworks() if OVER_FRAMEWORKS in entry.partners]
+    return tuple(name for entry in hosts for name in (entry.main, entry.conda, *entry.distributions, *entry.partners))
 
 
 def _plain(finding: Finding, environment: Environment) -> Finding:

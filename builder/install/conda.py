@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 #: What a panic of py-rattler's own code arrives as; the first through its asynchronous functions.
 _PANICS: Final = ("RustPanic", "PanicException")
 #: What py-rattler says when a server, and not this machine, is the trouble (reqwest's and its own wording).
+#: How rattler begins what went wrong in its package cache.
+_CACHE_LAYER: Final = "package cache layer"
 _UNREACHABLE: Final = re.compile(
     r"error sending request|error decoding response body|dns error|connection (refused|reset|closed)|timed out"
     r"|http status (client|server) error|status code",
@@ -166,7 +168,9 @@ def _failure(
         )
     if is_no_space(reason):
         cached = Store(path=cache, remedy="free space there, or name another folder with RATTLER_CACHE_DIR")
-        return no_space(reason, [prefix_store(prefix), cached, temporary_store()])
+        stores = [prefix_store(prefix), cached, temporary_store()]
+        # Of what is unpacked there the message gives no place, and by now it may have been deleted again.
+        return no_space(reason, stores[1:] + stores[:1] if _CACHE_LAYER in reason else stores)
     if "failed to create cache directory" in lower or "cache lock" in lower:
         return BuildError(
             f"the package cache cannot be written: {reason}", hint="name a writable folder with RATTLER_CACHE_DIR"

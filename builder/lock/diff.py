@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 from packaging.version import Version as PypiVersion
 
+from builder.frameworks.keras import OVER_FRAMEWORKS
 from builder.frameworks.registry import all_frameworks
 from builder.lock.parity import subject
 from builder.names import pypi_name
@@ -44,7 +45,7 @@ class Rank(StrEnum):
 
     PYTHON = "python"
     FRAMEWORK = "framework"
-    KERAS = "keras"
+    KERAS = OVER_FRAMEWORKS
     BLAS = "blas"
     OPENMP = "openmp"
     OTHER = "other"
@@ -86,7 +87,7 @@ class Change:
         name, project = canonicalize_name(self.name), subject(self.package)
         if self.name == "python":
             return Rank.PYTHON
-        if project == "keras":
+        if project == OVER_FRAMEWORKS:
             return Rank.KERAS
         if project in _framework_projects():
             return Rank.FRAMEWORK

@@ -127,3 +127,9 @@ def test_extraction(text: str, commands: list[str]) -> None:
 def test_what_cannot_be_typed_is_seen(text: str) -> None:
     with pytest.raises(click.ClickException):
         _parse(_arguments(text))
+
+
+def test_the_readme_has_every_verb_in_its_table() -> None:
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = {name for cell in table for name in re.findall(r"`(\w+)`", cell)}
+    assert set(VERBS) <= named

@@ -12,8 +12,6 @@ from builder.frameworks.keras import OVER_FRAMEWORKS
 ROOT = Path(builder.__file__).parent
 #: Where frameworks are named: their own files, the scripts that the environments run, and data.
 FREE = ("frameworks", "probes")
-#: Rooms that do so still. Take one off when it asks the registry.
-KNOWN = ("doctor",)
 
 
 def names() -> set[str]:
@@ -35,7 +33,7 @@ def test_no_other_module_names_a_framework() -> None:
     found = {
         str(file.relative_to(ROOT)): sorted(constants(file) & asked)
         for file in sorted(ROOT.rglob("*.py"))
-        if file.relative_to(ROOT).parts[0] not in (*FREE, *KNOWN) and constants(file) & asked
+        if file.relative_to(ROOT).parts[0] not in FREE and constants(file) & asked
     }
     assert found == {}, "ask builder.frameworks.registry instead"
 
