@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -92,9 +93,12 @@ class Project:
         return self.state / "environments" / source / name
 
     def committed_lock(self, name: str) -> Path | None:
-        """The project's lock, or the shipped one when the recipe itself is the shipped one."""
+        """The project's lock, or the shipped one when the recipe itself is the shipped one.
+
+        Whatever lies in the lock's place is it: who reads it says what a pipe or a broken link there is.
+        """
         own = self.environment(name) / LOCK_NAME
-        if own.is_file():
+        if os.path.lexists(own):
             return own
         theirs = shipped("environments") / name / LOCK_NAME
         uses_shipped_recipe = self.recipe_files().get(name) == shipped("recipes") / f"{name}.yaml"

@@ -105,8 +105,10 @@ class Ownership(ImportOrder):
             below = _relative(self._environment.path, dist.site, folder=True)
             for entry in dist.record():
                 rel = self._recorded(below, entry.path)
-                if rel is not None and not self._add(files, rel, Claim(owner, entry.sha256, entry.size, dist.name)):
-                    break
+                if rel is not None:
+                    sha256 = entry.sha256 if owner.manager == "pip" or not _is_noted(files, rel, owner) else None
+                    if not self._add(files, rel, Claim(owner, sha256, entry.size, dist.name)):
+                        break
                 module = _module_of(entry.path)
                 if module is not None:
                     modules[module] = dist if modules.get(module, dist) is dist else None
@@ -234,6 +236,11 @@ class Ownership(ImportOrder):
             if pattern.search(self._reader.read(source, most=_MOST_SOURCE) or b""):
                 return True
         return False
+
+
+def _is_noted(files: Mapping[str, tuple[Claim, ...]], rel: str, owner: Owner) -> bool:
+    """Whether conda noted the hash of its package's file: then RECORD, which came in that package, has no say in it."""
+    return any(claim.owner == owner and claim.sha256 is not None for claim in files.get(rel, ()))
 
 
 def _required_names(dist: Distribution) -> Iterator[str]:

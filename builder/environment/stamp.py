@@ -102,6 +102,9 @@ class Stamp:
     prefix: str = ""
     """Where it was built; empty where a stamp of format 1 did not note it."""
     proof: StampedProof | None = None
+    records: dict[str, str] = field(default_factory=dict)
+    """By package, what its installer noted of its files, as a digest (`environment.recorded`); empty where an older
+    envbuild made it."""
 
     @property
     def of_this_machine(self) -> bool:
@@ -155,6 +158,7 @@ class Stamp:
                 channels=data.one("channels", _many(_text), ()),
                 prefix=data.one("prefix", _text, ""),
                 proof=data.one("proof", _optional(_proof), None),
+                records=data.one("records", _named(_text), {}),
             )
         except RecursionError:
             raise ValueError("the stamp is nested too deeply") from None

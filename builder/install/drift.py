@@ -19,9 +19,10 @@ from packaging.version import InvalidVersion, Version
 
 from builder.binaries.hashing import Hasher, Job, answer
 from builder.environment.ownership import GENERATED
+from builder.environment.recorded import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from builder.environment.distributions import Distribution
@@ -42,7 +43,7 @@ class Problem(StrEnum):
 
     MISSING = "missing"
     DAMAGED = "damaged"
-    """It is there, but what its installer recorded cannot be read."""
+    """It is there, but what its installer recorded cannot be read, or says something else than it did then."""
     OTHER = "other"
     """Another version, build or archive of it is installed."""
     FILES = "files"
@@ -131,23 +132,30 @@ def drift(
     packages: Sequence[StampedPackage],
     *,
     before: Sequence[StampedPackage] = (),
+    rewritten: Collection[str] = (),
     hashes: bool = True,
 ) -> Drift:
     """Compare an environment with the packages that it should hold.
 
     `before` are those that it was built from: of a wheel nothing on the disk tells the archive, so that one is another
-    is only seen by them. With `hashes` false, files are only looked for and not read.
+    is only seen by them. `rewritten` (keys of `environment.recorded`) are packages whose own notes of their files
+    cannot be believed. With `hashes` false, files are only looked for and not read.
     """
-    return _Comparison(environment, packages, before).drift(hashes=hashes)
+    return _Comparison(environment, packages, before, rewritten).drift(hashes=hashes)
 
 
 class _Comparison:
     """One comparison: the tables of what is there, and what is missing or wrong in them."""
 
     def __init__(
-        self, environment: Environment, packages: Sequence[StampedPackage], before: Sequence[StampedPackage]
+        self,
+        environment: Environment,
+        packages: Sequence[StampedPackage],
+        before: Sequence[StampedPackage],
+        rewritten: Collection[str],
     ) -> None:
         self._environment = environment
+        self._rewritten = rewritten
         self._conda: dict[str, StampedPackage] = {
             package.name: package for package in packages if package.manager == "conda"
         }
@@ -199,6 +207,8 @@ class _Comparison:
                 self._note(package, Problem.DAMAGED if is_there else Problem.MISSING)
             elif (record.version, record.build) != (package.version, package.build) or _other_archive(record, package):
                 self._note(package, Problem.OTHER, installed=_told(record.version, record.build))
+            elif key_of(package) in self._rewritten:
+                self._note(package, Problem.DAMAGED)
 
     def _compare_distributions(self) -> Iterator[Unknown]:
         """Notes what differs, and gives the packages that the lock does not know."""
@@ -213,7 +223,7 @@ class _Comparison:
             package = self._pip.get(dist.name)
             if package is not None and dist.name not in seen and _is(dist, package):
                 seen.add(dist.name)
-                if not any(True for _ in dist.record()):
+                if key_of(package) in self._rewritten or not any(True for _ in dist.record()):
                     self._note(package, Problem.DAMAGED)
                 elif self._is_another_archive(package):
                     self._note(package, Problem.OTHER, installed=dist.version)

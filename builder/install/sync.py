@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder.environment.environment import Environment
+from builder.environment.recorded import rewritten
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
 from builder.install.create import NotProvenError, Result, accepted, adopted, proven, stamped
 from builder.install.repair import needs_whole
-from builder.install.update import compare, updating
+from builder.install.update import compare, updating, with_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +64,8 @@ def sync(
             prefix=str(prefix),
         )
         environment = Environment(prefix, subdir=request.subdir)
-        found = compare(environment, stamp.packages, around, before=previous.packages)
+        doubted = rewritten(environment, previous)
+        found = compare(environment, stamp.packages, around, before=previous.packages, rewritten=doubted)
         asked = found if only is None else found.only(only)
         if asked.restored and not (prune and (asked.unknown or asked.strays)):
             result = adopted(place, previous, stamp, request, proof=proof)
@@ -77,8 +79,9 @@ def sync(
         changed = previous.lock_sha256 != stamp.lock_sha256
         try:
             with updating(
-                place, environment, found, packages, stamp.packages, request, around, prune=prune, only=only
+                place, environment, found, doubted, packages, stamp.packages, request, around, prune=prune, only=only
             ) as left:
+                stamp = with_records(stamp, Environment(prefix), previous=previous, left=left)
                 transaction.write_stamp(place, replace(stamp, proof=None))
                 if changed and proof is not None:
                     return Synced(result=accepted(place, stamp, proof, Result.UPDATED), found=found, left=left)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.compat.together import LockedSetJudge
 from builder.errors import LockfileError
+from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import PackageOptions, newer_on_index, preparations
 from builder.operations.warnings import Warnings
 from builder.plan.attempts import first_that_works
@@ -82,6 +83,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
+    require_own_folder(request.folder or workspace.project.environment(recipe.name))
     built_in = _built_in(workspace, recipe, request)
     catalogue = _catalogue(built_in, recipe, request)
     wanted = preparations(workspace, recipe, request.options, catalogue=catalogue)

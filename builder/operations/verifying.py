@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -9,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.subject import User
 from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
-from builder.environment.place import Place, is_locked
-from builder.environment.stamp import RELATIVE_PATH as STAMP
+from builder.environment.place import Place, hold, is_locked
 from builder.environment.stamp import Verdict, read_stamp
 from builder.errors import ChecksFailedError, UsageError
-from builder.files import write_atomically
 from builder.finding import Status
+from builder.install.transaction import write_stamp
 from builder.operations.expectations import asks_for_others
 from builder.operations.outputs import require_writable, write_output
 from builder.operations.warnings import Warnings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.binaries.system_symbols import MacOS
+    from builder.environment.stamp import Stamp
     from builder.finding import Report
     from builder.platforms import Subdir
     from builder.report.compare import Comparison
@@ -102,9 +103,10 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         )
     report, before = report_now(), None
     if request.fix and not report.ok and _repaired(workspace, prefix, report):
+        repaired = read_stamp(prefix)
         before, report = report, report_now()
-        if not request.only_static:
-            _note_proof(prefix, report, level=request.level)
+        if repaired is not None and _is_proof(request, report):
+            _note_proof(prefix, repaired, report, level=request.level)
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
         from builder.report.drawing import drawing
@@ -127,11 +129,26 @@ def _repaired(workspace: Workspace, prefix: Path, report: Report) -> bool:
     return sync(workspace, SyncRequest(environment=str(prefix), only=about, prove=False)).changed
 
 
-def _note_proof(prefix: Path, report: Report, *, level: Level) -> None:
-    stamp = read_stamp(prefix)
-    if stamp is not None:
-        proven = stamp.proven(level=level, verdict=Verdict.PASSED if report.ok else Verdict.FAILED)
-        write_atomically(prefix / STAMP, proven.dumps())
+def _is_proof(request: VerifyRequest, report: Report) -> bool:
+    """Whether a verification says as much as the one of `create`, or no: less than that proves nothing."""
+    if request.only_static or request.platform is not None or request.macos is not None:
+        return False
+    return request.level.includes(Level.DEFAULT) or not report.ok
+
+
+def _note_proof(prefix: Path, repaired: Stamp, report: Report, *, level: Level) -> None:
+    """Have the stamp say what was found, unless somebody else is at work there or has been since the repair."""
+    place = Place(prefix)
+    try:
+        held = hold(prefix)
+    except OSError:
+        return
+    try:
+        if read_stamp(prefix) == repaired and not place.is_building:
+            verdict = Verdict.PASSED if report.ok else Verdict.FAILED
+            write_stamp(place, repaired.proven(level=level, verdict=verdict))
+    finally:
+        os.close(held)
 
 
 def _finished(workspace: Workspace, environment: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import marshal
 import os
 import shutil
@@ -179,6 +181,52 @@ def _damage_record(patient: Patient) -> None:
     record.write_text("{")
 
 
+def _hash_of(content: bytes) -> str:
+    """As RECORD writes it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def _edited_with_record(hash_of: Callable[[bytes], str]) -> Callable[[Patient], object]:
+    """An edited module, and a RECORD that has been told."""
+
+    def damage(patient: Patient) -> None:
+        module = patient.site / "six.py"
+        (record,) = patient.site.glob("six-*.dist-info/RECORD")
+        before = module.read_bytes()
+        module.write_bytes(before + b"\nsurprise = 1\n")
+        text = record.read_text()
+        assert f"sha256={_hash_of(before)}" in text
+        record.write_text(text.replace(f"sha256={_hash_of(before)}", hash_of(module.read_bytes())))
+
+    return damage
+
+
+def _edited_with_conda_record(patient: Patient) -> None:
+    (record,) = (patient.prefix / "conda-meta").glob("python-*.json")
+    module = patient.site.parent / "json" / "__init__.py"
+    before = hashlib.sha256(module.read_bytes()).hexdigest()
+    content = module.read_bytes() + b"\nsurprise = 1\n"
+    module.unlink()
+    module.write_bytes(content)
+    text = record.read_text()
+    assert before in text
+    record.write_text(text.replace(before, hashlib.sha256(content).hexdigest()))
+
+
+def _record_pipe(patient: Patient) -> None:
+    (record,) = patient.site.glob("six-*.dist-info/RECORD")
+    record.unlink()
+    os.mkfifo(record)
+
+
+def _forgotten_file(patient: Patient) -> None:
+    """A deleted file, and its line of RECORD with it."""
+    (record,) = patient.site.glob("numpy-*.dist-info/RECORD")
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(line for line in lines if not line.startswith("numpy/matlib.py")))
+    (patient.site / "numpy" / "matlib.py").unlink()
+
+
 def _delete_from_library(patient: Patient) -> None:
     (patient.site.parent / "json" / "decoder.py").unlink()
 
@@ -278,6 +326,36 @@ CASES: Final = (
     Case(
         name="record-deleted",
         damage=_delete("six-*.dist-info/RECORD"),
+        check="pkg.integrity",
+        words=("six", "RECORD"),
+    ),
+    Case(
+        name="record-forged",
+        damage=_edited_with_record(lambda content: f"sha256={_hash_of(content)}"),
+        check="pkg.integrity",
+        words=("The list of files of six", "was changed"),
+    ),
+    Case(
+        name="record-blanked",
+        damage=_edited_with_record(lambda _: ""),
+        check="pkg.integrity",
+        words=("The list of files of six", "was changed"),
+    ),
+    Case(
+        name="record-shortened",
+        damage=_forgotten_file,
+        check="pkg.integrity",
+        words=("The list of files of numpy", "was changed"),
+    ),
+    Case(
+        name="conda-record-forged",
+        damage=_edited_with_conda_record,
+        check="pkg.integrity",
+        words=("The list of files of python", "was changed"),
+    ),
+    Case(
+        name="record-is-a-pipe",
+        damage=_record_pipe,
         check="pkg.integrity",
         words=("six", "RECORD"),
     ),

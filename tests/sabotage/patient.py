@@ -83,7 +83,7 @@ class Patient:
         bin_folder.mkdir(exist_ok=True)
         command = bin_folder / "envbuild"
         start = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from builder.cli import main; main()"
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -c "{start}" "$@"\n')
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -P -c "{start}" "$@"\n')
         command.chmod(0o755)
         environ = {
             "HOME": str(self.home),
