@@ -16,6 +16,7 @@ from builder.wording import listed, listing, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from builder.binaries.hashing import Answer
     from builder.checks.subject import Subject
@@ -58,7 +59,7 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             title=f"{listing([f'{dist.name} {dist.version}' for dist in without])} "
             f"{'has' if len(without) == 1 else 'have'} no RECORD: nothing says which files belong to "
             f"{'it' if len(without) == 1 else 'them'}",
-            evidence=tuple(f"{dist.path.name}/RECORD is missing" for dist in without),
+            evidence=tuple(f"{dist.path.name}/RECORD is {_instead(dist.path / 'RECORD')}" for dist in without),
             remedy=subject.repair.restore(map(environment.owners.owner_of_distribution, without)),
             about=frozenset(dist.name for dist in without),
         )
@@ -206,6 +207,11 @@ def _untold(subject: Subject, owners: list[Owner]) -> Finding:
         remedy=subject.repair.restore(owners),
         about=frozenset(owner.name for owner in owners),
     )
+
+
+def _instead(path: Path) -> str:
+    """What there is in place of a regular file."""
+    return "no regular file" if os.path.lexists(path) else "missing"
 
 
 def _folders(dist: Distribution) -> set[str]:

@@ -105,7 +105,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     if request.fix and not report.ok and _repaired(workspace, prefix, report):
         repaired = read_stamp(prefix)
         before, report = report, report_now()
-        if repaired is not None and _is_proof(request, report):
+        if repaired is not None and is_proof(request, report):
             _note_proof(prefix, repaired, report, level=request.level)
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
@@ -129,7 +129,7 @@ def _repaired(workspace: Workspace, prefix: Path, report: Report) -> bool:
     return sync(workspace, SyncRequest(environment=str(prefix), only=about, prove=False)).changed
 
 
-def _is_proof(request: VerifyRequest, report: Report) -> bool:
+def is_proof(request: VerifyRequest, report: Report) -> bool:
     """Whether a verification says as much as the one of `create`, or no: less than that proves nothing."""
     if request.only_static or request.platform is not None or request.macos is not None:
         return False

@@ -358,6 +358,7 @@ CASES: Final = (
         damage=_record_pipe,
         check="pkg.integrity",
         words=("six", "RECORD"),
+        evidence=("RECORD is no regular file",),
     ),
     Case(
         name="package-downgraded",
