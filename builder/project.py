@@ -30,6 +30,13 @@ class Project:
     state: Path
     found: bool
     """False when no parent of the working directory is a project and `root` is merely that directory."""
+    own_recipes: Path | None = None
+    """Where the project's recipes are; None: in `root / "recipes"`. Elsewhere only while they are being merged."""
+
+    @property
+    def recipes(self) -> Path:
+        """The folder of the project's own recipes."""
+        return self.own_recipes or self.root / "recipes"
 
     @classmethod
     def find(cls, start: Path, *, state: Path, given: Path | None = None) -> Project:
@@ -46,7 +53,7 @@ class Project:
     def recipe_files(self) -> dict[str, Path]:
         """Every known recipe by name; the project's own ones come before the shipped ones."""
         files: dict[str, Path] = {}
-        for folder in (shipped("recipes"), self.root / "recipes"):
+        for folder in (shipped("recipes"), self.recipes):
             files |= {file.stem: file for file in folder.glob("*.yaml")}
         return dict(sorted(files.items()))
 
@@ -54,7 +61,7 @@ class Project:
         """The recipes that are the project's, by name. In a checkout of envbuild, whose project is envbuild itself,
         the shipped recipes are nobody's own.
         """
-        folder = self.root / "recipes"
+        folder = self.recipes
         if folder.resolve() == shipped("recipes").resolve():
             return {}
         return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
@@ -72,7 +79,7 @@ class Project:
             close = difflib.get_close_matches(name, files, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
             raise UsageError(
-                f"there is no recipe {name!r} in {self.root / 'recipes'} or among the shipped ones",
+                f"there is no recipe {name!r} in {self.recipes} or among the shipped ones",
                 hint=f"{hint}`envbuild list` shows all; `envbuild init {name}` begins a new one",
             )
         return files[name]

@@ -125,6 +125,11 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         reason = " ".join(part for part in (problem.context, problem.problem) if part)
+        if (conflict := conflict_mark(text)) is not None:
+            reason = "both sides of a merge are in it"
+            raise error(
+                reason, file=file, line=conflict, hint="take the lines that you want, and git's marks out"
+            ) from None
         raise error(f"not valid YAML: {reason}", file=file, line=mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, RecursionError) as problem:
         raise error(f"not valid YAML: {str(problem).splitlines()[0]}", file=file) from None
@@ -135,6 +140,12 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
     except RecursionError:
         raise error("nested too deeply", file=file) from None
     return Document(file=file, data=data, lines=reader.lines, written=reader.written)
+
+
+def conflict_mark(text: str) -> int | None:
+    """The line (1-based) of the first merge conflict mark; None where there is none."""
+    found = re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else None
 
 
 def too_deep(text: str) -> int | None:

@@ -18,6 +18,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
     "update": ("builder.cli.update", "Take newer versions of what you name into a lock, and of nothing else."),
+    "merge-lock": ("builder.cli.merge_lock", "Merge locks by solving again: git's merge driver for them."),
     "diff": ("builder.cli.diff", "Show what differs between two states of a lock, or a lock and an environment."),
     "check": ("builder.cli.check", "Say whether a lock is sound and still matches its recipe (no solving)."),
     "prove": ("builder.cli.prove", "Prove that what a lock holds will load, before anyone installs it."),

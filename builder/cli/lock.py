@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @options.recipe_argument
 @options.package_options
 @options.solver_option
+@click.option("--resolve", is_flag=True, help="Merge a lock in conflict, staying at what both sides have.")
 @click.option("--prove", is_flag=True, help="Keep the old lock unless the new one is proven, as `prove` does.")
 def command(
     session: Session,
@@ -29,6 +30,7 @@ def command(
     mirrors: tuple[str, ...],
     python: Path | None,
     solver: str,
+    resolve: bool,
     prove: bool,
 ) -> Output:
     """Solve all platforms of a recipe at once and write environments/RECIPE/conda-lock.yml.
@@ -41,16 +43,17 @@ def command(
       envbuild lock ml-m1
       envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/conda-forge
       envbuild lock ml-m1 --prove
+      envbuild lock ml-m1 --resolve
       envbuild lock ml-m1 --solver micromamba
     """
     from builder.cli.moves import moves_json
     from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
+    from builder.operations.merging import resolve as lock_both
 
     packages = options.packages(source=source, channels=channels, python=python)
-    made = lock(
-        session.workspace(mirrors=mirrors), LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
-    )
+    request = LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
+    made = (lock_both if resolve else lock)(session.workspace(mirrors=mirrors), request)
     counts = {subdir.value: len(made.lock.on(subdir)) for subdir in made.lock.platforms}
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
     return Output(

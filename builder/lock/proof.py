@@ -97,6 +97,11 @@ def read_proofs(file: Path) -> dict[str, PlatformProof]:
         return {}
     except OSError as error:
         raise _no_proof(file, error.strerror or str(error)) from None
+    return parse_proofs(content, place=file)
+
+
+def parse_proofs(content: bytes, *, place: Path | str) -> dict[str, PlatformProof]:
+    """The proofs of this content, by platform; `place` says where it is from. Raises LockfileError."""
     try:
         if len(content) > _MOST_BYTES:
             raise ValueError("it is too large")
@@ -105,10 +110,10 @@ def read_proofs(file: Path) -> dict[str, PlatformProof]:
             raise ValueError(f"its version is {data['version']!r:.20}, and this envbuild reads {_VERSION}")
         return {str(subdir): _proof(entry) for subdir, entry in data["platforms"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _no_proof(file, f"no {error}" if isinstance(error, KeyError) else str(error)) from None
+        raise _no_proof(place, f"no {error}" if isinstance(error, KeyError) else str(error)) from None
 
 
-def _no_proof(file: Path, why: str) -> LockfileError:
+def _no_proof(file: Path | str, why: str) -> LockfileError:
     return LockfileError(
         f"cannot be read as a proof: {why}", file=file, hint="remove the file and run `envbuild prove` again"
     )

@@ -14,7 +14,7 @@ from builder.errors import LockfileError
 from builder.files import read_ordinary
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
-from builder.yamlio import too_deep
+from builder.yamlio import conflict_mark, too_deep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,12 +97,12 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        conflict = _conflict(text)
+        conflict = conflict_mark(text)
         raise LockfileError(
             f"not valid YAML: {error.problem or error.context}",
             file=place,
             line=conflict or (mark.line + 1 if mark else None),
-            hint="the file has merge conflict marks: take either side, then run `envbuild lock`" if conflict else None,
+            hint="the file has merge conflict marks: run `envbuild lock RECIPE --resolve`" if conflict else None,
         ) from None
     # PyYAML meets an explicit tag on text that is none of the kind (`!!bool x`) with any of these.
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
@@ -139,12 +139,6 @@ def _decoded(content: bytes, place: Path | str) -> str:
 def lock_digest(file: Path) -> str:
     """SHA-256 (hex) of the lock file's bytes, which identifies what is built from it. Raises LockfileError."""
     return hashlib.sha256(read_ordinary(file, limit=MAX_BYTES, error=LockfileError)).hexdigest()
-
-
-def _conflict(text: str) -> int | None:
-    """The line (1-based) of the first merge conflict mark."""
-    found = re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE)
-    return text.count("\n", 0, found.start()) + 1 if found else None
 
 
 def _entry_name(data: Any, location: tuple[str | int, ...]) -> str:

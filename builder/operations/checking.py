@@ -106,7 +106,7 @@ def _misnamed(workspace: Workspace) -> tuple[CheckedLock, ...]:
                 "is not read: the name of a recipe's file ends in .yaml", file=file, hint=f"mv {file} {file.stem}.yaml"
             ),
         )
-        for file in sorted((workspace.project.root / "recipes").glob("*.yml"))
+        for file in sorted(workspace.project.recipes.glob("*.yml"))
     )
 
 

@@ -47,6 +47,8 @@ class LockRequest:
     """Where to write; default: the project's `environments/NAME`, or envbuild's own for locks bound to this machine."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Kept in the lock's free metadata."""
+    previous: Lock | None = None
+    """Whose versions to stay at; default: those of the lock that is there."""
     moving: frozenset[str] = frozenset()
     """Packages to take anew; all others stay at what the lock there was has, as far as they can."""
     everything: bool = False
@@ -139,10 +141,11 @@ def _previous(file: Path, request: LockRequest, warn: Warnings) -> Previous | No
     from builder.lock.moves import Previous
     from builder.lock.read import read_lock
 
-    if not file.exists():
+    if request.previous is None and not file.exists():
         return None
     try:
-        return Previous(lock=read_lock(file), moving=request.moving, everything=request.everything)
+        there = request.previous or read_lock(file)
+        return Previous(lock=there, moving=request.moving, everything=request.everything)
     except LockfileError as error:
         warn(f"the lock there was cannot be read, so every package is taken anew: {error.message}")
         return None
