@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from builder.checks.causes import STARTUP
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from builder.checks.subject import Subject
     from builder.environment.environment import Environment
+    from builder.environment.lost import Lost
     from builder.environment.moved import RecordedPrefix
 
 #: conda-build records a link whose target was not there when it packed the file with the hash of nothing.
@@ -35,12 +38,36 @@ def _finished(subject: Subject) -> Iterator[Finding]:
             remedy=Remedy("Wait for the other `envbuild create`, or run it again: it begins anew where it was killed."),
         )
         return
+    if environment.lost is not None and not subject.building:
+        yield _lost(environment, environment.lost)
+        return
     yield Finding(
         check="env.finished",
         # What nobody recognises must not be the one thing that passed: a mistyped folder would be a success.
         status=Status.SKIP if environment.kind is Kind.UNKNOWN else Status.PASS,
         title=f"This is {_KINDS.get(environment.kind, f'a {environment.kind} environment')}",
         evidence=(f"told by {environment.recognised.evidence}",),
+    )
+
+
+def _lost(environment: Environment, gone: Lost) -> Finding:
+    damaged = os.path.lexists(environment.path / gone.what)
+    say = f"Put {environment.path} aside and create it again"
+    return Finding(
+        check="env.finished",
+        status=Status.FAIL,
+        title=f"{gone.what} {'is damaged' if damaged else 'is gone'}: nothing knows any more what belongs in this "
+        "environment",
+        evidence=(gone.evidence,),
+        remedy=Remedy(
+            f"{say} from its lock.",
+            (
+                shlex.join(("mv", "--", str(environment.path), f"{environment.path}.set-aside")),
+                shlex.join((*gone.made_with, "-p", str(environment.path))),
+            ),
+        )
+        if gone.made_with is not None
+        else Remedy(f"{say} with the tool that made it."),
     )
 
 
@@ -189,7 +216,8 @@ CHECKS: Final = (
         area="installation",
         needs=Needs.FILES,
         level=Level.QUICK,
-        catches="An environment that `envbuild create` has not finished; says what kind of environment it is.",
+        catches="An environment that `envbuild create` has not finished, or that has lost its conda-meta or its stamp; "
+        "says what kind of environment it is.",
         otherwise="ModuleNotFoundError for half of the packages.",
         run=_finished,
     ),

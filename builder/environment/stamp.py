@@ -113,11 +113,16 @@ class Stamp:
             return self.expectations.provider == "pypi"
         return any(channel.startswith("file:") and "/host-channels/" in channel for channel in self.channels)
 
-    def create_command(self, prefix: Path) -> tuple[str, ...]:
-        """What builds and proves the environment at `prefix` as it was meant to be: words of a shell's command."""
+    @property
+    def create_words(self) -> tuple[str, ...]:
+        """What builds and proves such an environment: words of a shell's command."""
         source = ("--source", "pypi") if self.of_this_machine else ()
         groups = [word for group in self.groups if group != "main" for word in ("--group", group)]
-        return ("envbuild", "create", self.recipe or self.name, *source, *groups, "-p", str(prefix))
+        return ("envbuild", "create", self.recipe or self.name, *source, *groups)
+
+    def create_command(self, prefix: Path) -> tuple[str, ...]:
+        """The same for the environment at `prefix`."""
+        return (*self.create_words, "-p", str(prefix))
 
     @property
     def verdict(self) -> Verdict | None:

@@ -264,7 +264,6 @@ class NotProvenError(Exception):
 
 
 def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int) -> None:
-    from builder.environment.register import remember_subdir
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
 
@@ -295,7 +294,6 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 held=held,
             )
         around.progress.done("pypi", f"installed {len(pypi)} PyPI packages")
-    remember_subdir(request.prefix, request.subdir)
 
 
 def _noted(stamp: Stamp) -> Stamp:

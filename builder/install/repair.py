@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
-from builder.environment.register import remember_subdir
 from builder.install.conda import install_conda
 from builder.install.foreign import merge
 from builder.install.pypi import install_pypi
@@ -155,7 +154,6 @@ def repair(
     wheels = [package for package in packages if package.manager == "pip" and _key(package)[1] in work.wheels]
     if wheels:
         _install_wheels(wheels, conda, prefix, request, around, held=held)
-    remember_subdir(prefix, request.subdir)
 
 
 def _install_wheels(

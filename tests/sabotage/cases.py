@@ -181,6 +181,11 @@ def _damage_record(patient: Patient) -> None:
     record.write_text("{")
 
 
+def _delete_records(patient: Patient) -> None:
+    for record in (patient.prefix / "conda-meta").glob("python*.json"):
+        record.unlink()
+
+
 def _hash_of(content: bytes) -> str:
     """As RECORD writes it."""
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
@@ -403,6 +408,25 @@ CASES: Final = (
         check="pkg.integrity",
         words=("conda-meta/python-", "is not a readable package record"),
         beside=("pkg.locked",),
+    ),
+    Case(
+        name="conda-meta-deleted",
+        damage=lambda patient: shutil.rmtree(patient.prefix / "conda-meta"),
+        check="env.finished",
+        words=("conda-meta is gone",),
+        evidence=("envbuild create small --source pypi",),
+    ),
+    Case(
+        name="stamp-damaged",
+        damage=lambda patient: (patient.prefix / "conda-meta" / "envbuild.stamp").write_text("{"),
+        check="env.finished",
+        words=("conda-meta/envbuild.stamp is damaged",),
+    ),
+    Case(
+        name="conda-records-deleted",
+        damage=_delete_records,
+        check="pkg.locked",
+        words=("python is not installed",),
     ),
     Case(
         name="standard-library-damaged",

@@ -178,12 +178,9 @@ def test_a_system_python_is_judged_by_what_is_pythons(tmp_path: Path) -> None:
 
 def test_only_what_was_looked_at_proves(tmp_path: Path) -> None:
     """`verify --fix` has the stamp say that all is well only where it asked as much as `create` does."""
-    good = Report(
-        identity=Identity(prefix="/x"),
-        findings=(Finding(check="pkg.locked", status=Status.PASS, title="."),),
-        seconds=0,
-    )
-    bad = replace(good, findings=(Finding(check="pkg.locked", status=Status.FAIL, title="."),))
+    passed = Finding(check="pkg.locked", status=Status.PASS, title=".")
+    good = Report(identity=Identity(prefix="/x"), findings=(passed,), seconds=0)
+    bad = replace(good, findings=(replace(passed, status=Status.FAIL),))
     asked = VerifyRequest(environment=str(tmp_path))
     assert is_proof(asked, good)
     assert is_proof(replace(asked, level=Level.FULL), good)
