@@ -145,8 +145,9 @@ def _interpreter(subject: Subject) -> Iterator[Finding]:
 
 def _elf_interpreter(subject: Subject) -> Finding:
     """A virtual environment's interpreter is a link to that of another installation, which is read there."""
-    folder, name = os.path.split(os.path.realpath(subject.environment.python or ""))
-    machine = usual_machine(folder, (name,))
+    program = subject.survey.elf_program
+    folder, name = os.path.split(program.path if program else os.path.realpath(subject.environment.python or ""))
+    machine = program.machine if program is not None else usual_machine(folder, (name,))
     if machine is None:
         return Finding(
             check="arch.interpreter",
@@ -155,7 +156,7 @@ def _elf_interpreter(subject: Subject) -> Finding:
             evidence=(f"{folder}/{name}",),
         )
     fits = machine == subject.survey.elf_machine
-    rel = f"{folder}/{name}".removeprefix(f"{subject.environment.path}/")
+    rel = program.rel if program is not None else f"{folder}/{name}".removeprefix(f"{subject.environment.path}/")
     return Finding(
         check="arch.interpreter",
         status=Status.PASS if fits else Status.FAIL,

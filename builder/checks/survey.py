@@ -144,12 +144,17 @@ class Survey:
         return ElfTree(self.inventory.root, self.inventory.elf, self.packages, host_folders=folders)
 
     @cached_property
-    def elf_interpreter(self) -> ElfBinary | None:
-        """The interpreter of a Linux prefix; None where it is none of its files, or for another machine."""
+    def elf_program(self) -> ElfBinary | None:
+        """The interpreter of a Linux prefix, whatever machine it is for; None where it is none of its files."""
         if self.environment.python is None:
             return None
         real = os.path.realpath(self.environment.python)
-        found = next((binary for binary in self.elf.binaries if binary.path == real), None)
+        return next((binary for binary in self.elf.binaries if binary.path == real), None)
+
+    @property
+    def elf_interpreter(self) -> ElfBinary | None:
+        """The interpreter of a Linux prefix; None where it is none of its files, or for another machine."""
+        found = self.elf_program
         return found if found is not None and found.machine == self.elf_machine else None
 
     @cached_property

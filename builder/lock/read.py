@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -102,7 +103,9 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
             f"not valid YAML: {error.problem or error.context}",
             file=place,
             line=conflict or (mark.line + 1 if mark else None),
-            hint="the file has merge conflict marks: run `envbuild lock RECIPE --resolve`" if conflict else None,
+            hint=f"the file has merge conflict marks: run `envbuild lock {_recipe_of(place)} --resolve`"
+            if conflict
+            else f"run {relock(place)}, or restore the file from version control",
         ) from None
     # PyYAML meets an explicit tag on text that is none of the kind (`!!bool x`) with any of these.
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
@@ -113,7 +116,13 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
         raise LockfileError(
             f"format version {data['version']!r}; only version 1 is known",
             file=place,
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}",
+        )
+    if not isinstance(data, dict):
+        what = "is empty" if data is None else "is not a lock, which begins with `version:`, `metadata:` and `package:`"
+        line = None if data is None else line_of(text, ())
+        raise LockfileError(
+            what, file=place, line=line, hint=f"run {relock(place)}, or restore the file from version control"
         )
     try:
         parsed = _File.model_validate(data)
@@ -124,9 +133,19 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
             f"{_entry_name(data, problem['loc'])}`{key}`: {problem['msg'].removeprefix('Value error, ')}",
             file=place,
             line=line_of(text, problem["loc"]),
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}, or restore the file from version control",
         ) from None
     return _lock(parsed, place)
+
+
+def relock(place: Path | str) -> str:
+    """The command that makes the lock at `place` anew."""
+    return f"`envbuild lock {_recipe_of(place)}`"
+
+
+def _recipe_of(place: Path | str) -> str:
+    """A lock is in a folder of its recipe's name."""
+    return PurePath(place).parent.name or "NAME"
 
 
 def _decoded(content: bytes, place: Path | str) -> str:

@@ -269,18 +269,15 @@ def _why_nothing(asked: Sequence[_Asked]) -> UnsatisfiableError:
     """The refusal of the provider that was left to the end, which of several is the least demanding one."""
     last = asked[-1]
     tolerance = TOLERANCES[-1] if last.pinned else Tolerance(unsafe=False, unproven=True)
-    error = refusal(last.question, last.search(tolerance))
-    elsewhere = _elsewhere(last)
-    if elsewhere and not (error.hint and elsewhere in error.hint):
-        error.hint = f"{error.hint}; or {elsewhere}" if error.hint else elsewhere
-    return error
+    return refusal(last.question, last.search(tolerance), elsewhere=_elsewhere(last))
 
 
 def _elsewhere(one: _Asked) -> str | None:
-    """`provider: pypi` where the recipe insists on conda-forge and PyPI has what it asks for."""
+    """`provider: pypi` where the recipe insists on another one and PyPI has what it asks for."""
     question = one.question
     recipe = question.recipe
-    if recipe.framework.provider != "conda-forge" or question.targets[0].provider.local or not question.framework.main:
+    asked_for = recipe.framework.provider
+    if asked_for not in ("conda-forge", "metal") or question.targets[0].provider.local or not question.framework.main:
         return None
     other = recipe.model_copy(update={"framework": recipe.framework.model_copy(update={"provider": "pypi"})})
     subdirs = tuple(target.subdir for target in question.targets)
@@ -292,4 +289,5 @@ def _elsewhere(one: _Asked) -> str | None:
     found = next(asked.search(PROVEN).combinations(), None)
     if found is None or found.main is None:
         return None
-    return f"write `provider: pypi` ({question.facts.display(found.main.package, found.main.newest)} from PyPI)"
+    named = question.facts.display(found.main.package, found.main.newest)
+    return f"write `provider: pypi` ({named} from PyPI{', without the GPU' if asked_for == 'metal' else ''})"
