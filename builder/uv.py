@@ -56,6 +56,7 @@ _HOST: Final = re.compile(r"https?://([^/\s`'\"]+)")
 _LEAKS: Final = frozenset(
     (
         "CONDA_PREFIX",
+        "PYTHONEXECUTABLE",
         "PYTHONHOME",
         "PYTHONPATH",
         "VIRTUAL_ENV",
