@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
+from builder.binaries.hashing import Job, answer
 from builder.checks.check import Check, Needs
 from builder.checks.system import installed, is_debians
-from builder.environment.ownership import Owner
+from builder.environment.intact import leads_right, recorded_links
+from builder.environment.ownership import GENERATED, Owner
 from builder.environment.recorded import key_of, rewritten
 from builder.finding import Finding, Remedy, Status
 from builder.wording import listed, listing, plural
@@ -44,12 +46,17 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
     if not files:
         yield Finding(check="pkg.integrity", status=Status.SKIP, title=NO_RECORDS)
         return
-    answers = {rel: answer for rel in files if (answer := subject.files.digest(rel)) is not None}
-    wrong = {rel: line for rel, answer in answers.items() if (line := _wrong(rel, answer, files[rel]))}
+    answers = {rel: told for rel in files if (told := subject.files.digest(rel)) is not None}
+    wrong = {rel: line for rel, told in answers.items() if (line := _wrong(rel, told, files[rel]))}
+    wrong |= _links(environment, files, known=answers)
+    doubted = _rewritten(environment)
+    # What is noted of their files is not to be believed, so neither is that these are missing or changed.
+    wrong = {rel: line for rel, line in wrong.items() if files[rel][-1].owner not in doubted}
+    added = _added(subject)
+    renamed = _renamed(subject, files, wrong, added)
     if wrong:
-        yield _changed(subject, wrong)
+        yield _changed(subject, wrong, renamed)
     without = _without_record(environment)
-    doubted = _rewritten(environment, [environment.owners.claims(rel)[-1].owner for rel in wrong])
     if doubted:
         yield _untold(subject, doubted)
     if without:
@@ -63,7 +70,7 @@ def _integrity(subject: Subject) -> Iterator[Finding]:
             remedy=subject.repair.restore(map(environment.owners.owner_of_distribution, without)),
             about=frozenset(dist.name for dist in without),
         )
-    added = [] if without else _added(subject)
+    added = [] if without or doubted else [rel for rel in added if rel not in renamed]
     if added:
         yield Finding(
             check="pkg.integrity",
@@ -96,21 +103,56 @@ def recorded_files(environment: Environment) -> dict[str, tuple[Claim, ...]]:
     }
 
 
-def _wrong(rel: str, answer: Answer, claims: tuple[Claim, ...]) -> str | None:
+def _wrong(rel: str, told: Answer, claims: tuple[Claim, ...]) -> str | None:
     """How the file differs from what was installed, as a line; None where it does not."""
     owner = described(claims[-1].owner)
-    if answer.missing:
+    if told.missing:
         return f"missing: {rel} ({owner})"
-    if answer.error is not None:
-        return f"unreadable: {rel} ({owner}): {answer.error}"
-    return None if answer.digest in {claim.sha256 for claim in claims} else f"changed: {rel} ({owner})"
+    if told.error is not None:
+        return f"unreadable: {rel} ({owner}): {told.error}"
+    return None if told.digest in {claim.sha256 for claim in claims} else f"changed: {rel} ({owner})"
+
+
+def _links(
+    environment: Environment, files: Mapping[str, tuple[Claim, ...]], *, known: Mapping[str, Answer]
+) -> dict[str, str]:
+    """Installed links that are gone or lead elsewhere, and other files that have no hash and are gone."""
+    # Only in an environment of ours is the hash that conda-meta has of a link that of the file it leads to, for sure.
+    links = recorded_links(environment) if environment.stamp is not None else {}
+    found = {}
+    for rel, claims in files.items():
+        if rel in known or GENERATED.search(rel):
+            continue
+        owner, path = described(claims[-1].owner), environment.path / rel
+        if not os.path.lexists(path):
+            found[rel] = f"missing: {rel} ({owner})"
+        # One that leads nowhere is env.links' to tell.
+        elif rel in links and path.exists() and not leads_right(environment, rel, links[rel]):
+            found[rel] = f"changed: {rel} ({owner}), which was a link"
+    return found
 
 
 def described(owner: Owner) -> str:
     return f"conda {owner}" if owner.manager == "conda" else str(owner)
 
 
-def _changed(subject: Subject, wrong: Mapping[str, str]) -> Finding:
+def _renamed(
+    subject: Subject, files: Mapping[str, tuple[Claim, ...]], wrong: Mapping[str, str], added: list[str]
+) -> dict[str, str]:
+    """Folders that no package brought (key) and that are the folder of one under another name (value)."""
+    missing = [rel for rel, line in wrong.items() if line.startswith("missing") and rel.endswith("/__init__.py")]
+    found = {}
+    for stray in added:
+        for rel in missing:
+            folder = rel.removesuffix("/__init__.py")
+            if os.path.dirname(folder) == os.path.dirname(stray):  # noqa: PTH120 - relative to the prefix
+                job = Job(kind="digest", path=str(subject.environment.path / stray / "__init__.py"), size=0)
+                if answer(job).digest in {claim.sha256 for claim in files[rel]} - {None}:
+                    found[stray] = folder
+    return found
+
+
+def _changed(subject: Subject, wrong: Mapping[str, str], renamed: Mapping[str, str]) -> Finding:
     rels = sorted(wrong, key=lambda rel: (not rel.endswith((".so", ".dylib")), wrong[rel]))
     owners = list(dict.fromkeys(subject.environment.owners.claims(rel)[-1].owner for rel in rels))
     of = listing([str(owner) for owner in owners], most=3)
@@ -120,12 +162,20 @@ def _changed(subject: Subject, wrong: Mapping[str, str]) -> Finding:
         title = f"{what} of {of} {verb} missing"
     else:
         title = f"{what} of {of} {verb} not as installed"
+    title = f"{title}: {listing(rels, most=2)}"
+    remedy = subject.repair.restore(owners)
+    if renamed:
+        moves = [f"{folder} was renamed to {stray.rpartition('/')[2]}" for stray, folder in renamed.items()]
+        title = f"{listing(moves)}, so {plural(len(rels), 'file')} of {of} {verb} missing"
+        aside = [subject.repair.set_aside(subject.environment.path / stray, say="") for stray in renamed]
+        commands = (*(command for one in aside for command in one.commands), *remedy.commands)
+        remedy = Remedy(f"Move {listing([str(stray) for stray in renamed])} out of the way. {remedy.say}", commands)
     return Finding(
         check="pkg.integrity",
         status=Status.FAIL,
-        title=f"{title}: {listing(rels, most=2)}",
+        title=title,
         evidence=listed([wrong[rel] for rel in rels]),
-        remedy=subject.repair.restore(owners),
+        remedy=remedy,
         about=frozenset((*rels, *(owner.name for owner in owners))),
     )
 
@@ -175,19 +225,21 @@ def _without_record(environment: Environment) -> list[Distribution]:
     return [
         dist
         for dist in installed(environment)
-        if dist.installer in ("pip", "uv") and dist.path.suffix == ".dist-info" and not (dist.path / "RECORD").is_file()
+        if dist.installer in ("pip", "uv") and dist.path.suffix == ".dist-info" and not any(True for _ in dist.record())
     ]
 
 
-def _rewritten(environment: Environment, known: list[Owner]) -> list[Owner]:
-    """The packages whose own notes of their files are not the stamp's, but for those `known` to be changed."""
+def _rewritten(environment: Environment) -> list[Owner]:
+    """The packages whose own notes of their files are not the stamp's."""
     stamp = environment.stamp
     if stamp is None:
         return []
     keys = rewritten(environment, stamp)
-    packages = [package for package in stamp.packages if key_of(package) in keys]
-    owners = [Owner(name=one.name, version=one.version, manager=one.manager) for one in packages]
-    return [owner for owner in owners if owner not in known]
+    return [
+        Owner(name=key.partition(":")[2], version=one.version, manager=one.manager)
+        for one in stamp.packages
+        if (key := key_of(one)) in keys
+    ]
 
 
 def _untold(subject: Subject, owners: list[Owner]) -> Finding:
@@ -210,8 +262,10 @@ def _untold(subject: Subject, owners: list[Owner]) -> Finding:
 
 
 def _instead(path: Path) -> str:
-    """What there is in place of a regular file."""
-    return "no regular file" if os.path.lexists(path) else "missing"
+    """What there is in place of one that can be read."""
+    if not os.path.lexists(path):
+        return "missing"
+    return "not readable as one" if path.is_file() else "no regular file"
 
 
 def _folders(dist: Distribution) -> set[str]:

@@ -49,7 +49,7 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
         versions[dist.name].append(dist)
     for name, found in versions.items():
         if len(found) > 1:
-            lines.append(f"{name} has several dist-info folders: {', '.join(dist.version for dist in found)}")
+            lines.append(f"{name} is there in several versions, says its metadata: {listing(_versions(found))}")
             concerned.append(environment.owners.owner_of_distribution(found[-1]))
     for record in environment.conda_records:
         other = next(iter(versions.get(canonicalize_name(record.name), ())), None)
@@ -62,7 +62,9 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             check="pkg.clobber",
             status=Status.FAIL,
-            title=f"{plural(len(lines), 'package has', 'packages have')} overwritten another: "
+            title=lines[0]
+            if len(lines) == 1
+            else f"{plural(len(lines), 'package')} overwrite each other: "
             f"{listing(list(dict.fromkeys(owner.name for owner in concerned)), most=3)}",
             evidence=listed(lines),
             remedy=subject.repair.rebuild()
@@ -79,6 +81,10 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
             title="No package has overwritten files of another",
             evidence=(f"{len(environment.owners.files):,} files",),
         )
+
+
+def _versions(found: list[Distribution]) -> list[str]:
+    return [dist.version for dist in found]
 
 
 def _same_package(owners: tuple[Owner, ...]) -> bool:

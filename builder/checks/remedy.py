@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from builder.environment.environment import Environment
     from builder.environment.stamp import StampedPackage
 
+#: Without the option uv looks for a configuration in the working directory and all folders above it, which may be
+#: anybody's.
+_UV_PIP: Final = ("--no-config", "pip")
 #: pip's options that uv has under another name.
 _OF_UV: Final = {"--force-reinstall": "--reinstall"}
 _MANAGED_ELSEWHERE: Final = "The packages of a system Python are its package manager's: use an environment of your own."
@@ -123,11 +126,11 @@ class Repair:
     def uninstall(self, *names: str, say: str = "") -> Remedy:
         if self._environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
-        command = shlex.join((_uv(), "pip", "uninstall", "--python", str(self._interpreter), *names))
+        command = shlex.join((_uv(), *_UV_PIP, "uninstall", "--python", str(self._interpreter), *names))
         return Remedy(say or f"Remove {listing(names)}, which {_does(names)} not belong here.", (command,))
 
     def _pip_install(self, lines: list[str], *options: str) -> str:
-        into = ("pip", "install", "--python", str(self._interpreter), "--link-mode", "copy", *options)
+        into = (*_UV_PIP, "install", "--python", str(self._interpreter), "--link-mode", "copy", *options)
         if all("--hash" not in line for line in lines):
             return shlex.join((_uv(), *into, *lines))
         # Hashes have no place on the command line: uv reads them from a requirements file only.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from packaging.utils import canonicalize_name
 
 from builder.binaries.owners import ImportOrder
+from builder.environment.distributions import can_be_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -272,4 +273,4 @@ def _relative(prefix: Path, path: Path, *, folder: bool = False) -> str:
 def _inside(path: str) -> str | None:
     """A recorded path, normalised, if it can be one of the prefix's files; damaged records name anything."""
     rel = os.path.normpath(path)
-    return None if rel in (".", "..") or rel.startswith(("../", "/")) or "\0" in rel else rel
+    return None if rel in (".", "..") or rel.startswith(("../", "/")) or not can_be_path(rel) else rel

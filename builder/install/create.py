@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from builder import __version__
 from builder.credentials import without_credentials
 from builder.environment.moved import is_same_place
+from builder.environment.register import remember
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
 from builder.errors import BuildError, LockfileError, UsageError
 from builder.install import transaction
@@ -160,6 +161,7 @@ def create(
             with transaction.replacing(place):
                 with transaction.writing(request.prefix):
                     _build(packages, request, around, held=place.held)
+                    remember(request.prefix, stamp)
                 stamp = _noted(stamp)
                 transaction.write_stamp(place, stamp)
                 if previous is not None and proof is not None:
@@ -203,6 +205,7 @@ def _updated(
             place, environment, found, doubted, packages, stamp.packages, request, around, prune=True, exact=True
         ) as left:
             stamp = with_records(stamp, Environment(place.prefix), previous=previous, left=left)
+            remember(place.prefix, stamp)
             transaction.write_stamp(place, stamp)
             return Result.UPDATED if proof is None else accepted(place, stamp, proof, Result.UPDATED)
     except BuildError as error:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from builder.binaries.hashing import Hasher, Job, answer
+from builder.binaries.hashing import Hasher, Job
+from builder.environment.intact import leads_right, lost_permission, recorded_links
 from builder.environment.ownership import GENERATED
 from builder.environment.recorded import key_of
 
@@ -266,7 +267,7 @@ class _Comparison:
         """Notes the packages with files that are missing or changed; gives how many files were looked at."""
         root = f"{self._environment.path}/"
         expected = dict(self._expected())
-        links = self._links()
+        links = recorded_links(self._environment)
         jobs: list[Job] = []
         gone: dict[tuple[str, str], list[str]] = defaultdict(list)
         wrong: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -277,9 +278,9 @@ class _Comparison:
                 gone[_key(claims[-1].owner)].append(rel)
                 continue
             if rel in links:
-                if not self._leads_right(rel, links[rel]):
+                if not leads_right(self._environment, rel, links[rel]):
                     wrong[_key(claims[-1].owner)].append(rel)
-            elif not stat.S_ISREG(status.st_mode):
+            elif not stat.S_ISREG(status.st_mode) or lost_permission(rel, status.st_mode, claims) is not None:
                 wrong[_key(claims[-1].owner)].append(rel)
             elif hashes and any(claim.sha256 is not None for claim in claims):
                 jobs.append(Job(kind="digest", path=f"{root}{rel}", size=status.st_size))
@@ -323,29 +324,6 @@ class _Comparison:
         known = self._conda if owner.manager == "conda" else self._pip
         return owner.name in known and (owner.manager == "conda" or _same(owner.version, known[owner.name].version))
 
-    def _links(self) -> dict[str, str | None]:
-        """The links of conda packages, with the SHA-256 of the file that each leads to, where that was noted."""
-        return {
-            item.path: item.sha256_in_prefix
-            for record in self._environment.conda_records
-            for item in record.paths
-            if item.kind == "softlink"
-        }
-
-    def _leads_right(self, rel: str, sha256: str | None) -> bool:
-        """Whether a link is one, and leads to the file that it led to, whatever has become of that file."""
-        path = f"{self._environment.path}/{rel}"
-        if not os.path.islink(path):  # noqa: PTH114 - a string already
-            return False
-        if sha256 is None:
-            # To a folder, or out of the environment: nothing was noted that it could be compared with.
-            return True
-        real = os.path.realpath(path)
-        if not os.path.isfile(real):  # noqa: PTH113 - a string already
-            return False  # nowhere, or to a device, which has no end
-        claims = self._environment.owners.claims(os.path.relpath(real, self._environment.path))
-        return sha256 in {claim.sha256 for claim in claims} or answer(_digest_of(real)).digest == sha256
-
     def _strays(self) -> Iterator[str]:
         owned = self._environment.owners.files
         root = f"{self._environment.path}/"
@@ -356,10 +334,6 @@ class _Comparison:
                     rel = f"{top}/{name}".removeprefix(root)
                     if name.endswith(_CODE) and rel not in owned:
                         yield rel
-
-
-def _digest_of(path: str) -> Job:
-    return Job(kind="digest", path=path, size=0)
 
 
 def _wheels(packages: Iterable[StampedPackage]) -> dict[str, StampedPackage]:

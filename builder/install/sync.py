@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.environment.environment import Environment
 from builder.environment.recorded import rewritten
+from builder.environment.register import remember
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
 from builder.install.create import NotProvenError, Result, accepted, adopted, proven, stamped
@@ -82,6 +83,7 @@ def sync(
                 place, environment, found, doubted, packages, stamp.packages, request, around, prune=prune, only=only
             ) as left:
                 stamp = with_records(stamp, Environment(prefix), previous=previous, left=left)
+                remember(prefix, stamp)
                 transaction.write_stamp(place, replace(stamp, proof=None))
                 if changed and proof is not None:
                     return Synced(result=accepted(place, stamp, proof, Result.UPDATED), found=found, left=left)

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from builder.environment.place import BUILDING, Place, hold
-from builder.environment.register import remember
 from builder.environment.stamp import RELATIVE_PATH as STAMP
 from builder.environment.stamp import Stamp, read_stamp, require_stamp
 from builder.errors import BuildError, UsageError
@@ -242,7 +241,5 @@ def _uninterrupted() -> Iterator[None]:
 def write_stamp(place: Place, stamp: Stamp) -> None:
     """Say what the environment holds; it is finished only once the transaction takes the mark away."""
     path = place.prefix / STAMP
-    with writing(place.prefix):
-        with atomically(path) as stream:
-            stream.write(stamp.dumps().encode())
-        remember(place.prefix, stamp)
+    with writing(place.prefix), atomically(path) as stream:
+        stream.write(stamp.dumps().encode())

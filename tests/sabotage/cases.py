@@ -9,6 +9,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -268,6 +269,35 @@ def _hides_in_working_directory(patient: Patient) -> None:
     (patient.work / "numpy.py").write_text("nothing = None\n")
 
 
+def _library_path(patient: Patient) -> None:
+    """A library of the system's by name, and damaged."""
+    folder = patient.home / "libraries"
+    folder.mkdir()
+    (folder / "libstdc++.so.6").write_bytes(b"\x7fELF")
+    patient.environ["LD_LIBRARY_PATH"] = str(folder)
+
+
+def _rename_package(patient: Patient) -> None:
+    (patient.site / "numpy").rename(patient.site / "numpy_old")
+
+
+def _folder_for_library(patient: Patient) -> None:
+    file = _core(patient)
+    file.unlink()
+    file.mkdir()
+
+
+def _interpreter_by_script(patient: Patient) -> None:
+    patient.python.unlink()
+    patient.python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    patient.python.chmod(0o755)
+
+
+def _link_packages_out(patient: Patient) -> None:
+    patient.site.rename(patient.home / "packages")
+    patient.site.symlink_to(patient.home / "packages")
+
+
 def set_variables(**variables: str) -> Callable[[Patient], object]:
     return lambda patient: patient.environ.update(variables)
 
@@ -321,6 +351,70 @@ CASES: Final = (
         check="pkg.bytecode",
         words=("1 compiled file", "numpy/linalg/__pycache__/__init__"),
         evidence=("so import.alone failed",),
+    ),
+    Case(
+        name="library-unreadable",
+        damage=lambda patient: _core(patient).chmod(0),
+        check="pkg.integrity",
+        words=("1 file of numpy", "_multiarray_umath"),
+        evidence=("nobody may read it",),
+    ),
+    Case(
+        name="folder-in-place-of-a-library",
+        damage=_folder_for_library,
+        check="pkg.integrity",
+        words=("1 file of numpy", "_multiarray_umath"),
+        evidence=("Is a directory",),
+    ),
+    Case(
+        name="package-renamed",
+        damage=_rename_package,
+        check="pkg.integrity",
+        words=("numpy was renamed to numpy_old",),
+    ),
+    Case(
+        name="interpreter-deleted",
+        damage=lambda patient: patient.python.unlink(),
+        check="pkg.integrity",
+        words=("1 file of python", "bin/python"),
+    ),
+    Case(
+        name="interpreter-is-another",
+        damage=_interpreter_by_script,
+        check="pkg.integrity",
+        words=("1 file of python", "bin/python"),
+        evidence=("which was a link", "so process.prefix failed"),
+    ),
+    Case(
+        name="packages-lie-elsewhere",
+        damage=_link_packages_out,
+        check="env.links",
+        words=("site-packages is a link out of the environment",),
+    ),
+    Case(
+        name="standard-library-not-found",
+        damage=_delete("../os.py"),
+        check="pkg.integrity",
+        words=("1 file of python", "os.py"),
+        evidence=("so process.prefix failed",),
+    ),
+    Case(
+        name="pyvenv-cfg",
+        damage=lambda patient: (patient.prefix / "pyvenv.cfg").write_text("home = /usr/bin\n"),
+        check="env.pyvenv",
+        words=("pyvenv.cfg", "/usr/bin"),
+    ),
+    Case(
+        name="metadata-unreadable",
+        damage=lambda patient: next(patient.site.glob("six-*.dist-info/METADATA")).write_bytes(bytes(range(256))),
+        check="pkg.locked",
+        words=("six's metadata (six-", "cannot be read"),
+    ),
+    Case(
+        name="record-unreadable",
+        damage=lambda patient: next(patient.site.glob("numpy-*.dist-info/RECORD")).write_bytes(bytes(range(256)) * 9),
+        check="pkg.integrity",
+        words=("numpy",),
     ),
     Case(
         name="metadata-deleted",
@@ -522,6 +616,20 @@ CASES: Final = (
         evidence=("sets KERAS_BACKEND",),
     ),
     Case(
+        name="pth-replaces-a-module",
+        damage=write("zz-fake.pth", "import sys, types; sys.modules['numpy'] = types.ModuleType('numpy')\n"),
+        check="env.startup",
+        words=("zz-fake.pth",),
+        evidence=("so process.startup failed", "so import.alone failed"),
+    ),
+    Case(
+        name="pth-is-no-text",
+        damage=lambda patient: (patient.site / "zz.pth").write_bytes(b"\xff\xfe"),
+        check="env.startup",
+        words=("zz.pth",),
+        evidence=("not UTF-8 text", "so process.interpreter failed"),
+    ),
+    Case(
         name="sitecustomize-exits",
         damage=write("sitecustomize.py", "raise SystemExit(3)\n"),
         check="env.startup",
@@ -568,6 +676,25 @@ CASES: Final = (
         damage=set_variables(EDITOR="vi", NPY_DISABLE_CPU_FEATURES="SSE SSE2 X86_V2 NEON", PAGER="less"),
         check="user.imports",
         words=("With your own settings, importing numpy fails", "NPY_DISABLE_CPU_FEATURES"),
+    ),
+    Case(
+        name="working-directory-hides-the-standard-library",
+        damage=lambda patient: (patient.work / "random.py").write_text("raise SystemExit(9)\n"),
+        check="process.working-directory",
+        words=("working directory", "random"),
+        heals=False,
+    ),
+    Case(
+        name="variable-that-stops-python",
+        damage=set_variables(PYTHONMALLOC="nonsense", EDITOR="vi"),
+        check="process.variables",
+        words=("Python does not start with your own settings", "PYTHONMALLOC=nonsense"),
+    ),
+    Case(
+        name="library-path",
+        damage=_library_path,
+        check="user.imports",
+        words=("With your own settings, importing numpy fails", "LD_LIBRARY_PATH"),
     ),
     Case(
         name="preloaded-library",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from builder.environment.environment import Environment
@@ -115,6 +116,45 @@ def test_a_file_of_two_packages_brings_both_back(tmp_path: Path) -> None:
     work = work_for(environment, drift(environment, (PYTHON, TOOL, SIX)), packages, prune=False)
     assert work.conda == {"tool"}
     assert work.wheels == {"six"}
+
+
+def test_what_is_in_the_way_is_set_aside(tmp_path: Path) -> None:
+    """A folder in the place of a file, and a file in the place of a folder: nothing can be installed over them."""
+    site = _environment(tmp_path)
+    trees.dist(site, "six", record="six.py,,\nmore/deep/a.py,,\n")
+    trees.write(site / "six.py" / "mine", "precious")
+    trees.write(site / "more", "precious")
+    environment = Environment(tmp_path)
+    packages = [
+        LockedPackage(
+            manager=one.manager, name=one.name, version=one.version, subdir=Subdir.LINUX_64, url="", sha256=""
+        )
+        for one in (PYTHON, TOOL)
+    ]
+    work = work_for(environment, drift(environment, (PYTHON, TOOL, SIX)), packages, prune=False)
+    below = site.relative_to(tmp_path).as_posix()
+    assert work.obstacles == (f"{below}/more", f"{below}/six.py")
+    from builder.install.create import CreateRequest, Surroundings
+    from builder.lock.channels import Mirrors
+    from builder.uv import Uv
+
+    request = CreateRequest(
+        name="e", recipe="e", prefix=tmp_path, subdir=Subdir.LINUX_64, host=Subdir.LINUX_64, lock_sha256=""
+    )
+    around = Surroundings(cache=tmp_path, uv=Uv(environ={}), mirrors=Mirrors())
+    repair(replace(work, wheels=frozenset()), environment, packages, request, around, held=-1)
+    assert (site / "six.py.set-aside" / "mine").read_text() == "precious"
+    assert (site / "more.set-aside").read_text() == "precious"
+
+
+def test_packages_that_do_not_vouch_for_themselves_are_restored(tmp_path: Path) -> None:
+    site = _environment(tmp_path)
+    trees.dist(site, "six", record="six.py,,\n")
+    trees.write(site / "six.py")
+    environment = Environment(tmp_path)
+    for key, name in (("pip:six", "six"), ("conda:tool", "tool")):
+        (told,) = drift(environment, (PYTHON, TOOL, SIX), rewritten={key}).differences
+        assert (told.name, told.problem) == (name, Problem.DAMAGED)
 
 
 def test_a_record_never_reaches_outside(tmp_path: Path) -> None:
