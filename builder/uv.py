@@ -16,6 +16,7 @@ import signal
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -50,6 +51,8 @@ _NOT_OFFERED: Final = re.compile(
     r"Because (?P<name>\S+) was not found in the (?:package registry|provided package locations)"
     r"|there (?:is|are) no versions? of (?P<versioned>[A-Za-z0-9._-]+?)(?:==\S+)?(?:[,\s]|$)"
 )
+#: How uv marks the reason that it gives below its first line.
+_CAUSE: Final = re.compile(r"^ *(?:cause:|╰─▶) ")
 _HOST: Final = re.compile(r"https?://([^/\s`'\"]+)")
 #: Variables of the user's shell that say which environment uv works on and how, which is for envbuild to say.
 #: Those that say where packages come from (indexes, cache, proxies, certificates, credentials) are kept.
@@ -153,8 +156,17 @@ class UvFailure(Exception):  # noqa: N818 - never shown: whoever runs uv says wh
     """uv ended with an error; its messages are the reason, without credentials."""
 
     def __init__(self, messages: str) -> None:
-        super().__init__(redact(messages))
-        self.reason = redact(messages)
+        self.reason = _reason(redact(messages))
+        super().__init__(self.reason)
+
+
+def _reason(messages: str) -> str:
+    """uv's messages as the end of a sentence of ours: without its own `error:`, and without what that sentence says."""
+    text = messages.strip().removeprefix("error: ")
+    lines = text.splitlines()
+    if len(lines) > 1 and lines[0].startswith("No solution found when resolving dependencies"):
+        text = dedent("\n".join(_CAUSE.sub(lambda found: " " * len(found[0]), line, count=1) for line in lines[1:]))
+    return text.strip()
 
 
 def is_unreachable(messages: str) -> bool:
@@ -197,6 +209,24 @@ def refused_credentials(reason: str) -> SourceUnreachableError:
         f"{where} wants credentials, or refuses those it was given:\n{reason}",
         hint=f"`uv auth login {where}` keeps them for uv; ~/.netrc and the keyring work as well",
     )
+
+
+def index_logins(environ: Mapping[str, str]) -> dict[str, str]:
+    """The hosts of the indexes in uv's variables that hold a login: `https://HOST` → `https://USER:PASSWORD@HOST`.
+
+    uv sends an index's login for whatever it fetches from the same host (its documentation of authentication).
+    """
+    logins: dict[str, str] = {}
+    for variable in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
+        for index in environ.get(variable, "").split():
+            # An index may have a name: `NAME=URL`.
+            parts = urlsplit(
+                index if index.find("://") < index.find("=") or "=" not in index else index.partition("=")[2]
+            )
+            login, at, host = parts.netloc.rpartition("@")
+            if at and login:
+                logins.setdefault(f"{parts.scheme}://{host}", f"{parts.scheme}://{login}@{host}")
+    return logins
 
 
 def platform_name(subdir: Subdir, *, glibc_minor: int = 17) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Final, Literal
 
 from builder.binaries.elf.file import ET_DYN, ET_EXEC, ElfFile, Needs, open_elf
 from builder.binaries.inventory import may_be_binary
-from builder.binaries.macho import Slice, is_mach_o_magic, open_mach_o, verify_signature
+from builder.binaries.macho import Slice, SliceVerdict, is_mach_o_magic, open_mach_o, verify_signature
 from builder.binaries.macho.constants import FileType
 from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
+from builder.binaries.summary_python import Generated, Metadata, PythonFiles, headers
 from builder.binaries.tables import ExportTable, ImportTable, SymbolTable
 from builder.errors import BinaryError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from builder.binaries.macho import Commands, MachOFile, SliceVerdict
+    from builder.binaries.macho import Commands, MachOFile
     from builder.binaries.summary_sources import Member, Source
 
 SITE: Final = "site-packages/"
@@ -34,8 +34,7 @@ _LOADABLE: Final = frozenset(FileType)
 #: Sources longer than this are data in disguise; and names that are no modules of anybody's package.
 _MOST_SOURCE: Final = 4 << 20
 _MOST_METADATA: Final = 16 << 20
-_INNER: Final = re.compile(r"(?:lib/python\d+\.\d+t?/)?site-packages/(.+)")
-_IMPORT: Final = re.compile(rb"^[ \t]*(?:import|from)[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
+_WHEEL: Final = re.compile(r"site-packages/[^/]+\.dist-info/WHEEL")
 #: What installers add or rewrite: no content of the package itself.
 _INSTALLERS: Final = re.compile(
     r"site-packages/[^/]+\.(dist-info|egg-info)/(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json)"
@@ -68,8 +67,8 @@ class MachOImage:
     """Names, dependencies, rpaths, versions; offsets into the file are left out."""
     imports: ImportTable
     exports: ExportTable
-    signature: str
-    """`ok`, `unsigned`, or what is wrong with it."""
+    signature: SliceVerdict
+    """As far as it decides whether macOS runs the code. What an installer rewrites, it signs anew."""
     numpy_abi: NumpyAbi | None = None
     objc_classes: tuple[bytes, ...] = ()
 
@@ -92,7 +91,11 @@ class ElfImage:
 
 @dataclass(frozen=True, kw_only=True)
 class PackageSummary:
-    """Everything about one package. `mentions`: top-level module of its own → modules that its source imports."""
+    """Everything about one package.
+
+    `mentions`: top-level module of its own → modules that its source imports. `digests`: for every path in `paths` that
+    ends with `.py`, in their order, the beginning of its content's SHA-256 (`DIGEST_BYTES`).
+    """
 
     identity: Identity
     paths: tuple[str, ...]
@@ -103,6 +106,9 @@ class PackageSummary:
     damaged: tuple[tuple[str, str], ...] = ()
     """Files that begin as a binary does and cannot be read: path → why."""
     mentions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    digests: bytes = b""
+    distributions: tuple[Metadata, ...] = ()
+    generated: tuple[Generated, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -114,8 +120,8 @@ class _Found:
     mach_o: list[MachOImage] = field(default_factory=list)
     elf: list[ElfImage] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
-    mentions: dict[str, set[str]] = field(default_factory=dict)
-    metadata: dict[str, bytes] = field(default_factory=dict)
+    python: PythonFiles = field(default_factory=PythonFiles)
+    tags: tuple[str, ...] = ()
 
 
 def summarize(source: Source) -> PackageSummary:
@@ -129,53 +135,49 @@ def summarize(source: Source) -> PackageSummary:
         found.paths.append(member.rel)
         if member.link is not None:
             found.links[member.rel] = _plain(member.link, source.prefixes)
-        elif member.rel.endswith((".dist-info/METADATA", ".dist-info/WHEEL")):
-            found.metadata[member.rel] = member.read(_MOST_METADATA)
+        elif member.rel.endswith((".dist-info/METADATA", ".egg-info/PKG-INFO")):
+            found.python.add_metadata(member.rel, member.read(_MOST_METADATA))
+        elif _WHEEL.fullmatch(member.rel):
+            found.tags = tuple(sorted(headers(member.read(_MOST_METADATA)).get("tag", ())))
         elif member.rel.endswith(".py"):
-            _note_imports(found, member)
+            content = member.read(_MOST_SOURCE)
+            found.python.add_source(member.rel, content, _plain_bytes(content, source.prefixes))
         elif may_be_binary(member.rel.rpartition("/")[2]):
-            _read_binary(found, member, source.prefixes)
+            _read_binary(found, member, source)
+    python = found.python
     return PackageSummary(
-        identity=source.identity or _of_wheel(found.metadata),
+        identity=source.identity or _of_wheel(found),
         paths=tuple(sorted(found.paths)),
         links=tuple(sorted(found.links.items())),
         mach_o=tuple(sorted(found.mach_o, key=lambda image: (image.rel, image.arch))),
         elf=tuple(sorted(found.elf, key=lambda image: image.rel)),
         damaged=tuple(sorted(found.damaged.items())),
-        mentions=tuple((top, tuple(sorted(names))) for top, names in sorted(found.mentions.items()) if names),
+        mentions=tuple((top, tuple(sorted(names))) for top, names in sorted(python.mentions.items()) if names),
+        digests=b"".join(digest for _, digest in sorted(python.digests.items())),
+        distributions=tuple(sorted(python.distributions, key=lambda one: one.folder)),
+        generated=tuple(
+            Generated(protobuf=version, files=len(rels), rel=min(rels))
+            for version, rels in sorted(python.generated.items())
+        ),
     )
 
 
-def _of_wheel(metadata: dict[str, bytes]) -> Identity:
+def _of_wheel(found: _Found) -> Identity:
     """Name, version, requirements and tags from a wheel's own metadata."""
-    heads = {
-        path.rpartition("/")[2]: HeaderParser().parsestr(content.decode("utf-8", "replace"))
-        for path, content in sorted(metadata.items())
-    }
-    head = heads.get("METADATA")
-    if head is None or not head["Name"] or not head["Version"]:
-        raise BinaryError("the wheel has no metadata with a name and a version")
-    wheel = heads.get("WHEEL")
+    if len(found.python.distributions) != 1:
+        raise BinaryError("the wheel has no metadata with a name and a version, or more than one")
+    (own,) = found.python.distributions
     return Identity(
         kind="wheel",
-        name=re.sub(r"[-_.]+", "-", str(head["Name"]).strip()).lower(),
-        version=str(head["Version"]).strip(),
-        tags=tuple(sorted(str(tag).strip() for tag in wheel.get_all("Tag", ()))) if wheel is not None else (),
-        requires=tuple(" ".join(str(line).split()) for line in head.get_all("Requires-Dist", ())),
+        name=re.sub(r"[-_.]+", "-", own.name).lower(),
+        version=own.version,
+        tags=found.tags,
+        requires=own.requires,
     )
 
 
-def _note_imports(found: _Found, member: Member) -> None:
-    match = _INNER.fullmatch(member.rel)
-    if match is None:
-        return  # not importable by itself
-    top = match[1].partition("/")[0].partition(".")[0]
-    names = {name.decode() for name in _IMPORT.findall(member.read(_MOST_SOURCE))}
-    found.mentions.setdefault(top, set()).update(names - {top})
-
-
-def _read_binary(found: _Found, member: Member, prefixes: tuple[str, ...]) -> None:
-    head = member.head()
+def _read_binary(found: _Found, member: Member, source: Source) -> None:
+    head, prefixes = member.head(), source.prefixes
     if head != _ELF and not is_mach_o_magic(head):
         return
     with member.on_disk() as path:
@@ -183,7 +185,8 @@ def _read_binary(found: _Found, member: Member, prefixes: tuple[str, ...]) -> No
             if head == _ELF:
                 found.elf.extend(_elf_images(member.rel, path, prefixes))
             else:
-                found.mach_o.extend(_mach_o_images(member.rel, path, prefixes))
+                signed_anew = member.rel in source.rewritten
+                found.mach_o.extend(_mach_o_images(member.rel, path, prefixes, signed_anew=signed_anew))
         except BinaryError as error:
             found.damaged[member.rel] = error.plain
 
@@ -195,21 +198,34 @@ def _plain(text: str, prefixes: Iterable[str]) -> str:
     return text
 
 
-def _mach_o_images(rel: str, path: Path, prefixes: tuple[str, ...]) -> list[MachOImage]:
+def _plain_bytes(content: bytes, prefixes: Iterable[str]) -> bytes:
+    """The same for the content of a file."""
+    for prefix in prefixes:
+        content = content.replace(prefix.encode(), PREFIX.encode())
+    return content
+
+
+def _mach_o_images(rel: str, path: Path, prefixes: tuple[str, ...], *, signed_anew: bool) -> list[MachOImage]:
     opened = open_mach_o(path)
     if opened is None:
         return []
-    verdicts = {verdict.arch: verdict for verdict in verify_signature(path)}
+    verdicts = {} if signed_anew else {verdict.arch: verdict for verdict in verify_signature(path)}
     with opened as file:
         return [
-            _mach_o_image(rel, file, part, verdicts.get(part.arch.name), lambda text: _plain(text, prefixes))
+            _mach_o_image(
+                rel,
+                file,
+                part,
+                _signature(part.arch.name, verdicts.get(part.arch.name), signed_anew=signed_anew),
+                lambda text: _plain(text, prefixes),
+            )
             for part in file.slices
             if file.image_of(part).commands.filetype in _LOADABLE
         ]
 
 
 def _mach_o_image(
-    rel: str, file: MachOFile, part: Slice, verdict: SliceVerdict | None, plain: Callable[[str], str]
+    rel: str, file: MachOFile, part: Slice, signature: SliceVerdict, plain: Callable[[str], str]
 ) -> MachOImage:
     image = file.image_of(part)
     return MachOImage(
@@ -220,18 +236,24 @@ def _mach_o_image(
         commands=image.commands.for_linking(plain),
         imports=ImportTable.of(image.imports),
         exports=ExportTable.of(sorted(image.exports(), key=lambda export: export.name)),
-        signature=_signature(verdict),
+        signature=signature,
         numpy_abi=image.numpy_abi,
         objc_classes=image.objc_classes,
     )
 
 
-def _signature(verdict: SliceVerdict | None) -> str:
-    if verdict is None or not verdict.present:
-        return "unsigned"
-    if verdict.ok:
-        return "ok"
-    return verdict.problem or f"{verdict.wrong_count} of {verdict.pages} pages changed since it was signed"
+def _signature(arch: str, verdict: SliceVerdict | None, *, signed_anew: bool) -> SliceVerdict:
+    """What decides, without who signed and how, which differs between the tools that sign."""
+    if verdict is None:
+        return SliceVerdict(arch=arch, present=signed_anew)
+    return SliceVerdict(
+        arch=arch,
+        present=verdict.present,
+        pages=verdict.pages,
+        wrong_pages=verdict.wrong_pages,
+        wrong_count=verdict.wrong_count,
+        problem=verdict.problem,
+    )
 
 
 def _elf_images(rel: str, path: Path, prefixes: tuple[str, ...]) -> list[ElfImage]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from builder.binaries.elf.file import Symbol
-    from builder.binaries.macho import Commands, Export, Import
+    from builder.binaries.macho import Commands, Export, Import, SliceVerdict
     from builder.binaries.numpy_abi import NumpyAbi
     from builder.binaries.summary import ElfImage, MachOImage, PackageSummary
 
@@ -41,8 +41,8 @@ class SummarizedBinary(Binary):
         self._image = image
 
     @property
-    def signature(self) -> str:
-        """`ok`, `unsigned`, or what is wrong with it."""
+    def signature(self) -> SliceVerdict:
+        """Whether macOS runs it."""
         return self._image.signature
 
     @cached_property

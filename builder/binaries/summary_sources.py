@@ -58,13 +58,19 @@ class Member(Protocol):
 
 
 class Source(Protocol):
-    """A package to read. `identity`: None where only its metadata tells; `prefixes`: the environment's path."""
+    """A package to read. `identity`: None where only its metadata tells; `prefixes`: the environment's path.
+
+    `rewritten`: the files into which an installer writes that path.
+    """
 
     @property
     def identity(self) -> Identity | None: ...
 
     @property
     def prefixes(self) -> tuple[str, ...]: ...
+
+    @property
+    def rewritten(self) -> frozenset[str]: ...
 
     def members(self) -> Iterator[Member]: ...
 
@@ -160,6 +166,7 @@ class WheelFile:
     path: Path
     identity: Identity | None = None
     prefixes: tuple[str, ...] = ()
+    rewritten: frozenset[str] = frozenset()
 
     def members(self) -> Iterator[Member]:
         with _told(), zipfile.ZipFile(self.path) as archive:
@@ -183,12 +190,13 @@ class CondaFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _told():
-            index, self.prefixes = self._about()
+            index, self.prefixes, self.rewritten = self._about()
         self.identity: Identity | None = _of_conda(index)
 
-    def _about(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _about(self) -> tuple[dict[str, Any], tuple[str, ...], frozenset[str]]:
         index: dict[str, Any] = {}
         placeholders: set[str] = set()
+        rewritten: set[str] = set()
         for name, stream in self._files("info"):
             if name == "info/index.json":
                 index = _object(_whole(stream, _MOST_INDEX))
@@ -196,12 +204,14 @@ class CondaFile:
                 for item in _object(_whole(stream, _MOST_INDEX)).get("paths", ()):
                     if isinstance(item, dict) and isinstance(item.get("prefix_placeholder"), str):
                         placeholders.add(item["prefix_placeholder"])
+                        rewritten.add(str(item.get("_path")))
             elif name == "info/has_prefix":  # older packages: PLACEHOLDER MODE PATH, or a path alone
                 for line in _whole(stream, _MOST_INDEX).decode("utf-8", "replace").splitlines():
                     fields = line.split()
                     if len(fields) >= 3:
                         placeholders.add(fields[0].strip("\"'"))
-        return index, tuple(sorted(filter(None, placeholders), key=len, reverse=True))
+                        rewritten.add(" ".join(fields[2:]).strip("\"'"))
+        return index, tuple(sorted(filter(None, placeholders), key=len, reverse=True)), frozenset(rewritten)
 
     def _files(self, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
         for info, stream in self._tar(kind):
@@ -305,6 +315,7 @@ class UnpackedWheel:
     folder: Path
     identity: Identity | None = None
     prefixes: tuple[str, ...] = ()
+    rewritten: frozenset[str] = frozenset()
 
     def members(self) -> Iterator[Member]:
         for path in _files_below(self.folder):
@@ -331,6 +342,7 @@ class InstalledFiles:
     identity: Identity | None = None
     noarch: bool = True
     """Whether its files in site-packages are the archive's own `site-packages/`: wheels, and conda's noarch: python."""
+    rewritten: frozenset[str] = frozenset()
 
     @property
     def prefixes(self) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.binaries.elf.file import Needs
-from builder.binaries.macho import Commands, Dylib
+from builder.binaries.macho import Commands, Dylib, SliceVerdict
 from builder.binaries.numpy_abi import NumpyAbi
 from builder.binaries.summary import ElfImage, Identity, MachOImage, PackageSummary, summarize
+from builder.binaries.summary_python import Generated, Metadata
 from builder.binaries.tables import ExportTable, ImportTable, Names, SymbolTable
 from builder.errors import BuildError
 from builder.files import write_atomically
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from builder.binaries.summary_sources import Source
 
 #: Changes whenever what is read, or how it is written, does: older files are then read anew.
-FORMAT: Final = 1
+FORMAT: Final = 2
 _MAGIC: Final = b"envbuild summary %d\n" % FORMAT
 _MOST_BYTES: Final = 2 << 30
 _LEVEL: Final = 6
@@ -125,6 +126,9 @@ def _packed(summary: PackageSummary) -> dict[str, Any]:
         "elf": [_packed_elf(image) for image in summary.elf],
         "damaged": [list(pair) for pair in summary.damaged],
         "mentions": [[top, " ".join(names)] for top, names in summary.mentions],
+        "digests": summary.digests,
+        "distributions": [[own.folder, own.name, own.version, list(own.requires)] for own in summary.distributions],
+        "generated": [[list(item.protobuf), item.files, item.rel] for item in summary.generated],
     }
 
 
@@ -146,6 +150,14 @@ def _summary(data: dict[str, Any]) -> PackageSummary:
         elf=tuple(map(_elf, data["elf"])),
         damaged=tuple((path, why) for path, why in data["damaged"]),
         mentions=tuple((top, tuple(names.split(" "))) for top, names in data["mentions"]),
+        digests=bytes(data["digests"]),
+        distributions=tuple(
+            Metadata(folder=folder, name=name, version=version, requires=tuple(requires))
+            for folder, name, version, requires in data["distributions"]
+        ),
+        generated=tuple(
+            Generated(protobuf=_triple(protobuf), files=files, rel=rel) for protobuf, files, rel in data["generated"]
+        ),
     )
 
 
@@ -169,7 +181,14 @@ def _abi(data: list[Any] | None) -> NumpyAbi | None:
 def _packed_mach_o(image: MachOImage) -> dict[str, Any]:
     commands = image.commands
     return {
-        "file": [image.rel, image.arch, list(image.archs), image.size, image.signature],
+        "file": [image.rel, image.arch, list(image.archs), image.size],
+        "signature": [
+            image.signature.present,
+            image.signature.pages,
+            list(image.signature.wrong_pages),
+            image.signature.wrong_count,
+            image.signature.problem,
+        ],
         "kind": [commands.filetype, commands.two_level, commands.is_64, commands.little_endian, commands.platform],
         "name": commands.install_name,
         "versions": [commands.version, commands.compatibility_version, commands.minos, commands.sdk],
@@ -195,7 +214,8 @@ def _packed_mach_o(image: MachOImage) -> dict[str, Any]:
 
 
 def _mach_o(data: dict[str, Any]) -> MachOImage:
-    rel, arch, archs, size, signature = data["file"]
+    rel, arch, archs, size = data["file"]
+    present, pages, wrong_pages, wrong_count, problem = data["signature"]
     filetype, two_level, is_64, little_endian, platform = data["kind"]
     version, compatibility, minos, sdk = (None if item is None else _triple(item) for item in data["versions"])
     names, packed, ordinals, marks = data["imports"]
@@ -205,7 +225,14 @@ def _mach_o(data: dict[str, Any]) -> MachOImage:
         arch=arch,
         archs=tuple(archs),
         size=size,
-        signature=signature,
+        signature=SliceVerdict(
+            arch=arch,
+            present=present,
+            pages=pages,
+            wrong_pages=tuple(wrong_pages),
+            wrong_count=wrong_count,
+            problem=problem,
+        ),
         commands=Commands(
             filetype=filetype,
             two_level=two_level,

@@ -1,7 +1,7 @@
 """The static checks over summaries: an environment that was never laid out, judged as `verify --static` judges one.
 
-The checks are the same; what they look at is made of summaries. Those that need the content of installed files are
-`skip` with the reason.
+The checks are the same; what they look at is made of summaries. Those that need what an
+installer made of the packages are `skip` with the reason.
 """
 
 from __future__ import annotations
@@ -12,34 +12,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.elf import ElfTree
-from builder.binaries.summary_linking import ROOT
+from builder.binaries.hashing import Answer
+from builder.binaries.summary_linking import ROOT, SummarizedBinary
 from builder.checks.catalogue import by_id, catalogue
 from builder.checks.check import Needs
 from builder.checks.engine import examine
+from builder.checks.files import Files
 from builder.checks.subject import Subject
 from builder.checks.survey import Survey
 from builder.environment.ownership import Ownership
 from builder.environment.reading import Reader
 from builder.finding import Finding, Status
 from builder.frameworks import registry
-from builder.frameworks.keras import OVER_FRAMEWORKS
 
 if TYPE_CHECKING:
     from builder.binaries.elf import ElfBinary
     from builder.binaries.inventory import Binary, Inventory
     from builder.binaries.summary_linking import Layout
     from builder.binaries.system_symbols import MacOS
-    from builder.checks.check import Check
     from builder.environment.environment import Environment
 
-#: Areas whose checks look at what an installer made of the packages, and not at the packages.
-_OF_INSTALLED: Final = frozenset(("installation", "packages"))
+#: The area, and checks of others, that look at what an installer made of the packages, and not at the packages.
+_OF_INSTALLED: Final = frozenset(("installation", "pkg.integrity", "pkg.locked"))
 _WHY_INSTALLED: Final = "Only an environment that was built can be asked this"
-_WHY_HASHED: Final = "This is told from the content of installed files; run `envbuild verify NAME` once it is built"
-_WHY_METADATA: Final = "The metadata of Python distributions in conda packages is no part of a summary"
-#: The check that compares what two distributions declare of each other.
-_MATCH: Final = f"{OVER_FRAMEWORKS}.match"
-_WHY_PROGRAM: Final = "The interpreter of a Linux environment is looked at once it is built"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +95,22 @@ class _Survey(Survey):
         return self.inventory.by_path.get(self._python or "")
 
     @cached_property
-    def elf_interpreter(self) -> ElfBinary | None:
+    def elf_program(self) -> ElfBinary | None:
         return next((binary for binary in self.elf.binaries if binary.path == self._python), None)
+
+
+class _Files(Files):
+    """What summaries say of the files: whether their signatures are right. Nothing is hashed."""
+
+    def begin(self) -> None:
+        """There is nothing to begin."""
+
+    def digest(self, rel: str) -> Answer | None:
+        return None
+
+    def pages(self, path: str) -> Answer | None:
+        binary = self._survey.inventory.by_path.get(path)
+        return Answer(verdicts=(binary.signature,)) if isinstance(binary, SummarizedBinary) and binary.serves else None
 
 
 class _Subject(Subject):
@@ -117,6 +126,10 @@ class _Subject(Subject):
     def survey(self) -> Survey:
         return _Survey(self.environment, self._layout)
 
+    @cached_property
+    def files(self) -> Files:
+        return _Files(self.environment, survey=self.survey)
+
 
 def prove_layout(
     environment: Environment, layout: Layout, *, macos: MacOS | None, glibc: tuple[int, ...] | None = None
@@ -127,10 +140,11 @@ def prove_layout(
     """
     subject = _Subject(environment, layout, macos=macos, glibc=glibc)
     static = [check for check in catalogue() if check.needs is Needs.FILES and subject.level.includes(check.level)]
-    reasons = {check.id: reason for check in static if (reason := _why_not(check, subject))}
-    able = [check for check in static if check.id not in reasons]
+    able = [check for check in static if not {check.area, check.id} & _OF_INSTALLED]
     found = list(examine(subject, checks=able, needs=frozenset((Needs.FILES,))))
-    found += [Finding(check=check, status=Status.SKIP, title=f"{reason}.") for check, reason in reasons.items()]
+    found += [
+        Finding(check=check.id, status=Status.SKIP, title=f"{_WHY_INSTALLED}.") for check in static if check not in able
+    ]
     order = {check: place for place, check in enumerate(by_id())}
     survey = subject.survey
     lowest: tuple[int, ...] | None
@@ -153,25 +167,6 @@ def prove_layout(
         undecided=undecided,
         lowest=lowest,
     )
-
-
-def _why_not(check: Check, subject: Subject) -> str | None:
-    """Why a check cannot be made on summaries; None where it can."""
-    if check.area in _OF_INSTALLED:
-        return _WHY_INSTALLED
-    if check.hashes:
-        return _WHY_HASHED
-    if check.id == "arch.interpreter" and not subject.survey.is_mac:
-        return _WHY_PROGRAM
-    if check.id == _MATCH and any(record.name.startswith(_matched()) for record in subject.environment.conda_records):
-        return _WHY_METADATA
-    return None
-
-
-def _matched() -> tuple[str, ...]:
-    """What the names of packages begin with that the check `_MATCH` compares by their metadata."""
-    hosts = [entry for entry in registry.all_frameworks() if OVER_FRAMEWORKS in entry.partners]
-    return tuple(name for entry in hosts for name in (entry.main, entry.conda, *entry.distributions, *entry.partners))
 
 
 def _plain(finding: Finding, environment: Environment) -> Finding:

@@ -238,5 +238,29 @@ class Facts:
         """Whether the pair's metadata says too little, so that without a fact that it works it is unproven."""
         return frozenset((left, right)) in self._needs_proof
 
+    @cached_property
+    def _binds(self) -> dict[str, tuple[str, ...]]:
+        return {entry.package: entry.binds for entry in self.traits if entry.binds}
+
+    @property
+    def binding(self) -> frozenset[str]:
+        """Packages that are built against the compiled libraries of another."""
+        return frozenset(self._binds)
+
+    def bound(self, left: str, right: str) -> bool:
+        """Whether one of the two is built against the compiled libraries of the other."""
+        return right in self._binds.get(left, ()) or left in self._binds.get(right, ())
+
+    @cached_property
+    def plug_ins(self) -> dict[str, tuple[str, ...]]:
+        """Packages that do nothing by themselves, with what each is plugged into."""
+        return {entry.package: entry.binds for entry in self.traits if entry.plug_in}
+
+    def origins_about(self, left: str, right: str) -> frozenset[Origin]:
+        """Where the packages are from that the facts about a pair are about; empty where none says so."""
+        pair = self._by_pair.get(frozenset((left, right)), ())
+        told = {side.origin for relation in pair for side in (relation.left, relation.right) if side.origin is not None}
+        return frozenset(told | ({"pypi"} if self.pypi_only(left) or self.pypi_only(right) else set()))
+
     def names_of(self, conda: str) -> PackageNames | None:
         return next((names for names in self.names if names.conda == conda), None)

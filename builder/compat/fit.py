@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from builder.compat.facts import Facts
     from builder.compat.model import Build, Fact, Origin, Relation, Release
     from builder.platforms import Subdir
+
+#: An origin as people write it.
+WHERE: Final[Mapping[Origin, str]] = {"pypi": "PyPI", "conda-forge": "conda-forge"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +106,14 @@ def _no_build(release: Release, name: str, setting: Setting, facts: Facts) -> Ju
     if not facts.exhaustive(package, origin):
         return Judgement(
             unproven=(
-                f"as of {release.date} no build of {name} for {setting.subdir} was seen on {_where(origin)} "
+                f"as of {release.date} no build of {name} for {setting.subdir} was seen on {WHERE[origin]} "
                 f"(only for {places})",
             )
         )
     if not any(other.build(setting.subdir or "") for other in facts.releases_of(package, origin)):
-        text = f"{facts.display(package)} has no build for {setting.subdir} on {_where(origin)} at all"
+        text = f"{facts.display(package)} has no build for {setting.subdir} on {WHERE[origin]} at all"
         return _refused(text, release, package)
-    text = f"{name} has no build for {setting.subdir} on {_where(origin)} (there is one for {places})"
+    text = f"{name} has no build for {setting.subdir} on {WHERE[origin]} (there is one for {places})"
     return _refused(text, release, package)
 
 
@@ -120,9 +123,9 @@ def _python_fits(release: Release, build: Build, name: str, setting: Setting, fa
     if python is not None and build.pythons and python not in build.pythons:
         known = ", ".join(build.pythons)
         if not facts.exhaustive(release.package, release.origin):
-            text = f"as of {release.date} {name} had {_where(release.origin)} builds for Python {known}{place}"
+            text = f"as of {release.date} {name} had {WHERE[release.origin]} builds for Python {known}{place}"
             return Judgement(unproven=(f"{text}; whether there is one for {python} was not seen",))
-        text = f"{name} has {_where(release.origin)} builds for Python {known}{place}, not for {python}"
+        text = f"{name} has {WHERE[release.origin]} builds for Python {known}{place}, not for {python}"
         return _refused(text, release, release.package, "python")
     declared = build.requires_python
     if python is not None and declared and not SpecifierSet(declared).contains(f"{python}.99"):
@@ -208,14 +211,10 @@ def _refused(statement: str, release: Release, *packages: str, remedy: str | Non
     return Judgement(refusals=(refusal,))
 
 
-def _where(origin: Origin) -> str:
-    return {"pypi": "PyPI", "conda-forge": "conda-forge"}[origin]
-
-
 def _unknown(package: str, version: Version, origin: Origin, facts: Facts) -> str:
     known = facts.releases_of(package, origin)
     if not known:
-        return f"no facts about {facts.display(package)} from {_where(origin)}"
+        return f"no facts about {facts.display(package)} from {WHERE[origin]}"
     newest, oldest = Version(known[0].version), Version(known[-1].version)
     if version > newest:
         return f"{facts.display(package, version)} is newer than the newest release facts are about ({newest})"

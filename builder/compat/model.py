@@ -224,6 +224,18 @@ class PackageTraits(FactModel):
         strict=False,
         description="Packages whose metadata says too little: without a fact that the pair works it is unproven.",
     )
+    binds: tuple[PackageName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Packages whose compiled libraries it is built against: a build of one origin for that origin's.",
+    )
+    plug_in: bool = Field(default=False, description="Whether it does nothing without what it binds.")
+
+    @model_validator(mode="after")
+    def _plugs_into_something(self) -> PackageTraits:
+        if self.plug_in and not self.binds:
+            raise ValueError("a plug-in must say in `binds` what it is plugged into")
+        return self
 
 
 class PackageNames(FactModel):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from builder.compat.fit import WHERE
 from builder.errors import UnsatisfiableError
 from builder.names import project
 
@@ -29,6 +30,8 @@ class Together:
     fails: tuple[Relation, ...] = ()
     unsafe: tuple[Relation, ...] = ()
     unproven: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+    """Plug-ins with nothing to plug into."""
 
 
 def together(packages: Packages, *, facts: Facts) -> Together:
@@ -42,7 +45,7 @@ def together(packages: Packages, *, facts: Facts) -> Together:
     known: dict[str, tuple[Version, Origin]] = {}
     for (manager, name), text in packages.items():
         subject = facts.subject(project(name, conda=manager == "conda"))
-        if subject in facts.packages:
+        if subject in facts.packages or subject in facts.binding:
             try:
                 known[subject] = Version(Version(text).public), "conda-forge" if manager == "conda" else "pypi"
             except InvalidVersion:
@@ -56,9 +59,35 @@ def together(packages: Packages, *, facts: Facts) -> Together:
         found = facts.related(*pair, python=minor, origins=origins)
         fails += [relation for relation in found if relation.verdict == "fails"]
         unsafe += [relation for relation in found if relation.verdict == "unsafe"]
-        if facts.needs_proof(left, right) and not any(relation.verdict in ("works", "fails") for relation in found):
+        if any(relation.verdict == "fails" for relation in found):
+            continue
+        if facts.bound(left, right) and origins[left] != origins[right]:
+            unproven.append(_mixed(*pair, origins=origins, facts=facts))
+        elif facts.needs_proof(left, right) and not any(relation.verdict == "works" for relation in found):
             unproven.append(f"no fact says that {facts.display(*pair[0])} works with {facts.display(*pair[1])}")
-    return Together(fails=tuple(dict.fromkeys(fails)), unsafe=tuple(dict.fromkeys(unsafe)), unproven=tuple(unproven))
+    return Together(
+        fails=tuple(dict.fromkeys(fails)),
+        unsafe=tuple(dict.fromkeys(unsafe)),
+        unproven=tuple(unproven),
+        idle=tuple(_idle({facts.subject(project(name, conda=m == "conda")) for m, name in packages}, facts)),
+    )
+
+
+def _mixed(
+    left: tuple[str, Version], right: tuple[str, Version], *, origins: Mapping[str, Origin], facts: Facts
+) -> str:
+    """That a package and the one that it is built against are from two places, and what facts are about."""
+    first, second = (f"{facts.display(*side)} comes from {WHERE[origins[side[0]]]}" for side in (left, right))
+    about = facts.origins_about(left[0], right[0])
+    known = f"facts about the two are about both from {' or '.join(WHERE[one] for one in sorted(about))}"
+    return f"{first} and {second}; {known if about else 'no fact is about the two'}, so nothing shows that these load"
+
+
+def _idle(there: Container[str], facts: Facts) -> Iterator[str]:
+    for plug_in, hosts in facts.plug_ins.items():
+        if plug_in in there and not any(host in there for host in hosts):
+            names = " or ".join(map(facts.display, hosts))
+            yield f"{plug_in} is a plug-in for {names}, which is not in the lock, so it does nothing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +107,7 @@ class LockedSetJudge:
                 hint=first.remedy or _other_versions(first, self.facts),
             )
         loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in found.unsafe]
-        return [*loud, *(f"unproven: {text}" for text in found.unproven)]
+        return [*loud, *(f"unproven: {text}" for text in found.unproven), *(f"{subdir}: {text}" for text in found.idle)]
 
 
 def _other_versions(relation: Relation, facts: Facts) -> str:

@@ -53,6 +53,7 @@ def conda_contents(environment: Environment, record: CondaRecord) -> InstalledFi
         files=tuple(path for path in record.files if path not in made),
         site=site.relative_to(environment.path).as_posix() if site is not None else "",
         noarch=record.subdir == "noarch",
+        rewritten=frozenset(item.path for item in record.paths if item.placeholder),
         identity=Identity(
             kind="conda",
             name=record.name,

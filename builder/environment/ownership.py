@@ -32,8 +32,8 @@ GENERATED: Final = re.compile(
 )
 #: Files of one environment; those of Anaconda's distribution, the largest known, are some 400,000.
 MOST_FILES: Final = 1_500_000
-#: How much Python of a package is searched for `import HOST`; packages that need a host say so near the top.
-_MOST_SOURCES: Final = 400
+#: How much Python of a package is searched for `import HOST`: files, and bytes of each.
+_MOST_SOURCES: Final = 5_000
 _MOST_SOURCE: Final = 4 << 20
 _MOST_CLAIMS: Final = 16
 _IMPORT: Final = rb"^[ \t]*(?:import|from)[ \t]+%s\b"
@@ -218,7 +218,7 @@ class Ownership(ImportOrder):
                 yield required
 
     def source_imports(self, top: str, host_top: str) -> bool:
-        """Whether Python files of the import package, the first hundreds of them, import the host's module."""
+        """Whether Python files of the import package, the first thousands of them, import the host's module."""
         key = (top, host_top)
         if key not in self._imports:
             site = self._environment.site_packages

@@ -19,7 +19,7 @@ from builder.credentials import has_credentials
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
 from builder.lock.pypi import provided_distributions
-from builder.lock.read import line_of
+from builder.lock.read import line_of, relock
 from builder.plan.model import MAIN_GROUP
 from builder.wheels import WheelTarget, why_unfit
 
@@ -70,7 +70,7 @@ def require_sound(lock: Lock, file: Path) -> None:
         f"{describe(first)}{more}",
         file=file,
         line=_line(file, first),
-        hint="do not install it; lock again with `envbuild lock`, or restore the file from version control",
+        hint=f"do not install it; run {relock(file)}, or restore the file from version control",
     )
 
 

@@ -166,10 +166,10 @@ def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | Source
         return uv.unknown_index(missing, url, reason=reason)
     if missing is not None and missing in map(_name_of, request.requirements):
         close = similar_pypi_names(missing)
-        meant = f"did you mean {close[0]}? " if close else ""
+        meant = f"did you mean {close[0]}? What" if close else "what"
         return UnsatisfiableError(
             f"no index that uv is configured for (PyPI, unless told otherwise) has a package called {missing!r}",
-            hint=f"{meant}What conda-forge has goes under `dependencies:`; a private index is named to uv by UV_INDEX "
+            hint=f"{meant} conda-forge has goes under `dependencies:`; a private index is named to uv by UV_INDEX "
             "or its uv.toml",
         )
     if uv.is_unreachable(messages):

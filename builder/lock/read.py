@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -12,11 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
+from builder.lock.lines import Entry, read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
 from builder.yamlio import conflict_mark, too_deep
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -56,9 +60,6 @@ class _Package(_Entry):
     category: str = "main"
 
 
-_BESIDE_GROUP: Final = tuple(name for name in _Package.model_fields if name != "category")
-
-
 class _Url(_Entry):
     url: str
 
@@ -91,6 +92,15 @@ def read_lock(file: Path) -> Lock:
 def parse_lock(content: bytes, *, place: Path | str) -> Lock:
     """The lock of this content; `place` says where it is from (`HEAD:environments/…`). Raises LockfileError."""
     text = _decoded(content, place)
+    if (lines := read_lines(text)) is not None:
+        with contextlib.suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
+            head = yaml.load(lines.head, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
+            return _lock(_File.model_validate(head | {"package": []}).metadata, lines.entries, place)
+    return _parsed(text, place)
+
+
+def _parsed(text: str, place: Path | str) -> Lock:
+    """The lock, read by PyYAML whatever its layout."""
     if (line := too_deep(text)) is not None:
         raise LockfileError("nested too deeply to be a lock", file=place, line=line)
     try:
@@ -102,7 +112,9 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
             f"not valid YAML: {error.problem or error.context}",
             file=place,
             line=conflict or (mark.line + 1 if mark else None),
-            hint="the file has merge conflict marks: run `envbuild lock RECIPE --resolve`" if conflict else None,
+            hint=f"the file has merge conflict marks: run `envbuild lock {_recipe_of(place)} --resolve`"
+            if conflict
+            else f"run {relock(place)}, or restore the file from version control",
         ) from None
     # PyYAML meets an explicit tag on text that is none of the kind (`!!bool x`) with any of these.
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
@@ -113,7 +125,13 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
         raise LockfileError(
             f"format version {data['version']!r}; only version 1 is known",
             file=place,
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}",
+        )
+    if not isinstance(data, dict):
+        what = "is empty" if data is None else "is not a lock, which begins with `version:`, `metadata:` and `package:`"
+        line = None if data is None else line_of(text, ())
+        raise LockfileError(
+            what, file=place, line=line, hint=f"run {relock(place)}, or restore the file from version control"
         )
     try:
         parsed = _File.model_validate(data)
@@ -124,9 +142,19 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
             f"{_entry_name(data, problem['loc'])}`{key}`: {problem['msg'].removeprefix('Value error, ')}",
             file=place,
             line=line_of(text, problem["loc"]),
-            hint="lock again with `envbuild lock`",
+            hint=f"run {relock(place)}, or restore the file from version control",
         ) from None
-    return _lock(parsed, place)
+    return _lock(parsed.metadata, [_entry(package) for package in parsed.package], place)
+
+
+def relock(place: Path | str) -> str:
+    """The command that makes the lock at `place` anew."""
+    return f"`envbuild lock {_recipe_of(place)}`"
+
+
+def _recipe_of(place: Path | str) -> str:
+    """A lock is in a folder of its recipe's name."""
+    return PurePath(place).parent.name or "NAME"
 
 
 def _decoded(content: bytes, place: Path | str) -> str:
@@ -169,11 +197,25 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
     return node.start_mark.line + 1 if node is not None else None
 
 
-def _lock(parsed: _File, file: Path | str) -> Lock:
-    platforms = tuple(_subdir(platform, file) for platform in parsed.metadata.platforms)
-    first: dict[tuple[str, str, str], _Package] = {}
+def _entry(package: _Package) -> Entry:
+    return Entry(
+        name=package.name,
+        version=package.version,
+        manager=package.manager,
+        platform=package.platform,
+        dependencies=package.dependencies,
+        url=package.url,
+        md5=package.hash.md5,
+        sha256=package.hash.sha256,
+        category=package.category,
+    )
+
+
+def _lock(metadata: _Metadata, entries: Sequence[Entry], file: Path | str) -> Lock:
+    platforms = tuple(_subdir(platform, file) for platform in metadata.platforms)
+    first: dict[tuple[str, str, str], Entry] = {}
     groups: dict[tuple[str, str, str], set[str]] = {}
-    for entry in parsed.package:
+    for entry in entries:
         key = (entry.manager, entry.name, entry.platform)
         # conda-lock repeats an entry for each group that needs it; two that differ otherwise are a damaged file.
         if not _same_but_group(first.setdefault(key, entry), entry):
@@ -186,29 +228,29 @@ def _lock(parsed: _File, file: Path | str) -> Lock:
             version=entry.version,
             subdir=_subdir(entry.platform, file),
             url=entry.url,
-            sha256=entry.hash.sha256,
-            md5=entry.hash.md5,
+            sha256=entry.sha256,
+            md5=entry.md5,
             dependencies=entry.dependencies,
             groups=tuple(sorted(groups[key])),
         )
         for key, entry in first.items()
     ]
     return Lock(
-        channels=tuple(channel if isinstance(channel, str) else channel.url for channel in parsed.metadata.channels),
+        channels=tuple(channel if isinstance(channel, str) else channel.url for channel in metadata.channels),
         platforms=platforms,
         packages=tuple(packages),
-        sources=tuple(parsed.metadata.sources),
-        content_hash={_subdir(platform, file): digest for platform, digest in parsed.metadata.content_hash.items()},
+        sources=tuple(metadata.sources),
+        content_hash={_subdir(platform, file): digest for platform, digest in metadata.content_hash.items()},
         inputs={
             name: InputHash(sha256=entry.sha256 or "", md5=entry.md5 or "")
-            for name, entry in (parsed.metadata.inputs_metadata or {}).items()
+            for name, entry in (metadata.inputs_metadata or {}).items()
         },
-        notes=parsed.metadata.custom_metadata or {},
+        notes=metadata.custom_metadata or {},
     )
 
 
-def _same_but_group(one: _Package, other: _Package) -> bool:
-    return one is other or all(getattr(one, name) == getattr(other, name) for name in _BESIDE_GROUP)
+def _same_but_group(one: Entry, other: Entry) -> bool:
+    return one is other or one._replace(category=other.category) == other
 
 
 def _subdir(platform: str, file: Path | str) -> Subdir:

@@ -10,6 +10,7 @@ from packaging.version import Version
 from builder.compat.facts import Refusal
 from builder.compat.fit import Judgement, judge_one, judge_pair
 from builder.plan.model import Choice, Combination
+from builder.plan.pins import series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -146,8 +147,21 @@ class Search:
         key = (package, version, python, target.subdir, target.origin)
         if key not in self.memo:
             setting = target.setting(self.question.framework, python)
-            self.memo[key] = judge_one(package, version, setting=setting, facts=self.facts)
+            judgement = judge_one(package, version, setting=setting, facts=self.facts)
+            if target.origin == "conda-forge" and package != self.question.framework.main and not judgement.fits:
+                judgement = self._on_channel(package, version, python, target, judgement)
+            self.memo[key] = judgement
         return self.memo[key]
+
+    def _on_channel(self, package: str, version: Version, python: str, target: Target, on_pypi: Judgement) -> Judgement:
+        """Which wheels PyPI has does not say which builds a channel has: that is for the channel to say."""
+        if self.obstacles is None:
+            return Judgement(unproven=tuple(refusal.statement for refusal in on_pypi.refusals))
+        if self.obstacles.has(package, version, python, target):
+            return Judgement()
+        name = self.facts.display(package, series(version))
+        statement = f"{self.obstacles.channel} has no {name} for Python {python} on {target.subdir}"
+        return Judgement(refusals=(Refusal(statement=statement, facts=(), packages=(package, "python")),))
 
     def _pair(self, left: tuple[str, Version], right: tuple[str, Version], python: str, target: Target) -> Judgement:
         key = (left, right, python, target.subdir, target.origin)

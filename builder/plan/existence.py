@@ -14,7 +14,7 @@ from builder.compat.model import Release
 from builder.errors import UnsatisfiableError
 from builder.names import conda_name
 from builder.plan.catalogue import PYTHONS, parsed
-from builder.plan.pins import conda_to_pep440, wanted
+from builder.plan.pins import conda_to_pep440, series, wanted
 from builder.plan.question import python_spec
 from builder.plan.reasons import bounds
 from builder.platforms import TARGETS
@@ -119,10 +119,10 @@ def refuse_unknown_packages(
                     hint=f"write {{conda: {name}, platforms: [{', '.join(there)}]}}, or leave {subdir} out",
                 )
             close = catalogue.similar(name)
-            meant = f"did you mean {close[0]}? " if close else ""
+            meant = f"did you mean {close[0]}? What" if close else "what"
             raise UnsatisfiableError(
                 f"{catalogue.described} has no package called {name!r} ({place})",
-                hint=f"{meant}What only PyPI has goes under `pypi:`",
+                hint=f"{meant} only PyPI has goes under `pypi:`",
             )
 
 
@@ -132,6 +132,10 @@ class Obstacles:
 
     question: Question
     _builds: dict[tuple[str, Subdir], Sequence[Build]] = field(default_factory=dict)
+
+    @property
+    def channel(self) -> str:
+        return self.question.catalogue.described if self.question.catalogue is not None else "the channel"
 
     def first(self, combination: Combination) -> Refusal | None:
         """The first thing that the channel does not have for the combination; None where nothing is in the way."""
@@ -147,7 +151,9 @@ class Obstacles:
         """Conda packages that the recipe asks for on the target, with their specs."""
         if target.provider.local:
             return
-        yield "python", python_spec(combination.python, self.question.recipe)
+        given_up = self.question.given_up
+        free = "python" in given_up
+        yield "python", f"{combination.python}.*" if free else python_spec(combination.python, self.question.recipe)
         if target.origin == "conda-forge":
             framework = self.question.framework
             for choice in combination.partners:
@@ -159,7 +165,16 @@ class Obstacles:
                 continue
             names = self.question.facts.names_of(dependency.conda_name)
             if target.provider.pypi_reason(links_numpy=names is not None and names.numpy) is None:
-                yield dependency.conda_name, dependency.conda_spec
+                yield dependency.conda_name, "" if dependency.where in given_up else dependency.conda_spec
+
+    def has(self, package: str, version: Version, python: str, target: Target) -> bool:
+        """Whether the channel has a build of a release's series for a Python."""
+        return any(
+            (there := parsed(build.version)) is not None
+            and series(there) == series(version)
+            and build.fits_python(python)
+            for build in self._offered(conda_name(package), target.subdir)
+        )
 
     def _offered(self, name: str, subdir: Subdir) -> Sequence[Build]:
         if (name, subdir) not in self._builds:
@@ -170,9 +185,8 @@ class Obstacles:
     def _missing(self, name: str, spec: str, target: Target, combination: Combination) -> Refusal | None:
         offered = self._offered(name, target.subdir)
         where = f" for {target.subdir}"
-        channel = self.question.catalogue.described if self.question.catalogue is not None else "the channel"
         if not offered:
-            return Refusal(statement=f"{channel} has no {name}{where}", facts=(), packages=(name,))
+            return Refusal(statement=f"{self.channel} has no {name}{where}", facts=(), packages=(name,))
         ranges = conda_to_pep440(spec)
         allowed = [
             build
@@ -184,24 +198,34 @@ class Obstacles:
         if not allowed:
             newest = max((v for build in offered if (v := parsed(build.version)) is not None), default=None)
             return Refusal(
-                statement=f"{channel} has no {name} {spec}{where}{f' (newest: {newest})' if newest else ''}",
+                statement=f"{self.channel} has no {name} {spec}{where}{f' (newest: {newest})' if newest else ''}",
                 facts=(),
                 packages=(name,),
             )
         python = combination.python
         of_python = [build for build in allowed if build.fits_python(python)]
         if not of_python:
-            has = [minor for minor in reversed(PYTHONS) if any(build.fits_python(minor) for build in allowed)]
-            listed = ", ".join(has) or "none that envbuild plans for"
+            has = tuple(minor for minor in reversed(PYTHONS) if any(build.fits_python(minor) for build in allowed))
             return Refusal(
-                statement=f"{_asked(name, spec)} has builds for Python {listed} only{where}, not for {python}",
+                statement=self._of_other_pythons(_asked(name, spec), has, where, combination),
                 facts=(),
-                remedy=f'set `python: "{has[-1]}"`' if has else None,
                 packages=(name, "python"),
             )
         if target.subdir.is_osx:
             of_python = [build for build in of_python if build.fits_macos(target.macos)] or of_python
         return self._beside(name, spec, of_python, target, combination)
+
+    def _of_other_pythons(self, asked: str, has: Sequence[str], where: str, combination: Combination) -> str:
+        """What a package has builds for, after the Python that was chosen or asked for, and for what."""
+        question, main = self.question, combination.main
+        builds = f"{asked} has builds for Python {', '.join(has) or 'none that envbuild plans for'} only{where}"
+        if main is None and len(question.minors) > 1:
+            some = set(has) & set(question.minors)
+            allowed = f"and the recipe allows {question.recipe.python}"
+            return f"{builds}, {f'not for {combination.python}' if some else allowed}"
+        who = "the recipe asks for" if len(question.minors) == 1 else "envbuild chose"
+        beside = f" for {question.facts.display(main.package, series(main.newest))}" if main is not None else ""
+        return f"{who} Python {combination.python}{beside if who == 'envbuild chose' else ''}; {builds}"
 
     def _beside(
         self, name: str, spec: str, builds: Sequence[Build], target: Target, combination: Combination

@@ -77,6 +77,8 @@ class Question:
     facts: Facts
     catalogue: Catalogue | None = field(default=None, compare=False)
     """What exists on the channels; None where they cannot be asked, so that facts have to stand in."""
+    given_up: frozenset[str] = frozenset()
+    """Restrictions of the recipe to plan without (`Pin.where`, and `python`): what would be possible then."""
 
     @property
     def plugin(self) -> str | None:

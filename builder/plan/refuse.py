@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from builder.compat.model import Relation
 from builder.errors import UnsatisfiableError
 from builder.plan.catalogue import PYTHONS
@@ -14,15 +16,18 @@ from builder.plan.pins import series
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.compat.facts import Facts, Refusal
+    from builder.compat.facts import Refusal
     from builder.compat.model import Origin
-    from builder.plan.model import Combination
+    from builder.plan.model import Choice, Combination
     from builder.plan.pins import Pin
     from builder.plan.question import Question
 
 
-def refusal(question: Question, search: Search) -> UnsatisfiableError:
-    """Why the search finds nothing: the fact or metadata that refuses, and the nearest combinations that work."""
+def refusal(question: Question, search: Search, *, elsewhere: str | None = None) -> UnsatisfiableError:
+    """Why the search finds nothing: the fact or metadata that refuses, and the nearest combinations that work.
+
+    `elsewhere` is a remedy that leaves the recipe's versions as they are.
+    """
     for _ in search.combinations():  # yields nothing worth having here: it gathers the refusals
         break
     everything = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
@@ -32,11 +37,14 @@ def refusal(question: Question, search: Search) -> UnsatisfiableError:
         # No release is there to be refused for the range, so what was refused on the way has nothing to do with it.
         reason, everything = None, beyond
     pinned = question.pins_on(*(reason.packages if reason else ()))
-    nearest = list(dict.fromkeys(_nearest(question, search)))
+    nearest = list(dict.fromkeys((*_nearest(question, search), *_given_up(question, search))))
+    if elsewhere:
+        # Before what lets go of a version that the recipe asks for.
+        nearest.insert(
+            next((i for i, text in enumerate(nearest) if text.startswith("give up")), len(nearest)), elsewhere
+        )
     declared = reason is not None and not any(isinstance(fact, Relation) for fact in reason.facts)
     if reason is not None and reason.remedy and (declared or not nearest):
-        # A remedy that names a Python is the same as the nearest combination on another one.
-        nearest = [text for text in nearest if not (text.startswith("use Python") and "python" in reason.packages)]
         nearest.insert(0, reason.remedy)
     hint = "; or ".join(nearest[:3]) or None
     if reason is None:
@@ -70,43 +78,73 @@ def _beyond_facts(question: Question, pin: Pin) -> bool:
 def _most_telling(refusals: list[Refusal], question: Question) -> Refusal | None:
     """A refusal between two things the user named comes first, a known failure before a declaration."""
     named = {pin.package for target in question.targets for pin in target.pins}
+    if len(question.minors) == 1:
+        named.add("python")
     between = [r for r in refusals if len(set(r.packages)) > 1 and set(r.packages) <= named]
     known = [r for r in between if any(hasattr(fact, "verdict") for fact in r.facts)]
-    return next(iter([*known, *between, *refusals]), None)
+    # That the framework is not there for one of several Pythons says nothing where it is there for another.
+    beyond = [r for r in refusals if set(r.packages) != {question.framework.main, "python"}]
+    return next(iter([*known, *between, *beyond, *refusals]), None)
 
 
-def _nearest(question: Question, done: Search) -> Iterator[str]:
-    """What to write instead: each pin let go alone, then a Python, then a platform."""
-    seen: set[tuple[str, str]] = set()
+def _first(other: Question, done: Search) -> Combination | None:
+    """The best proven combination of a question that differs in pins, Pythons or platforms only."""
+    obstacles = replace(done.obstacles, question=other) if done.obstacles is not None else None
+    searches = (
+        Search(question=other, tolerance=tolerance, unknown=done.unknown, memo=done.memo, obstacles=obstacles)
+        for tolerance in TOLERANCES[:2]
+    )
+    return next((found for search in searches for found in search.combinations()), None)
+
+
+def _let_go(question: Question, done: Search) -> Iterator[tuple[Pin, Choice | None]]:
+    """Each pin of which letting go, alone, leaves a combination, with what is chosen in its place."""
     pins = question.pins_on(*{pin.package for target in question.targets for pin in target.pins})
     order = [question.plugin, *question.partners, question.framework.main]
-
-    def first(other: Question) -> Combination | None:
-        """The best proven combination of a question that differs in pins, Pythons or platforms only."""
-        obstacles = replace(done.obstacles, question=other) if done.obstacles is not None else None
-        searches = (
-            Search(question=other, tolerance=tolerance, unknown=done.unknown, memo=done.memo, obstacles=obstacles)
-            for tolerance in TOLERANCES[:2]
-        )
-        return next((found for search in searches for found in search.combinations()), None)
-
+    seen: set[tuple[str, str]] = set()
     for pin in sorted(pins, key=lambda pin: order.index(pin.package) if pin.package in order else 9):
         if (pin.package, pin.where) in seen:
             continue
         seen.add((pin.package, pin.where))
-        combination = first(_without(question, pin))
+        combination = _first(_without(question, pin), done)
         if combination is not None:
-            yield f"use {_version_of(pin.package, combination, question.facts)}"
-    combination = first(replace(question, minors=tuple(text for text in PYTHONS if text not in question.minors)))
+            yield pin, _choice_of(pin.package, combination)
+
+
+def _below(pin: Pin, choice: Choice | None) -> bool:
+    """Whether a choice is older than everything that the pin allows: less than what was asked for."""
+    lower = [
+        Version(one.version.removesuffix(".*"))
+        for specifiers in pin.versions
+        for one in specifiers
+        if one.operator in (">=", ">", "~=")
+    ]
+    return choice is not None and bool(lower) and choice.newest < min(lower)
+
+
+def _nearest(question: Question, done: Search) -> Iterator[str]:
+    """What to write instead: each pin let go alone, then a Python, then a platform."""
+    for pin, choice in _let_go(question, done):
+        if not _below(pin, choice):
+            yield f"use {_version_of(pin.package, choice, question)}"
+    pythons = tuple(text for text in PYTHONS if text not in question.minors)
+    combination = _first(replace(question, minors=pythons, given_up=question.given_up | {"python"}), done)
     if combination is not None:
-        yield f"use Python {combination.python}"
+        yield f'set `python: "{combination.python}"`'
     # Where a Mac's GPU is asked for, leaving the Mac out or letting versions differ is no help.
     if len(question.targets) > 1 and not any(target.plugin for target in question.targets):
         for target in question.targets:
             others = tuple(other for other in question.targets if other is not target)
-            if first(replace(question, targets=others)) is not None:
+            if _first(replace(question, targets=others), done) is not None:
                 yield f"write `parity: none`, or leave out {target.subdir}: the other platforms have a combination"
                 return
+
+
+def _given_up(question: Question, done: Search) -> Iterator[str]:
+    """Older releases than the recipe asks for: the last thing to offer, and said as what it is."""
+    for pin, choice in _let_go(question, done):
+        if _below(pin, choice):
+            yield f"give up `{pin.text}` ({pin.where}) for {_version_of(pin.package, choice, question)}"
 
 
 def _without(question: Question, pin: Pin) -> Question:
@@ -117,13 +155,16 @@ def _without(question: Question, pin: Pin) -> Question:
         )
         for target in question.targets
     )
-    return replace(question, targets=targets)
+    return replace(question, targets=targets, given_up=question.given_up | {pin.where})
 
 
-def _version_of(package: str, combination: Combination, facts: Facts) -> str:
+def _choice_of(package: str, combination: Combination) -> Choice | None:
     choices = (combination.main, combination.plugin, combination.numpy, *combination.partners, *combination.companions)
-    for choice in choices:
-        if choice is not None and choice.package == package:
-            exact = choice is combination.plugin
-            return facts.display(package, choice.newest if exact else series(choice.newest))
-    return f"another {facts.display(package)}, or leave it to envbuild"
+    return next((choice for choice in choices if choice is not None and choice.package == package), None)
+
+
+def _version_of(package: str, choice: Choice | None, question: Question) -> str:
+    if choice is None:
+        return f"another {question.facts.display(package)}, or leave it to envbuild"
+    exact = package == question.plugin
+    return question.facts.display(package, choice.newest if exact else series(choice.newest))

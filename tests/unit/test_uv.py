@@ -110,6 +110,23 @@ def test_failure_says_what_uv_said_without_credentials(tmp_path: Path) -> None:
         asyncio.run(silent.run([], cwd=tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "error: No solution found when resolving dependencies\n  cause: Because there is no version of a==9\n"
+            "         and you require a==9, it fails.\n",
+            "Because there is no version of a==9\nand you require a==9, it fails.",
+        ),
+        ("error: Failed to parse: `a==`", "Failed to parse: `a==`"),
+        ("something else", "something else"),
+    ],
+)
+def test_a_failure_is_the_end_of_a_sentence_and_no_second_error(said: str, reason: str) -> None:
+    failure = UvFailure(said)
+    assert failure.reason == str(failure) == reason
+
+
 def test_cancelled_uv_is_killed_and_waited_for(tmp_path: Path) -> None:
     uv = _script(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
 

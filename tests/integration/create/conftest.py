@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import filelock
 import pytest
 
-from builder.platforms import host_subdir
+from builder.channel.archive import PackageSpec
+from builder.platforms import Subdir, host_subdir
 from tests.integration.create.server import Server
-from tests.integration.create.world import HERE, MINOR, World, fill_channel, write_index
+from tests.integration.create.world import HERE, MINOR, REPOSITORY, World, fill_channel, package, write_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_MACHO = REPOSITORY / "tests" / "data" / "macho"
+_SITE = f"lib/python{MINOR}/site-packages"
 _RECIPE = """\
 name: {name}
 platforms: [{platforms}]
@@ -98,3 +101,40 @@ def serve() -> Iterator[Callable[[Path], Server]]:
     yield start
     for server in running:
         server.__exit__(None, None, None)
+
+
+def with_python(world: World, channel: Path, files: dict[str, bytes]) -> World:
+    """The world over a copy of its channel, whose Python for Macs consists of these files."""
+    shutil.copytree(world.channel, channel, ignore=shutil.ignore_patterns("repodata*", ".trees"))
+    (old,) = (channel / "osx-arm64").glob("python-3*")
+    python = PackageSpec(
+        name="python",
+        version=old.name.split("-")[1],
+        build="h0_0_cpython",
+        subdir=Subdir.OSX_ARM64,
+        depends=(f"python_abi {MINOR}.*", "pip"),
+        python_site_packages_path=_SITE,
+    )
+    old.unlink()
+    package(channel, python, files, executable=(f"bin/python{MINOR}",))
+    return World(world.root, world.project, world.home, channel, world.index)
+
+
+@pytest.fixture
+def linked(world: World, tmp_path: Path) -> World:
+    """A channel with an extension module for Macs, and two versions of the library that it links: 1 lacks a symbol."""
+    from rattler.index import index_fs
+
+    interpreter = {f"bin/python{MINOR}": "python", "lib/libpython3.11.dylib": "libpython3.11.dylib"}
+    files = {path: (_MACHO / name).read_bytes() for path, name in interpreter.items()}
+    changed = with_python(world, tmp_path / "channel", files)
+    for version, file in (("1.0", "libhost-old.dylib"), ("2.0", "libhost.dylib")):
+        spec = PackageSpec(name="host", version=version, build="0", subdir=Subdir.OSX_ARM64)
+        package(changed.channel, spec, {f"{_SITE}/host/libhost.dylib": (_MACHO / file).read_bytes()})
+    package(
+        changed.channel,
+        PackageSpec(name="user", version="1.0", build="0", subdir=Subdir.OSX_ARM64, depends=("host",)),
+        {f"{_SITE}/user/module.so": (_MACHO / "module.so").read_bytes()},
+    )
+    asyncio.run(index_fs(changed.channel, write_zst=False, write_shards=False))
+    return changed

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from builder.channel.archive import PackageSpec
-from builder.platforms import Subdir
 from tests.integration.create.server import Server
-from tests.integration.create.world import MINOR, REPOSITORY, World, package
+from tests.integration.create.world import MINOR, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MACHO = REPOSITORY / "tests" / "data" / "macho"
-_SITE = f"lib/python{MINOR}/site-packages"
 _RECIPE = """\
 name: linked
 platforms: [osx-arm64]
@@ -32,38 +24,6 @@ def proof_of(world: World, name: str) -> dict[str, Any]:
     text = (world.project / "environments" / name / "proof.json").read_text()
     found: dict[str, Any] = json.loads(text)["platforms"]
     return found
-
-
-@pytest.fixture
-def linked(world: World, tmp_path: Path) -> World:
-    """A channel with an extension module for Macs, and two versions of the library that it links: 1 lacks a symbol."""
-    from rattler.index import index_fs
-
-    channel = tmp_path / "channel"
-    shutil.copytree(world.channel, channel, ignore=shutil.ignore_patterns("repodata*", ".trees"))
-    (old,) = (channel / "osx-arm64").glob("python-3*")
-    python = PackageSpec(
-        name="python",
-        version=old.name.split("-")[1],
-        build="h0_0_cpython",
-        subdir=Subdir.OSX_ARM64,
-        depends=(f"python_abi {MINOR}.*", "pip"),
-        python_site_packages_path=f"lib/python{MINOR}/site-packages",
-    )
-    old.unlink()
-    interpreter = {f"bin/python{MINOR}": "python", "lib/libpython3.11.dylib": "libpython3.11.dylib"}
-    files = {path: (_MACHO / name).read_bytes() for path, name in interpreter.items()}
-    package(channel, python, files, executable=(f"bin/python{MINOR}",))
-    for version, file in (("1.0", "libhost-old.dylib"), ("2.0", "libhost.dylib")):
-        spec = PackageSpec(name="host", version=version, build="0", subdir=Subdir.OSX_ARM64)
-        package(channel, spec, {f"{_SITE}/host/libhost.dylib": (_MACHO / file).read_bytes()})
-    package(
-        channel,
-        PackageSpec(name="user", version="1.0", build="0", subdir=Subdir.OSX_ARM64, depends=("host",)),
-        {f"{_SITE}/user/module.so": (_MACHO / "module.so").read_bytes()},
-    )
-    asyncio.run(index_fs(channel, write_zst=False, write_shards=False))
-    return World(world.root, world.project, world.home, channel, world.index)
 
 
 def write_recipe(world: World, host: str) -> None:

@@ -21,6 +21,7 @@ from builder.binaries.elf import ElfSymbols, ElfTree, lowest_glibc
 from builder.binaries.macho import resign_adhoc
 from builder.binaries.summary import PackageSummary, summarize
 from builder.binaries.summary_linking import ROOT, Layout
+from builder.binaries.summary_python import DIGEST_BYTES, OLD_STYLE
 from builder.binaries.summary_sources import CondaFile, UnpackedWheel, WheelFile, source_of
 from builder.binaries.summary_store import FORMAT, DamagedSummaryError, SummaryStore, dumps, loads
 from builder.binaries.symbols import Binder
@@ -68,6 +69,9 @@ def guest_wheel(folder: Path, **options: tuple[str, ...]) -> Path:
         "guest/both.so": (DATA / "libgreet-universal2.dylib").read_bytes(),
         "guest/broken.so": (DATA / "module.so").read_bytes()[:200],
         "guest/__init__.py": b"import host\nfrom numpy import array\n",
+        "guest/old_pb2.py": b"  fields=[\n    _descriptor.FieldDescriptor(\n      name='a')]\n",
+        "guest/new_pb2.py": b"_runtime_version.ValidateProtobufRuntimeVersion(\n    _runtime_version.Domain.PUBLIC,\n"
+        b"    5,\n    27,\n    2,\n    '',\n    'new.proto'\n)\n",
         "guest/notes.txt": b"text",
         "guest-1.0.data/scripts/guest-run": b"#!python\n",
         "guest-1.0.data/data/share/guest/data.bin": b"data",
@@ -115,11 +119,11 @@ def test_what_a_summary_holds(tmp_path: Path) -> None:
     assert summary.identity.tags == ("cp311-cp311-macosx_12_0_arm64",)
     assert summary.identity.requires == ("host>=1",)
     assert {"site-packages/guest/module.so", "bin/guest-run", "share/guest/data.bin"} <= set(summary.paths)
-    assert [(image.rel.rpartition("/")[2], image.arch, image.signature) for image in summary.mach_o] == [
-        ("both.so", "arm64", "ok"),
-        ("both.so", "x86_64", "unsigned"),
-        ("module.so", "arm64", "ok"),
-        ("numpy.so", "arm64", "ok"),
+    assert [(image.rel.rpartition("/")[2], image.arch, image.signature.ok) for image in summary.mach_o] == [
+        ("both.so", "arm64", True),
+        ("both.so", "x86_64", False),
+        ("module.so", "arm64", True),
+        ("numpy.so", "arm64", True),
     ]
     module = summary.mach_o[2]
     assert module.commands.rpaths == ("@loader_path/../host",)
@@ -129,6 +133,18 @@ def test_what_a_summary_holds(tmp_path: Path) -> None:
     assert [image.needs[0].versions for image in summary.elf] == [("ONE", "TWO")]
     assert [path for path, _ in summary.damaged] == ["site-packages/guest/broken.so"]
     assert dict(summary.mentions) == {"guest": ("host", "numpy")}
+    assert len(summary.digests) == 3 * DIGEST_BYTES
+    assert [(own.folder, own.name, own.requires) for own in summary.distributions] == [
+        ("guest-1.0.dist-info", "guest", ("host>=1",))
+    ]
+    assert [(item.protobuf, item.files) for item in summary.generated] == [(OLD_STYLE, 1), ((5, 27, 2), 1)]
+
+
+def test_metadata_that_a_package_carries_along_is_not_its_own(tmp_path: Path) -> None:
+    """setuptools has the dist-info folders of others in `_vendor`."""
+    carried = {"guest/_vendor/other-9.dist-info/METADATA": b"Metadata-Version: 2.1\nName: other\nVersion: 9\n"}
+    identity = summarize(WheelFile(wheel(tmp_path, "guest", carried))).identity
+    assert (identity.name, identity.version) == ("guest", "1.0")
 
 
 def conda_tree(tree: Path) -> Path:
@@ -187,7 +203,9 @@ def linked(package: Path, prefix: Path) -> Environment:
     meta.mkdir()
     files = [path.relative_to(tree).as_posix() for path in sorted(tree.rglob("*")) if not path.is_dir()]
     record = {"name": "placed", "version": "1.0", "build": "0", "subdir": "osx-arm64", "files": files}
-    (meta / "placed-1.0-0.json").write_text(json.dumps(record | {"depends": ["libcxx >=17"]}))
+    placed = {"_path": "lib/libplaced.1.dylib", "path_type": "hardlink", "prefix_placeholder": PLACEHOLDER}
+    more = {"depends": ["libcxx >=17"], "paths_data": {"paths": [placed]}}
+    (meta / "placed-1.0-0.json").write_text(json.dumps(record | more))
     return Environment(prefix, subdir=Subdir.OSX_ARM64)
 
 

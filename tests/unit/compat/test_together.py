@@ -90,3 +90,45 @@ def test_a_relation_about_one_origin_says_nothing_about_another() -> None:
 
 def test_what_has_no_readable_version_is_left_out(judge: LockedSetJudge) -> None:
     assert list(judge(MAC, {("conda", "tensorflow"): "not-a-version", ("conda", "numpy"): "2.0"})) == []
+
+
+@pytest.mark.parametrize(
+    ("packages", "told"),
+    [
+        ({("conda", "pytorch"): "2.5.1", ("pip", "torchvision"): "0.20.1"}, "PyTorch 2.5.1 comes from conda-forge and"),
+        ({("pip", "torch"): "2.5.1", ("conda", "torchvision"): "0.20.1"}, "torchvision 0.20.1 comes from conda-forge"),
+        (
+            {("conda", "tensorflow"): "2.19.1", ("pip", "tensorflow_metal"): "1.2.0"},
+            "TensorFlow 2.19.1 comes from conda-forge and tensorflow-metal 1.2.0 comes from PyPI; facts about the two "
+            "are about both from PyPI",
+        ),
+        ({("conda", "jaxlib"): "0.4.34", ("pip", "jax-metal"): "0.1.1"}, "are about both from PyPI"),
+        ({("conda", "tensorflow-base"): "2.19.1", ("pip", "tensorflow-text"): "2.19.0"}, "no fact is about the two"),
+    ],
+)
+def test_what_is_built_for_one_origin_is_unproven_beside_another(
+    judge: LockedSetJudge, packages: dict[tuple[str, str], str], told: str
+) -> None:
+    (unproven,) = (text for text in judge(MAC, packages) if text.startswith("unproven: "))
+    assert told in unproven
+    assert unproven.endswith("so nothing shows that these load")
+
+
+def test_of_one_origin_they_are_as_before(judge: LockedSetJudge) -> None:
+    assert list(judge(MAC, {("conda", "pytorch"): "2.5.1", ("conda", "torchvision"): "0.20.1"})) == []
+    assert list(judge(MAC, {("pip", "torch"): "2.5.1", ("pip", "torchvision"): "0.20.1"})) == []
+
+
+def test_what_is_known_not_to_fit_is_refused_whatever_the_origins(judge: LockedSetJudge) -> None:
+    with pytest.raises(UnsatisfiableError, match="no tensorflow-metal loads"):
+        judge(MAC, {("conda", "tensorflow"): "2.20.0", ("pip", "tensorflow-metal"): "1.2.0"})
+
+
+def test_a_plug_in_without_its_host_is_told(judge: LockedSetJudge) -> None:
+    (told,) = judge(MAC, {("pip", "tensorflow-metal"): "1.2.0", ("conda", "python"): "3.12.4"})
+    assert told == (
+        "osx-arm64: tensorflow-metal is a plug-in for TensorFlow, which is not in the lock, so it does nothing"
+    )
+    assert (
+        list(judge(MAC, {("pip", "jax-metal"): "0.1.1", ("pip", "jaxlib"): "0.4.34", ("pip", "jax"): "0.4.34"})) == []
+    )

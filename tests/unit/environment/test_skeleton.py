@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.binaries.summary import Identity, PackageSummary
+from builder.binaries.summary_python import Metadata
 from builder.environment.environment import Environment
 from builder.environment.skeleton import write_skeleton
 
@@ -21,6 +22,8 @@ WHEEL = PackageSummary(
         kind="wheel", name="one-two", version="1.0", tags=("cp312-cp312-macosx_11_0_arm64",), requires=("numpy>=2",)
     ),
     paths=("site-packages/one/__init__.py", "site-packages/one_two-1.0.dist-info/METADATA", "bin/run"),
+    digests=b"12345678",
+    distributions=(Metadata(folder="one_two-1.0.dist-info", name="One_Two", version="1.0", requires=("numpy>=2",)),),
 )
 
 
@@ -38,6 +41,20 @@ def test_it_is_read_as_an_environment(tmp_path: Path) -> None:
     assert environment.owners.owner("lib/python3.12/os.py") == "python"
 
 
+def test_two_packages_that_bring_one_module_are_told_apart_by_its_content(tmp_path: Path) -> None:
+    """As installed: conda's own record and the wheel's RECORD both have a hash."""
+    path = "lib/python3.12/site-packages/one/__init__.py"
+    for name, content, same in (("a", b"12345678", True), ("b", b"87654321", False)):
+        other = PackageSummary(
+            identity=Identity(kind="conda", name="other", version="2", build="0"), paths=(path,), digests=content
+        )
+        write_skeleton(tmp_path / name, [PYTHON, other, WHEEL], python="3.12")
+        claims = Environment(tmp_path / name).owners.claims(path)
+        assert [claim.owner.name for claim in claims] == ["other", "one-two"]
+        assert (claims[0].sha256 == claims[1].sha256) is same
+        assert claims[0].sha256 is not None
+
+
 def test_nothing_is_written_outside(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -48,6 +65,9 @@ def test_nothing_is_written_outside(tmp_path: Path) -> None:
             "/etc/b",
             "bin/../../outside/python3",
             "site-packages/../../../../../outside/c-1.dist-info/METADATA",
+        ),
+        distributions=tuple(
+            Metadata(folder=folder, name="c", version="1") for folder in ("../../outside/c-1.dist-info", "..", "/etc")
         ),
         links=(("lib/out", str(outside)), ("lib/out/inner", "x"), ("../outside/link", "x"), ("lib/out/deep/er", "x")),
     )

@@ -44,8 +44,18 @@ def test_bad_lock_is_refused(name: str) -> None:
 
 
 def test_empty_file() -> None:
-    with pytest.raises(LockfileError, match=r"empty\.yml"):
+    with pytest.raises(LockfileError, match=r"empty\.yml: is empty"):
         _use(LOCKS / "empty.yml")
+
+
+@pytest.mark.parametrize("content", ["", "just text\n", "version: 2\n", "version: 1\nmetadata: {\n", "version: 1\n"])
+def test_the_remedy_names_the_recipe(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "environments" / "ml-team" / "conda-lock.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    with pytest.raises(LockfileError) as caught:
+        read_lock(file)
+    assert "run `envbuild lock ml-team`" in (caught.value.hint or "")
 
 
 def test_merge_conflict_says_what_to_do() -> None:

@@ -49,21 +49,21 @@ CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
         {"framework": METAL, "python": "3.13"},
         Source.CONDA_FORGE,
         "not for 3.13",
-        "use Python 3.12",
+        'set `python: "3.12"`',
     ),
     (
         "Keras 3 beside TensorFlow 2.15",
         {"framework": framework(version="2.15", keras=">=3"), "python": "3.11"},
         Source.PYPI,
         "keras >=2.15.0,<2.16",
-        "use Keras 2.15",
+        "use TensorFlow 2.21; or give up `>=3` (framework.keras) for Keras 2.15",
     ),
     (
         "NumPy 2 beside TensorFlow 2.17",
         {"framework": framework(version="2.17"), "dependencies": ["numpy >=2"]},
         Source.PYPI,
         "compiled against NumPy 1",
-        "use NumPy 1.26",
+        "use TensorFlow 2.21; or give up `>=2` (dependencies[0]) for NumPy 1.26",
     ),
     (
         "protobuf too old for TensorFlow 2.20",
@@ -84,7 +84,14 @@ CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
         {"framework": {"name": "jax", "provider": "metal", "version": ">=0.6"}},
         Source.CONDA_FORGE,
         "jaxlib newer than 0.5.0",
-        "use JAX 0.4.3",
+        "from PyPI, without the GPU); or give up `>=0.6` (framework.version) for JAX 0.4.3",
+    ),
+    (
+        "a Python that is too new, though the framework's range is met on an older one",
+        {"framework": METAL | {"version": ">=2.17"}, "python": "3.14"},
+        Source.CONDA_FORGE,
+        "not for 3.14",
+        'set `python: "3.12"`',
     ),
 ]
 
@@ -134,7 +141,7 @@ def test_a_python_the_channel_has_no_build_for_is_refused_with_the_way_out(facts
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(recipe(framework=framework(), python="3.13"), facts=facts, catalogue=there)
     assert "not for 3.13" in caught.value.message
-    assert "use Python 3.12" in (caught.value.hint or "")
+    assert 'set `python: "3.12"`' in (caught.value.hint or "")
     assert "provider: pypi" in (caught.value.hint or "")
 
 
@@ -144,6 +151,44 @@ def test_what_was_not_seen_of_a_channel_is_not_refused(facts: Facts) -> None:
     for plan in plans.values():
         assert plan.spec("conda", "tensorflow") is not None
         assert any(text.startswith("unproven") and "3.13" in text for text in plan.warnings), plan.warnings
+
+
+def test_a_remedy_within_what_was_asked_for_comes_before_an_older_release(facts: Facts) -> None:
+    there = channel(tensorflow={"2.19.1": ("3.12",), "2.15.0": ("3.11",)})
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(framework=framework(version=">=2.17"), python="3.11"), facts=facts, catalogue=there)
+    assert (caught.value.hint or "").split("; or ") == [
+        'set `python: "3.12"`',
+        "write `provider: pypi` (TensorFlow 2.21.0 from PyPI)",
+        "give up `>=2.17` (framework.version) for TensorFlow 2.15",
+    ]
+
+
+def test_another_python_is_offered_where_the_recipe_has_one_only(facts: Facts) -> None:
+    """The channel is asked for that other Python, not for the recipe's."""
+    there = channel(tensorflow={"2.19.1": ("3.12",)})
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(framework=METAL, python="3.14"), facts=facts, catalogue=there)
+    assert 'set `python: "3.12"`' in (caught.value.hint or "")
+
+
+def test_letting_go_of_a_dependencys_version_is_offered_where_the_channel_lacks_it(facts: Facts) -> None:
+    there = channel(tensorflow={"2.19.1": ("3.12",)})
+    asked = recipe(framework=framework(), python="3.12", dependencies=["numpy <1.26"])
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(asked, facts=facts, catalogue=there)
+    assert "use NumPy 2." in (caught.value.hint or "")
+
+
+def test_the_wheels_of_pypi_do_not_refuse_what_a_channel_has(facts: Facts) -> None:
+    """NumPy 1.26 has no wheel for Python 3.13; whether a channel has built it for that, the channel says."""
+    asked = recipe(framework=framework(), python="3.13", dependencies=["numpy <2"])
+    there = channel(tensorflow={"2.19.1": ("3.13",)})
+    for plan in make_plans(asked, facts=facts, catalogue=there).values():
+        assert plan.spec("conda", "numpy") is not None
+    lacking = channel(tensorflow={"2.19.1": ("3.13",)}, numpy=built("1.26.4", "3.12"))
+    with pytest.raises(UnsatisfiableError, match=r"conda-forge has no NumPy 1\.26 for Python 3\.13 on osx-arm64"):
+        make_plans(asked, facts=facts, catalogue=lacking)
 
 
 @pytest.mark.parametrize(
