@@ -19,9 +19,14 @@ _QUERY: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: One of these is in every credential that the patterns above find.
+_MARKS: Final = ("@", "/t/", "=")
+
 
 def redact(text: str) -> str:
     """`text` with the credentials of every URL in it replaced by `***`."""
+    if not any(mark in text for mark in _MARKS):
+        return text
     return _QUERY.sub(r"\1***", _TOKEN.sub(r"\1***", _BARE.sub("***@", _USERINFO.sub("***@", text))))
 
 

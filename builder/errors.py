@@ -1,8 +1,8 @@
 """Every error a user can meet.
 
 Each class has a stable `code` (for `--json`), an `exit_code` (see docs/reference/exit-codes.md), and each
-instance a message that says what was wrong and where, and a hint that says what to do. Only
-`builder.cli` catches them.
+instance a message that says what was wrong and where, and a hint that says what to do; `details`, where there are any,
+are the whole account of another program, which `--verbose` shows. Only `builder.cli` catches them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,16 @@ class EnvbuildError(Exception):
     exit_code: ClassVar[int] = 2
 
     def __init__(
-        self, message: str, *, hint: str | None = None, file: Path | str | None = None, line: int | None = None
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        file: Path | str | None = None,
+        line: int | None = None,
+        details: str | None = None,
     ) -> None:
         self.plain = message
+        self.details = details
         self.hint = hint
         self.file = str(file) if file is not None else None
         self.line = line
@@ -65,6 +72,12 @@ class LockfileError(EnvbuildError):
     """A lockfile that cannot be read, or that the audit refuses."""
 
     code = "lockfile"
+
+
+class PackError(EnvbuildError):
+    """An archive that `pack` did not write, or not like this: damaged, altered, or hostile."""
+
+    code = "pack"
 
 
 class StaleLockError(EnvbuildError):

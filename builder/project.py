@@ -11,6 +11,7 @@ from builder.errors import UsageError
 from builder.resources import shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from builder.recipe.model import Recipe
@@ -84,12 +85,12 @@ class Project:
             )
         return files[name]
 
-    def recipe(self, name: str) -> Recipe:
+    def recipe(self, name: str, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
+        """The recipe of a name; `find` is how those that it extends are found. Raises RecipeError, UsageError."""
         from builder.frameworks.rules import objections
         from builder.recipe.load import load_recipe
 
-        files = self.recipe_files()
-        return load_recipe(self.recipe_file(name), find=files.get, rules=objections)
+        return load_recipe(self.recipe_file(name), find=find or self.recipe_files().get, rules=objections)
 
     def environment(self, name: str) -> Path:
         """The folder that holds (or will hold) the rendered files and the lock of recipe `name`."""
@@ -99,14 +100,16 @@ class Project:
         """The folder for a lock that is bound to this machine."""
         return self.state / "environments" / source / name
 
-    def committed_lock(self, name: str) -> Path | None:
+    def committed_lock(self, name: str, *, recipes: Mapping[str, Path] | None = None) -> Path | None:
         """The project's lock, or the shipped one when the recipe itself is the shipped one.
 
-        Whatever lies in the lock's place is it: who reads it says what a pipe or a broken link there is.
+        Whatever lies in the lock's place is it: who reads it says what a pipe or a broken link there is. `recipes` are
+        all known ones, for whoever has looked already.
         """
         own = self.environment(name) / LOCK_NAME
         if os.path.lexists(own):
             return own
         theirs = shipped("environments") / name / LOCK_NAME
-        uses_shipped_recipe = self.recipe_files().get(name) == shipped("recipes") / f"{name}.yaml"
+        known = self.recipe_files() if recipes is None else recipes
+        uses_shipped_recipe = known.get(name) == shipped("recipes") / f"{name}.yaml"
         return theirs if uses_shipped_recipe and theirs.is_file() else None

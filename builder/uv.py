@@ -211,6 +211,24 @@ def refused_credentials(reason: str) -> SourceUnreachableError:
     )
 
 
+def index_logins(environ: Mapping[str, str]) -> dict[str, str]:
+    """The hosts of the indexes in uv's variables that hold a login: `https://HOST` → `https://USER:PASSWORD@HOST`.
+
+    uv sends an index's login for whatever it fetches from the same host (its documentation of authentication).
+    """
+    logins: dict[str, str] = {}
+    for variable in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
+        for index in environ.get(variable, "").split():
+            # An index may have a name: `NAME=URL`.
+            parts = urlsplit(
+                index if index.find("://") < index.find("=") or "=" not in index else index.partition("=")[2]
+            )
+            login, at, host = parts.netloc.rpartition("@")
+            if at and login:
+                logins.setdefault(f"{parts.scheme}://{host}", f"{parts.scheme}://{login}@{host}")
+    return logins
+
+
 def platform_name(subdir: Subdir, *, glibc_minor: int = 17) -> str:
     """uv's `--python-platform` for a subdir; on Linux for the newest manylinux level that glibc 2.x allows."""
     level = next((level for level in _MANYLINUX if level <= glibc_minor), _MANYLINUX[-1])

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from builder.binaries.dyld import Place
 from builder.binaries.macho.constants import ORDINAL_FLAT, ORDINAL_MAIN_EXECUTABLE, ORDINAL_SELF, ORDINAL_WEAK
-from builder.binaries.system import is_always_loaded, is_cxx_runtime_symbol, is_python_symbol, is_swift_symbol
+from builder.binaries.system import (
+    is_always_loaded,
+    is_cxx_runtime_symbol,
+    is_of_accelerate,
+    is_python_symbol,
+    is_swift_symbol,
+    python_may_load,
+)
 from builder.binaries.system_symbols import SystemSymbols
 from builder.errors import BinaryError
 
@@ -34,6 +41,8 @@ class Missing:
     """Where it stands among the image's imports: the first one is the one that dyld names."""
     expected: Binary | None = None
     how: str = "two-level"
+    python_may_load: str | None = None
+    """The library of macOS that has it, where that is one which some Pythons have loaded already."""
 
 
 @dataclass(kw_only=True)
@@ -202,7 +211,10 @@ class Binder:
                     and not self._of_macos(process, name)
                 ):
                     how = "flat" if item.ordinal == ORDINAL_FLAT else "weak-def"
-                    missing.append(Missing(image=image, symbol=name, position=position, how=how))
+                    library = python_may_load(name, self._providers.get(name, ()))
+                    missing.append(
+                        Missing(image=image, symbol=name, position=position, how=how, python_may_load=library)
+                    )
             if missing:
                 failures.append((process, tuple(missing)))
         return failures
@@ -240,9 +252,9 @@ class Binder:
         if name not in self._providers:
             self._providers[name] = frozenset(self._symbols.providers(name))
         providers = self._providers[name]
-        if not providers:
-            return False
         linked = {found.name for _, items in process.images.values() for found in items if found.place is Place.SYSTEM}
+        if not providers:
+            return is_of_accelerate(name, linked)
         if any(map(is_always_loaded, providers)) or any(library.startswith("/System/") for library in linked):
             return True
         return any(providers & self._symbols.with_reexports(library) for library in linked)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import InvalidVersion, Version
 
 from builder.checks.check import Check, Needs
-from builder.checks.survey import optional_reason
+from builder.checks.reach import optional_reason
 from builder.errors import BinaryError
 from builder.finding import Finding, Remedy, Status
 from builder.wording import listed, plural
@@ -72,7 +72,7 @@ def _users(survey: Survey) -> Iterator[tuple[str, NumpyAbi]]:
 
 
 def _counts(survey: Survey, rel: str) -> bool:
-    return survey.packages.owner(rel) != "numpy" and optional_reason(rel) is None
+    return survey.packages.owner(rel) != "numpy" and optional_reason(rel) is None and rel not in survey.reach.never
 
 
 def _numpy_version(subject: Subject) -> Version | None:

@@ -41,7 +41,9 @@ def _binaries(subject: Subject) -> Iterator[Finding]:
             remedy=subject.repair.restore(map(survey.packages.package, rels)),
             about=_about(survey, rels),
         )
-    strange = list(_strange_on_mac(survey) if survey.is_mac else _strange_on_linux(survey))
+    never = survey.reach.never
+    every = list(_strange_on_mac(survey) if survey.is_mac else _strange_on_linux(survey))
+    strange = [(rel, line) for rel, line in every if rel not in never]
     if strange:
         rels = [rel for rel, _ in strange]
         packages = sorted({survey.packages.described(rel) for rel in rels})
@@ -68,7 +70,14 @@ def _binaries(subject: Subject) -> Iterator[Finding]:
         f"{survey.arch if survey.is_mac else f'Linux {survey.elf_machine}'}",
         evidence=(
             f"{plural(survey.inventory.files, 'file')} looked at",
-            *(f"left out, one of a set by name: {binary.rel} ({'/'.join(binary.archs)})" for binary in chosen[:5]),
+            *listed(
+                [
+                    f"left out, {never.get(binary.rel, 'one of a set by name')}: {binary.rel} "
+                    f"({'/'.join(binary.archs)})"
+                    for binary in chosen
+                ],
+                most=5,
+            ),
         ),
     )
 
@@ -208,7 +217,11 @@ def _packages(subject: Subject) -> Iterator[Finding]:
     owners = [Owner(name=record.name, version=record.version, manager="conda") for record in strange]
     version = survey.python_version
     # A few wheels say macosx_…_x86_64 and hold arm64 code (tensorflow-macos 2.12.0): the code counts.
-    lacking = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if not binary.serves}
+    lacking = {
+        survey.packages.owner(binary.rel)
+        for binary in survey.inventory.binaries
+        if not binary.serves and binary.rel not in survey.reach.never
+    }
     proven = {survey.packages.owner(binary.rel) for binary in survey.inventory.binaries if binary.serves} - lacking
     for dist in environment.distributions:
         tags = tags_of(dist)

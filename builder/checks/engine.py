@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from builder.checks.check import Check
     from builder.checks.subject import Subject
 
-#: Told what is being done, as `3 of 41: link.symbols`; may be called from several threads.
-Progress = Callable[[str], None]
+#: Told what is being done (`link.symbols`), as which of how many; may be called from several threads.
+Progress = Callable[[str, int, int], None]
 
 _EVERYTHING: Final = frozenset(Needs)
 
@@ -38,7 +38,7 @@ def examine(
     *,
     checks: Sequence[Check],
     needs: frozenset[Needs] = _EVERYTHING,
-    progress: Progress = lambda _phrase: None,
+    progress: Progress = lambda _name, _begun, _total: None,
 ) -> tuple[Finding, ...]:
     """Every finding of the checks that the subject can be asked (`observed`), a defect and its consequences as one.
 
@@ -52,7 +52,7 @@ def observed(
     *,
     checks: Sequence[Check],
     needs: frozenset[Needs] = _EVERYTHING,
-    progress: Progress = lambda _phrase: None,
+    progress: Progress = lambda _name, _begun, _total: None,
 ) -> tuple[Finding, ...]:
     """Run every one of `checks` that needs no more than `needs` and than the subject offers, at the subject's level.
 
@@ -94,7 +94,7 @@ class _Counter:
     def begin(self, name: str) -> None:
         with self._lock:
             self._begun += 1
-            self._progress(f"{self._begun} of {self.total}: {name}")
+            self._progress(name, self._begun, self.total)
 
 
 def _read(subject: Subject, checks: list[Check], counter: _Counter) -> list[Finding]:

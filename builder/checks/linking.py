@@ -5,162 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
-from builder.binaries.dyld import Place
-from builder.checks import elf_symbols
+from builder.checks import elf_symbols, missing_library
 from builder.checks.check import Check, Needs
-from builder.checks.survey import MissingLibrary, optional_reason
+from builder.checks.reach import optional_reason
 from builder.finding import Finding, Remedy, Status
-from builder.probes.level import Level
-from builder.wording import dotted, listed, plural
+from builder.wording import dotted, listed, listing, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.binaries.dyld import Process
-    from builder.binaries.elf import ElfBinary
-    from builder.binaries.inventory import Binary
     from builder.binaries.symbols import Missing
     from builder.checks.subject import Subject
     from builder.checks.survey import Survey
 
 _NONE: Final = "No binaries to check"
-
-
-def _libraries(subject: Subject) -> Iterator[Finding]:
-    survey = subject.survey
-    if not (survey.inventory.binaries if survey.is_mac else survey.elf.binaries):
-        yield Finding(check="link.missing-library", status=Status.SKIP, title=_NONE)
-    elif survey.is_mac:
-        yield from _mac_libraries(subject)
-    else:
-        yield from _linux_libraries(subject)
-
-
-def _mac_libraries(subject: Subject) -> Iterator[Finding]:
-    survey = subject.survey
-    harmless: list[str] = []
-    grouped: dict[str, list[MissingLibrary]] = {}
-    for missing in survey.missing_libraries:
-        why = _why_harmless(survey, missing)
-        if why is not None:
-            harmless.append(f"{missing.image.rel} lacks {missing.resolution.name} ({why})")
-        else:
-            grouped.setdefault(missing.resolution.name, []).append(missing)
-    for name, items in grouped.items():
-        yield _mac_library(subject, name, items)
-    if not grouped:
-        images = {path for process in survey.processes for path in process.images}
-        system = {
-            resolution.name
-            for process in survey.processes
-            for _, resolutions in process.images.values()
-            for resolution in resolutions
-            if resolution.place is Place.SYSTEM
-        }
-        yield Finding(
-            check="link.missing-library",
-            status=Status.PASS,
-            title=f"Every library that {plural(len(images), 'binary', 'binaries')} link is there",
-            evidence=(
-                f"{plural(len(survey.processes), 'entry', 'entries')} resolved as dyld does",
-                f"{len(system)} libraries of macOS taken as present: they live in its shared cache, not on disk",
-                *listed([f"left out: {line}" for line in harmless], most=8),
-            ),
-        )
-
-
-def _linux_libraries(subject: Subject) -> Iterator[Finding]:
-    survey = subject.survey
-    tree = survey.elf
-    harmless = [item for item in tree.missing if optional_reason(item.binary.rel) is not None]
-    grouped: dict[str, list[ElfBinary]] = {}
-    for item in tree.missing:
-        if item not in harmless:
-            grouped.setdefault(item.name, []).append(item.binary)
-    for name, binaries in grouped.items():
-        first = binaries[0]
-        yield Finding(
-            check="link.missing-library",
-            status=Status.FAIL,
-            title=f"{first.rel} needs {name}, which the environment does not provide",
-            evidence=(
-                f"{name}: cannot open shared object file: No such file or directory",
-                f"Searched: {', '.join(first.search) or 'no RUNPATH'}",
-                *listed([f"also needed by: {binary.rel}" for binary in binaries[1:]], most=5),
-            ),
-            remedy=_library_remedy(subject, name, first.rel),
-            about=frozenset((first.rel, survey.packages.owner(first.rel))),
-        )
-    if not grouped:
-        needed = sum(len(binary.needed) for binary in tree.binaries)
-        yield Finding(
-            check="link.missing-library",
-            status=Status.PASS,
-            title=f"Every library that {plural(len(tree.binaries), 'binary', 'binaries')} need is there",
-            evidence=(
-                f"{needed:,} NEEDED entries resolved; glibc and what manylinux leaves to the system taken as present",
-                *listed([f"left out: {item.binary.rel} lacks {item.name}" for item in harmless], most=5),
-            ),
-        )
-
-
-def _why_harmless(survey: Survey, missing: MissingLibrary) -> str | None:
-    """Why the package works without this image, or None.
-
-    A library that nothing links and that is one part of a package whose other parts load (a codec, a driver) is opened
-    on demand; the only binary of a package (libxgboost.dylib) is not.
-    """
-    entry = missing.process.entry
-    reason = optional_reason(entry.rel)
-    if reason is not None or _is_module(entry):
-        return reason
-    owner = survey.packages.owner(entry.rel)
-    rest = any(
-        process.entry.path not in survey.stopped and survey.packages.owner(process.entry.rel) == owner
-        for process in survey.processes
-    )
-    return "opened on demand; the rest of its package loads" if rest else None
-
-
-def _is_module(binary: Binary) -> bool:
-    return binary.name.endswith(".so") or binary.is_program or binary.rel.startswith("tensorflow-plugins/")
-
-
-def _mac_library(subject: Subject, name: str, items: list[MissingLibrary]) -> Finding:
-    survey = subject.survey
-    first = items[0]
-    tried = first.resolution.tried
-    lines = [
-        f"Library not loaded: {name}",
-        f"Referenced from: {first.image.rel} ({survey.packages.described(first.image.rel)})",
-        "Reason: tried: "
-        + (", ".join(tried[:6]) + (" …" if len(tried) > 6 else "") if tried else "no rpath to search"),
-    ]
-    chain = first.process.chain(first.image)
-    if len(chain) > 1:
-        root = survey.inventory.root + "/"
-        lines.append("Loaded through: " + " ← ".join(path.removeprefix(root) for path in chain))
-    lines += listed([f"also needed by: {item.image.rel}" for item in items[1:]], most=5)
-    others = len(items) - 1
-    return Finding(
-        check="link.missing-library",
-        status=Status.FAIL,
-        title=f"{first.image.rel} needs {name}, which the environment does not provide"
-        + (f" (and {plural(others, 'more binary does', 'more binaries do')})" if others else ""),
-        evidence=tuple(lines),
-        remedy=_library_remedy(subject, name, first.image.rel),
-        about=frozenset((first.image.rel, survey.packages.owner(first.image.rel))),
-    )
-
-
-def _library_remedy(subject: Subject, name: str, rel: str) -> Remedy:
-    """Where the lock says what belongs here, that; else what usually brings the library."""
-    if subject.environment.stamp is not None:
-        return subject.repair.restore([subject.survey.packages.package(rel)])
-    leaf, package = name.rpartition("/")[2], subject.survey.packages.described(rel)
-    if leaf.startswith("libomp"):
-        return Remedy("Install the OpenMP runtime (conda-forge's llvm-openmp), or take the package from conda-forge.")
-    return Remedy(f"Install the package that provides {leaf}, or another version of {package} that brings it along.")
 
 
 def _symbols(subject: Subject) -> Iterator[Finding]:
@@ -178,9 +37,15 @@ def _symbols(subject: Subject) -> Iterator[Finding]:
         unique = {item.symbol: item for item in (*known, *items)}
         lacking[path] = (process, tuple(sorted(unique.values(), key=lambda item: item.position)))
     pairs: dict[tuple[str, str, bool], list[tuple[Process, tuple[Missing, ...]]]] = {}
+    of_some_pythons = []
     for process, items in lacking.values():
+        if all(item.python_may_load for item in items):
+            of_some_pythons.append((process, items))
+            continue
         optional = optional_reason(process.entry.rel) is not None
         pairs.setdefault((*_pair(survey, items[0]), optional), []).append((process, items))
+    for process, items in of_some_pythons:
+        yield _of_some_pythons(subject, process, items)
     for (package, host, optional), images in pairs.items():
         yield _unfit(subject, package, host, images, optional=optional)
     for rel, reason in survey.binder.damaged.items():
@@ -194,7 +59,7 @@ def _symbols(subject: Subject) -> Iterator[Finding]:
         )
     stopped = len(survey.stopped)
     tally = survey.binder.tally
-    if not pairs and not survey.binder.damaged:
+    if not pairs and not of_some_pythons and not survey.binder.damaged:
         binaries = plural(tally.images, "binary", "binaries")
         yield Finding(
             check="link.symbols",
@@ -261,6 +126,31 @@ def _unfit(
     )
 
 
+def _of_some_pythons(subject: Subject, process: Process, items: tuple[Missing, ...]) -> Finding:
+    """A module that was not linked with a framework, and finds its symbols where Python itself was."""
+    survey = subject.survey
+    first = items[0]
+    package = survey.packages.described(first.image.rel)
+    libraries = listing(sorted({item.python_may_load or "" for item in items}), most=5)
+    known = survey.linker.main is not None
+    optional = optional_reason(process.entry.rel) is not None
+    return Finding(
+        check="link.symbols",
+        status=Status.FAIL if known and not optional else Status.WARN,
+        title=f"{first.image.rel} of {package} is not linked with {libraries}, "
+        + ("and this Python has not loaded it either" if known else "and loads only where Python itself is"),
+        evidence=(
+            *_told_by_dyld(survey, first),
+            *listed([f"also missing: {shown(item.symbol)}" for item in items[1:]], most=5),
+            "Python of python.org and Homebrew links CoreFoundation, uv's SystemConfiguration too; conda's neither.",
+        ),
+        remedy=Remedy(
+            f"Install {package.partition(' ')[0]} from conda-forge, or a release that is linked with {libraries}."
+        ),
+        about=frozenset((first.image.rel, survey.packages.owner(first.image.rel))),
+    )
+
+
 def _told_by_dyld(survey: Survey, item: Missing) -> tuple[str, ...]:
     """The error as dyld words it, without the UUIDs."""
     referenced = f"Referenced from: {item.image.rel} ({survey.packages.described(item.image.rel)})"
@@ -310,15 +200,7 @@ def _compatibility(subject: Subject) -> Iterator[Finding]:
 
 
 CHECKS: Final = (
-    Check(
-        id="link.missing-library",
-        area="linking",
-        needs=Needs.FILES,
-        level=Level.QUICK,
-        catches="A library that a program, an extension module or a plug-in needs and that the loader will not find.",
-        otherwise="ImportError: dlopen(…): Library not loaded: @rpath/libomp.dylib … Reason: tried: …",
-        run=_libraries,
-    ),
+    missing_library.CHECK,
     Check(
         id="link.symbols",
         area="linking",

@@ -27,7 +27,7 @@ def _signatures(subject: Subject) -> Iterator[Finding]:
     pages = signed = 0
     for binary in survey.inventory.binaries:
         answer = subject.files.pages(binary.path)
-        if answer is None:
+        if answer is None or binary.rel in survey.reach.never:
             continue
         if answer.verdicts is None:
             bad[binary.rel] = f"{binary.rel}: {answer.error}"

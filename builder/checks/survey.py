@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from builder.binaries.demangle import shown
 from builder.binaries.dyld import Linker, Place, Process
@@ -15,6 +15,7 @@ from builder.binaries.inventory import Inventory, outside_binary, take_inventory
 from builder.binaries.symbols import Binder, Missing
 from builder.binaries.system_imports import SystemImports
 from builder.binaries.system_symbols import SystemSymbols
+from builder.checks.reach import Reach, optional_reason
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
 from builder.environment.model import Kind
@@ -27,30 +28,6 @@ if TYPE_CHECKING:
     from builder.binaries.inventory import Binary
     from builder.environment.environment import Environment
     from builder.environment.ownership import Ownership
-
-
-#: Parts that a package loads only if the machine has something they need, and does without otherwise: (path, why).
-_OPTIONAL: Final = (
-    (re.compile(r"(^|/)Qt\d?/(plugins|qml)/|(^|/)qt\d?/(plugins|qml)/"), "a Qt plug-in, loaded on demand"),
-    (
-        re.compile(r"(^|/)numba/np/ufunc/(omppool|tbbpool)\."),
-        "a threading layer of numba, which falls back to workqueue",
-    ),
-    (
-        re.compile(r"(^|/)(torchaudio|torio)/lib/.*(sox|ffmpeg\d*)\.so$"),
-        "a torchaudio back-end, tried and left out where its library is absent",
-    ),
-    (
-        re.compile(r"(^|/)torchcodec/libtorchcodec\D*\d+\.(so|dylib)$"),
-        "torchcodec for one FFmpeg version, of which link.variants tells",
-    ),
-    (re.compile(r"(^|/)lib/python[\d.]+t?/lib-dynload/"), "a module of the standard library"),
-)
-
-
-def optional_reason(rel: str) -> str | None:
-    """Why a binary may fail to load without harm, or None where it must load."""
-    return next((why for pattern, why in _OPTIONAL if pattern.search(rel)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +153,7 @@ class Survey:
             for binary in right
             if (binary.rel not in linked or not binary.name.startswith("lib"))
             and optional_reason(binary.rel) is None
+            and binary.rel not in self.reach.never
             and stopped.isdisjoint(self.elf.closure(binary))
         )
 
@@ -197,6 +175,18 @@ class Survey:
         return ".".join(map(str, self.python_version)) if self.python_version is not None else None
 
     @cached_property
+    def reach(self) -> Reach:
+        """Which extension modules this Python can import."""
+        site = self.environment.site_packages
+        named = re.fullmatch(r"python\d+\.\d+(t?)", site.parent.name) if site is not None else None
+        return Reach(
+            [binary.rel for binary in self.inventory.binaries] if self.is_mac else self.inventory.elf,
+            python=self.python_version,
+            free_threaded=bool(named[1]) if named is not None else None,
+            files=self.packages.files,
+        )
+
+    @cached_property
     def interpreter(self) -> Binary | None:
         """The Mach-O interpreter, or None: a folder of wheels, or one that is no Mach-O file."""
         if self.environment.python is None:
@@ -215,7 +205,8 @@ class Survey:
 
         A library that some entry links is looked at there, where the rpaths of its loaders count.
         """
-        serving = [binary for binary in self.inventory.binaries if binary.serves]
+        never = self.reach.never
+        serving = [binary for binary in self.inventory.binaries if binary.serves and binary.rel not in never]
         first = [binary for binary in serving if binary.is_program or _is_module(binary)]
         found = [self.linker.process(binary) for binary in first]
         reached = {path for process in found for path in process.images}
@@ -279,7 +270,10 @@ class Survey:
         built = [
             (binary.rel, binary.commands.minos)
             for binary in self.inventory.binaries
-            if binary.serves and binary.commands.minos is not None and binary.commands.minos[:2] > macos
+            if binary.serves
+            and binary.rel not in self.reach.never
+            and binary.commands.minos is not None
+            and binary.commands.minos[:2] > macos
         ]
         return sorted(built, key=lambda pair: pair[1], reverse=True)
 

@@ -155,7 +155,7 @@ def _defined(survey: Survey) -> dict[str, list[str]]:
     """Class → the libraries and modules that define it; programs are processes of their own."""
     found: dict[str, list[str]] = {}
     for binary in survey.inventory.binaries:
-        if not binary.serves or binary.is_program:
+        if not binary.serves or binary.is_program or binary.rel in survey.reach.never:
             continue
         try:
             names = binary.objc_classes

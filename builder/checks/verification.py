@@ -37,7 +37,7 @@ def verified(
     macos: MacOS | None = None,
     host_macos: MacOS | None = None,
     glibc: tuple[int, ...] | None = None,
-    progress: Progress = lambda _phrase: None,
+    progress: Progress = lambda _name, _begun, _total: None,
 ) -> Report:
     """Run the checks that need no more than `needs` and say everything that is wrong with `environment`.
 

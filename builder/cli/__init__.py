@@ -14,6 +14,7 @@ import click
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "list": ("builder.cli.list", "Show the recipes and which environments exist."),
     "init": ("builder.cli.init", "Begin a recipe of your own."),
+    "import": ("builder.cli.import_", "Make a recipe of another tool's file, or of a live environment."),
     "show": ("builder.cli.show", "Explain every version a recipe leads to, with the facts behind it."),
     "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
@@ -25,6 +26,9 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
     "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),
+    "pack": ("builder.cli.pack", "Write a lock with all its packages into one archive, for where there is no network."),
+    "unpack": ("builder.cli.unpack", "Build an environment from such an archive, and verify it."),
+    "mirror": ("builder.cli.mirror", "Keep a folder with all packages of the project's locks: a channel, and wheels."),
     "run": ("builder.cli.run", "Run a command in an environment."),
     "activate": ("builder.cli.activate", "Print the code that activates an environment in a shell."),
     "verify": ("builder.cli.verify", "Prove that an environment works."),
@@ -33,6 +37,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "unregister": ("builder.cli.unregister", "Take back what register wrote."),
     "remove": ("builder.cli.remove", "Delete an environment."),
     "clean": ("builder.cli.clean", "Delete caches and what killed runs have left."),
+    "export": ("builder.cli.export", "Print a lock in the format of another tool: conda, pixi, uv, Docker, SBOMs."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }
@@ -78,7 +83,7 @@ def cli() -> None:
     """Machine-learning conda environments that are right for Apple silicon, locked and proven.
 
     \b
-    recipe → environment.yml → conda-lock.yml → environment → verified
+    recipe -> environment.yml -> conda-lock.yml -> environment -> verified
     """
 
 
@@ -91,7 +96,9 @@ def main() -> NoReturn:
             # Closed by whoever started us (`>&-`): what would be said goes nowhere.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
     from builder.cli.session import run
+    from builder.cli.terminal import fit_streams
 
+    fit_streams()
     code = run(cli, sys.argv[1:])
     # All is written and closed by now; taking half a million repodata records apart only takes time.
     for stream in (sys.stdout, sys.stderr):

@@ -35,4 +35,5 @@ def command(session: Session, *, environment: str, shell: str | None) -> Output:
     return Output(
         result={"prefix": str(activated.prefix), "shell": activated.shell, "script": activated.script},
         text=activated.script,
+        verbatim=True,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli import options
 from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @verb("check")
-@click.argument("names", metavar="[RECIPE]...", nargs=-1)
+@click.argument("names", metavar="[RECIPE]...", nargs=-1, shell_complete=options.complete_recipe)
 @click.option("--require-proof", is_flag=True, help="End with 1 where a platform is not proven, or its proof is stale.")
 def command(session: Session, *, names: tuple[str, ...], require_proof: bool) -> Output:
     """Say whether locks are sound and still match their recipes. Solves nothing and needs no network.
@@ -38,6 +39,7 @@ def command(session: Session, *, names: tuple[str, ...], require_proof: bool) ->
             "ok": entry.problem is None,
             "state": entry.state,
             "message": entry.problem.message if entry.problem else None,
+            "notes": list(entry.notes),
             "proofs": {subdir: asdict(proof) for subdir, proof in entry.proofs.items()},
         }
         for entry in checked.locks

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 
 
 @verb("compat")
-@click.argument("words", nargs=-1, metavar="[PACKAGE…]|[explain PACKAGE=VERSION…]|[measure A==1 B==2]")
-@click.option("--package", "packages", multiple=True, help="Only tables about this package (repeatable).")
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="[PACKAGE...]|[explain PACKAGE=VERSION...]|[measure A==1 B==2]",
+    shell_complete=options.complete_fact,
+)
+@click.option(
+    "--package",
+    "packages",
+    multiple=True,
+    shell_complete=options.complete_fact,
+    help="Only tables about this package (repeatable).",
+)
 @click.option("--version", "version", help="Only this version of the first package, e.g. 2.18.")
 @click.option("--platform", type=options.SUBDIR, help="Only this platform.")
 @click.option("--python", "python", metavar="MINOR", help="Python to measure for; default: the newest with wheels.")
@@ -60,7 +71,7 @@ def command(
     if words and words[0] == "explain":
         answers = explain(workspace, ExplainRequest(versions=words[1:], platform=subdir)).explanations
         result = asdict(best(answers)) | {"origins": [asdict(answer) for answer in answers]}
-        return Output(result=result, text=Group(*map(explained, answers)))
+        return Output(result=result, text=explained(answers))
     if words and words[0] == "measure":
         measured = measure(workspace, MeasureRequest(packages=words[1:], python=python))
         kept = f"kept in {measured.file}" if measured.file is not None else "nothing to keep"

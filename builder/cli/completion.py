@@ -29,4 +29,4 @@ def command(_session: Session, shell: str) -> Output:
     completion = get_completion_class(shell)
     assert completion is not None
     script = completion(cli, {}, "envbuild", "_ENVBUILD_COMPLETE").source()
-    return Output(result={"shell": shell, "script": script}, text=script)
+    return Output(result={"shell": shell, "script": script}, text=script, verbatim=True)

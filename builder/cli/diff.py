@@ -60,4 +60,5 @@ def command(
     return Output(
         result={"comparisons": [draw_diff.as_json(one) for one in found]},
         text="\n\n".join(draw(one) for one in found),
+        verbatim=markdown,
     )

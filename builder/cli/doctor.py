@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from builder.cli.environments import environment_argument
 from builder.cli.session import Output, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.files import write_atomically
@@ -23,7 +24,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @verb("doctor")
-@click.argument("environment", required=False)
+@environment_argument(required=False, metavar="[ENVIRONMENT]")
 @click.option(
     "--ide", "ides", multiple=True, type=click.Choice(_IDES), help="Only what this program runs (repeatable)."
 )

@@ -32,9 +32,9 @@ def complete_environment(
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
 
 
-def environment_argument(*, required: bool = True) -> Callable[[F], F]:
+def environment_argument(*, required: bool = True, metavar: str = "NAME|PREFIX") -> Callable[[F], F]:
     """The name of an environment, or the path of its prefix, as the first argument."""
-    return click.argument("environment", metavar="NAME|PREFIX", required=required, shell_complete=complete_environment)
+    return click.argument("environment", metavar=metavar, required=required, shell_complete=complete_environment)
 
 
 def drift_json(drift: Drift) -> dict[str, Any]:

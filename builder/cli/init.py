@@ -27,4 +27,4 @@ def command(session: Session, *, name: str, base: str) -> Output:
 
     file = init(session.workspace(), InitRequest(recipe=name, extends=base)).file
     text = f"wrote {file}\nadd what you need under `dependencies:`, then run `envbuild create {name}`"
-    return Output(result={"name": name, "file": str(file)}, text=text)
+    return Output(result={"name": name, "file": str(file)}, text=text, told=True)

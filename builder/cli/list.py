@@ -27,40 +27,32 @@ def command(session: Session, *, environments: bool) -> Output:
     """
     if environments:
         return _environments(session)
-    from rich.table import Table
-    from rich.text import Text
-
+    from builder.hanging import aligned
     from builder.operations.listing import list_recipes
 
     recipes = list_recipes(session.workspace()).recipes
-    table = Table(box=None, pad_edge=False)
-    for title in ("recipe", "platforms", "lock", "environment", "description"):
-        table.add_column(title)
-    for recipe in recipes:
-        if recipe.error is not None:
-            table.add_row(recipe.name, "", "", "", Text(f"broken: {recipe.error}", style="red"))
-            continue
-        marks = ["yes" if there else "–" for there in (recipe.lock, recipe.environment)]
-        table.add_row(recipe.name, " ".join(recipe.platforms), *marks, Text(recipe.description))
-    return Output(result={"recipes": [_json(recipe) for recipe in recipes]}, text=table)
+    return Output(
+        result={"recipes": [_json(recipe) for recipe in recipes]}, text="\n".join(aligned(list(map(_row, recipes))))
+    )
+
+
+def _row(recipe: ListedRecipe) -> tuple[str, ...]:
+    if recipe.error is not None:
+        return (recipe.name, "broken", "", recipe.error)
+    marks = ("locked" if recipe.lock else "", "built" if recipe.environment else "")
+    return (recipe.name, *marks, f"{recipe.description} ({', '.join(recipe.platforms)})")
 
 
 def _environments(session: Session) -> Output:
-    from rich.table import Table
-    from rich.text import Text
-
+    from builder.hanging import aligned
     from builder.operations.listing import list_environments
 
     found = list_environments(session.workspace())
-    table = Table(box=None, pad_edge=False)
-    for title in ("environment", "kind", "size", "lock", "proof", "prefix"):
-        table.add_column(title, justify="right" if title == "size" else "left")
+    rows = [("environment", "kind", "size", "lock", "proof", "prefix")]
     for one in found:
         proof = (one.proof.value if one.proof is not None else "none") if one.step is not None else ""
         step = one.step.value if one.step is not None else ""
-        table.add_row(
-            *(Text(text) for text in (one.name, one.kind, bytes_told(one.bytes), step, proof, str(one.prefix)))
-        )
+        rows.append((one.name, one.kind, bytes_told(one.bytes), step, proof, str(one.prefix)))
     entries = [
         {
             "name": one.name,
@@ -73,7 +65,9 @@ def _environments(session: Session) -> Output:
         }
         for one in found
     ]
-    return Output(result={"environments": entries}, text=table if found else "there is no environment yet")
+    return Output(
+        result={"environments": entries}, text="\n".join(aligned(rows)) if found else "there is no environment yet"
+    )
 
 
 def _json(recipe: ListedRecipe) -> dict[str, Any]:

@@ -59,4 +59,5 @@ def command(
     return Output(
         result={"name": name, "file": str(made.file), "packages": counts, "moves": moves_json(made.moves)},
         text="\n".join([*told(made.moves), f"locked {name}: {listed}", f"wrote {made.file}"]),
+        told=True,
     )

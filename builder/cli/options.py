@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def _complete_recipe(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The recipes of the project and those that come with envbuild."""
     from builder.cli.session import Session
 
     files = Session(verb="completion").workspace().project.recipe_files()
@@ -41,18 +42,34 @@ def complete_locked_package(context: click.Context, _parameter: click.Parameter,
     return sorted(name for name in names if name.startswith(incomplete))
 
 
+def complete_fact(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The packages that facts are about."""
+    from builder.compat.load import load_facts
+
+    return sorted(name for name in load_facts().packages if name.startswith(incomplete))
+
+
 def complete_diff(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:
     """The recipes, and the shell's own files."""
     from click.shell_completion import CompletionItem
 
-    names = [] if context.params.get("operands") else _complete_recipe(context, parameter, incomplete)
+    names = [] if context.params.get("operands") else complete_recipe(context, parameter, incomplete)
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
+def complete_file(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """The shell's own files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 #: The recipe's name as the first argument.
-recipe_argument = click.argument("name", metavar="RECIPE", shell_complete=_complete_recipe)
+recipe_argument = click.argument("name", metavar="RECIPE", shell_complete=complete_recipe)
 
 SUBDIR = click.Choice([subdir.value for subdir in TARGETS])
 
@@ -104,6 +121,10 @@ class _Moment(click.ParamType[Any]):
             self.fail(f"{value!r} has no time zone; add Z for UTC", parameter, context)
         return moment
 
+
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write this file instead of printing."
+)
 
 exclude_newer_option = click.option(
     "--exclude-newer",

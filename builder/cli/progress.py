@@ -1,112 +1,221 @@
-"""Drawing progress: live bars on a terminal, one line a finished step elsewhere."""
+"""Drawing progress: one live display on a terminal, one line a finished step elsewhere."""
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from builder.cli.terminal import harmless
+from builder.cli.terminal import harmless, is_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
+    from rich.console import RenderableType
+    from rich.live import Live
+    from rich.text import Text
 
     from builder.cli.session import Session
 
+#: Off a terminal, what is being done is said again after so many seconds in which nothing was.
+_HEARTBEAT: Final = 15.0
+_BAR: Final = 20
+
+
+@dataclass
+class _Task:
+    """One thing that goes on. `completed` and `total` are None where the end is not known."""
+
+    description: str
+    completed: float | None = None
+    total: float | None = None
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
 
 class SessionProgress:
-    """The progress of one run of a verb. Bars appear with the first task and stay until `close`.
+    """The progress of one run of a verb.
 
-    Off a terminal it says when a step is done, and with --verbose when it begins; with --quiet or --json nothing but
-    notes and warnings, as the session has them.
+    On a terminal, what goes on is drawn below what was said, and is gone when it ends: a finished step leaves one line,
+    above. Off a terminal it says when a step is done, with --verbose when it begins, and now and then what takes so
+    long. With --quiet nothing but warnings. With --json the same, since it goes to stderr.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._silent = session.quiet or session.json
-        self._bars: Bars | None = None
-        self._rows: dict[str, TaskID] = {}
-        self._begun: set[str] = set()
-        self._lent = False
+        self._tasks: dict[str, _Task] = {}
+        self._live: Live | None = None
+        self._lent = 0
+        self._waiting: list[Callable[[], None]] = []
+        self._said: set[str] = set()
+        self._pulse: _Pulse | None = None
         self._lock = threading.RLock()
 
     def update(
         self, task: str, description: str, *, completed: float | None = None, total: float | None = None
     ) -> None:
-        if self._silent:
+        if self._session.quiet:
             return
         with self._lock:
-            if self._session.live:
-                self._draw(task, description, completed=completed, total=total)
-            elif task not in self._begun:
-                self._begun.add(task)
-                self._session.detail(description)
+            known = self._tasks.get(task)
+            if known is None:
+                known = self._tasks[task] = _Task(description)
+                if not self._session.live:
+                    self._session.detail(description)
+            known.description, known.completed, known.total = description, completed, total
+            self._show()
 
     def done(self, task: str, description: str) -> None:
-        if self._silent:
+        if self._session.quiet:
             return
         with self._lock:
+            ended = self._tasks.pop(task, None)
+            if description in self._said:  # the same step, tried again with other versions
+                return
+            self._said.add(description)
+            took = f" ({_clock(ended.seconds)})" if ended is not None and ended.seconds >= 1 else ""
             if self._session.live:
-                self._draw(task, description, completed=1, total=1)
+                self.say(lambda: self._session.err.print(self._finished(description, took), soft_wrap=True))
             else:
-                self._begun.add(task)
-                self._session.note(description)
+                self._session.note(description + took)
 
     def note(self, message: str) -> None:
-        with self._lock:
-            self._session.note(message)
+        self._session.note(message)
 
     def warn(self, message: str) -> None:
+        self._session.warn(message)
+
+    def say(self, speak: Callable[[], None]) -> None:
+        """Have something printed above the display; while another program draws, when it has ended."""
         with self._lock:
-            self._session.warn(message)
+            if self._pulse is not None:
+                self._pulse.beat()
+            if self._lent:
+                self._waiting.append(speak)
+                return
+            speak()
 
     @contextmanager
     def handed_over(self) -> Iterator[bool]:
-        if self._silent or not self._session.live:
+        if self._session.quiet or not self._session.live:
             yield False
             return
         with self._lock:
-            self._lent = True
-            if self._bars is not None:
-                self._bars.stop()
+            self._lent += 1
+            self._stop()
         try:
             yield True
         finally:
             with self._lock:
-                self._lent = False
-                if self._bars is not None:
-                    self._bars.start()
+                self._lent -= 1
+                if not self._lent:
+                    waiting, self._waiting = self._waiting, []
+                    for speak in waiting:
+                        speak()
+                    self._start()
 
     def close(self) -> None:
         """Leave the terminal to whatever is printed next."""
         with self._lock:
-            if self._bars is not None:
-                self._bars.stop()
-                self._bars = None
-                self._rows.clear()
+            if self._pulse is not None:
+                self._pulse.stop()
+                self._pulse = None
+            self._stop()
+            self._tasks.clear()
 
-    def _draw(self, task: str, description: str, *, completed: float | None, total: float | None) -> None:
-        description = harmless(description)
-        if self._bars is None:
-            self._bars = self._new_bars()
-            if not self._lent:
-                self._bars.start()
-        if task not in self._rows:
-            self._rows[task] = self._bars.add_task(description, total=total)
-        self._bars.update(self._rows[task], description=description, completed=completed, total=total)
+    def _show(self) -> None:
+        if self._session.live:
+            self._start()
+        elif self._pulse is None:
+            self._pulse = _Pulse(self._beat)
 
-    def _new_bars(self) -> Bars:
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    def _start(self) -> None:
+        """Draw what goes on, from now on. A display that was stopped would begin where it was: so it is a new one."""
+        if self._live is not None or self._lent or not self._tasks:
+            return
+        from rich.live import Live
 
-        return Progress(
-            SpinnerColumn(finished_text="[green]✓[/green]"),
-            # Descriptions name packages and files: what looks like rich's markup in them is none.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
+        self._live = Live(
             console=self._session.err,
-            transient=False,
+            get_renderable=self._drawn,
+            transient=True,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
+        self._live.start()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _beat(self) -> None:
+        with self._lock:
+            if self._tasks:
+                task = next(reversed(self._tasks.values()))
+                self._session.note(f"… {task.description} ({_clock(task.seconds)})")
+
+    # -- how it looks ----------------------------------------------------------------------------------------------
+
+    def _drawn(self) -> RenderableType:
+        from rich.console import Group
+
+        return Group(*map(self._running, list(self._tasks.values())))
+
+    def _running(self, task: _Task) -> Text:
+        """One line, whatever the width: what is too long of the description is left out."""
+        from rich.text import Text
+
+        spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if is_unicode(sys.stderr) else "|/-\\"
+        line = Text(f"{spinner[int(task.seconds * 8) % len(spinner)]} ", style="green")
+        clock = f" {_clock(task.seconds)}"
+        room = self._session.err.width - 2 - len(clock) - 1
+        bar = self._bar(task) if task.total and room > 2 * _BAR else Text()
+        description = Text(harmless(task.description).replace("\n", " "))
+        description.truncate(room - bar.cell_len, overflow="ellipsis")
+        return Text.assemble(line, description, bar, (clock, "yellow"), no_wrap=True)
+
+    def _bar(self, task: _Task) -> Text:
+        from rich.text import Text
+
+        full = round(_BAR * min(1.0, (task.completed or 0) / (task.total or 1)))
+        return Text.assemble(" ", ("━" * full, "green"), ("━" * (_BAR - full), "dim"))
+
+    def _finished(self, description: str, took: str) -> Text:
+        from rich.text import Text
+
+        return Text.assemble(("✓ ", "green"), harmless(description), (took, "dim"))
+
+
+def _clock(seconds: float) -> str:
+    """`7 s`, `2:05`."""
+    return f"{seconds:.0f} s" if seconds < 60 else f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+class _Pulse:
+    """Calls `speak` whenever nothing was said for a while, from a thread that ends with the program."""
+
+    def __init__(self, speak: Callable[[], None]) -> None:
+        self._speak = speak
+        self._heard = time.monotonic()
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def beat(self) -> None:
+        self._heard = time.monotonic()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(max(0.05, self._heard + _HEARTBEAT - time.monotonic())):
+            if time.monotonic() - self._heard >= _HEARTBEAT:
+                self._speak()
+                self.beat()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.environments import complete_environment
+from builder.cli.environments import environment_argument
 from builder.cli.session import Output, verb
 from builder.errors import UsageError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @verb("register")
-@click.argument("environment", shell_complete=complete_environment)
+@environment_argument(metavar="ENVIRONMENT")
 @click.option("--jupyter", is_flag=True, help="A kernel for notebooks, in your own folder of kernels.")
 @click.option("--vscode", is_flag=True, help="The setting of the folder that --project names.")
 @click.option("--jetbrains", is_flag=True, help="Say what to choose in DataSpell, PyCharm or IntelliJ.")
@@ -42,4 +42,5 @@ def command(session: Session, *, environment: str, jupyter: bool, vscode: bool, 
     return Output(
         result={"environment": str(registered.prefix), "registered": [item.to_json() for item in registered.done]},
         text="\n".join(item.message for item in registered.done),
+        told=True,
     )

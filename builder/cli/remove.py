@@ -45,4 +45,5 @@ def command(session: Session, *, environment: str, force: bool, yes: bool) -> Ou
             "unregistered": list(removed.unregistered),
         },
         text="\n".join(lines),
+        told=True,
     )

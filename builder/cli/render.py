@@ -49,10 +49,11 @@ def command(
     if platform is not None:
         request = RenderPlainRequest(recipe=name, platform=Subdir(platform), groups=groups, options=packages)
         (text,) = render_plain(workspace, request).texts.values()
-        return Output(result={"name": name, "platform": platform, "text": text}, text=text.rstrip("\n"))
+        return Output(result={"name": name, "platform": platform, "text": text}, text=text.rstrip("\n"), verbatim=True)
     if groups:
         raise UsageError(
             "--group goes with --platform; without it the files of all groups are written", hint="leave --group out"
         )
     written = [str(file) for file in render(workspace, RenderRequest(recipe=name, options=packages)).written]
-    return Output(result={"name": name, "files": written}, text="\n".join(f"wrote {file}" for file in written))
+    text = "\n".join(f"wrote {file}" for file in written)
+    return Output(result={"name": name, "files": written}, text=text, told=True)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
@@ -38,12 +38,16 @@ _REFUSALS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EP
 class Output:
     """What a verb gives back: the JSON `result`, what to show instead on a terminal, and the exit code.
 
-    `text` is printed to stdout without `--json`: a string as it is, anything else through rich.
-    `exit_code` 1 means that checks failed, a lock is stale or drift was found; then `errors` says so.
+    `text` is printed to stdout without `--json`: lines, which a terminal breaks between words, or a rich renderable.
+    `verbatim` text is for another program and never broken. `told` says that `text` only tells what was done, which
+    `--quiet` leaves out. `exit_code` 1 means that checks failed, a lock is stale or drift was found; then `errors`
+    says so.
     """
 
     result: dict[str, Any]
     text: str | RenderableType | None = None
+    verbatim: bool = False
+    told: bool = False
     exit_code: int = 0
     errors: tuple[EnvbuildError, ...] = ()
 
@@ -72,40 +76,30 @@ class Session:
         return self._console(stderr=False)
 
     def _console(self, *, stderr: bool) -> Console:
-        from rich.console import Console
-
-        stream = sys.stderr if stderr else sys.stdout
-        plain = self.color is False
-        # Off a terminal nothing is wrapped: a pipe has no width, and `grep` wants whole lines.
-        width = None if stream.isatty() else 10_000
-        # Texts come from recipes, locks and reports as well: what looks like markup in them is none.
-        return Console(
-            stderr=stderr,
-            no_color=True if plain else None,
-            highlight=False,
-            width=width,
-            emoji=False,
-            markup=False,
-        )
+        return _console(stderr=stderr, color=self.color)
 
     @property
     def live(self) -> bool:
-        """Whether moving progress may be drawn: a terminal, not quiet, not CI."""
-        return sys.stderr.isatty() and not self.quiet and not self.json and not self.environ.get("CI")
+        """Whether moving progress may be drawn: a terminal that can move its cursor, not quiet, not CI."""
+        can = self.environ.get("TERM") not in ("dumb", "unknown")
+        return can and sys.stderr.isatty() and not self.quiet and not self.environ.get("CI")
 
     def note(self, message: str) -> None:
         """A line for the user on stderr, unless `--quiet`."""
         if not self.quiet:
-            click.echo(harmless(message), err=True)
+            self._tell(message)
 
     def warn(self, message: str) -> None:
         """A line on stderr that `--quiet` does not hide."""
-        click.echo(click.style("warning: ", fg="yellow") + harmless(message), err=True, color=self.color)
+        self._tell(message, label="warning: ")
 
     def detail(self, message: str) -> None:
         """A line on stderr with `--verbose` only."""
         if self.verbose:
-            click.echo(harmless(message), err=True)
+            self._tell(message)
+
+    def _tell(self, message: str, *, label: str = "") -> None:
+        self.progress.say(lambda: _print_message(message, label=label, style="yellow", console=lambda: self.err))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is deleted. Raises UsageError where nobody can be asked, Abort for a no."""
@@ -151,7 +145,7 @@ def verb(
             "--project", "project_dir", type=click.Path(path_type=Path), help="Folder with recipes/ and environments/."
         )
         @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-        @click.option("-q", "--quiet", is_flag=True, help="Only results and warnings.")
+        @click.option("-q", "--quiet", is_flag=True, help="Say nothing but answers, warnings and errors.")
         @click.option("-v", "--verbose", is_flag=True, help="More detail, and tracebacks of defects.")
         @click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR).")
         @functools.wraps(function)
@@ -186,17 +180,23 @@ def _color(*, no_color: bool) -> bool | None:
 
 def _show(session: Session, output: Output) -> None:
     if session.json:
-        click.echo(_envelope(session.verb, output.exit_code, output.result, output.errors))
+        _echo(sys.stdout, _envelope(session.verb, output.exit_code, output.result, output.errors))
         return
-    if isinstance(output.text, str):
-        click.echo(harmless(output.text))
-    elif output.text is not None and sys.stdout.isatty():
-        session.out.print(Harmless(output.text))
-    elif output.text is not None:
+    if output.text is None or (output.told and session.quiet):
+        pass
+    elif sys.stdout.isatty() and not output.verbatim:
+        from builder.hanging import hanging
+
+        shown = hanging(output.text.split("\n")) if isinstance(output.text, str) else output.text
+        # What is wider than the terminal (a path) is left to it: it joins again what it broke, when that is copied.
+        session.out.print(Harmless(shown), crop=False)
+    elif isinstance(output.text, str):
+        _echo(sys.stdout, output.text)
+    else:
         # rich fills the cells of a table up with spaces, which a pipe has no use for.
         with session.out.capture() as drawn:
             session.out.print(Harmless(output.text))
-        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+        _echo(sys.stdout, "\n".join(line.rstrip() for line in drawn.get().splitlines()))
     for error in output.errors:
         _print_error(error.message, error.hint, color=session.color)
 
@@ -214,10 +214,47 @@ def _envelope(verb_name: str, exit_code: int, result: dict[str, Any], errors: Se
     )
 
 
+def _console(*, stderr: bool, color: bool | None) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr,
+        color_system=None if color is False else "auto",
+        highlight=False,
+        # Off a terminal nothing is wrapped: a pipe has no width, and `grep` wants whole lines.
+        width=None if stream.isatty() else 10_000,
+        emoji=False,
+        # Texts come from recipes, locks and reports as well: what looks like markup in them is none.
+        markup=False,
+    )
+
+
+def _echo(stream: IO[str], text: str) -> None:
+    # click would write UTF-8 to a stream that says it takes ASCII only.
+    click.echo(harmless(text), file=stream)
+
+
 def _print_error(message: str, hint: str | None, *, color: bool | None) -> None:
-    click.echo(click.style("error: ", fg="red", bold=True) + harmless(message), err=True, color=color)
+    def console() -> Console:
+        return _console(stderr=True, color=color)
+
+    _print_message(message, label="error: ", style="bold red", console=console)
     if hint:
-        click.echo(click.style("  fix: ", fg="green") + harmless(hint), err=True, color=color)
+        _print_message(hint, label="  fix: ", style="green", console=console)
+
+
+def _print_message(message: str, *, label: str, style: str, console: Callable[[], Console]) -> None:
+    """A message on stderr; a terminal breaks it between words."""
+    if not sys.stderr.isatty():
+        _echo(sys.stderr, label + message)
+        return
+    from rich.text import Text
+
+    from builder.hanging import Hanging
+
+    text = Text.assemble((label, style), message)
+    console().print(Harmless(Hanging(text)), crop=False)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -238,7 +275,7 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
     except EnvbuildError as error:
         return _fail(name, arguments, error)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        _echo(sys.stdout, error.format_message())
         return 2
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
@@ -261,8 +298,12 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         return _defect(name, arguments, error)
 
 
+def _is_verbose(arguments: Sequence[str]) -> bool:
+    return "-v" in arguments or "--verbose" in arguments
+
+
 def _defect(verb_name: str, arguments: Sequence[str], error: Exception) -> int:
-    if "-v" in arguments or "--verbose" in arguments:
+    if _is_verbose(arguments):
         import traceback
 
         traceback.print_exception(error)
@@ -278,7 +319,10 @@ def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int
     # Where even that cannot be written, the exit code is all there is to say it with.
     with contextlib.suppress(OSError):
         if "--json" in arguments:
-            click.echo(_envelope(verb_name, error.exit_code, {}, [error]))
+            _echo(sys.stdout, _envelope(verb_name, error.exit_code, {}, [error]))
         else:
-            _print_error(error.message, error.hint, color=_color(no_color="--no-color" in arguments))
+            color = _color(no_color="--no-color" in arguments)
+            if error.details and _is_verbose(arguments):
+                _print_message(error.details, label="", style="", console=lambda: _console(stderr=True, color=color))
+            _print_error(error.message, error.hint, color=color)
     return error.exit_code

@@ -36,8 +36,6 @@ def command(
       envbuild show ml-m1
       envbuild show ml-m1 --platform osx-arm64 --json
     """
-    from rich.console import Group
-
     from builder.cli.draw_plan import drawn, to_json
     from builder.operations.showing import ShowRequest, show
     from builder.platforms import Subdir
@@ -50,5 +48,5 @@ def command(
     plans = show(session.workspace(mirrors=mirrors), request).plans
     return Output(
         result={"name": name, "plans": [to_json(plan) for plan in plans]},
-        text=Group(*(drawn(plan, details=session.verbose) for plan in plans)),
+        text=drawn(plans, details=session.verbose),
     )

@@ -50,13 +50,14 @@ def command(session: Session, *, environment: str, prune: bool, mirrors: tuple[s
             "left": drift_json(synced.left),
             "verification": synced.report.to_json() if synced.report is not None else None,
         },
-        text=_text(synced, details=session.verbose),
+        text=_text(synced, details=session.verbose, quiet=session.quiet),
+        told=synced.problem is None,
         exit_code=synced.problem.exit_code if synced.problem is not None else 0,
         errors=(synced.problem,) if synced.problem is not None else (),
     )
 
 
-def _text(synced: SyncResult, *, details: bool) -> str | RenderableType:
+def _text(synced: SyncResult, *, details: bool, quiet: bool) -> str | RenderableType:
     found = list(drift_lines(synced.found, details=details))
     if synced.changed:
         count = len(synced.found.differences)
@@ -68,9 +69,6 @@ def _text(synced: SyncResult, *, details: bool) -> str | RenderableType:
         lines = [f"{synced.name} was left as it was", *(f"  {line}" for line in found)]
     if synced.report is None:
         return "\n".join(lines)
-    from rich.console import Group
-    from rich.text import Text
+    from builder.report.text import brief, followed
 
-    from builder.report.text import render
-
-    return Group(render(synced.report), Text(), *(Text(line) for line in lines))
+    return brief(synced.report) if quiet else followed(synced.report, lines)

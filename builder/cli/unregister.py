@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from builder.cli.environments import complete_environment
+from builder.cli.environments import environment_argument
 from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @verb("unregister")
-@click.argument("environment", shell_complete=complete_environment)
+@environment_argument(metavar="ENVIRONMENT")
 def command(session: Session, *, environment: str) -> Output:
     """Take back what `envbuild register` wrote for an environment: its kernel, and the setting of the project's folder.
 
@@ -31,4 +29,5 @@ def command(session: Session, *, environment: str) -> Output:
     return Output(
         result={"environment": str(removed.prefix), "removed": [item.to_json() for item in removed.done]},
         text="\n".join(item.message for item in removed.done) or "nothing of ours is registered for it",
+        told=True,
     )

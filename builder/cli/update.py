@@ -61,6 +61,7 @@ def command(
             "stayed": [{"name": asked, "version": version} for asked, version in done.stayed.items()],
         },
         text="\n".join(_lines(done)),
+        told=not dry_run,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from builder.cli import options
-from builder.cli.environments import complete_environment
+from builder.cli.environments import environment_argument
 from builder.cli.session import Output, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.wording import plural
@@ -22,7 +22,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @verb("verify")
-@click.argument("environment", shell_complete=complete_environment)
+@environment_argument(metavar="ENVIRONMENT")
 @click.option("--quick", is_flag=True, help="Only what takes about 10 seconds.")
 @click.option("--full", is_flag=True, help="Also what is slow: long trainings, every operation.")
 @click.option("--static", "only_static", is_flag=True, help="Read the files, run nothing.")
@@ -67,7 +67,7 @@ def command(
     from builder.operations.verifying import VerifyRequest, verify
     from builder.platforms import Subdir
     from builder.probes.level import Level
-    from builder.report.text import render
+    from builder.report.text import brief, render
 
     if quick and full:
         raise UsageError("--quick and --full contradict each other", hint="leave one of the two out")
@@ -89,7 +89,7 @@ def command(
         result=report.to_json()
         | ({"before": verified.before.to_json()} if verified.before is not None else {})
         | ({"comparison": comparison.to_json()} if comparison is not None else {}),
-        text=render(report, details=session.verbose, comparison=comparison),
+        text=brief(report) if session.quiet else render(report, details=session.verbose, comparison=comparison),
         exit_code=0 if report.ok else 1,
         errors=_errors(report) if session.json else (),
     )

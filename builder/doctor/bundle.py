@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.doctor.claims.vscode import CONSOLES
 from builder.doctor.disk import Asked
 from builder.doctor.examine import Patient, Request, apply_rules, gather
 from builder.doctor.formats import FormatError, vscode_row
@@ -35,7 +36,7 @@ _HEAD: Final = 512
 _ROWS: Final = {
     "ms-python.python": re.compile(r"WORKSPACE_(?:FOLDER_)?INTERPRETER_PATH_"),
     "ms-python.vscode-python-envs": re.compile(r"ms-python\.vscode-python-envs:\w+:WORKSPACE_SELECTED"),
-}
+} | {key: re.compile(r"metadata") for key in CONSOLES}
 #: Names in a folder that say which packages there are; all other names are kept only where they were asked about.
 _TELLING_NAMES: Final = re.compile(r".*\.(?:dist|egg)-info|python\d\.\d+t?|[\w.+-]+-[^-]+-[^-]+\.json")
 
@@ -168,6 +169,8 @@ def _keep_rows(path: Path, name: str, data: dict[str, Any], rename: Callable[[st
         except FormatError:
             return
         kept = {item: value for item, value in row.items() if wanted.match(item)}
+        if key in CONSOLES and isinstance(kept.get("metadata"), dict):
+            kept["metadata"] = {"runtimePath": kept["metadata"].get("runtimePath")}
         if kept:
             rows[key] = _renamed(kept, rename)
     data["rows"][name] = rows

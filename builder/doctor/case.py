@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.doctor import provenance, stack
-from builder.doctor.claims import jetbrains, jupyter, project, shells, spyder, vscode
+from builder.doctor.claims import jetbrains, jupyter, jupyter_desktop, project, shells, spyder, vscode
+from builder.doctor.installed import normalized
 from builder.doctor.model import Claim, Ide, Interpreter, Kind, Meant, Place, Presence
 from builder.errors import UsageError
 
@@ -99,6 +100,7 @@ def build(around: Surroundings, *, named: str | None) -> Case:
         (frozenset({Ide.VSCODE, Ide.CURSOR}), vscode.read),
         (frozenset({Ide.SPYDER}), spyder.read),
         (frozenset({Ide.JUPYTER}), jupyter.read),
+        (frozenset({Ide.JUPYTER}), jupyter_desktop.read),
     )
     claims = [
         claim
@@ -162,6 +164,8 @@ def _meant(case: Case, claims: list[Claim], named: str | None) -> Meant | None:
         for env in around.survey.environments:
             if env.prefix is not None and env.prefix.is_relative_to(around.project) and case.has(env):
                 return Meant(interpreter=env, phrase="the project's own environment is", explicit=True)
+    if (kept := _kept_elsewhere(case)) is not None:
+        return Meant(interpreter=kept, phrase="the project's own environment is", explicit=True)
     active = case.terminal
     if active is not None and case.has(active):
         return Meant(interpreter=active, phrase="the terminal runs", explicit=True)
@@ -185,6 +189,30 @@ def _meant(case: Case, claims: list[Claim], named: str | None) -> Meant | None:
     others = len(having) - 1
     phrase = f"{case.wanted} is installed in" + (f" {others + 1} environments, such as" if others else "")
     return Meant(interpreter=best, phrase=phrase, explicit=False)
+
+
+def _kept_elsewhere(case: Case) -> Interpreter | None:
+    """The project's environment that Poetry, Pipenv or Hatch keeps in a folder of its own, told by the project's name.
+
+    Sources: their documentation: `virtualenvs/NAME-HASH-py3.X`, `virtualenvs/FOLDER-HASH`, `virtual/NAME/HASH/…`.
+    """
+    project = case.around.project
+    if project is None:
+        return None
+    text = case.around.disk.text(project / "pyproject.toml") or ""
+    names = {project.name, *re.findall(r"""^name\s*=\s*["']([\w.-]{1,100})["']""", text, re.MULTILINE)}
+    wanted = {normalized(name) for name in names}
+    found = []
+    for env in case.around.survey.environments:
+        folder = env.prefix.parent if env.prefix is not None else None
+        if env.prefix is None or folder is None or not case.has(env):
+            continue
+        name = re.fullmatch(r"(.+)-[\w-]{8}(?:-py\d\.\d+)?", env.prefix.name) if folder.name == "virtualenvs" else None
+        is_hatch = folder.parent.parent.name == "virtual" and folder.parent.parent.parent.name == "env"
+        title = name[1] if name is not None else folder.parent.name if is_hatch else None
+        if title is not None and normalized(title) in wanted:
+            found.append(env)
+    return _best(case, found)
 
 
 def _active_elsewhere(around: Surroundings) -> bool:

@@ -89,6 +89,7 @@ def examine(request: Request, patient: Patient) -> Examination:
         home_names=disk.aliases,
         root=disk.root,
         provenance=case.provenance,
+        asks=case.wanted in case.project.uses,
         looked=sum(claim.interpreter is not None for claim in case.claims)
         + len(environments)
         + (case.meant is not None),

@@ -127,6 +127,12 @@ class Document:
         found = re.search(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", self.bare)
         return self.bare.count("\n", 0, found.start()) + 1 if found else None
 
+    def line_of(self, key: str, value: object) -> int | None:
+        """The line of `"key": value`, where several objects have that key; else the first line that has the key."""
+        texts = (json.dumps(part, ensure_ascii=False) for part in (key, value))
+        found = re.search(r"\s*:\s*\[?\s*".join(map(re.escape, texts)), self.bare)
+        return self.bare.count("\n", 0, found.start()) + 1 if found else self.line(key)
+
     def get(self, key: str) -> Any:
         return self.value.get(key) if isinstance(self.value, dict) else None
 

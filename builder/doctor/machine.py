@@ -53,10 +53,13 @@ def from_json(data: Mapping[str, Any], *, where: str) -> Machine:
     translated = data.get("translated")
     if translated is not None and not isinstance(translated, bool):
         raise UsageError(f"{where}: 'translated' must be true or false")
+    running = _arch(text("running"))
+    # A Mac that runs arm64, or translates, has Apple's processor: no Intel Mac does either.
+    apple = text("system") == "Darwin" and (running == "arm64" or translated)
     return Machine(
         system=text("system") or "",
-        hardware=_arch(text("hardware")),
-        running=_arch(text("running")),
+        hardware=_arch(text("hardware")) or ("arm64" if apple else None),
+        running=running,
         translated=translated,
         macos=text("macos"),
         shell=text("shell"),

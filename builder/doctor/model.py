@@ -311,6 +311,8 @@ class Examination:
     """The folder that stands for `/` of another machine: never shown."""
     provenance: Provenance | None = None
     """Of the packages of the environment that is meant."""
+    asks: bool = False
+    """Whether the project imports or declares what is wanted."""
     looked: int
     """How many claims and environments were looked at; nothing at all is no good news."""
 

@@ -35,7 +35,15 @@ _SETTINGS: Final = re.compile(
     r"python\.(?:defaultInterpreterPath|pythonPath|useEnvironmentsExtension)|python-envs\.(?:pythonProjects|defaultEnvManager)"
     r"|terminal\.integrated\.(?:defaultProfile|profiles|env)\.(?:osx|linux)|settings|folders|folder|profileAssociations"
     r"|argv|display_name|language|env|env_vars|backend|floatx|image_data_format|subdir"
+    r"|pythonPath|workspace|configuration|launch|windowsState"
 )
+#: Of a launch configuration, what is read.
+_LAUNCH: Final = ("name", "type", "request", "program", "python", "pythonPath", "env")
+#: What may stand in a URL and opens a door: a name and password, and Anaconda's `/t/TOKEN/`.
+_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_TOKEN: Final = re.compile(r"(?<=/t/)[^/\s]+(?=/)")
+#: Of a conda-lock.yml, who made it and when.
+_MAKER: Final = re.compile(r"\s*(?:git_user_name|git_user_email|git_sha|creat\w*|author\w*):")
 
 
 def redacted(path: Path, text: str) -> str | None:
@@ -95,9 +103,13 @@ def _condarc(line: str) -> str | None:
 
 
 def _dependency(line: str) -> str | None:
-    if re.match(r"name:\s*[\w\"'.+-]+\s*$", line):
+    if re.match(r"name\s*[:=]\s*[\w\"'.+-]+\s*$", line):
         return line
     return " ".join(stack.declared(line)) or None
+
+
+def _conda_lock(line: str) -> str | None:
+    return None if _MAKER.match(line) else _TOKEN.sub("removed", _PASSWORD.sub("", line))
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------
@@ -115,27 +127,72 @@ def _json(text: str) -> str:
 def _value(key: str, value: Any) -> Any:
     if key in ("env", "env_vars") or key.startswith("terminal.integrated.env."):
         return {name: item for name, item in value.items() if name in WATCHED} if isinstance(value, dict) else {}
+    if key == "windowsState":
+        return _windows(value)
+    if key == "launch" and isinstance(value, dict):
+        return {"configurations": [*map(_configuration, _objects(value.get("configurations")))]}
     if key == "settings" and isinstance(value, dict):
         return {name: _value(name, item) for name, item in value.items() if _SETTINGS.fullmatch(name)}
     return value
 
 
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _windows(value: Any) -> dict[str, Any]:
+    """Of the windows that are open only what they show."""
+    windows = value if isinstance(value, dict) else {}
+
+    def shown(window: dict[str, Any]) -> dict[str, Any]:
+        return {key: window[key] for key in ("folder", "workspaceIdentifier") if key in window}
+
+    return {
+        "openedWindows": [*map(shown, _objects(windows.get("openedWindows")))],
+        "lastActiveWindow": next((shown(window) for window in _objects([windows.get("lastActiveWindow")])), {}),
+    }
+
+
+def _configuration(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: _value(key, entry[key]) for key in _LAUNCH if key in entry}
+
+
+def _launches(text: str) -> str:
+    """launch.json: each configuration at the line of its interpreter."""
+    document = parse_jsonc(text)
+    out, line = '{"configurations": [', 1
+    for number, entry in enumerate(_objects(document.get("configurations"))):
+        key = next((key for key in ("python", "pythonPath") if key in entry), None)
+        target = (document.line_of(key, entry[key]) if key else None) or line
+        out += ("," if number else "") + "\n" * max(0, target - line)
+        line = max(line, target)
+        out += json.dumps(_configuration(entry), ensure_ascii=False)
+    return out + "]}\n"
+
+
 def _at_their_lines(values: dict[str, Any], document: Document) -> str:
-    out, line = "{", 1
+    return _object(values, document, 1)[0] + "\n"
+
+
+def _object(values: dict[str, Any], document: Document, line: int) -> tuple[str, int]:
+    """The text of an object that begins in `line`, each key at its old line, and the line it ends in."""
+    out = "{"
     order = sorted(values, key=lambda key: document.line(key) or 0)
     for number, key in enumerate(order):
         target = document.line(key) or line
         out += "\n" * max(0, target - line)
         line = max(line, target)
         value = json.dumps(values[key], ensure_ascii=False)
-        if key == "argv" and value.startswith("["):
+        if key == "settings" and isinstance(values[key], dict):
+            value, line = _object(values[key], document, line)
+        elif key == "argv" and value.startswith("["):
             # The program's own line is the one that is named.
             found = re.search(r'"argv"\s*:\s*\[(\s*)', document.bare)
             gap = "\n" * (found[1].count("\n") if found else 0)
             value, line = f"[{gap}{value[1:]}", line + len(gap)
         comma = "," if number + 1 < len(order) else ""
         out += f"{json.dumps(key)}: {value}{comma}"
-    return out + "}\n"
+    return out + "}", line
 
 
 def _notebook(text: str) -> str:
@@ -204,16 +261,23 @@ _KINDS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     (r"options/(?:other|conda_packages)\.xml$", _matching(r".*(?:PYCHARM_CONDA_FULL_LOCAL_PATH|PREFERRED_CONDA_PATH)")),
     (r"\.(?:xml|iml)$", _xml),
     (r"\.ipynb$", _notebook),
+    (r"/launch\.json$", _launches),
     (r"conda-meta/state$|\.code-workspace$|\.json$", _json),
     (r"/\.?(?:conda|mamba)rc$|/condarc\.d/[^/]+\.ya?ml$", _lines(_condarc)),
     (r"/\.env(?:rc)?$", _lines(_variable)),
+    (r"/(?:\.?mise(?:\.local)?\.toml|mise/config\.toml)$", _matching(r"\[|\s*python\s*=")),
+    (r"/\.tool-versions$", _matching(r"python\s")),
+    (r"/pip\.conf$", _matching(r"\[|\s*(?:target|prefix|root|user)\s*[=:]")),
+    (r"/uv\.toml$", _matching(r"\[|\s*(?:target|prefix|system|break-system-packages|python)\s*=")),
+    (r"/uv\.lock$", _matching(r"\[\[package\]\]|name = |version = ")),
+    (r"/conda-lock\.yml$", _lines(_conda_lock)),
     (
         r"/\.(?:zshrc|zshenv|zprofile|zlogin|bashrc|bash_profile|bash_login|profile)$|\.(?:fish|zsh|bash|sh)$|rc$",
         _lines(_start_up),
     ),
     (r"/(?:environments\.txt|\.python-version|version|pyvenv\.cfg)$", _matching(r".")),
     (r"/RECORD$", _matching(r"\"?\w+/(?:\w+/)?__init__\.py|\"?\w+/.*\.(?:so|dylib)")),
-    (r"spyder\.ini$", _matching(r"\[|default =|custom =|custom_interpreter =|executable =")),
+    (r"(?:spyder|transient)\.ini$", _matching(r"\[|default =|custom =|custom_interpreter =|executable =")),
     (
         r"/(?:environment\.ya?ml|requirements\.txt|pyproject\.toml|setup\.py|setup\.cfg|Pipfile|pixi\.toml)$",
         _lines(_dependency),

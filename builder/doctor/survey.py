@@ -28,6 +28,26 @@ _SYSTEM_ROOTS: Final = (
     "/opt/homebrew/Caskroom/mambaforge/base", "/opt/homebrew/anaconda3",
     "/usr/local/Caskroom/miniforge/base", "/usr/local/Caskroom/miniconda/base", "/usr/local/anaconda3",
 )  # fmt: skip
+#: Folders of the home in which each folder is an environment or a Python: virtualenvwrapper's, pyenv's, uv's, pipenv's,
+#: mise's, asdf's, rye's.
+_FOLDERS: Final = (
+    ".virtualenvs", ".venvs", "envs", ".pyenv/versions", ".local/share/uv/python", ".local/share/virtualenvs",
+    ".local/share/mise/installs/python", ".asdf/installs/python", ".rye/py",
+)  # fmt: skip
+#: Where Poetry keeps environments. Source: python-poetry's documentation of cache-dir.
+_MAC_FOLDERS: Final = ("Library/Caches/pypoetry/virtualenvs",)
+_LINUX_FOLDERS: Final = (".cache/pypoetry/virtualenvs",)
+#: Hatch's, by project and its folder; and what JupyterLab Desktop brings. Sources: the documentation of both.
+_MAC_PLACES: Final = (
+    "Library/Application Support/hatch/env/virtual/*/*/*",
+    "Library/jupyterlab-desktop/jlab_server",
+    "Library/jupyterlab-desktop/envs/*",
+)
+_LINUX_PLACES: Final = (
+    ".local/share/hatch/env/virtual/*/*/*",
+    ".config/jupyterlab-desktop/jlab_server",
+    ".config/jupyterlab-desktop/envs/*",
+)
 _MOST_ENVIRONMENTS: Final = 200
 
 
@@ -73,7 +93,7 @@ def survey(disk: Disk, environments: Environments, machine: Machine, *, initiali
     for folder in _envs_dirs(disk, roots, machine.environ):
         prefixes += [folder / name for name in disk.entries(folder)]
     prefixes += registered
-    prefixes += _others(disk, machine.environ)
+    prefixes += _others(disk, machine.environ, is_mac=machine.is_mac)
     found: list[Interpreter] = []
     seen: set[tuple[int, int] | Path] = set()
     for prefix in prefixes:
@@ -149,7 +169,7 @@ def _envs_dirs(disk: Disk, roots: list[CondaRoot], environ: Mapping[str, str]) -
                 yield disk.place(line.value)
 
 
-def _others(disk: Disk, environ: Mapping[str, str]) -> Iterator[Path]:
+def _others(disk: Disk, environ: Mapping[str, str], *, is_mac: bool) -> Iterator[Path]:
     """Environments that conda knows nothing of."""
     for name in ("CONDA_PREFIX", "VIRTUAL_ENV"):
         if environ.get(name):
@@ -160,7 +180,20 @@ def _others(disk: Disk, environ: Mapping[str, str]) -> Iterator[Path]:
                 yield disk.project / name
         for name in disk.entries(disk.project / ".pixi" / "envs"):
             yield disk.project / ".pixi" / "envs" / name
-    for folder in (".virtualenvs", ".venvs", "envs", ".pyenv/versions", ".local/share/uv/python"):
+    for folder in (*_FOLDERS, *(_MAC_FOLDERS if is_mac else _LINUX_FOLDERS)):
         for name in disk.entries(disk.home / folder):
-            if not re.search(r"\.(?:txt|lock|temp)$", name):
+            if not re.search(r"\.(?:txt|lock|temp|toml)$", name):
                 yield disk.home / folder / name
+    for place in _MAC_PLACES if is_mac else _LINUX_PLACES:
+        yield from _below(disk, disk.home, place.split("/"))
+
+
+def _below(disk: Disk, folder: Path, parts: list[str]) -> Iterator[Path]:
+    """The folders that a pattern means, in which `*` stands for any one name."""
+    for number, part in enumerate(parts):
+        if part == "*":
+            for name in disk.entries(folder)[:_MOST_ENVIRONMENTS]:
+                yield from _below(disk, folder / name, parts[number + 1 :])
+            return
+        folder /= part
+    yield folder

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from builder.doctor import stack
 from builder.doctor.formats import harmless, name_of
 from builder.doctor.model import Presence
+from builder.hanging import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,8 @@ def first_line(found: Examination, names: Names) -> str:
         return f"No problem found: {meant} has {found.wanted} {version}" + (
             f", and {names.text(_listed(list(running)))} can import it." if running else "."
         )
+    if found.asks:
+        return f"No problem found; but the project asks for {found.wanted}, and no environment seen here has it."
     return f"No problem found: no environment here has {found.wanted}, and nothing was seen that asks for it."
 
 
@@ -133,7 +136,11 @@ def _where(places: tuple[Place, ...], names: Names) -> str:
 
 def table_rows(found: Examination, names: Names) -> list[tuple[str, ...]]:
     """The cells of the table: program, environment, architecture, Python, what is wanted, mark."""
-    rows = [_row(claim, found, names) for claim in found.claims if claim.interpreter is not None or claim.decisive]
+    rows = [
+        _row(claim, found, names)
+        for claim in found.claims
+        if claim.interpreter is not None or claim.decisive or claim.overruled
+    ]
     rows = list(dict.fromkeys(rows))[:_MOST_ROWS]
     if found.meant is not None and not any(row[-1].endswith("meant") for row in rows):
         meant = found.meant.interpreter
@@ -145,9 +152,7 @@ def table_rows(found: Examination, names: Names) -> list[tuple[str, ...]]:
 
 def _table(found: Examination, names: Names) -> Iterator[str]:
     rows = table_rows(found, names)
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(len(rows[0]) if rows else 0)]
-    for row in rows:
-        yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+    yield from (f"  {line}" for line in aligned(rows))
 
 
 def _row(claim: Claim, found: Examination, names: Names) -> tuple[str, ...]:
@@ -155,7 +160,8 @@ def _row(claim: Claim, found: Examination, names: Names) -> tuple[str, ...]:
     who = textwrap.shorten(names.text(title), 58, placeholder="…")
     interpreter = claim.interpreter
     if interpreter is None:
-        return who, name_of(claim.written), "–", "–", "–", "✗ no such entry"
+        mark = "· elsewhere" if claim.overruled else "✗ no such entry"
+        return who, names.text(name_of(claim.written)), "–", "–", "–", mark
     meant = found.meant.interpreter if found.meant is not None else None
     where = names.text(str(interpreter.prefix or interpreter.path))
     return who, where, *_facts(interpreter, found.wanted), _mark(claim, interpreter, meant, found)

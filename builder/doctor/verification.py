@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from builder.doctor import environments
-from builder.doctor.model import Diagnosis, Place, Presence
+from builder.doctor.model import Diagnosis, Interpreter, Kind, Place, Presence
 from builder.finding import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from builder.doctor.case import Case
     from builder.finding import Finding
@@ -34,7 +34,7 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
             prefix, "its Python is a link into the other machine's home: its binaries were not judged"
         )
         return
-    failed = environments.verified(
+    failed = _verified(
         meant.interpreter,
         is_mac=case.around.machine.is_mac,
         quick=not thorough,
@@ -62,3 +62,41 @@ def _which(finding: Finding) -> str:
     """The first of the facts behind a finding, where it is one short line: a count alone says nothing."""
     first = finding.evidence[0] if finding.evidence else ""
     return f" ({first})" if first and len(first) < 140 and not first.startswith((" ", "Traceback")) else ""
+
+
+def _verified(
+    interpreter: Interpreter,
+    *,
+    is_mac: bool,
+    quick: bool,
+    run: bool,
+    environ: Mapping[str, str],
+    home: Path,
+    cwd: Path,
+) -> list[Finding]:
+    """The failures of `verify` for an environment. `run` also starts its Python, as the user of `environ`, `home` and
+    `cwd` would; `quick` reads less.
+
+    A virtual environment has no record of its platform; it is judged for that of its interpreter.
+    """
+    from builder.checks.subject import User
+    from builder.checks.verification import EVERYTHING, STATIC
+    from builder.checks.verification import verified as verify
+    from builder.environment.environment import Environment
+    from builder.finding import Status
+    from builder.platforms import Subdir
+    from builder.probes.level import Level
+
+    if interpreter.prefix is None:
+        return []
+    names = {("arm64", True): Subdir.OSX_ARM64, ("x86_64", True): Subdir.OSX_64}
+    names |= {("x86_64", False): Subdir.LINUX_64, ("aarch64", False): Subdir.LINUX_AARCH64}
+    own = names.get((interpreter.arch or "", is_mac))
+    report = verify(
+        Environment(interpreter.prefix, subdir=None if interpreter.kind is Kind.CONDA else own),
+        host=own,
+        user=User(environ=environ, home=home, cwd=cwd),
+        level=Level.QUICK if quick else Level.DEFAULT,
+        needs=EVERYTHING if run else STATIC,
+    )
+    return [finding for finding in report.findings if finding.status is Status.FAIL]

@@ -17,6 +17,7 @@ FRAMEWORK: Final = Framework(
     main="mlx",
     conda="mlx",
     distributions=("mlx",),
+    libraries=r"libmlx\.(dylib|so)",
     parity=("mlx",),
     platforms=(Subdir.OSX_ARM64,),
     open_above=True,

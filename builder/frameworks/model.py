@@ -115,6 +115,8 @@ class Framework(Library):
     companions: tuple[str, ...] = ()
     """Packages whose wheels are bound to a release of it: chosen with it where a recipe asks for them."""
     plugin: Plugin | None = None
+    libraries: str = ""
+    """Pattern of the names of the libraries in its package that other packages link (`libtorch_cpu.dylib`)."""
     parity: tuple[str, ...] = ()
     """Packages (names of conda and of PyPI) that are kept at one version on all platforms."""
     platforms: tuple[Subdir, ...] = TARGETS

@@ -35,6 +35,7 @@ FRAMEWORK: Final = Framework(
     conda="pytorch",
     conda_build="cpu_*",
     distributions=("torch",),
+    libraries=r"lib(torch(_cpu|_python|_global_deps)?|c10|shm)\.(dylib|so)",
     parity=("pytorch", "torch"),
     companions=("torchvision", "torchaudio", "lightning", "pytorch-lightning", "torchmetrics"),
     gpu="PyTorch reaches the Mac's GPU by itself (MPS)",

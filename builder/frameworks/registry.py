@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
@@ -54,6 +55,12 @@ def all_frameworks() -> tuple[Framework, ...]:
     return tuple(sorted(found, key=lambda framework: (framework.precedence, framework.name)))
 
 
+def from_outside() -> bool:
+    """Whether any framework comes from a package beside envbuild."""
+    own = {library.name for library in _own()}
+    return any(entry.name not in own for entry in all_frameworks())
+
+
 @cache
 def _modules() -> tuple[ModuleType, ...]:
     found = pkgutil.iter_modules(frameworks.__path__)
@@ -95,6 +102,11 @@ def claims() -> tuple[Claim, ...]:
 
 def probes() -> tuple[Probe, ...]:
     return tuple(probe for library in libraries() for probe in library.probes)
+
+
+def bringing(library: str) -> Framework | None:
+    """The framework whose package brings the library of that file name."""
+    return next((one for one in all_frameworks() if one.libraries and re.fullmatch(one.libraries, library)), None)
 
 
 def gpu_plugins() -> tuple[Plugin, ...]:

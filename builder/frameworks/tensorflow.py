@@ -113,6 +113,7 @@ FRAMEWORK: Final = Framework(
     conda_build="cpu_py{py}*",
     # On a Mac both names were used: tensorflow-macos up to 2.15.
     distributions=("tensorflow-macos", "tensorflow", "tensorflow-cpu", "tensorflow-intel"),
+    libraries=r"libtensorflow_(framework|cc)\..*|_pywrap_tensorflow_internal\.so",
     partners=("keras",),
     plugin=Plugin(name="tensorflow-metal", folder="tensorflow-plugins", host="tensorflow"),
     parity=("tensorflow", "tensorflow-cpu", "keras"),

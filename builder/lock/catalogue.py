@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from builder.lock.model import Lock
+    from builder.lock.model import Lock, LockedPackage
     from builder.lock.rattler_solver import RattlerSolver
     from builder.platforms import Subdir
 
@@ -99,20 +99,19 @@ class LockedCatalogue:
         self._lock = lock
 
     @cached_property
-    def _builds(self) -> dict[tuple[str, Subdir], tuple[Build, ...]]:
+    def _packages(self) -> dict[tuple[str, Subdir], LockedPackage]:
         return {
-            (package.name, package.subdir): (
-                Build(version=package.version, build=package.build, depends=dict(package.dependencies)),
-            )
-            for package in self._lock.packages
-            if package.manager == "conda"
+            (package.name, package.subdir): package for package in self._lock.packages if package.manager == "conda"
         }
 
     def ask(self, names: Iterable[str], subdirs: Iterable[Subdir]) -> None:
         """Everything is at hand."""
 
     def builds(self, name: str, subdir: Subdir) -> Sequence[Build]:
-        return self._builds.get((name, subdir), ())
+        package = self._packages.get((name, subdir))
+        if package is None:
+            return ()
+        return (Build(version=package.version, build=package.build, depends=dict(package.dependencies)),)
 
     def similar(self, name: str) -> tuple[str, ...]:
         return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -28,11 +29,11 @@ class LockedPackage:
     groups: tuple[str, ...] = ("main",)
     """The groups that need it, sorted; only `main` where the main group needs it."""
 
-    @property
+    @cached_property
     def file_name(self) -> str:
-        return unquote(urlsplit(self.url).path.rpartition("/")[2])
+        return unquote(self._path.rpartition("/")[2])
 
-    @property
+    @cached_property
     def build(self) -> str:
         """The build string, which conda keeps in the file name; empty for PyPI packages."""
         if self.manager != "conda":
@@ -47,7 +48,11 @@ class LockedPackage:
     @property
     def url_subdir(self) -> str:
         """The folder that the URL names: the package's own subdir, or `noarch`."""
-        return urlsplit(self.url).path.rpartition("/")[0].rpartition("/")[2]
+        return self._path.rpartition("/")[0].rpartition("/")[2]
+
+    @cached_property
+    def _path(self) -> str:
+        return urlsplit(self.url).path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from pathlib import PurePath
@@ -13,11 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
+from builder.lock.lines import Entry, read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
 from builder.yamlio import conflict_mark, too_deep
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -57,9 +60,6 @@ class _Package(_Entry):
     category: str = "main"
 
 
-_BESIDE_GROUP: Final = tuple(name for name in _Package.model_fields if name != "category")
-
-
 class _Url(_Entry):
     url: str
 
@@ -92,6 +92,15 @@ def read_lock(file: Path) -> Lock:
 def parse_lock(content: bytes, *, place: Path | str) -> Lock:
     """The lock of this content; `place` says where it is from (`HEAD:environments/…`). Raises LockfileError."""
     text = _decoded(content, place)
+    if (lines := read_lines(text)) is not None:
+        with contextlib.suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
+            head = yaml.load(lines.head, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
+            return _lock(_File.model_validate(head | {"package": []}).metadata, lines.entries, place)
+    return _parsed(text, place)
+
+
+def _parsed(text: str, place: Path | str) -> Lock:
+    """The lock, read by PyYAML whatever its layout."""
     if (line := too_deep(text)) is not None:
         raise LockfileError("nested too deeply to be a lock", file=place, line=line)
     try:
@@ -135,7 +144,7 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
             line=line_of(text, problem["loc"]),
             hint=f"run {relock(place)}, or restore the file from version control",
         ) from None
-    return _lock(parsed, place)
+    return _lock(parsed.metadata, [_entry(package) for package in parsed.package], place)
 
 
 def relock(place: Path | str) -> str:
@@ -188,11 +197,25 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
     return node.start_mark.line + 1 if node is not None else None
 
 
-def _lock(parsed: _File, file: Path | str) -> Lock:
-    platforms = tuple(_subdir(platform, file) for platform in parsed.metadata.platforms)
-    first: dict[tuple[str, str, str], _Package] = {}
+def _entry(package: _Package) -> Entry:
+    return Entry(
+        name=package.name,
+        version=package.version,
+        manager=package.manager,
+        platform=package.platform,
+        dependencies=package.dependencies,
+        url=package.url,
+        md5=package.hash.md5,
+        sha256=package.hash.sha256,
+        category=package.category,
+    )
+
+
+def _lock(metadata: _Metadata, entries: Sequence[Entry], file: Path | str) -> Lock:
+    platforms = tuple(_subdir(platform, file) for platform in metadata.platforms)
+    first: dict[tuple[str, str, str], Entry] = {}
     groups: dict[tuple[str, str, str], set[str]] = {}
-    for entry in parsed.package:
+    for entry in entries:
         key = (entry.manager, entry.name, entry.platform)
         # conda-lock repeats an entry for each group that needs it; two that differ otherwise are a damaged file.
         if not _same_but_group(first.setdefault(key, entry), entry):
@@ -205,29 +228,29 @@ def _lock(parsed: _File, file: Path | str) -> Lock:
             version=entry.version,
             subdir=_subdir(entry.platform, file),
             url=entry.url,
-            sha256=entry.hash.sha256,
-            md5=entry.hash.md5,
+            sha256=entry.sha256,
+            md5=entry.md5,
             dependencies=entry.dependencies,
             groups=tuple(sorted(groups[key])),
         )
         for key, entry in first.items()
     ]
     return Lock(
-        channels=tuple(channel if isinstance(channel, str) else channel.url for channel in parsed.metadata.channels),
+        channels=tuple(channel if isinstance(channel, str) else channel.url for channel in metadata.channels),
         platforms=platforms,
         packages=tuple(packages),
-        sources=tuple(parsed.metadata.sources),
-        content_hash={_subdir(platform, file): digest for platform, digest in parsed.metadata.content_hash.items()},
+        sources=tuple(metadata.sources),
+        content_hash={_subdir(platform, file): digest for platform, digest in metadata.content_hash.items()},
         inputs={
             name: InputHash(sha256=entry.sha256 or "", md5=entry.md5 or "")
-            for name, entry in (parsed.metadata.inputs_metadata or {}).items()
+            for name, entry in (metadata.inputs_metadata or {}).items()
         },
-        notes=parsed.metadata.custom_metadata or {},
+        notes=metadata.custom_metadata or {},
     )
 
 
-def _same_but_group(one: _Package, other: _Package) -> bool:
-    return one is other or all(getattr(one, name) == getattr(other, name) for name in _BESIDE_GROUP)
+def _same_but_group(one: Entry, other: Entry) -> bool:
+    return one is other or one._replace(category=other.category) == other
 
 
 def _subdir(platform: str, file: Path | str) -> Subdir:

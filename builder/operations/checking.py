@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from builder.environment.stamp import read_stamp
 from builder.errors import (
     ChecksFailedError,
     EnvbuildError,
@@ -13,20 +12,25 @@ from builder.errors import (
     RecipeError,
     StaleLockError,
     UnsatisfiableError,
-    UsageError,
 )
-from builder.lock.proof import PROOF_NAME, ProofState, read_proofs, state_of
-from builder.operations.expectations import asks_for_the_same
-from builder.operations.preparing import PackageOptions, prepare
+from builder.lock.proof import ProofState
+from builder.operations.answers import Answers
+from builder.operations.recipe_files import RecipeFiles
 from builder.operations.warnings import Warnings
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
 
     from builder.lock.model import Lock
+    from builder.operations.answers import Basis
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
+
+#: The kind of the answers kept of this operation.
+_KIND = "check"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,8 @@ class CheckedLock:
     problem: EnvbuildError | None = None
     proofs: Mapping[str, ProvenPlatform] = field(default_factory=dict)
     """By platform; empty where the lock itself is not up to date."""
+    notes: tuple[str, ...] = ()
+    """What does not make the lock out of date: that its environment here is to be verified anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +80,18 @@ class CheckResult:
 def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
     """Judge the locks of the named recipes, or of all the project's own: one that lacks its lock, or a lock that lacks
     its recipe, is a problem as well. Raises nothing: what is wrong with one does not keep the others from being judged.
+
+    What was found sound before, and is the same to the byte, is not looked at again (`operations.answers`).
     """
     warn = Warnings(workspace.progress)
     names = request.recipes or _of_the_project(workspace)
-    locks = tuple(_checked(workspace, name, request, warn) for name in dict.fromkeys(names))
+    answers = Answers(workspace)
+    recipes = workspace.project.recipe_files()
+    locks = tuple(
+        _judged(workspace, RecipeFiles(workspace=workspace, name=name, recipes=recipes), answers, request, warn)
+        for name in dict.fromkeys(names)
+    )
+    answers.save(only=None if request.recipes else frozenset(names))
     if not request.recipes:
         locks += _misnamed(workspace)
     nothing = None
@@ -110,26 +124,67 @@ def _misnamed(workspace: Workspace) -> tuple[CheckedLock, ...]:
     )
 
 
-def _checked(workspace: Workspace, name: str, request: CheckRequest, warn: Warnings) -> CheckedLock:
+def _judged(
+    workspace: Workspace, files: RecipeFiles, answers: Answers, request: CheckRequest, warn: Warnings
+) -> CheckedLock:
+    found = _known(answers.recall(_KIND, files.name, files.place))
+    if found is None:
+        try:
+            found = _looked_at(workspace, files, answers)
+        except StaleLockError as problem:
+            return CheckedLock(name=files.name, state="NOT up to date", problem=problem)
+        except LockfileError as problem:
+            return CheckedLock(name=files.name, state="NOT sound", problem=problem)
+        except EnvbuildError as problem:
+            return CheckedLock(name=files.name, state="recipe refused", problem=problem)
+    warn(*found.warnings)
+    unproven = _unproven(files.name, found.proofs) if request.require_proof else None
+    return CheckedLock(name=files.name, state="up to date", problem=unproven, proofs=found.proofs, notes=found.warnings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sound:
+    """What there is to say about a lock that is sound and up to date."""
+
+    proofs: Mapping[str, ProvenPlatform]
+    warnings: tuple[str, ...]
+
+    def answer(self) -> dict[str, Any]:
+        proofs = {subdir: [proof.state.value, proof.phrase] for subdir, proof in self.proofs.items()}
+        return {"proofs": proofs, "warnings": self.warnings}
+
+
+def _known(answer: Any) -> _Sound | None:
+    """An answer of an earlier run; None where there is none, or it is no such answer."""
     try:
-        recipe = _recipe(workspace, name)
-        lock = _require_current(workspace, recipe)
-        proofs = _proofs(workspace, recipe, lock)
-    except StaleLockError as problem:
-        return CheckedLock(name=name, state="NOT up to date", problem=problem)
-    except LockfileError as problem:
-        return CheckedLock(name=name, state="NOT sound", problem=problem)
-    except EnvbuildError as problem:
-        return CheckedLock(name=name, state="recipe refused", problem=problem)
-    warn(*_environment_behind(workspace, recipe))
-    unproven = _unproven(name, proofs) if request.require_proof else None
-    return CheckedLock(name=name, state="up to date", problem=unproven, proofs=proofs)
+        return _Sound(
+            proofs={
+                str(subdir): ProvenPlatform(state=ProofState(state), phrase=None if phrase is None else str(phrase))
+                for subdir, (state, phrase) in answer["proofs"].items()
+            },
+            warnings=tuple(map(str, answer["warnings"])),
+        )
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
 
 
-def _proofs(workspace: Workspace, recipe: Recipe, lock: Lock) -> dict[str, ProvenPlatform]:
+def _looked_at(workspace: Workspace, files: RecipeFiles, answers: Answers) -> _Sound:
+    """The lock of a recipe, read and compared with it. Raises what is wrong with either."""
+    basis = files.basis("proof", "stamp")
+    recipe = _recipe(workspace, files, basis)
+    lock = _require_current(workspace, recipe, files.lock)
+    sound = _Sound(
+        proofs=_proofs(recipe, lock, files.place("proof")), warnings=_environment_behind(recipe, files.place("stamp"))
+    )
+    answers.keep(_KIND, files.name, basis, sound.answer())
+    return sound
+
+
+def _proofs(recipe: Recipe, lock: Lock, file: Path | None) -> dict[str, ProvenPlatform]:
     """What the proof beside the lock says of each platform, by hashes alone. Raises LockfileError for a damaged one."""
-    file = workspace.project.committed_lock(recipe.name)
-    proofs = read_proofs(file.parent / PROOF_NAME) if file is not None else {}
+    from builder.lock.proof import read_proofs, state_of
+
+    proofs = read_proofs(file) if file is not None else {}
     found = {}
     for subdir in lock.platforms:
         proof = proofs.get(subdir.value)
@@ -149,34 +204,34 @@ def _unproven(name: str, proofs: Mapping[str, ProvenPlatform]) -> ChecksFailedEr
     )
 
 
-def _recipe(workspace: Workspace, name: str) -> Recipe:
-    project = workspace.project
-    folder = project.environment(name)
-    if name not in project.recipe_files() and (folder / LOCK_NAME).exists():
+def _recipe(workspace: Workspace, files: RecipeFiles, basis: Basis) -> Recipe:
+    lock = workspace.project.environment(files.name) / LOCK_NAME
+    if files.name not in files.recipes and lock.exists():
         raise StaleLockError(
-            f"its recipe {project.root / 'recipes' / name}.yaml is gone",
-            file=folder / LOCK_NAME,
-            hint=f"bring the recipe back, or remove the lock with its folder: rm -r {folder}",
+            f"its recipe {workspace.project.root / 'recipes' / files.name}.yaml is gone",
+            file=lock,
+            hint=f"bring the recipe back, or remove the lock with its folder: rm -r {lock.parent}",
         )
-    return project.recipe(name)
+    return workspace.project.recipe(files.name, find=files.finder(basis))
 
 
-def _require_current(workspace: Workspace, recipe: Recipe) -> Lock:
-    """The lock. Raises StaleLockError or LockfileError."""
+def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) -> Lock:
+    """The lock in `file`. Raises StaleLockError or LockfileError."""
     from builder.lock.audit import require_sound
     from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
+    from builder.operations.preparing import PackageOptions, kept_in, prepare
 
     name = recipe.name
-    file = workspace.project.committed_lock(name)
     if file is None:
         raise StaleLockError(f"{name} has no lock", hint=f"run `envbuild lock {name}`")
     lock = read_lock(file)
     require_sound(lock, file)
     # What the lock holds is all that exists here: so its recipe leads to the same choice again, without any channel.
     try:
-        prepared = prepare(workspace, recipe, PackageOptions(), catalogue=LockedCatalogue(lock))
+        kept = kept_in(lock, workspace.facts)
+        prepared = prepare(workspace, recipe, PackageOptions(), catalogue=LockedCatalogue(lock), kept=kept)
     except UnsatisfiableError as error:
         prepare(workspace, recipe, PackageOptions())  # a recipe that nothing can satisfy is refused as such
         raise StaleLockError(
@@ -197,12 +252,14 @@ def _require_current(workspace: Workspace, recipe: Recipe) -> Lock:
     return lock
 
 
-def _environment_behind(workspace: Workspace, recipe: Recipe) -> tuple[str, ...]:
+def _environment_behind(recipe: Recipe, stamp_file: Path | None) -> tuple[str, ...]:
     """That the recipe asks its environment on this machine for other checks than those that it was built to pass."""
-    try:
-        prefix = workspace.store.prefix_for(recipe.name)
-    except UsageError:
+    from builder.environment.stamp import read_stamp
+    from builder.operations.expectations import asks_for_the_same
+
+    if stamp_file is None:
         return ()
+    prefix = stamp_file.parent.parent
     stamp = read_stamp(prefix)
     if stamp is None or stamp.recipe != recipe.name or asks_for_the_same(recipe, stamp):
         return ()

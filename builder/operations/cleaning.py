@@ -32,6 +32,8 @@ class What(StrEnum):
 
     PACKAGES = "conda packages"
     WHEELS = "uv's cache"
+    ARCHIVES = "pack's archives"
+    """What `pack` has fetched, which makes the next one quick."""
     TRASH = "trash"
     """Environments that were on their way to deletion when a run was killed."""
     CHANNELS = "host channels"
@@ -72,7 +74,12 @@ def cleanable(workspace: Workspace, request: CleanRequest) -> CleanPlan:
     found: list[tuple[What, Path]] = []
     kept: list[str] = []
     busy = [place.prefix for place in _places(workspace) if is_locked(place)]
-    for what, folder in ((What.PACKAGES, workspace.package_cache), (What.WHEELS, workspace.uv.cache)):
+    archives = workspace.project.state / "archives"
+    for what, folder in (
+        (What.PACKAGES, workspace.package_cache),
+        (What.WHEELS, workspace.uv.cache),
+        (What.ARCHIVES, archives),
+    ):
         if what not in wanted or not folder.is_dir():
             continue
         if folder.is_symlink():
@@ -123,7 +130,7 @@ def _delete(workspace: Workspace, item: Cleanable) -> None:
                 shutil.rmtree(item.path)
             finally:
                 os.close(held)
-        case What.PACKAGES | What.CHANNELS:
+        case What.PACKAGES | What.ARCHIVES | What.CHANNELS:
             # Gone from its name in one step: whoever looks there afterwards finds nothing, and not a part.
             aside = item.path.with_name(f".{item.path.name}.envbuild-cleaned-{os.getpid()}")
             item.path.rename(aside)

@@ -14,7 +14,7 @@ from builder.errors import (
     UsageError,
 )
 from builder.operations.locking import BUILT_IN_SOLVER
-from builder.operations.preparing import PackageOptions, prepare
+from builder.operations.preparing import PackageOptions, kept_in, prepare
 from builder.operations.warnings import Warnings
 from builder.plan.model import MAIN_GROUP, Source
 
@@ -222,7 +222,9 @@ def _as_locked(
     if request.options.source is not Source.CONDA_FORGE:
         return prepared, reasons
     try:
-        again = prepare(workspace, recipe, request.options, catalogue=LockedCatalogue(read_lock(file)))
+        lock = read_lock(file)
+        kept = kept_in(lock, workspace.facts)
+        again = prepare(workspace, recipe, request.options, catalogue=LockedCatalogue(lock), kept=kept)
     except (UnsatisfiableError, LockfileError):
         return prepared, reasons
     return again, stale(file, again)

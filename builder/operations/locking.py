@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from builder.compat.together import LockedSetJudge
 from builder.errors import LockfileError
+from builder.frameworks import registry
 from builder.operations.outputs import require_own_folder
-from builder.operations.preparing import PackageOptions, newer_on_index, preparations
+from builder.operations.preparing import PackageOptions, kept_in, newer_on_index, preparations
 from builder.operations.warnings import Warnings
 from builder.plan.attempts import first_that_works
 from builder.plan.model import Source
@@ -17,10 +18,11 @@ from builder.project import LOCK_NAME
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from builder.errors import UnsatisfiableError
     from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.make import Made
     from builder.lock.model import Lock
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from builder.lock.rattler_solver import RattlerSolver
     from builder.lock.solver import Solver
     from builder.operations.preparing import Prepared
+    from builder.plan.catalogue import Catalogue
+    from builder.plan.staying import Kept
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
     from builder.workspace import Workspace
@@ -88,20 +92,66 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     require_own_folder(request.folder or workspace.project.environment(recipe.name))
     built_in = _built_in(workspace, recipe, request)
     catalogue = _catalogue(built_in, recipe, request)
-    wanted = preparations(workspace, recipe, request.options, catalogue=catalogue)
+    wanted = preparations(
+        workspace, recipe, request.options, catalogue=catalogue, kept=_kept(workspace, recipe, request)
+    )
     prepared, rendered, made = first_that_works(
         wanted,
         lambda prepared: _locked(workspace, prepared, request, built_in=built_in, warn=warn),
         facts=workspace.facts,
         progress=workspace.progress,
+        explain=_explain(workspace, recipe, request, built_in, catalogue),
     )
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
+    _tell_what_stayed(workspace, recipe, prepared)
     folder = request.folder or prepared.folder
     proof = {PROOF_NAME: require_proven(workspace, recipe, made.lock)} if request.prove else {}
     if not request.dry_run:
         text = condalock.dumps(made.lock, name=rendered.name)
         write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
     return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+
+
+def _explain(
+    workspace: Workspace, recipe: Recipe, request: LockRequest, solver: RattlerSolver, catalogue: Catalogue | None
+) -> Callable[[Prepared, UnsatisfiableError], UnsatisfiableError]:
+    """How a refusal is explained: here, for its time, since hardly any lock needs it."""
+
+    def explain(prepared: Prepared, error: UnsatisfiableError) -> UnsatisfiableError:
+        from builder.operations.clashes import Clashes
+
+        asked = Clashes(workspace=workspace, recipe=recipe, options=request.options, solver=solver, catalogue=catalogue)
+        return asked.explained(prepared, error)
+
+    return explain
+
+
+def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | None:
+    """What the plan stays at of the lock there is, which is said to be unreadable elsewhere."""
+    from builder.lock.read import read_lock
+
+    local = request.options.source is not Source.CONDA_FORGE
+    usual = (
+        workspace.project.local_environment(recipe.name, source=request.options.source)
+        if local
+        else workspace.project.environment(recipe.name)
+    )
+    file = (request.folder or usual) / LOCK_NAME
+    if request.everything or not file.exists():
+        return None
+    try:
+        return kept_in(read_lock(file), workspace.facts, moving=request.moving)
+    except LockfileError:
+        return None
+
+
+def _tell_what_stayed(workspace: Workspace, recipe: Recipe, prepared: Prepared) -> None:
+    """That a newer framework fits as well, and how to get it."""
+    for instead in dict.fromkeys(plan.instead for plan in prepared.plans.values()):
+        if instead is not None:
+            name = registry.framework(recipe.framework.name).versioned
+            take = f"`envbuild update {recipe.name} {name}` takes it"
+            workspace.progress.note(f"{instead} fits as well; the lock stays at what it has: {take}")
 
 
 def _locked(

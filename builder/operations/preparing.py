@@ -7,17 +7,26 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from builder.errors import SourceUnreachableError, UsageError
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from builder.errors import LockfileError, SourceUnreachableError, UsageError
+from builder.frameworks import registry
+from builder.names import project
 from builder.plan.make import candidates, parity_names
 from builder.plan.model import Plan, Source
+from builder.plan.staying import Held
 from builder.recipe.model import check_channel
 from builder.recipe.specs import specifier_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
+    from builder.compat.facts import Facts
+    from builder.lock.model import Lock
     from builder.plan.catalogue import Catalogue
+    from builder.plan.staying import Kept
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
@@ -78,14 +87,15 @@ def prepare(
     *,
     platforms: tuple[Subdir, ...] = (),
     catalogue: Catalogue | None = None,
+    kept: Kept | None = None,
 ) -> Prepared:
     """Choose versions for all platforms of a recipe. Writes nothing into the project.
 
     `platforms` are those that are asked about; with `Source.PYPI` the host channel is made (or taken from its cache).
-    `catalogue` says what exists on the channels; without it facts stand in. Raises UnsatisfiableError, UsageError,
-    SourceUnreachableError.
+    `catalogue` says what exists on the channels; without it facts stand in. `kept` is what the lock there is has.
+    Raises UnsatisfiableError, UsageError, SourceUnreachableError.
     """
-    return next(preparations(workspace, recipe, options, platforms=platforms, catalogue=catalogue))
+    return next(preparations(workspace, recipe, options, platforms=platforms, catalogue=catalogue, kept=kept))
 
 
 def prepare_with_channels(
@@ -93,24 +103,60 @@ def prepare_with_channels(
 ) -> Prepared:
     """As `prepare`, with what the channels have today; without them, where they cannot be reached.
 
-    Each plan says which it was (`Plan.existence`).
+    Each plan says which it was (`Plan.existence`). As `lock` would, it stays at what the recipe's lock has.
     """
     if options.source is not Source.CONDA_FORGE:
         return prepare(workspace, recipe, options, platforms=platforms)
+    file = workspace.project.committed_lock(recipe.name)
+    kept = kept_in(_readable(file), workspace.facts) if file is not None else None
     from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.rattler_solver import RattlerSolver
 
     try:
         solver = RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
         catalogue = ChannelCatalogue(solver, options.channels or recipe.channels)
-        return prepare(workspace, recipe, options, platforms=platforms, catalogue=catalogue)
+        return prepare(workspace, recipe, options, platforms=platforms, catalogue=catalogue, kept=kept)
     except SourceUnreachableError as error:
         reason = error.plain.rpartition(": ")[2]
         workspace.progress.note(
             f"the channels cannot be asked ({reason}), so what exists is told from the facts of "
             f"{workspace.facts.newest_date}"
         )
-        return prepare(workspace, recipe, options, platforms=platforms)
+        return prepare(workspace, recipe, options, platforms=platforms, kept=kept)
+
+
+def kept_in(lock: Lock | None, facts: Facts, *, moving: Container[str] = ()) -> Kept | None:
+    """What a new plan stays at: by platform the packages of a lock by the names that facts have for them.
+
+    `moving` are the names (normalised) that may move. A plug-in and its framework do so together.
+    """
+    if lock is None:
+        return None
+    kept: dict[Subdir, dict[str, Held]] = {subdir: {} for subdir in lock.platforms}
+    freed: set[str] = set()
+    for package in lock.packages:
+        subject = facts.subject(project(package.name, conda=package.manager == "conda"))
+        if canonicalize_name(package.name) in moving:
+            freed.add(subject)
+        try:
+            version = Version(Version(package.version).public)
+        except InvalidVersion:
+            continue
+        kept[package.subdir][subject] = Held(package.manager, version)
+    for framework in registry.all_frameworks():
+        tied = {framework.main, framework.versioned, *([framework.plugin.name] if framework.plugin is not None else [])}
+        if freed & tied:
+            freed |= tied
+    return {subdir: {name: held for name, held in there.items() if name not in freed} for subdir, there in kept.items()}
+
+
+def _readable(file: Path) -> Lock | None:
+    from builder.lock.read import read_lock
+
+    try:
+        return read_lock(file)
+    except LockfileError:
+        return None
 
 
 def preparations(
@@ -120,16 +166,17 @@ def preparations(
     *,
     platforms: tuple[Subdir, ...] = (),
     catalogue: Catalogue | None = None,
+    kept: Kept | None = None,
 ) -> Iterator[Prepared]:
     """As `prepare`, then what to try next where a solver refuses one. There is at least one."""
     recipe = _overridden(recipe, options, platforms)
     if options.source is Source.PYPI:
-        yield from _preparations_pypi(workspace, recipe, options, platforms)
+        yield from _preparations_pypi(workspace, recipe, options, platforms, kept)
         return
     if options.python is not None:
         raise UsageError("--python names the interpreter for --source pypi; add that, or leave --python out")
     folder = workspace.project.environment(recipe.name)
-    for plans in candidates(recipe, facts=workspace.facts, catalogue=catalogue):
+    for plans in candidates(recipe, facts=workspace.facts, catalogue=catalogue, kept=kept):
         yield Prepared(recipe=recipe, plans=plans, folder=folder)
 
 
@@ -149,7 +196,7 @@ def _overridden(recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir
 
 
 def _preparations_pypi(
-    workspace: Workspace, recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...]
+    workspace: Workspace, recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...], kept: Kept | None
 ) -> Iterator[Prepared]:
     from builder.channel.host import host_channel
     from builder.channel.interpreters import find
@@ -167,7 +214,8 @@ def _preparations_pypi(
     channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=workspace.uv)
     local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
     folder = workspace.project.local_environment(recipe.name, source=Source.PYPI)
-    for chosen in candidates(local, source=Source.PYPI, facts=workspace.facts, python=interpreter.minor):
+    plans_in_turn = candidates(local, source=Source.PYPI, facts=workspace.facts, python=interpreter.minor, kept=kept)
+    for chosen in plans_in_turn:
         plans = {
             subdir: replace(plan, virtual_packages=_of_this_machine(plan, workspace)) for subdir, plan in chosen.items()
         }
@@ -184,8 +232,6 @@ def newer_on_index(workspace: Workspace, prepared: Prepared) -> tuple[str, ...]:
 
     Costs a question to the index; says nothing where that cannot be asked.
     """
-    from packaging.version import Version
-
     from builder.lock.index import newest_release
 
     for subdir, plan in prepared.plans.items():

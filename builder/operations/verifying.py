@@ -113,7 +113,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.html import render as render_html
 
         drawn = drawing(Environment(prefix, subdir=request.platform))
-        write_output(html, render_html(report, drawing=drawn, comparison=comparison))
+        write_output(html, render_html(report, made=workspace.made(), drawing=drawn, comparison=comparison))
     if junit is not None:
         from builder.report.junit import render as render_junit
 
@@ -207,10 +207,10 @@ def verify_prefix(
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
     environment = Environment(path, subdir=subdir)
 
-    def tell(phrase: str) -> None:
-        workspace.progress.update(_TASK, phrase)
+    def tell(name: str, begun: int, total: int) -> None:
+        workspace.progress.update(_TASK, f"check {begun} of {total}: {name}", completed=begun - 1, total=total)
 
-    tell("reading the environment")
+    workspace.progress.update(_TASK, "reading the environment")
     needs = (STATIC if static else frozenset()) | (EVERYTHING - STATIC if runtime else frozenset())
     report = verified(
         environment,
@@ -225,7 +225,7 @@ def verify_prefix(
         glibc=released(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
         progress=tell,
     )
-    workspace.progress.done(_TASK, f"verified {environment.path} in {report.seconds:.0f} s")
+    workspace.progress.done(_TASK, f"verified {environment.path}")
     return report
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from builder.compat.together import LockedSetJudge
@@ -17,6 +18,7 @@ from builder.plan.pins import conda_to_pep440, wanted
 from builder.plan.providers import offers
 from builder.plan.question import Question, make_targets, minors
 from builder.plan.refuse import refusal
+from builder.plan.staying import staying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from builder.plan.model import Combination
     from builder.plan.providers import Provider
     from builder.plan.question import Target
+    from builder.plan.staying import Kept
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
@@ -44,6 +47,8 @@ class Decision:
     notes: tuple[str, ...] = ()
     newer: Version | None = None
     """The newest release that the channel has and that no fact is about, where it was passed over for that alone."""
+    instead: str | None = None
+    """What would be chosen without the lock there is; None where that changes nothing."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -59,13 +64,15 @@ class _Asked:
     memo: Memo
     obstacles: Obstacles | None
 
-    def search(self, tolerance: Tolerance) -> Search:
+    def search(self, tolerance: Tolerance, question: Question | None = None) -> Search:
+        """A run through the candidates; `question` is this one with more of it fixed."""
+        asked = question or self.question
         return Search(
-            question=self.question,
+            question=asked,
             tolerance=tolerance,
             unknown=self.existing.unknown,
             memo=self.memo,
-            obstacles=self.obstacles,
+            obstacles=replace(self.obstacles, question=asked) if self.obstacles is not None else None,
         )
 
     @property
@@ -84,10 +91,12 @@ def decisions(
     facts: Facts,
     python: str | None,
     catalogue: Catalogue | None,
+    kept: Kept | None = None,
 ) -> Iterator[Decision]:
     """Every decision in the order of preference: what is proven first, then by provider, framework and Python.
 
-    Raises `UnsatisfiableError`, with the fact or the channel's metadata behind it, where there is none at all.
+    With what the lock there is has (`kept`), that comes first among what is as well proven. Raises
+    `UnsatisfiableError`, with the fact or the channel's metadata behind it, where there is none at all.
     """
     framework = registry.framework(recipe.framework.name)
     providers = offers(recipe, framework, source)
@@ -102,19 +111,40 @@ def decisions(
         _refuse_pinned_pairs(recipe, subdirs, facts=facts)
     seen: set[tuple[object, ...]] = set()
     for tolerance in _tolerances(recipe):
-        for one in asked:
-            if tolerance.unsafe and not one.pinned:
-                continue  # only what a user asked for by name may compute wrongly
-            for combination in one.search(tolerance).combinations():
-                key = (one.question.targets[0].provider, *combination.releases)
-                if key in seen:
-                    continue  # a laxer search finds again what a stricter one has found
-                seen.add(key)
-                newer = _newer(one, combination)
-                notes = (*_fallen_back(asked, one), *_gpu_notes(recipe, one), *_told(one, combination, newer))
-                yield Decision(question=one.question, combination=combination, notes=notes, newer=newer)
+        for one, combination in _found(asked, tolerance, kept):
+            key = (one.question.targets[0].provider, *combination.releases)
+            if key in seen:
+                continue  # a laxer search finds again what a stricter one has found
+            seen.add(key)
+            newer = _newer(one, combination)
+            notes = (*_fallen_back(asked, one), *_gpu_notes(recipe, one), *_told(one, combination, newer))
+            instead = _instead(asked, tolerance, combination) if combination.kept else None
+            yield Decision(question=one.question, combination=combination, notes=notes, newer=newer, instead=instead)
     if not seen:
         raise _why_nothing(asked)
+
+
+def _found(asked: Sequence[_Asked], tolerance: Tolerance, kept: Kept | None) -> Iterator[tuple[_Asked, Combination]]:
+    """What the providers have at a tolerance: as much as possible of the lock there is first, then anything."""
+    # Only what a user asked for by name may compute wrongly.
+    allowed = [one for one in asked if one.pinned or not tolerance.unsafe]
+    for questions in zip_longest(*(staying(one.question, kept) for one in allowed if kept is not None)):
+        for one, question in zip(allowed, questions, strict=True):
+            if question is not None:
+                for combination in one.search(tolerance, question).combinations():
+                    yield one, replace(combination, kept=True)
+    for one in allowed:
+        for combination in one.search(tolerance).combinations():
+            yield one, combination
+
+
+def _instead(asked: Sequence[_Asked], tolerance: Tolerance, kept: Combination) -> str | None:
+    """`TensorFlow 2.21.0`, where that is what the recipe leads to and the lock has another one."""
+    for one, combination in _found(asked, tolerance, None):
+        if combination.main is None or kept.main is None or combination.main.newest <= kept.main.newest:
+            return None
+        return one.question.facts.display(combination.main.package, combination.main.newest)
+    return None
 
 
 def _ask_ahead(

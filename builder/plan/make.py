@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from builder.plan.catalogue import Catalogue
     from builder.plan.decide import Decision
     from builder.plan.question import Target
+    from builder.plan.staying import Kept
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
@@ -42,19 +43,21 @@ def make_plans(
     subdirs: Sequence[Subdir] | None = None,
     python: str | None = None,
     catalogue: Catalogue | None = None,
+    kept: Kept | None = None,
 ) -> Plans:
     """The best plans for the recipe's platforms, with the same versions on all unless it says `parity: none`.
 
     All platforms take part in the choice also when only some `subdirs` are wanted, so that a plan does not depend
     on who asks. `python` is the interpreter that must be used (its version or minor), None for the newest proven one.
-    `catalogue` says what exists on the channels; without it facts stand in for it. Raises `UnsatisfiableError` naming
-    the fact that refuses what the recipe pins.
+    `catalogue` says what exists on the channels; without it facts stand in for it. `kept` is what the lock there is
+    has, which is taken again where it still fits. Raises `UnsatisfiableError` naming the fact that refuses what the
+    recipe pins.
     """
     wanted_subdirs = recipe.subdirs if subdirs is None else tuple(subdirs)
     for subdir in wanted_subdirs:
         if subdir not in recipe.subdirs:
             raise UsageError(f"{recipe.name} is not for {subdir}", hint=f"its platforms: {', '.join(recipe.platforms)}")
-    plans = next(candidates(recipe, source=source, facts=facts, python=python, catalogue=catalogue))
+    plans = next(candidates(recipe, source=source, facts=facts, python=python, catalogue=catalogue, kept=kept))
     return {subdir: plans[subdir] for subdir in wanted_subdirs}
 
 
@@ -65,6 +68,7 @@ def candidates(
     facts: Facts | None = None,
     python: str | None = None,
     catalogue: Catalogue | None = None,
+    kept: Kept | None = None,
 ) -> Iterator[Plans]:
     """Plans for all the recipe's platforms, the best first: what to try next where a solver refuses one.
 
@@ -75,7 +79,8 @@ def candidates(
     facts = facts if facts is not None else load_facts(also=registry.fact_folders())
     groups = [recipe.subdirs] if recipe.parity == "full" else [(subdir,) for subdir in recipe.subdirs]
     streams = [
-        _plans(recipe, group, source=source, facts=facts, python=python, catalogue=catalogue) for group in groups
+        _plans(recipe, group, source=source, facts=facts, python=python, catalogue=catalogue, kept=kept)
+        for group in groups
     ]
     latest = [next(stream) for stream in streams]
     while True:
@@ -94,11 +99,14 @@ def _plans(
     facts: Facts,
     python: str | None,
     catalogue: Catalogue | None,
+    kept: Kept | None,
 ) -> Iterator[Plans]:
     """Plans of platforms that are chosen for together."""
     refused: UnsatisfiableError | None = None
     found = False
-    for decision in decisions(recipe, subdirs, source=source, facts=facts, python=python, catalogue=catalogue):
+    for decision in decisions(
+        recipe, subdirs, source=source, facts=facts, python=python, catalogue=catalogue, kept=kept
+    ):
         try:
             plans = {target.subdir: _plan(recipe, target, decision, source=source) for target in decision.targets}
         except UnsatisfiableError as error:  # a BLAS, say, that this provider cannot have
@@ -131,6 +139,7 @@ def _plan(recipe: Recipe, target: Target, decision: Decision, *, source: Source)
         virtual_packages=virtual_packages(target.subdir, macos=recipe.macos),
         existence=catalogue.described if catalogue is not None else f"facts of {facts.newest_date}",
         newer=str(decision.newer) if decision.newer is not None else None,
+        instead=decision.instead,
         combination=combination,
     )
 

@@ -73,6 +73,8 @@ class Plan:
     """Who said what exists: the channel's own metadata, a lock, or facts of a day."""
     newer: str | None = None
     """The newest release of the framework that the channel has and that facts know nothing about; None: none."""
+    instead: str | None = None
+    """The framework that would be chosen without the lock there is, as people write it; None: the same."""
     combination: Combination | None = field(default=None, compare=False, repr=False)
     """What was chosen, for whoever has to explain why it cannot be solved."""
 
@@ -109,6 +111,8 @@ class Combination:
     unproven: tuple[str, ...] = ()
     held_back: str = ""
     """Why the newest framework in question was not taken; empty when it was."""
+    kept: bool = False
+    """Whether it was chosen because the lock there is has it."""
 
     @property
     def releases(self) -> tuple[object, ...]:

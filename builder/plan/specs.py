@@ -86,7 +86,9 @@ def _python(recipe: Recipe, combination: Combination, question: Question) -> Cho
         manager="conda",
         name="python",
         spec=python_spec(combination.python, recipe),
-        reason=f"the newest Python the recipe allows{of} on every platform{limit}",
+        reason=f"the Python that the lock has, which still fits{limit}"
+        if combination.kept
+        else f"the newest Python the recipe allows{of} on every platform{limit}",
         facts=references(main.facts if main is not None else ()),
     )
 
@@ -116,11 +118,12 @@ def _framework(
     above = framework.open_above and conda and not pinned
     newer = "; or a newer one of the channel, since nothing else has to fit it" if above else ""
     gpu = f"; {framework.gpu}" if framework.gpu and target.subdir is Subdir.OSX_ARM64 else ""
-    proven = (
-        "unproven: it is what the recipe's pins leave"
-        if combination.unproven
-        else f"the newest release that exists on every platform of the recipe{proof}"
-    )
+    if combination.unproven:
+        proven = "unproven: it is what the recipe's pins leave"
+    elif combination.kept:
+        proven = f"the release that the lock has, which still fits{proof}"
+    else:
+        proven = f"the newest release that exists on every platform of the recipe{proof}"
     # A release that nothing knows stands for the range it came from, which is the user's own.
     known = release is not None or not target.pins
     within = _within(main.newest, conda=conda, open_above=above) if known else ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.errors import TemplateError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jinja2 import Environment
 
 #: Plain scalars that YAML reads back as the same string; everything else is quoted.
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:+-]*(?: [A-Za-z0-9_.*+<>=!,|~-]+)*")
@@ -34,6 +37,21 @@ def _escape(match: re.Match[str]) -> str:
 def render_template(folder: Path, template: str, **values: Any) -> str:
     """Render one file of `templates/`. Raises TemplateError with the template's file and line."""
     import jinja2
+
+    try:
+        return _environment(folder).get_template(template).render(**values)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(error.message or "syntax error", file=folder / template, line=error.lineno) from None
+    except jinja2.TemplateNotFound:
+        raise TemplateError("the template is missing", file=folder / template, hint="reinstall envbuild") from None
+    except (jinja2.TemplateError, TypeError, ArithmeticError) as error:
+        raise TemplateError(f"cannot be rendered: {error}", file=folder / template, line=_line(error)) from None
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    """What reads the templates of a folder. It keeps them compiled, and looks at a file's time each time it is used."""
+    import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(
@@ -46,14 +64,7 @@ def render_template(folder: Path, template: str, **values: Any) -> str:
     )
     environment.filters["scalar"] = scalar
     environment.globals.clear()
-    try:
-        return environment.get_template(template).render(**values)
-    except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(error.message or "syntax error", file=folder / template, line=error.lineno) from None
-    except jinja2.TemplateNotFound:
-        raise TemplateError("the template is missing", file=folder / template, hint="reinstall envbuild") from None
-    except (jinja2.TemplateError, TypeError, ArithmeticError) as error:
-        raise TemplateError(f"cannot be rendered: {error}", file=folder / template, line=_line(error)) from None
+    return environment
 
 
 def _line(error: BaseException) -> int | None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _OTHER: Final = "other"
 SYMBOLS: Final[dict[Status, str]] = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "–"}
+#: What a reader has to do something about, the worst first.
+ATTENTION: Final = (Status.FAIL, Status.WARN)
 
 #: Worst first: what a reader must see comes at the top of its area.
 _ORDER: Final = {Status.FAIL: 0, Status.WARN: 1, Status.SKIP: 2, Status.PASS: 3}
@@ -50,3 +52,23 @@ def verdict(report: Report) -> str:
     if not passed and not warned:
         return f"Nothing is known about {name}: no check ran ({', '.join(details[1:]) or 'nothing to check'})."
     return f"{name} passed: {', '.join(details)}."
+
+
+def evidence(finding: Finding, report: Report) -> tuple[str, ...]:
+    """The evidence, with the files of the environment named from its prefix on, which the report tells once."""
+    inside = f"{report.identity.prefix.rstrip('/')}/"
+    return finding.evidence if inside == "/" else tuple(line.replace(inside, "") for line in finding.evidence)
+
+
+def attention(report: Report) -> dict[Status, list[Finding]]:
+    """The failures, then the warnings, each in the order of the areas; only what there is."""
+    ordered = [finding for findings in by_area(report).values() for finding in findings]
+    groups = {status: [finding for finding in ordered if finding.status is status] for status in ATTENTION}
+    return {status: findings for status, findings in groups.items() if findings}
+
+
+def mending(report: Report) -> tuple[str, ...]:
+    """The commands that mend what failed, each once, in the order to run them in; none where nothing failed."""
+    failures = attention(report).get(Status.FAIL, [])
+    remedies = [finding.remedy for finding in failures if finding.remedy is not None]
+    return tuple(dict.fromkeys(command for remedy in remedies for command in remedy.commands))

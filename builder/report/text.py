@@ -1,4 +1,4 @@
-"""A report on the terminal: a table grouped by area, then what to do, then one line of verdict."""
+"""A report on the terminal: what passed, by area; then what did not, together; then the verdict and what mends it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from builder.finding import Status
-from builder.report.grouping import SYMBOLS, by_area, verdict
-from builder.wording import printable
+from builder.hanging import Hanging, hanging
+from builder.report.grouping import ATTENTION, SYMBOLS, attention, by_area, evidence, mending, verdict
+from builder.wording import plural, printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from builder.finding import Finding, Report
     from builder.report.compare import Comparison
@@ -25,81 +27,133 @@ _STYLES: Final[dict[Status, str]] = {
     Status.FAIL: "bold red",
     Status.SKIP: "dim",
 }
+_NOUNS: Final = {Status.FAIL: "failure", Status.WARN: "warning"}
+#: Terminals narrower than this have no column for the checks' ids.
+_WIDE: Final = 72
+#: Commands that the last line names; more of them are with their failures only.
+_MOST_COMMANDS: Final = 3
 
 
 def render(report: Report, *, details: bool = False, comparison: Comparison | None = None) -> RenderableType:
     """The report as a rich renderable; with `details` also the evidence of what passed."""
-    style = "bold green" if report.ok else "bold red"
-    line = Text(f"{printable(verdict(report))} ({report.seconds:.1f} s)", style=style)
-    parts: list[RenderableType] = [_identity(report)]
-    # One table an area, so that the areas' names do not widen the column of the symbols; all equally wide.
     width = max((len(finding.check) for finding in report.findings), default=0)
+    parts: list[RenderableType] = [_identity(report)]
     for area, findings in by_area(report).items():
-        parts += [Text(area, style="bold"), _table(findings if details else _condensed(findings), details, width)]
-    parts.append(Text(""))
+        calm = [finding for finding in findings if finding.status not in ATTENTION]
+        if calm:
+            parts.append(Text(area, style="bold"))
+            shown = calm if details else _condensed(calm)
+            parts += [_Line(one, width=width, below=_evidence(one, report) if details else ()) for one in shown]
     if comparison is not None:
-        parts += [_comparison(comparison), Text("")]
-    return Group(*parts, line)
+        parts += [Text(""), *_comparison(comparison)]
+    return Group(*parts, Text(""), brief(report))
 
 
-def _table(findings: list[Finding], details: bool, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, min_width=width)
-    table.add_column(overflow="fold")
-    for finding in findings:
-        symbol = Text(f"  {SYMBOLS[finding.status]}", style=_STYLES[finding.status])
-        table.add_row(symbol, Text(printable(finding.check)), _body(finding, details))
-    return table
+def followed(report: Report, lines: Iterable[str]) -> RenderableType:
+    """The report, and below it what was done."""
+    return Group(render(report), Text(""), hanging(lines))
 
 
-def _comparison(comparison: Comparison) -> RenderableType:
+def brief(report: Report) -> RenderableType:
+    """Only what needs attention, failures first, and the verdict with the commands that mend."""
+    parts: list[RenderableType] = []
+    for status, findings in attention(report).items():
+        parts.append(Text(plural(len(findings), _NOUNS[status]), style="bold"))
+        for finding in findings:
+            parts += [*_attended(finding, report), Text("")]
+    style = "bold green" if report.ok else "bold red"
+    parts.append(Hanging(Text(f"{printable(verdict(report))} ({report.seconds:.1f} s)", style=style)))
+    return Group(*parts, *_mending(report))
+
+
+class _Line:
+    """A finding that needs no attention: symbol, id and title in columns, or one after the other where it is narrow."""
+
+    def __init__(self, finding: Finding, *, width: int, below: Iterable[RenderableType]) -> None:
+        self._finding, self._width, self._below = finding, width, tuple(below)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        finding = self._finding
+        wide = options.max_width >= _WIDE
+        name = printable(finding.check)
+        yield Hanging(
+            Text.assemble(
+                (f"  {SYMBOLS[finding.status]} ", _STYLES[finding.status]),
+                f"{name.ljust(self._width)}  " if wide else f"{name}: ",
+                (printable(finding.title), "dim" if finding.status is Status.SKIP else ""),
+            ),
+            rest=6 + self._width if wide else 4,
+        )
+        yield from self._below
+
+
+def _attended(finding: Finding, report: Report) -> Iterator[RenderableType]:
+    """A failure or a warning: title, evidence, and what to do, with each command on a line of its own."""
+    yield Hanging(
+        Text.assemble(
+            (f"  {SYMBOLS[finding.status]} ", _STYLES[finding.status]),
+            (f"{printable(finding.check)}  ", "bold"),
+            printable(finding.title),
+        ),
+        rest=4,
+    )
+    yield from _evidence(finding, report)
+    if finding.remedy is not None:
+        yield Hanging(Text.assemble(("    fix: ", "green"), printable(finding.remedy.say)), rest=6)
+        yield from (_command(command, inside=6) for command in finding.remedy.commands)
+
+
+def _evidence(finding: Finding, report: Report) -> Iterator[RenderableType]:
+    for line in evidence(finding, report):
+        yield Hanging(Text(f"      {printable(line)}", style="dim"), rest=8)
+
+
+def _command(command: str, *, inside: int) -> RenderableType:
+    # Never broken, so that it can be copied whatever the width.
+    return Text(" " * inside + printable(command), style="bold", no_wrap=True, overflow="ignore")
+
+
+def _mending(report: Report) -> Iterator[RenderableType]:
+    commands = mending(report)
+    if not commands:
+        return
+    if len(commands) > _MOST_COMMANDS:
+        yield Hanging(Text("to mend it, see the `fix` of each failure above"))
+        return
+    yield Text("to mend it:")
+    yield from (_command(command, inside=2) for command in commands)
+
+
+def _comparison(comparison: Comparison) -> Iterator[RenderableType]:
     """What changed since an earlier report, one line each."""
     if comparison.same:
-        return Text("nothing changed since the earlier report", style="dim")
-    table = Table(box=None, pad_edge=False, title="since the earlier report", title_justify="left", title_style="bold")
-    for heading in ("what", "before", "now"):
-        table.add_column(heading, overflow="fold")
+        yield Text("nothing changed since the earlier report", style="dim")
+        return
+    yield Text("since the earlier report", style="bold")
     styles = {"worse": "bold red", "better": "green"}
     for change in (*comparison.identity, *comparison.checks):
-        cells = (Text(printable(cell)) for cell in (change.check, change.before, change.after))
-        table.add_row(*cells, style=styles.get(change.kind, ""))
-    return table
+        line = f"  {change.check}: {change.before} → {change.after}"
+        yield Hanging(Text(printable(line), style=styles.get(change.kind, "")))
 
 
 def _condensed(findings: list[Finding]) -> list[Finding]:
-    """One line for all passes, and one for all skips, of one check; what needs attention stays as it is."""
-    shown: list[Finding] = []
-    quiet: dict[tuple[Status, str], list[Finding]] = {}
+    """One line for all passes, and one for all skips, of one check."""
+    shown: dict[tuple[Status, str], list[Finding]] = {}
     for finding in findings:
-        if finding.status in (Status.PASS, Status.SKIP):
-            quiet.setdefault((finding.status, finding.check), []).append(finding)
-        else:
-            shown.append(finding)
-    for same in quiet.values():
-        more = f" (and {len(same) - 1} more)." if len(same) > 1 else ""
-        shown.append(replace(same[0], title=same[0].title.removesuffix(".") + more) if more else same[0])
-    return shown
+        shown.setdefault((finding.status, finding.check), []).append(finding)
+    return [
+        replace(same[0], title=f"{same[0].title.removesuffix('.')} (and {len(same) - 1} more).")
+        if len(same) > 1
+        else same[0]
+        for same in shown.values()
+    ]
 
 
-def _body(finding: Finding, details: bool) -> Text:
-    text = Text(printable(finding.title), style="dim" if finding.status is Status.SKIP else "")
-    if finding.status in (Status.FAIL, Status.WARN) or details:
-        for line in finding.evidence:
-            text.append(f"\n  {printable(line)}", style="dim")
-    if finding.remedy and finding.status in (Status.FAIL, Status.WARN):
-        text.append("\n  fix: ", style="green")
-        text.append(printable(finding.remedy.say))
-        for command in finding.remedy.commands:
-            text.append(f"\n    {printable(command)}", style="bold")
-    return text
-
-
-def _identity(report: Report) -> Text:
+def _identity(report: Report) -> RenderableType:
     identity = report.identity
     versions = ", ".join(f"{name} {version}" for name, version in identity.versions.items())
     made = identity.kind if identity.kind and identity.kind != "unknown" else ""
-    parts = [identity.prefix, made, identity.subdir or "", versions]
-    if identity.lock_sha256:
-        parts.append(f"lock {identity.lock_sha256[:12]}")
-    return Text(printable(" · ".join(part for part in parts if part)) + "\n", style="dim")
+    lock = f"lock {identity.lock_sha256[:12]}" if identity.lock_sha256 else ""
+    lines = (identity.prefix, " · ".join(filter(None, (made, identity.subdir, lock))), versions)
+    text = "\n".join(" ".join(printable(line).split("\n")) for line in lines if line)
+    return Hanging(Text(f"{text}\n", style="dim"))

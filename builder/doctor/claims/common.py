@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.parsers.expat import ExpatError
 
-from builder.doctor.environments import architectures
 from builder.doctor.formats import FormatError, parse_jsonc, parse_xml
+from builder.doctor.headers import architectures
 
 if TYPE_CHECKING:
     from pathlib import Path

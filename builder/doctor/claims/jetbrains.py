@@ -7,12 +7,11 @@ in public repositories, and intellij-community (PythonSdkAdditionalData, PyConda
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from builder.doctor.claims.jetbrains_settings import SDK_TYPES, Product, products, sdk_table
+from builder.doctor.claims.jetbrains_settings import SDK_TYPES, Product, is_remote, products, sdk_table
 from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from builder.doctor.claims.jetbrains_settings import Sdk
     from builder.doctor.formats import Node
 
-_REMOTE: Final = re.compile(r"[a-z][a-z0-9+-]*://|\\\\wsl")
+#: So much later (milliseconds: a month) another edition must have had a project to have taken its place.
+_LEFT_BEHIND: Final = 30 * 24 * 3600 * 1000
 
 
 def read(around: Surroundings) -> list[Claim]:
@@ -33,7 +33,8 @@ def read(around: Surroundings) -> list[Claim]:
     for product in installed:
         for project in _projects_of(around, product, installed):
             used = replace(product, uses_project=_opened_here(around, product, project))
-            found += _project_claims(around, used, project)
+            claims = _project_claims(around, used, project)
+            found += _superseded(claims, by) if (by := _successor(around, product, project, installed)) else claims
         found += _workspace_claims(around, product)
     if around.project is not None and not installed:
         found += _orphan_claims(around, around.project)
@@ -51,13 +52,13 @@ def _projects_of(around: Surroundings, product: Product, installed: list[Product
     """The project asked about if this IDE is the one for it; without one, what the IDE has open."""
     disk = around.disk
     if around.project is None:
-        opened = [path for path, is_open in product.projects if is_open]
+        opened = [recent.path for recent in product.projects if recent.opened]
         chosen = opened or ([product.last] if product.last is not None else [])
         return [path for path in dict.fromkeys(chosen) if disk.is_dir(path / ".idea")]
     if not disk.is_dir(around.project / ".idea"):
         return []
     project = around.project
-    knowing = [other for other in installed if any(disk.same(path, project) for path, _ in other.projects)]
+    knowing = [other for other in installed if _last_active(around, other, project) is not None]
     return [project] if product in (knowing or installed) else []
 
 
@@ -65,7 +66,24 @@ def _opened_here(around: Surroundings, product: Product, project: Path) -> bool:
     """Whether the IDE has this project: a committed `.idea` may be a colleague's. `--ide` says that it is used."""
     if around.asked is not None and product.ide in around.asked:
         return True
-    return not product.projects or any(around.disk.same(path, project) for path, _ in product.projects)
+    return not product.projects or _last_active(around, product, project) is not None
+
+
+def _last_active(around: Surroundings, product: Product, project: Path) -> int | None:
+    """When the IDE last had that project (0: it does not say); None if it does not know it."""
+    return max((recent.active for recent in product.projects if around.disk.same(recent.path, project)), default=None)
+
+
+def _successor(around: Surroundings, product: Product, project: Path, installed: list[Product]) -> Product | None:
+    """Another edition of the same IDE that has had the project since: what this one has is left over."""
+    own = _last_active(around, product, project)
+    editions = [other for other in installed if other.ide is product.ide and other is not product]
+    later = [other for other in editions if (_last_active(around, other, project) or 0) > (own or 0) + _LEFT_BEHIND]
+    return later[0] if later and own else None
+
+
+def _superseded(claims: list[Claim], by: Product) -> list[Claim]:
+    return [replace(claim, decisive=False, overruled=f"{by.who} has had the project since") for claim in claims]
 
 
 def _orphan_claims(around: Surroundings, project: Path) -> list[Claim]:
@@ -90,7 +108,7 @@ def _project_claims(around: Surroundings, product: Product, project: Path) -> li
 def _project_sdk(around: Surroundings, project: Path) -> tuple[str, Place] | None:
     """The name of the project's interpreter and where it stands: in its module file, else in misc.xml.
 
-    A module may have its own; several modules with different ones have no single answer, and the first is taken.
+    Of several modules the one of the project's own folder counts, else the first that names an interpreter.
     """
     idea = project / ".idea"
     misc = around.xml(idea / "misc.xml")
@@ -99,10 +117,23 @@ def _project_sdk(around: Surroundings, project: Path) -> tuple[str, Place] | Non
     if manager is not None and manager.get("project-jdk-name") and manager.get("project-jdk-type") in SDK_TYPES:
         place = Place(file=idea / "misc.xml", line=manager.line, key="project-jdk-name")
         inherited = (manager.get("project-jdk-name") or "", place)
-    for module in _modules(around, project):
+    modules = _modules(around, project)
+    for module in [file for file in modules if _is_of(around, file, project)] or modules:
         for name, place in module_sdks(around, module):
             return name, place
     return inherited
+
+
+def _is_of(around: Surroundings, module: Path, project: Path) -> bool:
+    """Whether a module's content is the project's own folder, and not one of the folders in it."""
+    document = around.xml(module)
+    folder = module.parent.parent if module.parent.name == ".idea" else module.parent
+    contents = document.all("content") if document is not None else ()
+    return any(around.disk.same(_content(around, node, project, folder), project) for node in contents)
+
+
+def _content(around: Surroundings, node: Node, project: Path, folder: Path) -> Path:
+    return _macro(around, unquote(node.get("url") or ""), project, module=folder)
 
 
 def _modules(around: Surroundings, project: Path) -> list[Path]:
@@ -153,7 +184,7 @@ def _sdk_claim(
             decisive=decisive and product.has_table,
             problem=_why_unknown(around, product, name),
         )
-    if _REMOTE.match(sdk.home):
+    if sdk.elsewhere:
         return common.claim(
             what=what,
             written=sdk.home,
@@ -238,7 +269,7 @@ def _run_claims(around: Surroundings, product: Product, project: Path, project_s
         own = value("IS_MODULE_SDK").lower() == "false"
         home, name = value("SDK_HOME"), value("SDK_NAME")
         if own and (home or name):
-            if home and not _REMOTE.match(home):
+            if home and not is_remote(home):
                 path = _macro(around, home, project)
                 place = Place(file=file, line=options["SDK_HOME"].line, key="SDK_HOME")
                 claim = common.claim(
@@ -305,7 +336,7 @@ def _workspace_claims(around: Surroundings, product: Product) -> list[Claim]:
         document = around.xml(module)
         folder = module.parent.parent if module.parent.name == ".idea" else module.parent
         contents = [
-            _macro(around, unquote(node.get("url") or ""), workspace, module=folder)
+            _content(around, node, workspace, folder)
             for node in (document.all("content") if document is not None else ())
         ]
         ours = around.project is not None and any(_covers(around, path, around.project) for path in contents)

@@ -27,6 +27,8 @@ _PRODUCTS: Final[dict[str, tuple[Ide, str, tuple[str, ...]]]] = {
     "IdeaIC": (Ide.INTELLIJ, "IntelliJ IDEA CE", ("IntelliJ IDEA CE", "IntelliJ IDEA Community Edition")),
 }
 _FOLDER: Final = re.compile(r"(?P<product>[A-Za-z]+)(?P<version>\d{4}\.\d+)")
+#: A home on another machine: `ssh://`, `docker://`, `\\\\wsl$\\`.
+_REMOTE: Final = re.compile(r"[a-z][a-z0-9+-]*://|\\\\wsl")
 #: The type of a Python entry; some IDEs leave it out.
 SDK_TYPES: Final = (None, "Python SDK")
 
@@ -41,6 +43,17 @@ class Sdk:
     conda: str | None = None
     conda_place: Place | None = None
     is_conda: bool = False
+    elsewhere: bool = False
+    """Its path is that of a container or of another machine, whatever it looks like."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recent:
+    """A project the IDE remembers: whether it is open, and when it was last active (milliseconds; 0: not said)."""
+
+    path: Path
+    opened: bool
+    active: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +65,7 @@ class Product:
     version: str
     folder: Path
     sdks: dict[str, Sdk] = field(default_factory=dict)
-    projects: tuple[tuple[Path, bool], ...] = ()
-    """Recent projects, and whether each is open."""
+    projects: tuple[Recent, ...] = ()
     last: Path | None = None
     older: tuple[Path, ...] = ()
     has_table: bool = False
@@ -106,6 +118,10 @@ def _product(around: Surroundings, name: str, found: list[tuple[tuple[int, ...],
     )
 
 
+def is_remote(home: str) -> bool:
+    return _REMOTE.match(home) is not None
+
+
 def sdk_table(around: Surroundings, file: Path) -> dict[str, Sdk]:
     """Name → Python entry; none where the file is absent or damaged."""
     document = around.xml(file)
@@ -125,6 +141,8 @@ def sdk_table(around: Surroundings, file: Path) -> dict[str, Sdk]:
             is_conda=any(
                 node.get("name") == "FLAVOR_ID" and node.get("value") == "Conda" for node in jdk.all("setting")
             ),
+            # With a target the path is one inside it (intellij-community, TargetBasedSdks.kt).
+            elsewhere=is_remote(home.get("value") or "") or any(jdk.all("targetEnvironmentConfiguration")),
         )
     return sdks
 
@@ -160,9 +178,9 @@ def _stored_conda(around: Surroundings, options: Path) -> tuple[str, Place] | No
     return None
 
 
-def _recent(around: Surroundings, options: Path) -> tuple[tuple[tuple[Path, bool], ...], Path | None]:
-    """Recent projects with whether they are open, and the last one that was."""
-    found: list[tuple[Path, bool]] = []
+def _recent(around: Surroundings, options: Path) -> tuple[tuple[Recent, ...], Path | None]:
+    """Recent projects, and the last one that was open."""
+    found: list[Recent] = []
     last: Path | None = None
     for name in ("recentProjects.xml", "recentProjectDirectories.xml"):
         document = around.xml(options / name)
@@ -171,8 +189,20 @@ def _recent(around: Surroundings, options: Path) -> tuple[tuple[tuple[Path, bool
         for entry in document.all("entry"):
             info = next(entry.all("RecentProjectMetaInfo"), None)
             if entry.get("key") and info is not None:
-                found.append((around.disk.place(entry.get("key") or ""), info.get("opened") == "true"))
+                found.append(
+                    Recent(
+                        path=around.disk.place(entry.get("key") or ""),
+                        opened=info.get("opened") == "true",
+                        active=max((_number(option) for option in info.all("option")), default=0),
+                    )
+                )
         for option in document.all("option"):
             if option.get("name") in ("lastOpenedProject", "lastProjectPath") and option.get("value"):
                 last = around.disk.place(option.get("value") or "")
     return tuple(found), last
+
+
+def _number(option: Node) -> int:
+    value = option.get("value") or ""
+    is_time = option.get("name") in ("activationTimestamp", "projectOpenTimestamp")
+    return int(value) if is_time and value.isascii() and value.isdigit() and len(value) < 16 else 0

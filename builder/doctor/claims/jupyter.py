@@ -85,6 +85,16 @@ def _wanted_claims(around: Surroundings, named: Mapping[str, list[_Notebook]]) -
             )
 
 
+def named(around: Surroundings) -> frozenset[str]:
+    """The kernels that the project's notebooks name."""
+    return frozenset(notebook.kernel for notebook in _notebooks(around))
+
+
+def registered(around: Surroundings) -> frozenset[str]:
+    """The kernels of the user's own folder."""
+    return frozenset(spec.name for spec in _in_folder(around, user_folder(around) / "kernels", None))
+
+
 def _uses(notebooks: Sequence[_Notebook]) -> frozenset[str] | None:
     """The frameworks that any of them imports; None where that is not known of all."""
     found: set[str] = set()
@@ -185,7 +195,7 @@ def _interpreter(
 def server_environment(around: Surroundings) -> tuple[Interpreter | None, bool]:
     """The environment whose Jupyter the user starts, and whether that is sure: the active one's if it has a server,
     the project's, else the only one that has."""
-    found = [env for env in around.survey.environments if any(env.version_of(name) for name in _SERVERS[:3])]
+    found = [env for env in around.survey.environments if _serves(around, env)]
     environ = around.machine.environ
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         if environ.get(name):
@@ -197,6 +207,13 @@ def server_environment(around: Surroundings) -> tuple[Interpreter | None, bool]:
             if env.prefix is not None and env.prefix.is_relative_to(around.project):
                 return env, True
     return (found[0], True) if len(found) == 1 else (None, False)
+
+
+def _serves(around: Surroundings, env: Interpreter) -> bool:
+    """Whether a Jupyter server can be started there; by its kernelspec where no package has a record."""
+    if env.packages or env.prefix is None:
+        return any(env.version_of(name) for name in _SERVERS[:3])
+    return bool(around.disk.entries(env.prefix / "share" / "jupyter" / "kernels"))
 
 
 def user_folder(around: Surroundings) -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.doctor.claims.common import Surroundings
+    from builder.doctor.disk import Disk
 
 IMPORT: Final = re.compile(r"(?:^|\\n|\"|;)\s*(?:import|from)\s+([a-zA-Z_]\w*)", re.MULTILINE)
 KERAS_OF_TENSORFLOW: Final = re.compile(r"\btf\.keras\b|\btensorflow\.keras\b|from tensorflow import [^\n]*\bkeras\b")
@@ -76,13 +77,20 @@ def _uses(around: Surroundings, project: Path) -> tuple[tuple[str, ...], bool]:
         if text:
             found |= set(filter(None, map(stack.brought_by, stack.declared(text))))
     for file in _sources(around, project):
-        text = around.disk.head(file, _SOURCE_BYTES).decode("utf-8", errors="replace")
-        imported = set(IMPORT.findall(text))
-        judged = judged or bool(imported)
-        found |= {name for name in stack.frameworks() if name in imported}
-        if KERAS_OF_TENSORFLOW.search(text):
-            found.add(OVER_FRAMEWORKS)
+        frameworks = imported(around.disk, file)
+        judged = judged or frameworks is not None
+        found |= frameworks or set()
     return tuple(name for name in stack.frameworks() if name in found), judged or bool(found)
+
+
+def imported(disk: Disk, file: Path) -> frozenset[str] | None:
+    """The frameworks that a source or notebook imports; None where it imports nothing at all."""
+    text = disk.head(file, _SOURCE_BYTES).decode("utf-8", errors="replace")
+    modules = set(IMPORT.findall(text))
+    if not modules:
+        return None
+    found = modules & set(stack.frameworks())
+    return frozenset(found | {OVER_FRAMEWORKS} if KERAS_OF_TENSORFLOW.search(text) else found)
 
 
 def _sources(around: Surroundings, project: Path) -> Iterator[Path]:

@@ -11,21 +11,21 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.doctor.claims.vscode_launch import launches
 from builder.doctor.claims.vscode_settings import (
     Settings,
     expanded,
-    folder_of,
     profile_of,
     settings_of,
     translated_terminal,
     variables_of,
-    workspace_files,
 )
+from builder.doctor.claims.vscode_windows import Window, remembered, workspaces
 from builder.doctor.formats import DATABASE_LIMIT, FormatError, vscode_row
 from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from builder.doctor.claims.common import Surroundings
@@ -37,14 +37,19 @@ _APPS: Final[dict[str, tuple[Ide, str, str, str]]] = {
     "VSCodium": (Ide.VSCODE, "VSCodium", "VSCodium", ".vscode-oss"),
     "Cursor": (Ide.CURSOR, "Cursor", "Cursor", ".cursor"),
     "Windsurf": (Ide.VSCODE, "Windsurf", "Windsurf", ".windsurf"),
+    "Positron": (Ide.VSCODE, "Positron", "Positron", ".positron"),
+    "Code - OSS": (Ide.VSCODE, "Code - OSS", "Code - OSS", ".vscode-oss"),
 }
 _CLASSIC: Final = "ms-python.python"
 _MODERN: Final = "ms-python.vscode-python-envs"
 _MANAGERS: Final = ("conda", "venv", "system", "pyenv", "poetry", "pipenv", "uv")
 _SETTING: Final = "python.defaultInterpreterPath"
 _CHANGE: Final = "Command Palette ▸ Python: Select Interpreter"
-#: Workspace folders that are remembered; the newest VS Code keeps thousands at most.
-_MOST_WORKSPACES: Final = 400
+#: The interpreter whose console Positron starts for a folder. Source: posit-dev/positron, runtimeStartup.ts.
+CONSOLES: Final = tuple(f"positron.affiliatedRuntimeMetadata{version}.python" for version in (".v2", ".v1", ""))
+
+#: So many seconds (a month) another build of VS Code must have been used longer to have taken one's place.
+_LEFT_BEHIND: Final = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +59,14 @@ class _App:
     user: Path
     """The `User` folder."""
     extensions: Path
-    arch: str | None
-    why: str | None
+    arch: str | None = None
+    why: str | None = None
+    windows: tuple[Window, ...] = ()
+    """Those that show the project."""
+    workspaces: tuple[Path, ...] = ()
+    """The workspace files that the project is opened through."""
+    used: float = 0.0
+    """When its state was last written (seconds since the epoch); 0 where it has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +84,12 @@ def read(around: Surroundings) -> list[Claim]:
     found: list[Claim] = []
     apps = list(_apps(around))
     for app in apps:
-        found += _claims(around, app)
+        by = next((other for other in apps if other.ide is app.ide and other.used > app.used + _LEFT_BEHIND), None)
+        for claim in _claims(around, app):
+            old = by is not None and app.used > 0
+            found.append(
+                replace(claim, decisive=False, overruled=f"{by.title} has been used since") if by and old else claim
+            )
     if not apps and around.project is not None:
         # The folder has settings, though nobody who would read them was found.
         found += _settings_only(around)
@@ -92,14 +108,24 @@ def _apps(around: Surroundings) -> Iterator[_App]:
             if not disk.is_dir(user) and not disk.is_dir(server / "Machine"):
                 continue
         arch, why, _ = around.application(application)
-        yield _App(
+        app = _App(
             ide=ide, title=title, user=user, extensions=disk.home / extensions / "extensions", arch=arch, why=why
         )
+        yield _with_windows(around, app)
+
+
+def _with_windows(around: Surroundings, app: _App) -> _App:
+    windows = tuple(remembered(around, app.user))
+    opened = tuple(workspaces(around, app.user, windows))
+    shown = [path for path in (around.project, *opened) if path is not None]
+    ours = tuple(window for window in windows if any(around.disk.same(window.shows, path) for path in shown))
+    used = around.disk.modified(app.user / "globalStorage" / "state.vscdb")
+    return replace(app, windows=ours, workspaces=opened, used=used)
 
 
 def _settings_only(around: Surroundings) -> list[Claim]:
     editor = around.disk.home / ".no-editor"
-    app = _App(ide=Ide.VSCODE, title="VS Code", user=editor, extensions=editor, arch=None, why=None)
+    app = _with_windows(around, _App(ide=Ide.VSCODE, title="VS Code", user=editor, extensions=editor))
     # A committed settings.json may be a colleague's: it counts where VS Code is asked about, or nothing else is used.
     asked = around.asked is not None and bool(around.asked & {Ide.VSCODE, Ide.CURSOR})
     counts = asked or not around.disk.is_dir(around.settings_root / "JetBrains")
@@ -108,7 +134,7 @@ def _settings_only(around: Surroundings) -> list[Claim]:
 
 def _claims(around: Surroundings, app: _App) -> list[Claim]:
     profile = profile_of(around, app.user)
-    settings = list(settings_of(around, app.user, profile))
+    settings = list(settings_of(around, app.user, profile, app.workspaces))
     translated, why, where = translated_terminal(around, settings)
     variables = variables_of(around, settings)
     found: list[Claim] = []
@@ -136,6 +162,7 @@ def _claims(around: Surroundings, app: _App) -> list[Claim]:
             )
         )
     found += _remote_picks(around, app, profile)
+    found += _launch_claims(around, app, next((claim.interpreter for claim in found if claim.interpreter), None))
     own = _automatic(around)
     automatic = own or around.active
     # What the folder holds is taken for sure where nothing else is said; of other environments nobody knows.
@@ -159,6 +186,33 @@ def _claims(around: Surroundings, app: _App) -> list[Claim]:
             )
         )
     return found
+
+
+def _launch_claims(around: Surroundings, app: _App, chosen: Interpreter | None) -> Iterator[Claim]:
+    """What F5 starts, where a launch configuration has an interpreter or variables of its own.
+
+    It counts where it is the only one, or where its program is one of the project's that imports a framework.
+    """
+    configurations = launches(around, app.workspaces)
+    for launch in configurations:
+        interpreter = around.environments.of(launch.path) if launch.path is not None else chosen
+        if interpreter is None or not (launch.path or launch.variables):
+            continue
+        yield Claim(
+            ide=app.ide,
+            who=app.title,
+            what=f"launch configuration {launch.name}",
+            written=launch.written or str(interpreter.path),
+            decided_by=(launch.place,),
+            interpreter=interpreter,
+            decisive=bool(launch.uses) or (len(configurations) == 1 and launch.uses is None),
+            overruled=None if len(configurations) == 1 or launch.uses else "one of several launch configurations",
+            change=f"in {around.disk.show(launch.place.file)}, remove “{launch.place.key}” there, or set it",
+            uses=launch.uses,
+            app_arch=app.arch,
+            app_why=app.why,
+            variables=launch.variables,
+        )
 
 
 def _what(around: Surroundings, answer: _Answer, system: str) -> str:
@@ -185,6 +239,8 @@ def _automatic(around: Surroundings) -> Interpreter | None:
 def _answers(
     around: Surroundings, app: _App, profile: Path | None, settings: list[Settings]
 ) -> list[tuple[_Answer, str]]:
+    if (console := _console(around, app)) is not None:
+        return [(console, "")]
     classic = _classic(around, app, profile, settings)
     governs = next(
         (value for scope in settings if isinstance(value := scope.get("python.useEnvironmentsExtension"), bool)), None
@@ -206,20 +262,27 @@ def _answers(
 
 def _classic(around: Surroundings, app: _App, profile: Path | None, settings: list[Settings]) -> _Answer | None:
     """The Python extension's order: folder pick, folder setting, workspace pick, workspace setting, user setting."""
+    return (
+        _picked(around, app, profile, [around.project], "WORKSPACE_FOLDER_INTERPRETER_PATH_")
+        or _by_setting(around, [scope for scope in settings if scope.scope == "folder"])
+        or _picked(around, app, profile, app.workspaces, "WORKSPACE_INTERPRETER_PATH_")
+        or _by_setting(around, [scope for scope in settings if scope.scope != "folder"])
+    )
+
+
+def _picked(
+    around: Surroundings, app: _App, profile: Path | None, shown: Sequence[Path | None], prefix: str
+) -> _Answer | None:
+    """The pick for one of those folders or workspace files; a named profile's database before the default one's."""
     for state in [folder for folder in (profile, app.user) if folder is not None]:
         file = state / "globalStorage" / "state.vscdb"
         row = _row(around, file, _CLASSIC)
-        picks = [(around.project, "WORKSPACE_FOLDER_INTERPRETER_PATH_")]
-        if around.project is not None:
-            picks += [
-                (workspace, "WORKSPACE_INTERPRETER_PATH_") for workspace in workspace_files(around, around.project)
-            ]
-        for folder, prefix in picks:
-            key, value = _pick(around, row, folder, prefix)
+        for path in shown:
+            key, value = _pick(around, row, path, prefix)
             if key and value:
                 place = Place(file=file, key=f"{_CLASSIC} ▸ {key}")
                 return _Answer(written=value, path=around.disk.place(value), places=(place,), picked=True)
-    return _by_setting(around, settings)
+    return None
 
 
 def _remote_picks(around: Surroundings, app: _App, profile: Path | None) -> Iterator[Claim]:
@@ -301,13 +364,7 @@ def _manager(around: Surroundings, settings: list[Settings]) -> tuple[str | None
 def _stored_picks(around: Surroundings, app: _App) -> Iterator[tuple[str, str, Place]]:
     if around.project is None:
         return
-    storage = app.user / "workspaceStorage"
-    for name in around.disk.entries(storage)[:_MOST_WORKSPACES]:
-        document = around.json(storage / name / "workspace.json")
-        folder = folder_of(around, document.get("folder")) if document is not None else None
-        if folder is None or not around.disk.same(folder, around.project):
-            continue
-        file = storage / name / "state.vscdb"
+    for file in (window.state / "state.vscdb" for window in app.windows):
         row = _row(around, file, _MODERN) or {}
         for manager in _MANAGERS:
             key = f"{_MODERN}:{manager}:WORKSPACE_SELECTED"
@@ -315,6 +372,20 @@ def _stored_picks(around: Surroundings, app: _App) -> Iterator[tuple[str, str, P
             for path, value in chosen.items() if isinstance(chosen, dict) else ():
                 if isinstance(value, str) and value and around.disk.same(around.disk.place(path), around.project):
                     yield manager, value, Place(file=file, key=key)
+
+
+def _console(around: Surroundings, app: _App) -> _Answer | None:
+    """Positron: the interpreter whose console it starts again when the folder is opened."""
+    if app.title != "Positron" or around.project is None:
+        return None
+    for file in (window.state / "state.vscdb" for window in app.windows):
+        for key in CONSOLES:
+            metadata = (_row(around, file, key) or {}).get("metadata")
+            path = metadata.get("runtimePath") if isinstance(metadata, dict) else None
+            if isinstance(path, str) and path.startswith(("/", "~")):
+                place = Place(file=file, key=key)
+                return _Answer(written=path, path=around.disk.place(path), places=(place,), picked=True)
+    return None
 
 
 def _row(around: Surroundings, file: Path, key: str) -> dict[str, Any] | None:

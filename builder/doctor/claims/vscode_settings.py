@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
+from builder.doctor.claims.vscode_windows import path_of
 from builder.doctor.model import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from builder.doctor.claims.common import Surroundings
@@ -35,22 +35,20 @@ class Settings:
         return Place(file=self.file, line=self.document.line(key), key=key)
 
 
-def settings_of(around: Surroundings, user: Path, profile: Path | None) -> Iterator[Settings]:
+def settings_of(
+    around: Surroundings, user: Path, profile: Path | None, workspaces: Iterable[Path]
+) -> Iterator[Settings]:
     """Folder, workspace, machine (of a server), profile and user settings, the strongest first."""
     if around.project is not None:
         file = around.project / ".vscode" / "settings.json"
         if (document := around.json(file)) is not None:
             yield Settings(scope="folder", file=file, document=document)
-        for workspace in workspace_files(around, around.project):
+        for workspace in workspaces:
             if (document := around.json(workspace)) is not None and document.get("settings"):
                 yield Settings(scope="workspace", file=workspace, document=document, nested=True)
     for folder in (user.parent / "Machine", profile, user):
         if folder is not None and (document := around.json(folder / "settings.json")) is not None:
             yield Settings(scope="user", file=folder / "settings.json", document=document)
-
-
-def workspace_files(around: Surroundings, project: Path) -> list[Path]:
-    return [project / name for name in around.disk.entries(project) if name.endswith(".code-workspace")]
 
 
 def profile_of(around: Surroundings, user: Path) -> Path | None:
@@ -59,7 +57,7 @@ def profile_of(around: Surroundings, user: Path) -> Path | None:
     associations = document.get("profileAssociations") if document is not None else None
     workspaces = associations.get("workspaces") if isinstance(associations, dict) else None
     for uri, profile in workspaces.items() if isinstance(workspaces, dict) else ():
-        folder = folder_of(around, uri)
+        folder = path_of(around, uri)
         if (
             folder is not None
             and around.project is not None
@@ -70,13 +68,6 @@ def profile_of(around: Surroundings, user: Path) -> Path | None:
         ):
             return user / "profiles" / profile
     return None
-
-
-def folder_of(around: Surroundings, uri: object) -> Path | None:
-    if not isinstance(uri, str) or not uri.startswith("file:///"):
-        return None
-    path = unquote(urlsplit(uri).path)
-    return around.disk.place(path) if "\0" not in path else None
 
 
 def expanded(around: Surroundings, value: str) -> Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from builder.doctor import stack
-from builder.doctor.environments import normalized
+from builder.doctor.installed import normalized
 from builder.doctor.model import Diagnosis, Level, Place
 from builder.errors import EnvbuildError
 from builder.finding import Remedy
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from builder.doctor.model import Interpreter
 
 _NAMED = 4
+_LOCK_LIMIT = 20_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def _conda_locks(case: Case, meant: Interpreter, project: Path) -> Iterator[_Loc
             (project / "conda-lock.yml", f"conda-lock install -p {meant.prefix} {project}/conda-lock.yml")
         )
     for file, command in candidates:
-        if not case.around.disk.is_file(file) or meant.subdir is None:
+        if meant.subdir is None or case.around.disk.text(file, limit=_LOCK_LIMIT) is None:
             continue
         # Slow to import, and most projects have no lock.
         from builder.lock.read import read_lock
@@ -94,7 +95,7 @@ def _uv_lock(case: Case, meant: Interpreter, project: Path) -> Iterator[_Locked]
     another version, or in question and absent, are differences for sure."""
     assert meant.prefix is not None
     file = project / "uv.lock"
-    text = case.around.disk.text(file, limit=20_000_000) if meant.prefix.is_relative_to(project) else None
+    text = case.around.disk.text(file, limit=_LOCK_LIMIT) if meant.prefix.is_relative_to(project) else None
     if text is None:
         return
     try:

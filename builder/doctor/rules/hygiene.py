@@ -98,7 +98,7 @@ def _jetbrains(case: Case) -> Iterator[Diagnosis]:
         if product.stored_conda is not None and _is_dead(case, product.stored_conda[0]):
             written, place = product.stored_conda
             yield _note("ide.stale", f"{product.who} remembers the conda {case.show(written)}, which is gone", place)
-        dead = [sdk for sdk in product.sdks.values() if _is_dead(case, sdk.home)]
+        dead = [sdk for sdk in product.sdks.values() if not sdk.elsewhere and _is_dead(case, sdk.home)]
         if dead:
             rest = f" (and {len(dead) - 1} more)" if len(dead) > 1 else ""
             yield _note(
@@ -109,9 +109,7 @@ def _jetbrains(case: Case) -> Iterator[Diagnosis]:
 
 
 def _is_dead(case: Case, home: str) -> bool:
-    if re.match(r"[a-z][a-z0-9+-]*://", home) or not home:
-        return False
-    return case.around.disk.presence(case.around.disk.place(home)) is Presence.GONE
+    return bool(home) and case.around.disk.presence(case.around.disk.place(home)) is Presence.GONE
 
 
 def _subdir(case: Case) -> Iterator[Diagnosis]:
@@ -182,9 +180,16 @@ def _managers(case: Case) -> Iterator[Diagnosis]:
 
 
 def _installers(case: Case) -> Iterator[Diagnosis]:
-    """Settings by which pip and uv install elsewhere than in the environment that is active."""
+    """Settings by which pip and uv install elsewhere than in the environment that is active.
+
+    Sources: pip's documentation (configuration files), uv's (`/etc/uv/uv.toml`).
+    """
     around, home = case.around, case.around.disk.home
-    files = [home / ".config" / "pip" / "pip.conf", home / ".pip" / "pip.conf"]
+    # pip's order: for all users, for the user (its old and its new place), for the environment.
+    files = [around.disk.place(file) for file in ("/etc/pip.conf", "/etc/xdg/pip/pip.conf")]
+    if around.machine.is_mac:
+        files.append(around.disk.place("/Library/Application Support/pip/pip.conf"))
+    files += [home / ".pip" / "pip.conf", home / ".config" / "pip" / "pip.conf"]
     files += [around.settings_root / "pip" / "pip.conf"]
     if case.meant is not None and case.meant.interpreter.prefix is not None:
         files.append(case.meant.interpreter.prefix / "pip.conf")
@@ -198,7 +203,9 @@ def _installers(case: Case) -> Iterator[Diagnosis]:
                     Place(file=file, line=number, key=found[1]),
                     remedy="remove the line",
                 )
-    folders = [home / ".config" / "uv"] + ([around.project] if around.project is not None else [])
+    folders = [around.disk.place("/etc/uv"), home / ".config" / "uv"] + (
+        [around.project] if around.project is not None else []
+    )
     for file in (folder / "uv.toml" for folder in folders):
         for number, line in enumerate((around.disk.text(file) or "").splitlines(), 1):
             found = re.match(r"\s*(target|prefix|system|break-system-packages|python)\s*=\s*(\S.*)$", line)

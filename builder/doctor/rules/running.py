@@ -44,6 +44,8 @@ def subject_of(claim: Claim) -> str:
     who = name_of(claim.who) if claim.who.isascii() and " " not in claim.who else claim.who
     if claim.what.startswith("run configuration "):
         return f"{who}'s run configuration {name_of(claim.what.removeprefix('run configuration '))}"
+    if claim.what.startswith("launch configuration "):
+        return f"{who}'s launch configuration {name_of(claim.what.removeprefix('launch configuration '))}"
     if claim.what.startswith("kernel "):
         return f"{who}'s {claim.what}"
     if claim.what.startswith("alias "):
@@ -127,6 +129,8 @@ def _phrase(claim: Claim, meant: Meant) -> str:
 def _kernel_counts(case: Case, claim: Claim) -> bool:
     """A kernel that no notebook names is judged only when it is called like the environment that is meant, or when
     `--ide jupyter` asks and it is the user's only one for Python."""
+    if not claim.what.startswith("kernel "):
+        return True
     asked = case.around.asked is not None and Ide.JUPYTER in case.around.asked
     kernels = [other for other in case.claims if other.ide is Ide.JUPYTER and other.interpreter is not None]
     if asked and len(kernels) == 1:
@@ -315,10 +319,14 @@ def choose(case: Case, claim: Claim) -> Remedy | None:
     if meant is None:
         return Remedy(say=f"{claim.change} ▸ choose an environment that exists") if claim.change else None
     target = case.show(meant.path)
-    if claim.ide is Ide.JUPYTER:
+    if claim.ide is Ide.JUPYTER and claim.what.startswith("kernel "):
         return _register_kernel(meant, claim)
+    if claim.ide is Ide.JUPYTER:
+        return Remedy(say=f"{claim.change} ▸ {target}; jupyterlab must be installed in it")
     if claim.ide is Ide.SHELL:
         return Remedy(say=claim.change)
+    if claim.what.startswith("launch configuration "):
+        return Remedy(say=f"{claim.change} to {target}")
     if claim.ide in (Ide.VSCODE, Ide.CURSOR):
         return Remedy(say=f"{claim.change} ▸ Enter interpreter path… ▸ {target}")
     if claim.ide is Ide.SPYDER:
@@ -338,6 +346,8 @@ def choose(case: Case, claim: Claim) -> Remedy | None:
 
 def hands_off(claim: Claim | None) -> str | None:
     """Why the doctor does not change itself what that program has written down."""
+    if claim is not None and claim.what.startswith("launch configuration "):
+        return None
     match claim.ide if claim is not None else None:
         case Ide.VSCODE | Ide.CURSOR:
             return "VS Code keeps the choice in memory and rewrites its database"

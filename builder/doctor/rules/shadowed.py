@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from builder.doctor.case import Case
 
 _LOADER: Final = ("DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "LD_LIBRARY_PATH")
+#: For whom a variable is set that reaches whatever the user starts in the project.
+_EVERYWHERE: Final = ("the shell", "a new shell", "the project", "conda activate")
 
 
 def diagnose(case: Case) -> Iterator[Diagnosis]:
@@ -226,7 +228,8 @@ def _keras(case: Case, target: Interpreter, settings: list[tuple[str, str, Place
         if name == "KERAS_BACKEND" and value
     ]
     if not version.startswith(("0.", "1.", "2.")):
-        if not any("set for the shell" in said for _, _, said in backends):
+        # For whoever has a variable, the file says nothing; of an IDE's own variables only that IDE knows.
+        if not any(name == "KERAS_BACKEND" and value and who in _EVERYWHERE for name, value, _, who in settings):
             backends += _keras_json(case, settings)
         for backend, place, said in backends:
             yield from _backend(case, target, backend, place, said)

@@ -91,10 +91,10 @@ def test_only_what_the_subject_offers_is_run(tree: Tree) -> None:
 
 
 def test_progress_counts_the_checks_by_name(tree: Tree) -> None:
-    told: list[str] = []
+    told: list[tuple[str, int, int]] = []
     checks = [check(name, lambda _: []) for name in ("a.one", "a.two")]
-    observed(tree.subject(), checks=checks, needs=FILES, progress=told.append)
-    assert told == ["1 of 2: a.one", "2 of 2: a.two"]
+    observed(tree.subject(), checks=checks, needs=FILES, progress=lambda *step: told.append(step))
+    assert told == [("a.one", 1, 2), ("a.two", 2, 2)]
 
 
 def test_a_mandatory_check_that_was_skipped_or_did_not_run_fails(tree: Tree) -> None:

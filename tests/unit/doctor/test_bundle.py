@@ -57,6 +57,24 @@ def test_a_bundle_gets_the_same_answer(name: str, tmp_path: Path) -> None:
         ("/h/p/train.py", 'import keras\nTOKEN = "t0ken"\n', "t0ken"),
         ("/h/p/a.ipynb", '{"cells": [{"source": ["import keras\\n", "t0ken"]}], "metadata": {}}', "t0ken"),
         ("/h/p/pyproject.toml", 'token = "t0ken"\ndependencies = ["keras"]\n', "t0ken"),
+        ("/h/.config/pip/pip.conf", "[global]\nindex-url = https://me:t0ken@x.org\ntarget = /opt/x\n", "t0ken"),
+        ("/h/p/uv.toml", '[[index]]\nurl = "https://me:t0ken@x.org"\n[pip]\nsystem = true\n', "t0ken"),
+        ("/h/p/uv.lock", '[[package]]\nname = "keras"\nsource = { registry = "https://t0ken@x.org" }\n', "t0ken"),
+        ("/h/p/conda-lock.yml", "  url: https://conda.anaconda.org/t/t0ken/me/linux-64/x-1-0.conda\n", "t0ken"),
+        ("/h/p/conda-lock.yml", "  url: https://me:t0ken@conda.example.org/x-1-0.conda\n", "t0ken"),
+        ("/h/p/conda-lock.yml", "  custom_metadata:\n    git_user_email: t0ken@example.org\n", "t0ken"),
+        ("/h/p/mise.toml", '[env]\nTOKEN = "t0ken"\n[tools]\npython = "3.12"\n', "t0ken"),
+        (
+            "/h/p/.vscode/launch.json",
+            '{"configurations": [{"type": "debugpy", "args": ["t0ken"], "env": {"TOKEN": "t0ken"}, "python": "/x"}]}',
+            "t0ken",
+        ),
+        (
+            "/h/globalStorage/storage.json",
+            '{"telemetry": "t0ken", "windowsState": {"lastActiveWindow": {"ui": "t0ken"}}}',
+            "t0ken",
+        ),
+        ("/h/config/transient.ini", "[main_interpreter]\nexecutable = /x/python\n[x]\npath_history = t0ken\n", "t0ken"),
         ("/h/config/spyder.ini", "[main_interpreter]\ndefault = False\n[ssh]\npassword = t0ken\n", "t0ken"),
     ],
 )
@@ -66,6 +84,30 @@ def test_secrets_stay_behind(path: str, text: str, secret: str) -> None:
     kept = redacted(Path(path), text)
     assert kept is not None
     assert secret not in kept
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "kept"),
+    [
+        ("/h/.config/pip/pip.conf", "[global]\nindex-url = x\ntarget = /opt/x\n", "target = /opt/x"),
+        ("/h/p/uv.toml", "[pip]\nsystem = true\n", "system = true"),
+        ("/h/p/uv.lock", '[[package]]\nname = "keras"\nversion = "3.9.0"\n', 'version = "3.9.0"'),
+        ("/h/p/conda-lock.yml", "- name: keras\n  version: 3.9.0\n", "version: 3.9.0"),
+    ],
+)
+def test_what_is_judged_comes_along(path: str, text: str, kept: str) -> None:
+    from pathlib import Path
+
+    assert kept in (redacted(Path(path), text) or "")
+
+
+def test_the_lock_is_judged_elsewhere_too(tmp_path: Path) -> None:
+    home = build("healthy-mac-macros", tmp_path / "here")
+    lock = home.path / "w" / "net" / "uv.lock"
+    lock.write_text('version = 1\n\n[[package]]\nname = "keras"\nversion = "3.9.0"\n')
+    bundle = Bundle(data=json.loads(collect(home.request(), home.patient()).text()))
+    found = examine(*unpack(bundle, tmp_path / "there", clock=time.monotonic))
+    assert any("keras 3.6.0 instead of 3.9.0" in note.sentence for note in found.notes)
 
 
 def test_unknown_files_stay_behind_whole(tmp_path: Path) -> None:

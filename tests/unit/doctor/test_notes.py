@@ -166,6 +166,21 @@ def test_pip_that_installs_elsewhere(home: Path) -> None:
     assert note.decided_by[0].line == 3
 
 
+def test_pip_and_uv_configured_for_all_users(tmp_path: Path) -> None:
+    home = tmp_path / "home" / "anna"
+    make_environment(home, prefix="miniforge3/envs/ml", arch="elf-x86_64", packages={"keras": "3.6.0"})
+    (tmp_path / "etc" / "uv").mkdir(parents=True)
+    (tmp_path / "etc" / "pip.conf").write_text("[global]\nprefix = /opt/tools\n")
+    (tmp_path / "etc" / "uv" / "uv.toml").write_text("[pip]\nsystem = true\n")
+    machine = Machine(system="Linux", hardware="x86_64", foreign=True)
+    found = examine(Request(static=True), Patient(home=home, cwd=home, machine=machine))
+    said = [(note.sentence, note.decided_by[0].line) for note in found.notes if note.check == "pip.config"]
+    assert said == [
+        ("pip installs elsewhere than in the environment: prefix = /opt/tools", 2),
+        ("uv is told where to install: system = true", 2),
+    ]
+
+
 def test_a_large_cache(home: Path) -> None:
     pkgs = home / "miniforge3" / "pkgs"
     pkgs.mkdir()

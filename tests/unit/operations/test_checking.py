@@ -14,7 +14,7 @@ from builder.errors import ChecksFailedError, LockfileError, RecipeError, StaleL
 from builder.operations import CheckRequest, check
 from builder.operations.expectations import expectations
 from builder.platforms import Subdir
-from builder.resources import shipped
+from tests.unit.operations.projects import with_lock
 from tests.workspaces import Heard, workspace
 
 ROOT = Path(__file__).parents[3]
@@ -23,26 +23,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project whose `mine` is ml-m1 by another name, with a lock that is up to date."""
-    root = tmp_path / "project"
-    (root / "recipes").mkdir(parents=True)
-    text = (shipped("recipes") / "ml-m1.yaml").read_text()
-    (root / "recipes" / "mine.yaml").write_text(text.replace("name: ml-m1", "name: mine"))
-    folder = root / "environments" / "mine"
-    shutil.copytree(shipped("environments") / "ml-m1", folder)
-    from builder.lock.make import input_hashes
-    from builder.operations.preparing import PackageOptions, prepare
-
-    here = workspace(tmp_path, root=root)
-    rendered = prepare(here, here.project.recipe("mine"), PackageOptions()).rendered
-    lock = (folder / "conda-lock.yml").read_text()
-    from builder.lock.read import read_lock
-
-    before = read_lock(folder / "conda-lock.yml").inputs
-    for name, digest in input_hashes(rendered.files).items():
-        lock = lock.replace(before[name].sha256, digest.sha256).replace(before[name].md5, digest.md5)
-        (folder / name).write_text(rendered.files[name])
-    (folder / "conda-lock.yml").write_text(lock)
-    return root
+    return with_lock(tmp_path, tmp_path / "project")
 
 
 def _states(tmp_path: Path, root: Path, *names: str) -> dict[str, str]:
@@ -160,7 +141,7 @@ def test_changed_checks_are_noticed(tmp_path: Path, project: Path) -> None:
     result = check(here, CheckRequest())
     assert result.problems == ()
     assert "`envbuild create mine`" in result.warnings[0]
-    assert tuple(heard.warnings) == result.warnings
+    assert tuple(heard.warnings) == result.warnings == result.locks[0].notes
 
 
 def test_result_is_complete_as_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

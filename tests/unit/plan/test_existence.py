@@ -98,8 +98,38 @@ def test_the_python_gives_way_too_and_where_it_cannot_the_answer_is_one_sentence
     pinned = recipe(framework=framework(), dependencies=["opencv"], python="3.12")
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(pinned, facts=facts, catalogue=there)
-    assert caught.value.plain == "opencv has builds for Python 3.10, 3.11 only for osx-arm64, not for 3.12"
+    assert caught.value.plain == (
+        "the recipe asks for Python 3.12; opencv has builds for Python 3.10, 3.11 only for osx-arm64"
+    )
     assert (caught.value.hint or "").startswith('set `python: "3.11"`')
+
+
+def test_a_package_for_other_pythons_than_the_framework_is_one_sentence(facts: Facts) -> None:
+    """Nothing is said of a Python that neither is there for."""
+    there = channel(tensorflow={"2.19.1": ("3.12",)}, opencv=built("4.10.0", "3.11"))
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(
+            recipe(framework=framework(), dependencies=["opencv"], python=">=3.11"), facts=facts, catalogue=there
+        )
+    assert caught.value.plain == (
+        "envbuild chose Python 3.12 for TensorFlow 2.19; opencv has builds for Python 3.11 only for osx-arm64"
+    )
+    assert "provider: pypi" in (caught.value.hint or "")
+
+
+def test_no_remedy_names_a_python_that_does_not_help(facts: Facts) -> None:
+    there = channel(tensorflow={"2.19.1": ("3.12",)}, opencv=built("4.10.0", "3.11"))
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(framework=framework(), dependencies=["opencv"], python="3.12"), facts=facts, catalogue=there)
+    assert "3.11" not in (caught.value.hint or "")
+
+
+def test_without_a_framework_the_recipes_own_range_is_named(facts: Facts) -> None:
+    there = channel(tensorflow={}, opencv=built("4.10.0", "3.10"))
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(dependencies=["opencv"], python=">=3.11"), facts=facts, catalogue=there)
+    assert caught.value.plain == "opencv has builds for Python 3.10 only for osx-arm64, and the recipe allows >=3.11"
+    assert (caught.value.hint or "") == 'set `python: "3.10"`'
 
 
 @pytest.mark.parametrize(
@@ -243,10 +273,29 @@ def test_trying_ends_and_says_what_was_tried_in_few_lines(facts: Facts) -> None:
             map(Made, candidates(asked, facts=facts, catalogue=there)), attempt, facts=facts, progress=NoProgress()
         )
     assert len(attempt.pythons) == MOST
-    assert caught.value.plain.startswith("line 0\n")
-    assert "TensorFlow 2.19.1 from conda-forge with Python 3.11" in caught.value.plain
-    assert len(caught.value.plain.splitlines()) < 12
+    told = caught.value.plain.splitlines()
+    assert told[0] == "line 0"
+    assert told[-1] == f"… 95 more lines and {MOST - 1} other combinations tried in vain (-v shows all)"
+    assert len(told) < 8
+    assert "TensorFlow 2.19.1 from conda-forge with Python 3.11" in (caught.value.details or "")
     assert caught.value.hint == "loosen it"
+
+
+def test_what_the_recipe_asks_for_is_named_before_the_solvers_reason(facts: Facts) -> None:
+    asked = recipe(framework=framework(), dependencies=["ipykernel", "pandas <2"])
+
+    def attempt(_made: Made) -> str:
+        raise UnsatisfiableError("no set of packages for osx-arm64:\npandas <2 needs numpy 1, tensorflow-base does not")
+
+    with pytest.raises(UnsatisfiableError) as caught:
+        first_that_works(map(Made, candidates(asked, facts=facts)), attempt, facts=facts, progress=NoProgress())
+    head, own, chosen, reason, *_ = caught.value.plain.splitlines()
+    assert head == "no set of packages for osx-arm64:"
+    assert own.startswith("  the recipe asks for: pandas <2 (")
+    assert "ipykernel" not in own
+    assert chosen.startswith("  chosen for it: numpy ")  # and not `tensorflow`, whose name another's begins with
+    assert "tensorflow" not in chosen
+    assert reason.startswith("pandas <2 needs")
 
 
 def test_no_combination_is_tried_twice(facts: Facts) -> None:

@@ -1,0 +1,85 @@
+"""`envbuild export`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.cli import options
+from builder.cli.session import Output, verb
+from builder.exports.model import Format
+from builder.platforms import Subdir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.cli.session import Session
+
+
+@verb("export")
+@options.recipe_argument
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([form.value for form in Format]),
+    required=True,
+    help="Whose format; see above.",
+)
+@options.platform_option
+@click.option("--group", "groups", multiple=True, help="Also this group (repeatable).")
+@options.output_option
+def command(
+    session: Session,
+    *,
+    name: str,
+    form: str,
+    platforms: tuple[str, ...],
+    groups: tuple[str, ...],
+    output: Path | None,
+) -> Output:
+    """Print the lock of a recipe in the format of another tool, or write it with -o.
+
+    \b
+    explicit        URLs with hashes: conda create --file, micromamba      (one platform)
+    environment     environment.yml, every version and build pinned        (one platform)
+    pixi            pixi.toml: what was asked for, for pixi to solve
+    pixi-lock       pixi.lock (version 6), for pixi install --frozen
+    pylock          pylock.toml (PEP 751): the PyPI part, for uv and pip
+    requirements    requirements.txt with hashes: the PyPI part
+    dockerfile      a Dockerfile that needs no other file                  (one platform)
+    sbom-cyclonedx  CycloneDX 1.6                                          (one platform)
+    sbom-spdx       SPDX 2.3                                               (one platform)
+
+    Formats of one platform are for this machine's unless --platform says otherwise. What a format cannot hold is
+    named. The same lock gives the same bytes, and credentials never get out.
+
+    \b
+    Examples:
+      envbuild export ml-m1 --format explicit --platform osx-arm64 -o ml-m1-osx-arm64.txt
+      envbuild export ml-m1 --format pixi-lock -o pixi.lock
+      envbuild export ml-m1 --format sbom-cyclonedx > bom.json
+    """
+    from builder.operations.exporting import ExportRequest, export_lock
+
+    exported = export_lock(
+        session.workspace(),
+        ExportRequest(
+            name=name,
+            form=Format(form),
+            platforms=tuple(map(Subdir, platforms)),
+            groups=groups,
+            output=output,
+        ),
+    )
+    return Output(
+        result={
+            "name": name,
+            "format": form,
+            "platforms": list(exported.platforms),
+            "file": str(exported.file) if exported.file is not None else None,
+            "text": exported.text if exported.file is None else None,
+            "left_out": list(exported.left_out),
+        },
+        text=exported.text.removesuffix("\n") if exported.file is None else f"wrote {exported.file}",
+    )
