@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def sync(
         if reason is not None:
             raise BuildError(
                 f"{prefix} cannot be synced: {reason}",
-                hint=f"build it anew as a whole: envbuild create {request.recipe or request.name} --force",
+                hint=f"build it anew as a whole: {shlex.join((*previous.create_command(prefix), '--force'))}",
             )
         changed = previous.lock_sha256 != stamp.lock_sha256
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -95,6 +96,8 @@ def updating(
             names = listing([one.name for one in unrestored.differences] or ["conda-meta"])
             raise BuildError(
                 f"{prefix} could not be put right: {names} still differ from the lock",
-                hint=f"build it anew as a whole: envbuild create {request.recipe or request.name} --force",
+                hint=f"build it anew as a whole: {shlex.join((*stamp.create_command(prefix), '--force'))}"
+                if (stamp := environment.stamp) is not None
+                else None,
             )
         yield left

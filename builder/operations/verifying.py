@@ -167,10 +167,10 @@ def _finished(workspace: Workspace, environment: str) -> Path:
         raise ChecksFailedError(f"{prefix} is being built at this moment", hint="verify it once that has ended")
     if moved:
         stamp = read_stamp(place.old)
-        recipe = stamp.recipe if stamp and stamp.recipe else "NAME"
+        again = shlex.join(stamp.create_command(prefix)) if stamp is not None else "envbuild create NAME"
         raise ChecksFailedError(
             f"{prefix} was moved aside by a `create` that was killed, and is kept at {place.old}",
-            hint=f"run `envbuild create {recipe}`, which brings it back",
+            hint=f"run `{again}`, which brings it back",
         )
     return prefix
 

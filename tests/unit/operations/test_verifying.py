@@ -127,7 +127,7 @@ def test_an_environment_that_was_moved_aside_is_mentioned(tmp_path: Path) -> Non
     (old / RELATIVE_PATH).write_text(stamp.dumps())
     with pytest.raises(ChecksFailedError, match="is kept at") as told:
         verify(here, VerifyRequest(environment="ml"))
-    assert told.value.hint == "run `envbuild create ml`, which brings it back"
+    assert told.value.hint == f"run `envbuild create ml -p {prefix}`, which brings it back"
 
 
 def test_a_pipe_for_a_report_does_not_hang(tree: Tree, tmp_path: Path) -> None:
