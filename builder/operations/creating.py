@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -388,7 +389,7 @@ def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
     return InterruptedByUserError(
         f"interrupted; the new environment is in place at {prefix}"
         + ("" if stamp.verdict is not None else ", and not verified yet"),
-        hint=f"run `envbuild create {build.recipe}` again, which goes on from there",
+        hint=f"run `{shlex.join(stamp.create_command(prefix))}` again, which goes on from there",
     )
 
 
