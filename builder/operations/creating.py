@@ -129,6 +129,9 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
 
 
 def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
+    standing = _standing(workspace, request)
+    if standing is not None and (settled := _settled(workspace, request, standing)) is not None:
+        return settled
     from builder.install.create import is_built, is_current
     from builder.install.transaction import finished
     from builder.operations.expectations import expectations
@@ -137,9 +140,6 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     from builder.operations.staleness import stale
     from builder.operations.standing import Asked
 
-    standing = _standing(workspace, request)
-    if standing is not None and (settled := _settled(workspace, request, standing)) is not None:
-        return settled
     warn = Warnings(workspace.progress)
     basis = standing.begin() if standing is not None else None
     find = standing.files.finder(basis) if standing is not None and basis is not None else None
