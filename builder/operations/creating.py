@@ -381,13 +381,25 @@ def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
     from builder.environment.stamp import read_stamp
 
     prefix, stamp = build.prefix, read_stamp(build.prefix)
-    if stamp is None or Place(prefix).is_building:
-        return InterruptedByUserError(f"interrupted; nothing is left of what was begun at {prefix}")
+    place = Place(prefix)
+    trash = place.leftovers()
+    left = f"; {trash[0]} is still to be deleted" if trash else ""
+    later = "`envbuild clean` deletes it, and so does the next `envbuild create`" if trash else None
+    if stamp is None or place.is_building:
+        ended = (
+            f"what was begun at {prefix} is gone from there"
+            if trash
+            else f"nothing is left of what was begun at {prefix}"
+        )
+        return InterruptedByUserError(f"interrupted; {ended}{left}", hint=later)
     if _identity(prefix) == before:
-        return InterruptedByUserError(f"interrupted; the environment that was at {prefix} before is still there")
+        return InterruptedByUserError(
+            f"interrupted; the environment that was at {prefix} before is still there{left}", hint=later
+        )
     return InterruptedByUserError(
         f"interrupted; the new environment is in place at {prefix}"
-        + ("" if stamp.verdict is not None else ", and not verified yet"),
+        + ("" if stamp.verdict is not None else ", and not verified yet")
+        + left,
         hint=f"run `envbuild create {build.recipe}` again, which goes on from there",
     )
 
