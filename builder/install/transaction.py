@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import signal
 import threading
@@ -36,6 +37,8 @@ _QUIET: Final = 0.2
 _LOOK: Final = 0.1
 #: No space, a used-up quota, a file larger than the limit.
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: What a path must not have that is written into Python source, shebangs and PATH. Spaces and other letters it may.
+_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f'\"\\:]")
 _ELSEWHERE: Final = "choose another place with -p PREFIX"
 
 
@@ -105,6 +108,12 @@ def require_replaceable(prefix: Path) -> None:
     place = Place(prefix)
     if not prefix.name:
         raise _nameless(prefix)
+    if (odd := _UNFIT.search(str(prefix))) is not None:
+        raise UsageError(
+            f"{str(prefix)!r} cannot be an environment: {odd[0]!r} in its path breaks scripts and Python's own files, "
+            "into which the path is written",
+            hint=_ELSEWHERE,
+        )
     try:
         current(place)
     except UsageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -386,12 +387,9 @@ def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
     left = f"; {trash[0]} is still to be deleted" if trash else ""
     later = "`envbuild clean` deletes it, and so does the next `envbuild create`" if trash else None
     if stamp is None or place.is_building:
-        ended = (
-            f"what was begun at {prefix} is gone from there"
-            if trash
-            else f"nothing is left of what was begun at {prefix}"
-        )
-        return InterruptedByUserError(f"interrupted; {ended}{left}", hint=later)
+        begun = f"what was begun at {prefix}"
+        ended = f"{begun} is gone from there{left}" if trash else f"nothing is left of {begun}"
+        return InterruptedByUserError(f"interrupted; {ended}", hint=later)
     if _identity(prefix) == before:
         return InterruptedByUserError(
             f"interrupted; the environment that was at {prefix} before is still there{left}", hint=later
@@ -400,7 +398,7 @@ def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
         f"interrupted; the new environment is in place at {prefix}"
         + ("" if stamp.verdict is not None else ", and not verified yet")
         + left,
-        hint=f"run `envbuild create {build.recipe}` again, which goes on from there",
+        hint=f"run `{shlex.join(stamp.create_command(prefix))}` again, which goes on from there",
     )
 
 

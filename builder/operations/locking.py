@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import EnvbuildError, LockfileError
+from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import PackageOptions
 from builder.operations.warnings import Warnings
 from builder.plan.model import Source
@@ -92,6 +93,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
+    require_own_folder(request.folder or workspace.project.environment(recipe.name))
     built_in = _built_in(workspace, recipe, request)
     catalogue = _catalogue(built_in, recipe, request)
     wanted = preparations(
