@@ -31,7 +31,7 @@ _BUDGETS: Final = {
     "check --help": (10, False),
     "completion bash": (6, False),
     "check": (39, False),
-    "create mine": (51, False),
+    "create mine": (53, False),
     "lock mine": (113, True),
 }
 
