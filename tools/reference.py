@@ -60,7 +60,7 @@ def pages() -> dict[str, str]:
 
 def _verbs() -> str:
     parts = [
-        f"{_NOTE}# Verbs\n\nWhat `envbuild VERB --help` says, on one page.\n\n",
+        f"{_NOTE}# Verbs\n\nWhat `envbuild VERB --help` says, on one page; `envbuild` comes before each.\n\n",
         "Every verb also takes:\n\n",
         _options(_command("list"), only=_COMMON),
     ]
@@ -77,7 +77,7 @@ def _verb(name: str, command: click.Command) -> str:
     usage = " ".join(command.collect_usage_pieces(click.Context(command, info_name=name)))
     text, _, examples = inspect.cleandoc(command.help or "").partition("\b\n")
     own = {parameter.name for parameter in command.params if isinstance(parameter, click.Option)} - _COMMON
-    parts = [f"\n## {name}\n\n    envbuild {name} {usage}\n\n{text.strip()}\n"]
+    parts = [f"\n## {name}\n\n    {name} {usage}\n\n{text.strip()}\n"]
     if examples:
         lines = examples.strip().splitlines()
         shown = inspect.cleandoc("\n".join(lines[1:])) if lines[0].startswith("Example") else "\n".join(lines)
