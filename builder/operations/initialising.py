@@ -40,10 +40,8 @@ class InitResult:
 
 def init(workspace: Workspace, request: InitRequest) -> InitResult:
     """Write `recipes/NAME.yaml` and, beside it, the schema that editors complete it by. Raises UsageError."""
-    from builder.files import write_atomically
-    from builder.frameworks.registry import all_frameworks
     from builder.recipe.model import NAME_PATTERN
-    from builder.recipe.schema import SCHEMA_FILE, schema_text
+    from builder.recipe.schema import SCHEMA_FILE
 
     name, base = request.recipe, request.extends
     if not re.fullmatch(NAME_PATTERN, name):
@@ -55,11 +53,30 @@ def init(workspace: Workspace, request: InitRequest) -> InitResult:
             f"{name} cannot build on {reason}",
             hint="choose another name, or another recipe with --extends",
         )
+    return InitResult(file=write_recipe(workspace, name, _RECIPE.format(name=name, base=base, schema=SCHEMA_FILE)))
+
+
+def write_recipe(workspace: Workspace, name: str, text: str, *, dry_run: bool = False) -> Path:
+    """Write `recipes/NAME.yaml` and, beside it, the schema; it is read first as every recipe is.
+
+    Raises UsageError for one that is there already, RecipeError for a text that is no recipe.
+    """
+    from builder.files import write_atomically
+    from builder.frameworks.registry import all_frameworks
+    from builder.frameworks.rules import objections
+    from builder.recipe.load import load_recipe
+    from builder.recipe.schema import SCHEMA_FILE, schema_text
+    from builder.scratch import scratch
+
     folder = workspace.project.root / "recipes"
     file = folder / f"{name}.yaml"
-    if file.exists():
+    if not dry_run and (file.exists() or file.is_symlink()):
         raise UsageError(f"{file} exists already", hint="edit it, or choose another name")
-    frameworks = [name for entry in all_frameworks() for name in (entry.name, *entry.aliases)]
-    write_atomically(folder / SCHEMA_FILE, schema_text(frameworks))
-    write_atomically(file, _RECIPE.format(name=name, base=base, schema=SCHEMA_FILE))
-    return InitResult(file=file)
+    with scratch("envbuild-recipe-") as place:
+        (place / file.name).write_text(text, encoding="utf-8")
+        load_recipe(place / file.name, find=workspace.project.recipe_files().get, rules=objections)
+    if not dry_run:
+        frameworks = [name for entry in all_frameworks() for name in (entry.name, *entry.aliases)]
+        write_atomically(folder / SCHEMA_FILE, schema_text(frameworks))
+        write_atomically(file, text)
+    return file
