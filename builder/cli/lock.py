@@ -71,16 +71,31 @@ def command(
     from builder.cli.moves import moves_json
     from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
-    from builder.operations.merging import resolve as lock_both
 
-    made = (lock_both if resolve else lock)(
-        workspace, LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
-    )
+    request = LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
+    if resolve:
+        from builder.operations.merging import resolve as lock_both
+
+        made = lock_both(workspace, request)
+    else:
+        made = lock(workspace, request)
     counts = {subdir.value: len(made.lock.on(subdir)) for subdir in made.lock.platforms}
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
+    ended = [f"locked {name}: {listed}", f"wrote {made.file}"]
+    if not made.written:
+        ended = [
+            f"{name} is locked, and its recipe has not changed: {listed}",
+            f"{made.file} is as it was; `envbuild update {name} --all` takes newer versions",
+        ]
     return Output(
-        result={"name": name, "file": str(made.file), "packages": counts, "moves": moves_json(made.moves)},
-        text="\n".join([*told(made.moves), f"locked {name}: {listed}", f"wrote {made.file}"]),
+        result={
+            "name": name,
+            "file": str(made.file),
+            "packages": counts,
+            "written": made.written,
+            "moves": moves_json(made.moves),
+        },
+        text="\n".join([*told(made.moves), *ended]),
         told=True,
     )
 
@@ -92,7 +107,7 @@ def _all(done: LockAllResult) -> Output:
 
     lines: list[str] = []
     for entry in done.locks:
-        state = "locked" if entry.new else "nothing moved" if not entry.moves else f"{len(entry.moves)} moved"
+        state = "locked" if entry.new else "up to date" if not entry.written else f"{len(entry.moves)} moved"
         lines.append(f"{entry.name}: {state if entry.problem is None else 'NOT locked'}")
         lines += [f"  {line}" for line in told(entry.moves)]
     return Output(
@@ -103,6 +118,7 @@ def _all(done: LockAllResult) -> Output:
                     "ok": entry.problem is None,
                     "file": str(entry.file) if entry.file else None,
                     "packages": dict(entry.packages),
+                    "written": entry.written,
                     "moves": moves_json(entry.moves),
                     "message": entry.problem.message if entry.problem else None,
                 }

@@ -150,7 +150,7 @@ class Stamp:
                 lock_sha256=data.one("lock_sha256", _text),
                 envbuild_version=data.one("envbuild_version", _text),
                 packages=data.one("packages", _many(_package)),
-                expectations=data.one("expectations", _expectations),
+                expectations=data.one("expectations", expectations_from),
                 groups=data.one("groups", _many(_text)),
                 channels=data.one("channels", _many(_text), ()),
                 prefix=data.one("prefix", _text, ""),
@@ -253,7 +253,8 @@ def _package(value: object) -> StampedPackage:
     )
 
 
-def _expectations(value: object) -> Expectations:
+def expectations_from(value: object) -> Expectations:
+    """The expectations that were written as JSON. Raises ValueError for what is none."""
     data = _Fields(value, "expectations")
     return Expectations(
         framework=data.one("framework", _optional(_text), None),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import queue
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -43,6 +45,8 @@ class Locked:
     new: bool = False
     """Whether there was no lock before."""
     warnings: tuple[str, ...] = ()
+    written: bool = False
+    """False where the lock was right already, and nothing was solved."""
     problem: EnvbuildError | None = None
 
 
@@ -67,7 +71,15 @@ class Locker:
         except EnvbuildError as problem:
             return Locked(name=name, problem=problem)
         counts = tuple((subdir.value, len(done.lock.on(subdir))) for subdir in done.lock.platforms)
-        return Locked(name=name, file=done.file, packages=counts, moves=done.moves, new=new, warnings=done.warnings)
+        return Locked(
+            name=name,
+            file=done.file,
+            packages=counts,
+            moves=done.moves,
+            new=new,
+            warnings=done.warnings,
+            written=done.written,
+        )
 
 
 def serve() -> None:
@@ -98,6 +110,7 @@ class Workers:
         self._workspace = replace(workspace, progress=NoProgress())
         self._request = request
         self._jobs = jobs
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Workers:
         self._leash = Leash().__enter__()
@@ -116,6 +129,9 @@ class Workers:
 
     def __exit__(self, *reason: object) -> None:
         self._leash.__exit__(*reason)
+        # Each has heard of the end of its process, or is about to; nobody reads from a pipe that is closed then.
+        for thread in self._threads:
+            thread.join()
         for process in self._processes:
             for pipe in (process.stdin, process.stdout):
                 try:
@@ -127,9 +143,6 @@ class Workers:
 
     def lock(self, names: list[str], done: Callable[[Locked], None]) -> None:
         """Lock all recipes; `done` hears of each in a thread of its own. Raises RuntimeError where a process ends."""
-        import queue
-        import threading
-
         waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
         for name in names:
             waiting.put(name)
@@ -152,10 +165,10 @@ class Workers:
             except (OSError, EOFError, pickle.PickleError) as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=attend, args=(process,), daemon=True) for process in self._processes]
-        for thread in threads:
+        self._threads = [threading.Thread(target=attend, args=(process,), daemon=True) for process in self._processes]
+        for thread in self._threads:
             thread.start()
-        for thread in threads:
+        for thread in self._threads:
             thread.join()
         if failures:
             raise RuntimeError("a process that was locking has ended without an answer") from failures[0]

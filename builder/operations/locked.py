@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from builder.credentials import without_credentials
 from builder.environment.stamp import read_stamp
 from builder.errors import LockfileError, UsageError
+from builder.lock.digest import lock_digest
 from builder.lock.model import LockedPackage
-from builder.lock.read import lock_digest, read_lock
+from builder.lock.read import read_lock
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import ChecksFailedError, UsageError
 from builder.operations.lock_worker import Locked, Locker, Workers
-from builder.operations.locking import LockRequest
+from builder.operations.locking import BUILT_IN_SOLVER, LockRequest
 from builder.operations.preparing import PackageOptions
 from builder.plan.model import Source
 
@@ -28,8 +28,8 @@ _MOST: Final = 8
 class LockAllRequest:
     """How to lock all recipes of the project, and by how many processes; 0: as many as are worth it here."""
 
-    options: PackageOptions
-    solver: str
+    options: PackageOptions = field(default_factory=PackageOptions)
+    solver: str = BUILT_IN_SOLVER
     prove: bool = False
     jobs: int = 0
 
@@ -82,9 +82,8 @@ def lock_all(workspace: Workspace, request: LockAllRequest) -> LockAllResult:
     else:
         with Workers(workspace, each, jobs=jobs) as workers:
             workers.lock(names, tell)
-    workspace.progress.done(
-        _TASK, f"locked {sum(one.problem is None for one in done.values())} of {len(names)} recipes"
-    )
+    locked = sum(entry.problem is None for entry in done.values())
+    workspace.progress.done(_TASK, f"locked {locked} of {len(names)} recipes")
     return LockAllResult(locks=tuple(done[name] for name in names))
 
 

@@ -13,8 +13,9 @@ from builder.errors import BuildError, LockfileError, StaleLockError, UsageError
 from builder.files import atomically, read_ordinary
 from builder.install.archives import Archives, Wanted
 from builder.lock.audit import require_sound
+from builder.lock.digest import MAX_BYTES
 from builder.lock.proof import PROOF_NAME
-from builder.lock.read import MAX_BYTES, parse_lock
+from builder.lock.read import parse_lock
 from builder.operations.outputs import require_writable
 from builder.operations.warnings import Warnings
 from builder.project import LOCK_NAME

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from builder.errors import BuildError, PackError, UsageError
 from builder.files import open_regular
 from builder.lock.audit import require_sound
+from builder.lock.digest import MAX_BYTES
 from builder.lock.proof import PROOF_NAME
-from builder.lock.read import MAX_BYTES, parse_lock
+from builder.lock.read import parse_lock
 from builder.operations.creating import CreateRequest, CreateResult, create
 from builder.operations.packing import FORMAT, MANIFEST, SUMS, archive_path
 from builder.platforms import TARGETS, Subdir
