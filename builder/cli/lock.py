@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cli.session import Session
+    from builder.lock.moves import Move
     from builder.operations.locking_all import LockAllResult
 
 
@@ -69,7 +70,6 @@ def command(
     if jobs is not None:
         raise UsageError("--jobs is for many recipes; add --all, or leave it out")
     from builder.cli.moves import moves_json
-    from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
 
     request = LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
@@ -95,7 +95,7 @@ def command(
             "written": made.written,
             "moves": moves_json(made.moves),
         },
-        text="\n".join([*told(made.moves), *ended]),
+        text="\n".join([*_told(made.moves), *ended]),
         told=True,
     )
 
@@ -103,13 +103,12 @@ def command(
 def _all(done: LockAllResult) -> Output:
     """One line for each recipe, and below it what moved."""
     from builder.cli.moves import moves_json
-    from builder.lock.moves import told
 
     lines: list[str] = []
     for entry in done.locks:
         state = "locked" if entry.new else "up to date" if not entry.written else f"{len(entry.moves)} moved"
         lines.append(f"{entry.name}: {state if entry.problem is None else 'NOT locked'}")
-        lines += [f"  {line}" for line in told(entry.moves)]
+        lines += [f"  {line}" for line in _told(entry.moves)]
     return Output(
         result={
             "locks": [
@@ -130,3 +129,11 @@ def _all(done: LockAllResult) -> Output:
         exit_code=max((problem.exit_code for problem in done.problems), default=0),
         errors=done.problems,
     )
+
+
+def _told(moves: tuple[Move, ...]) -> list[str]:
+    if not moves:
+        return []
+    from builder.lock.moves import told
+
+    return list(told(moves))
