@@ -18,6 +18,7 @@ from builder.binaries.elf.tree import ElfBinary, expanded
 from builder.binaries.inventory import Binary, Inventory, Unreadable
 from builder.binaries.owners import ImportOrder
 from builder.binaries.summary import PREFIX, SITE
+from builder.binaries.summary_python import Generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -168,6 +169,12 @@ class Layout:
             for image in package.elf
             for rel in [self._rel(image.rel)]
         )
+
+    @property
+    def generated(self) -> tuple[Generated, ...]:
+        """The modules that protoc generated, where they are laid out."""
+        found = (one for package in self.packages for one in package.generated)
+        return tuple(Generated(rel=self._rel(one.rel), protobuf=one.protobuf) for one in found)
 
     @cached_property
     def main(self) -> Binary | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from builder.binaries.elf import ElfBinary
     from builder.binaries.inventory import Binary, Inventory
     from builder.binaries.summary_linking import Layout
+    from builder.binaries.summary_python import Generated
     from builder.binaries.system_symbols import MacOS
     from builder.environment.environment import Environment
 
@@ -77,6 +78,13 @@ class _Survey(Survey):
     def packages(self) -> Ownership:
         owners = _Owners(self.environment, self._layout)
         return owners.with_plugins({plugin.folder: plugin.host for plugin in registry.gpu_plugins()})
+
+    @cached_property
+    def generated(self) -> dict[str, list[Generated]]:
+        found: dict[str, list[Generated]] = {}
+        for one in self._layout.generated:
+            found.setdefault(self.packages.owner(one.rel), []).append(one)
+        return found
 
     @cached_property
     def elf(self) -> ElfTree:
