@@ -51,17 +51,20 @@ def _protobuf(subject: Subject) -> Iterator[Finding]:
         return
     told: list[str] = []
     unfit = False
-    for files in generated.values():
+    for owner, files in generated.items():
         found = _unfit(files, runtime)
         if not found:
             continue
         package = subject.survey.packages.described(found[0].rel)
         newer = max((one.protobuf for one in found if one.protobuf not in (None, OLD_STYLE)), default=None)
+        if not _requires(subject, owner):
+            told.append(f"left out: {found[0].rel}, for {package} does without protobuf")
+            continue
         if newer is None and len(found) * 2 < len({_name(one) for one in files}):
             told.append(f"left out: {found[0].rel} of {package} is of protobuf before 3.20, as few of its files are")
             continue
         unfit = True
-        yield _mismatch(subject, package, found, newer, runtime)
+        yield _mismatch(subject, package, found, newer, runtime, admitted=_admits(subject, owner, runtime))
     if not unfit:
         count = sum(map(len, generated.values()))
         yield Finding(
@@ -70,6 +73,24 @@ def _protobuf(subject: Subject) -> Iterator[Finding]:
             title=f"protobuf {runtime} runs all {plural(count, 'generated module')} of {listing(list(generated))}",
             evidence=tuple(told),
         )
+
+
+def _requires(subject: Subject, owner: str) -> bool:
+    """Whether the package always comes with protobuf, and not with an extra alone."""
+    dist = subject.environment.distribution(owner)
+    if dist is not None:
+        wanted = (requirement for requirement in dist.requirements() if requirement.name.lower() == "protobuf")
+        return any(requirement.marker is None or "extra" not in str(requirement.marker) for requirement in wanted)
+    records = (record for record in subject.environment.conda_records if record.name == owner)
+    return any(line.split(" ")[0] == "protobuf" for record in records for line in record.depends)
+
+
+def _admits(subject: Subject, owner: str, runtime: Version) -> bool:
+    """Whether the package's own metadata lets this protobuf in: then what needs more is a part that few import."""
+    dist = subject.environment.distribution(owner)
+    lines = dist.requirements() if dist is not None else ()
+    wanted = [line.specifier for line in lines if line.name.lower() == "protobuf"]
+    return bool(wanted) and all(specifier.contains(runtime, prereleases=True) for specifier in wanted)
 
 
 def _name(one: Generated) -> str:
@@ -92,7 +113,13 @@ def _refuses(runtime: Version, one: Generated) -> bool:
 
 
 def _mismatch(
-    subject: Subject, package: str, found: list[Generated], newer: tuple[int, int, int] | None, runtime: Version
+    subject: Subject,
+    package: str,
+    found: list[Generated],
+    newer: tuple[int, int, int] | None,
+    runtime: Version,
+    *,
+    admitted: bool,
 ) -> Finding:
     name = package.partition(" ")[0]
     if newer is None:
@@ -108,9 +135,9 @@ def _mismatch(
         remedy = subject.repair.install(f"protobuf>={dotted(newer)}")
     return Finding(
         check=_ID,
-        status=Status.FAIL,
+        status=Status.WARN if newer is not None and admitted else Status.FAIL,
         title=title,
-        evidence=(said, *listed([one.rel for one in found], most=5)),
+        evidence=(said, *listed([f"on import of {one.rel}" for one in found], most=5)),
         remedy=remedy,
         about=frozenset((found[0].rel, name)),
     )

@@ -29,6 +29,10 @@ _OPTIONAL: Final = (
         re.compile(r"(^|/)torchcodec/libtorchcodec\D*\d+\.(so|dylib)$"),
         "torchcodec for one FFmpeg version, of which link.variants tells",
     ),
+    (
+        re.compile(r"(^|/)tensorflow/python/_pywrap_tfcompile\.so$"),
+        "the ahead-of-time compiler, which saved_model_cli alone imports, and reports where it cannot",
+    ),
     (re.compile(r"(^|/)lib/python[\d.]+t?/lib-dynload/"), "a module of the standard library"),
 )
 #: `name.cpython-312-darwin.so`, `name.abi3.so`, `name.so`: the name, and what stands between.

@@ -23,11 +23,13 @@ def stamped(version: str) -> bytes:
     )
 
 
-def package(site: Path, files: dict[str, bytes], *, protobuf: str | None) -> None:
+def package(
+    site: Path, files: dict[str, bytes], *, protobuf: str | None, requires: tuple[str, ...] = ("protobuf>=3",)
+) -> None:
     for rel, content in files.items():
         (site / rel).parent.mkdir(parents=True, exist_ok=True)
         (site / rel).write_bytes(content)
-    dist(site, "pkg", "1.0", list(files))
+    dist(site, "pkg", "1.0", list(files), requires=requires)
     if protobuf is not None:
         dist(site, "protobuf", protobuf)
 
@@ -35,8 +37,8 @@ def package(site: Path, files: dict[str, bytes], *, protobuf: str | None) -> Non
 @pytest.mark.parametrize(
     ("code", "protobuf", "status", "said"),
     [
-        (stamped("5.27.2"), "5.27.1", Status.FAIL, "Detected incompatible Protobuf Gencode/Runtime"),
-        (stamped("5.27.2"), "4.25.3", Status.FAIL, "Detected incompatible Protobuf Gencode/Runtime"),
+        (stamped("5.27.2"), "5.27.1", Status.WARN, "Detected incompatible Protobuf Gencode/Runtime"),
+        (stamped("5.27.2"), "2.6.1", Status.FAIL, "Detected incompatible Protobuf Gencode/Runtime"),
         (stamped("5.27.2"), "5.27.2", Status.PASS, ""),
         (stamped("5.27.2"), "6.31.0", Status.PASS, ""),
         # tensorflow 2.7 with protobuf 4: TypeError: Descriptors cannot be created directly
@@ -57,6 +59,13 @@ def test_a_package_that_has_code_for_several_takes_the_one_that_fits(tmp_path: P
     """wandb has proto/v3 to v6, and chooses when it is imported."""
     files = {"pkg/v3/a_pb2.py": OLD, "pkg/v4/a_pb2.py": SILENT, "pkg/v6/a_pb2.py": stamped("6.31.0")}
     package(tmp_path, files, protobuf="4.25.3")
+    assert verified(tmp_path)["pkg.protobuf"][0].status is Status.PASS
+
+
+@pytest.mark.parametrize("requires", [(), ("protobuf>=3; extra == 'sentencepiece'",)])
+def test_a_package_that_does_without_protobuf_is_no_failure(tmp_path: Path, requires: tuple[str, ...]) -> None:
+    """transformers has a module for protobuf 3 and one for newer, and requires none."""
+    package(tmp_path, {"pkg/a_pb2.py": OLD}, protobuf="4.25.3", requires=requires)
     assert verified(tmp_path)["pkg.protobuf"][0].status is Status.PASS
 
 
