@@ -74,6 +74,12 @@ class LockfileError(EnvbuildError):
     code = "lockfile"
 
 
+class PackError(EnvbuildError):
+    """An archive that `pack` did not write, or not like this: damaged, altered, or hostile."""
+
+    code = "pack"
+
+
 class StaleLockError(EnvbuildError):
     """A lockfile that no longer matches its recipe."""
 

@@ -59,6 +59,7 @@ _HOST: Final = re.compile(r"https?://([^/\s`'\"]+)")
 _LEAKS: Final = frozenset(
     (
         "CONDA_PREFIX",
+        "PYTHONEXECUTABLE",
         "PYTHONHOME",
         "PYTHONPATH",
         "VIRTUAL_ENV",
@@ -208,6 +209,24 @@ def refused_credentials(reason: str) -> SourceUnreachableError:
         f"{where} wants credentials, or refuses those it was given:\n{reason}",
         hint=f"`uv auth login {where}` keeps them for uv; ~/.netrc and the keyring work as well",
     )
+
+
+def index_logins(environ: Mapping[str, str]) -> dict[str, str]:
+    """The hosts of the indexes in uv's variables that hold a login: `https://HOST` → `https://USER:PASSWORD@HOST`.
+
+    uv sends an index's login for whatever it fetches from the same host (its documentation of authentication).
+    """
+    logins: dict[str, str] = {}
+    for variable in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
+        for index in environ.get(variable, "").split():
+            # An index may have a name: `NAME=URL`.
+            parts = urlsplit(
+                index if index.find("://") < index.find("=") or "=" not in index else index.partition("=")[2]
+            )
+            login, at, host = parts.netloc.rpartition("@")
+            if at and login:
+                logins.setdefault(f"{parts.scheme}://{host}", f"{parts.scheme}://{login}@{host}")
+    return logins
 
 
 def platform_name(subdir: Subdir, *, glibc_minor: int = 17) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.config import Config, load_config
 from builder.environment.store import EnvironmentStore, store
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from builder.compat.facts import Facts
     from builder.lock.channels import Mirrors
+    from builder.page import Made
     from builder.uv import Uv
 
 
@@ -76,6 +77,8 @@ class Workspace:
         import platformdirs
 
         environ = dict(os.environ)
+        if (kept := environ.pop("ENVBUILD_PYTHONEXECUTABLE", None)) is not None:
+            environ["PYTHONEXECUTABLE"] = kept  # the launcher has kept it from our own Python
         offline = offline or bool(environ.get("ENVBUILD_OFFLINE"))
         if offline:
             environ["UV_OFFLINE"] = "1"
@@ -146,6 +149,13 @@ class Workspace:
         """The user's environments, wherever conda, mamba, pixi and envbuild keep them."""
         return store(home=self.home, environ=self.environ, cwd=self.cwd, envs_dir=self.config.envs_dir)
 
+    def made(self) -> Made:
+        """What a page says of when and where it was made."""
+        from builder.page import Made
+
+        system = [f"{_SAID[name]} {version}" for name, version in self.host_packages.items() if name in _SAID]
+        return Made(at=self.clock(), machine=", ".join([*([self.host] if self.host else []), *system]))
+
 
 def _working_directory() -> Path:
     try:
@@ -155,6 +165,10 @@ def _working_directory() -> Path:
             f"the working directory cannot be read ({error.strerror}); it may have been deleted",
             hint="go to a folder that exists, for instance with `cd ~`",
         ) from None
+
+
+#: Virtual packages of the machine, as people say them.
+_SAID: Final = {"__osx": "macOS", "__glibc": "glibc"}
 
 
 def _host_packages() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "list": ("builder.cli.list", "Show the recipes and which environments exist."),
     "init": ("builder.cli.init", "Begin a recipe of your own."),
+    "import": ("builder.cli.import_", "Make a recipe of another tool's file, or of a live environment."),
     "show": ("builder.cli.show", "Explain every version a recipe leads to, with the facts behind it."),
     "render": ("builder.cli.render", "Write environment.yml for all platforms of a recipe."),
     "lock": ("builder.cli.lock", "Solve all platforms and write conda-lock.yml."),
@@ -25,6 +27,9 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
     "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),
+    "pack": ("builder.cli.pack", "Write a lock with all its packages into one archive, for where there is no network."),
+    "unpack": ("builder.cli.unpack", "Build an environment from such an archive, and verify it."),
+    "mirror": ("builder.cli.mirror", "Keep a folder with all packages of the project's locks: a channel, and wheels."),
     "run": ("builder.cli.run", "Run a command in an environment."),
     "activate": ("builder.cli.activate", "Print the code that activates an environment in a shell."),
     "verify": ("builder.cli.verify", "Prove that an environment works."),
@@ -87,6 +92,8 @@ def main() -> NoReturn:
     """Console entry point: the only place that catches errors, prints them and exits."""
     # Nobody extends our models, and looking for plug-ins opens the metadata of every installed distribution.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # A run makes many objects and few cycles: looking for these at every 700 new ones costs a tenth of all time.
+    gc.set_threshold(50_000)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # Closed by whoever started us (`>&-`): what would be said goes nowhere.

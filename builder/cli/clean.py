@@ -13,7 +13,13 @@ from builder.wording import bytes_told
 if TYPE_CHECKING:
     from builder.cli.session import Session
 
-_KINDS: Final = {"packages": "PACKAGES", "uv": "WHEELS", "trash": "TRASH", "channels": "CHANNELS"}
+_KINDS: Final = {
+    "packages": "PACKAGES",
+    "uv": "WHEELS",
+    "archives": "ARCHIVES",
+    "trash": "TRASH",
+    "channels": "CHANNELS",
+}
 
 
 @verb("clean")
@@ -23,8 +29,8 @@ _KINDS: Final = {"packages": "PACKAGES", "uv": "WHEELS", "trash": "TRASH", "chan
 def command(session: Session, *, dry_run: bool, only: tuple[str, ...], yes: bool) -> Output:
     """Delete what can be fetched or made again: package caches, and what killed runs have left.
 
-    The cache of conda packages (shared with pixi), uv's cache, trash beside environments, and Pythons packaged for
-    --source pypi that nothing names any more. Environments, recipes and locks stay, and work on.
+    The cache of conda packages (shared with pixi), uv's cache, what `pack` has fetched, trash beside environments, and
+    Pythons packaged for --source pypi that nothing names any more. Environments, recipes and locks stay, and work on.
 
     \b
     Examples:

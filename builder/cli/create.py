@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -94,25 +94,31 @@ def command(
     )
     created = create(session.workspace(mirrors=mirrors), request)
     return Output(
-        result={
-            "name": created.name,
-            "prefix": str(created.prefix),
-            "python": str(created.python),
-            "platform": created.platform.value,
-            "lock": str(created.lock),
-            "changed": created.changed,
-            "proof": created.proof,
-            "registered": list(created.registered),
-            "verification": created.report.to_json() if created.report else None,
-        },
-        text=_text(created, quiet=session.quiet),
+        result=created_json(created),
+        text=created_text(created, quiet=session.quiet),
         told=created.problem is None,
         exit_code=created.problem.exit_code if created.problem else 0,
         errors=(created.problem,) if created.problem else (),
     )
 
 
-def _text(created: CreateResult, *, quiet: bool) -> str | RenderableType:
+def created_json(created: CreateResult) -> dict[str, Any]:
+    """A new environment, as `--json` tells it."""
+    return {
+        "name": created.name,
+        "prefix": str(created.prefix),
+        "python": str(created.python),
+        "platform": created.platform.value,
+        "lock": str(created.lock),
+        "changed": created.changed,
+        "proof": created.proof,
+        "registered": list(created.registered),
+        "verification": created.report.to_json() if created.report else None,
+    }
+
+
+def created_text(created: CreateResult, *, quiet: bool) -> str | RenderableType:
+    """The same for people."""
     from builder.install.create import Result
 
     lines = []

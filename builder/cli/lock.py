@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cli.session import Session
+    from builder.lock.moves import Move
 
 
 @verb("lock")
@@ -47,17 +48,41 @@ def command(
       envbuild lock ml-m1 --solver micromamba
     """
     from builder.cli.moves import moves_json
-    from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
-    from builder.operations.merging import resolve as lock_both
 
     packages = options.packages(source=source, channels=channels, python=python)
     request = LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
-    made = (lock_both if resolve else lock)(session.workspace(mirrors=mirrors), request)
+    workspace = session.workspace(mirrors=mirrors)
+    if resolve:
+        from builder.operations.merging import resolve as lock_both
+
+        made = lock_both(workspace, request)
+    else:
+        made = lock(workspace, request)
     counts = {subdir.value: len(made.lock.on(subdir)) for subdir in made.lock.platforms}
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
+    ended = [f"locked {name}: {listed}", f"wrote {made.file}"]
+    if not made.written:
+        ended = [
+            f"{name} is locked, and its recipe has not changed: {listed}",
+            f"{made.file} is as it was; `envbuild update {name} --all` takes newer versions",
+        ]
     return Output(
-        result={"name": name, "file": str(made.file), "packages": counts, "moves": moves_json(made.moves)},
-        text="\n".join([*told(made.moves), f"locked {name}: {listed}", f"wrote {made.file}"]),
+        result={
+            "name": name,
+            "file": str(made.file),
+            "packages": counts,
+            "written": made.written,
+            "moves": moves_json(made.moves),
+        },
+        text="\n".join([*_told(made.moves), *ended]),
         told=True,
     )
+
+
+def _told(moves: tuple[Move, ...]) -> list[str]:
+    if not moves:
+        return []
+    from builder.lock.moves import told
+
+    return list(told(moves))

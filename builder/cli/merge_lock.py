@@ -52,6 +52,7 @@ def command(session: Session, *, files: tuple[Path, ...], install: bool, mirrors
     return Output(
         result={"path": done.path, "merged": done.problem is None, "moves": moves_json(done.moves)},
         text="\n".join([*told(done.moves), f"merged {done.path}"]) if done.problem is None else None,
+        told=True,
         exit_code=0 if done.problem is None else 1,
         errors=() if done.problem is None else (done.problem,),
     )
@@ -66,4 +67,5 @@ def _install(session: Session) -> Output:
     return Output(
         result={"settings": dict(done.settings), "attributes": str(done.attributes), "written": done.written},
         text="\n".join(lines),
+        told=True,
     )

@@ -21,6 +21,8 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names of all recipes that begin so."""
+    """The recipes of the project and those that come with envbuild."""
     from builder.cli.session import Session
 
     files = Session(verb="completion").workspace().project.recipe_files()
@@ -56,6 +58,15 @@ def complete_diff(
 
     names = [] if context.params.get("operands") else complete_recipe(context, parameter, incomplete)
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
+def complete_file(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """The shell's own files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 #: The recipe's name as the first argument.

@@ -1,4 +1,4 @@
-"""A grid as a heat map: SVG for the documentation, and a page of its own for `envbuild compat --html FILE`."""
+"""A grid as a heat map in SVG and as a Markdown table, for the documentation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final
 from builder.compat.tables import LEGEND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from builder.compat.tables import Grid, State
 
 #: Fill and ink of each state. The signs carry the meaning; the colours are told apart by brightness too.
@@ -84,31 +82,3 @@ def markdown(grid: Grid) -> str:
         for row in grid.rows
     ]
     return "\n".join([head, rule, *lines, ""])
-
-
-def page(grids: Sequence[Grid]) -> str:
-    """One self-contained HTML page: each heat map, and below it what every cell that is not plain rests on."""
-    body = "\n".join(f"<section>{svg(grid)}{_evidence(grid)}</section>" for grid in grids)
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>What fits what on Apple silicon</title>"
-        "<style>"
-        "body{font:15px/1.5 -apple-system,Segoe UI,Helvetica,Arial,sans-serif;margin:2rem auto;max-width:70rem;"
-        "padding:0 1rem;color:#1c2126}section{margin:2.5rem 0;overflow-x:auto}table{border-collapse:collapse;"
-        "font-size:13px}td,th{padding:.3rem .6rem;border-bottom:1px solid #e3e6ea;text-align:left;vertical-align:top}"
-        "</style></head><body><h1>What fits what on Apple silicon</h1>"
-        f"{body}</body></html>\n"
-    )
-
-
-def _evidence(grid: Grid) -> str:
-    rows: dict[tuple[str, str], list[str]] = {}
-    for (row, column), cell in grid.cells.items():
-        if cell.state in ("works", "unsafe", "links", "fails") or len(cell.facts) > 1:
-            place = f"{grid.row + ' ' + row} × {grid.column + ' ' + column}"
-            rows.setdefault((cell.statement, "; ".join(cell.sources)), []).append(place)
-    return "<details><summary>Evidence</summary><table>" + "".join(_lines(rows.items())) + "</table></details>"
-
-
-def _lines(rows: Iterable[tuple[tuple[str, str], list[str]]]) -> Iterable[str]:
-    for (statement, sources), places in rows:
-        yield (f"<tr><td>{escape('; '.join(places))}</td><td>{escape(statement)}</td><td>{escape(sources)}</td></tr>")

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from builder.compat.model import in_range
 from builder.wheels import marker_environment
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         Build,
         Fact,
         GridSpec,
+        OpenmpWheel,
         Origin,
         PackageNames,
         PackageTraits,
@@ -66,6 +68,7 @@ class Facts:
     releases: tuple[Release, ...] = ()
     relations: tuple[Relation, ...] = ()
     blas: tuple[BlasVariant, ...] = ()
+    openmp: tuple[OpenmpWheel, ...] = ()
     names: tuple[PackageNames, ...] = ()
     traits: tuple[PackageTraits, ...] = ()
     grids: tuple[GridSpec, ...] = ()
@@ -93,6 +96,7 @@ class Facts:
             releases=(*(fact for fact in self.releases if fact.id not in replaced), *other.releases),
             relations=(*(fact for fact in self.relations if fact.id not in replaced), *other.relations),
             blas=(*(fact for fact in self.blas if fact.id not in replaced), *other.blas),
+            openmp=(*(fact for fact in self.openmp if fact.id not in replaced), *other.openmp),
             names=(*self.names, *other.names),
             traits=(*self.traits, *other.traits),
             grids=(*self.grids, *other.grids),
@@ -104,7 +108,7 @@ class Facts:
     def newest_date(self) -> str:
         """The day on which the newest of envbuild's own facts was established: how old the facts are."""
         return self.as_of or max(
-            (fact.date for fact in (*self.releases, *self.relations, *self.blas)), default="2000-01-01"
+            (fact.date for fact in (*self.releases, *self.relations, *self.blas, *self.openmp)), default="2000-01-01"
         )
 
     def exhaustive(self, package: str, origin: Origin) -> bool:
@@ -126,7 +130,8 @@ class Facts:
     def packages(self) -> frozenset[str]:
         """Every package that some fact is about."""
         related = {name for pair in self._by_pair for name in pair}
-        return frozenset(related | {package for package, _ in self._by_package})
+        of_openmp = {entry.package for entry in self.openmp}
+        return frozenset(related | of_openmp | {package for package, _ in self._by_package})
 
     def releases_of(self, package: str, origin: Origin) -> tuple[Release, ...]:
         """Known releases, newest first."""
@@ -146,10 +151,11 @@ class Facts:
         *,
         python: str | None = None,
         origins: Mapping[str, Origin] | None = None,
+        subdir: Subdir | None = None,
     ) -> tuple[Relation, ...]:
         """Relations about these two exact versions, best evidence first; overruled ones are left out.
 
-        One that is about packages of another origin than `origins` says is left out as well.
+        One that is about packages of another origin than `origins` says is left out as well, or of other platforms.
         """
         found = []
         for relation in self._by_pair.get(frozenset((left[0], right[0])), ()):
@@ -157,6 +163,8 @@ class Facts:
             if relation.left.package != left[0]:
                 sides = (relation.right, relation.left)
             if relation.pythons and python is not None and python not in relation.pythons:
+                continue
+            if relation.platforms and subdir is not None and subdir.value not in relation.platforms:
                 continue
             elsewhere = any(
                 side.origin is not None and origins is not None and side.origin != origins.get(side.package, "pypi")
@@ -171,6 +179,12 @@ class Facts:
         kept = [r for r in found if r.verdict not in ("works", "fails") or r.verdict in verdicts]
         # What people wrote, with a remedy, says more than the raw line of a measurement.
         return tuple(sorted(kept, key=lambda relation: (relation.remedy is None, -RANK[relation.established])))
+
+    def openmp_of(self, package: str, version: Version) -> OpenmpWheel | None:
+        """What is known of OpenMP in the wheels of a release for Apple silicon."""
+        return next(
+            (entry for entry in self.openmp if entry.package == package and in_range(entry.versions, version)), None
+        )
 
     def contradictions(self) -> Iterator[tuple[Relation, Relation, str]]:
         """Pairs of relations of equal evidence that say both works and fails about one pair of known versions."""

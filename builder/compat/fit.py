@@ -69,6 +69,7 @@ def judge(versions: Mapping[str, Version], *, setting: Setting, facts: Facts) ->
     for package, version in versions.items():
         if package != "python":
             result += judge_one(package, version, setting=setting, facts=facts)
+            result += _openmp(package, version, setting=setting, facts=facts)
     for (left, left_version), (right, right_version) in combinations(sorted(versions.items()), 2):
         if "python" not in (left, right):
             result += judge_pair((left, left_version), (right, right_version), setting=setting, facts=facts)
@@ -97,6 +98,15 @@ def judge_one(package: str, version: Version, *, setting: Setting, facts: Facts)
             remedy=f'raise `macos:` to "{floor}"',
         )
     return _python_fits(release, build, name, setting, facts)
+
+
+def _openmp(package: str, version: Version, *, setting: Setting, facts: Facts) -> Judgement:
+    """That a wheel for Apple silicon looks for its OpenMP runtime outside: whether that is there, nobody here knows."""
+    if setting.origin(package) != "pypi" or setting.subdir not in (None, "osx-arm64"):
+        return Judgement()
+    wheel = facts.openmp_of(package, version)
+    told = wheel.lacks(facts.display(package, version)) if wheel is not None else None
+    return Judgement(unproven=(told,) if told is not None else ())
 
 
 def _no_build(release: Release, name: str, setting: Setting, facts: Facts) -> Judgement:
@@ -140,7 +150,7 @@ def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting
         release = facts.release(package, version, setting.origin(package))
         if release is not None:
             result += _declared(release, other, other_version, setting=setting, facts=facts)
-    relations = facts.related(left, right, python=setting.python, origins=setting.origins)
+    relations = facts.related(left, right, python=setting.python, origins=setting.origins, subdir=setting.subdir)
     names = tuple(sorted((left[0], right[0])))
     for relation in relations:
         if relation.verdict == "fails":
@@ -158,7 +168,7 @@ def judge_pair(left: tuple[str, Version], right: tuple[str, Version], *, setting
 
 def connected(left: tuple[str, Version], right: tuple[str, Version], *, setting: Setting, facts: Facts) -> bool:
     """Whether a fact is about both, or the metadata of either names the other."""
-    if facts.related(left, right, python=setting.python, origins=setting.origins):
+    if facts.related(left, right, python=setting.python, origins=setting.origins, subdir=setting.subdir):
         return True
     for (package, version), (other, _) in ((left, right), (right, left)):
         release = facts.release(package, version, setting.origin(package))

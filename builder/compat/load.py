@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,17 @@ from packaging.version import Version
 from pydantic import TypeAdapter, ValidationError
 
 from builder.compat.facts import Facts
-from builder.compat.model import BlasVariant, Fact, FactFile, GridSpec, PackageNames, PackageTraits, Relation, Release
+from builder.compat.model import (
+    BlasVariant,
+    Fact,
+    FactFile,
+    GridSpec,
+    OpenmpWheel,
+    PackageNames,
+    PackageTraits,
+    Relation,
+    Release,
+)
 from builder.errors import FactsError
 from builder.files import write_atomically
 
@@ -60,10 +71,17 @@ def read_sources(directory: Path = DATA) -> Facts:
             seen[fact.id] = f"{file.name}:{line}"
             if isinstance(fact, Relation) and path[0] != "relations":
                 measured.append(fact)
+    openmp = tuple(entry for part in parts for entry in part.openmp)
+    for one, other in combinations(openmp, 2):
+        relation = one.beside(other, titles)
+        if relation is not None:
+            seen[relation.id] = seen[one.id]
+            measured.append(relation)
     return Facts(
         releases=_merged(release for part in parts for release in part.releases),
         relations=(*(relation for part in parts for relation in part.relations), *measured),
         blas=tuple(variant for part in parts for variant in part.blas),
+        openmp=openmp,
         names=tuple(name for part in parts for name in part.names),
         traits=tuple(entry for part in parts for entry in part.packages),
         grids=tuple(grid for part in parts for grid in part.grids),
@@ -94,7 +112,12 @@ def _merged(releases: Iterable[Release]) -> tuple[Release, ...]:
 
 def _facts(part: FactFile, titles: Mapping[str, str]) -> Iterator[tuple[tuple[str | int, ...], Fact]]:
     """Every fact of a file with the place of its entry; measurements become relations here."""
-    for kind, entries in (("releases", part.releases), ("relations", part.relations), ("blas", part.blas)):
+    for kind, entries in (
+        ("releases", part.releases),
+        ("relations", part.relations),
+        ("blas", part.blas),
+        ("openmp", part.openmp),
+    ):
         for index, entry in enumerate(entries):
             yield (kind, index), entry
     on = part.measured_on or ""
@@ -121,6 +144,7 @@ def compile_facts(directory: Path = DATA) -> str:
         "releases": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.releases],
         "relations": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.relations],
         "blas": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.blas],
+        "openmp": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.openmp],
         "names": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.names],
         "grids": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.grids],
         "packages": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.traits],
@@ -142,6 +166,7 @@ def _read_compiled(directory: Path) -> Facts | None:
             releases=TypeAdapter(tuple[Release, ...]).validate_python(document["releases"], strict=False),
             relations=TypeAdapter(tuple[Relation, ...]).validate_python(document["relations"], strict=False),
             blas=TypeAdapter(tuple[BlasVariant, ...]).validate_python(document["blas"], strict=False),
+            openmp=TypeAdapter(tuple[OpenmpWheel, ...]).validate_python(document["openmp"], strict=False),
             names=TypeAdapter(tuple[PackageNames, ...]).validate_python(document["names"], strict=False),
             traits=TypeAdapter(tuple[PackageTraits, ...]).validate_python(document["packages"], strict=False),
             grids=TypeAdapter(tuple[GridSpec, ...]).validate_python(document["grids"], strict=False),

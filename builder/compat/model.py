@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of this module
 from datetime import date
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -187,6 +187,7 @@ class Relation(Fact):
     remedy: str | None = None
     check: str | None = None
     pythons: tuple[Minor, ...] = Field(default=(), strict=False, description="Only for these minors; empty: all.")
+    platforms: tuple[Place, ...] = Field(default=(), strict=False, description="Only there; empty: everywhere.")
 
     @model_validator(mode="after")
     def _says_enough(self) -> Relation:
@@ -206,6 +207,61 @@ class BlasVariant(Fact):
     macos: VersionText
     versions: Range = "*"
     statement: Text
+
+
+#: What two copies of LLVM's OpenMP in one process do, and the check that looks for them.
+OPENMP_CHECK: Final = "openmp.loaded"
+OPENMP_REMEDY: Final = "take them from conda-forge, where they share one, or import them in separate processes"
+
+
+def two_runtimes(names: str) -> str:
+    """What the wheels of several packages do to a process that imports them, as a sentence."""
+    return (
+        f"the wheels of {names} for Apple silicon load more than one LLVM OpenMP runtime (libomp.dylib) into a process "
+        "that imports them all, which aborts it, hangs it or slows it down"
+    )
+
+
+class OpenmpWheel(Fact):
+    """LLVM's OpenMP in a package's wheels for Apple silicon: a copy of their own, or one that they look for outside."""
+
+    package: PackageName
+    versions: Range
+    brings: Text | None = Field(default=None, description="The copy in the wheel.")
+    wants: Text | None = Field(default=None, description="Where the wheel looks for one that is not in it.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> OpenmpWheel:
+        if (self.brings is None) == (self.wants is None):
+            raise ValueError("say either what the wheel `brings` or what it `wants`")
+        return self
+
+    def lacks(self, name: str) -> str | None:
+        """That the wheel looks for a runtime that must come from elsewhere; `name` is the release."""
+        if self.wants is None:
+            return None
+        return (
+            f"{name} from PyPI brings no OpenMP runtime and looks for {self.wants}: on a Mac without that it cannot be "
+            "imported; add conda's `llvm-openmp`, or take it from conda-forge"
+        )
+
+    def beside(self, other: OpenmpWheel, titles: Mapping[str, str]) -> Relation | None:
+        """What comes of the wheels of two packages in one process; None where both look for the same runtime."""
+        if self.package == other.package or (self.wants is not None and self.wants == other.wants):
+            return None
+        return Relation(
+            id=f"{self.id}-{other.id}",
+            source=f"{self.source}; {other.source}; LLVM's OpenMP refuses a second copy of itself (OMP: Error #15)",
+            established="published",
+            date=min(self.date, other.date),
+            left=Side(package=self.package, versions=self.versions, origin="pypi"),
+            right=Side(package=other.package, versions=other.versions, origin="pypi"),
+            verdict="unsafe",
+            cause=two_runtimes(" and ".join(titles.get(one.package, one.package) for one in (self, other))),
+            remedy=OPENMP_REMEDY,
+            check=OPENMP_CHECK,
+            platforms=("osx-arm64",),
+        )
 
 
 class PackageTraits(FactModel):
@@ -399,6 +455,7 @@ class FactFile(FactModel):
     releases: tuple[Release, ...] = Field(default=(), strict=False)
     relations: tuple[Relation, ...] = Field(default=(), strict=False)
     blas: tuple[BlasVariant, ...] = Field(default=(), strict=False)
+    openmp: tuple[OpenmpWheel, ...] = Field(default=(), strict=False)
     names: tuple[PackageNames, ...] = Field(default=(), strict=False)
     packages: tuple[PackageTraits, ...] = Field(default=(), strict=False)
     measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from builder.compat.fit import WHERE
+from builder.compat.model import OPENMP_CHECK, OPENMP_REMEDY, two_runtimes
 from builder.errors import UnsatisfiableError
 from builder.names import project
+from builder.platforms import Subdir
+from builder.wording import listing
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
     from builder.compat.model import Origin, Relation, Side
-    from builder.platforms import Subdir
 
 #: (conda or pip, name) → version, as a lock has them.
 Packages = Mapping[tuple[str, str], str]
@@ -30,11 +32,11 @@ class Together:
     fails: tuple[Relation, ...] = ()
     unsafe: tuple[Relation, ...] = ()
     unproven: tuple[str, ...] = ()
-    idle: tuple[str, ...] = ()
-    """Plug-ins with nothing to plug into."""
+    lacking: tuple[str, ...] = ()
+    """Plug-ins with nothing to plug into, and wheels that look for a library that nothing in the set brings."""
 
 
-def together(packages: Packages, *, facts: Facts) -> Together:
+def together(packages: Packages, *, facts: Facts, subdir: Subdir | None = None) -> Together:
     """What relations say about every pair of a locked set.
 
     Only relations count: what packages declare about each other, the solver and the resolver have seen, and in the
@@ -56,7 +58,7 @@ def together(packages: Packages, *, facts: Facts) -> Together:
     for left, right in combinations(sorted(known), 2):
         pair = (left, known[left][0]), (right, known[right][0])
         origins = {left: known[left][1], right: known[right][1]}
-        found = facts.related(*pair, python=minor, origins=origins)
+        found = facts.related(*pair, python=minor, origins=origins, subdir=subdir)
         fails += [relation for relation in found if relation.verdict == "fails"]
         unsafe += [relation for relation in found if relation.verdict == "unsafe"]
         if any(relation.verdict == "fails" for relation in found):
@@ -69,7 +71,10 @@ def together(packages: Packages, *, facts: Facts) -> Together:
         fails=tuple(dict.fromkeys(fails)),
         unsafe=tuple(dict.fromkeys(unsafe)),
         unproven=tuple(unproven),
-        idle=tuple(_idle({facts.subject(project(name, conda=m == "conda")) for m, name in packages}, facts)),
+        lacking=(
+            *_idle({facts.subject(project(name, conda=m == "conda")) for m, name in packages}, facts),
+            *(_without_openmp(packages, known, facts) if subdir is Subdir.OSX_ARM64 else ()),
+        ),
     )
 
 
@@ -90,6 +95,25 @@ def _idle(there: Container[str], facts: Facts) -> Iterator[str]:
             yield f"{plug_in} is a plug-in for {names}, which is not in the lock, so it does nothing"
 
 
+def _without_openmp(packages: Packages, known: Mapping[str, tuple[Version, Origin]], facts: Facts) -> Iterator[str]:
+    """Wheels that look for LLVM's OpenMP outside, where conda's is not there for them."""
+    if ("conda", "llvm-openmp") in packages:
+        return
+    for package, (version, origin) in known.items():
+        wheel = facts.openmp_of(package, version) if origin == "pypi" else None
+        told = wheel.lacks(facts.display(package, version)) if wheel is not None else None
+        if wheel is not None and told is not None:
+            yield f"{told}. Source: {wheel.source} [{wheel.established}]"
+
+
+def _one_for_openmp(unsafe: Sequence[Relation], facts: Facts) -> Iterator[str]:
+    """One sentence for all packages that load runtimes of their own, however many pairs they make."""
+    pairs = [relation for relation in unsafe if relation.check == OPENMP_CHECK]
+    names = {facts.display(side.package): None for relation in pairs for side in (relation.left, relation.right)}
+    if names:
+        yield f"UNSAFE: {two_runtimes(listing(sorted(names, key=str.lower), most=6))}; {OPENMP_REMEDY}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LockedSetJudge:
     """Judges the locked set of each platform; what the lock's pipeline calls once it is solved."""
@@ -98,7 +122,7 @@ class LockedSetJudge:
 
     def __call__(self, subdir: Subdir, packages: Packages) -> Iterable[str]:
         """Warnings about the set. Raises `UnsatisfiableError` for what is known not to work, with fact and remedy."""
-        found = together(packages, facts=self.facts)
+        found = together(packages, facts=self.facts, subdir=subdir)
         if found.fails:
             first = found.fails[0]
             more = f" (and {len(found.fails) - 1} more)" if len(found.fails) > 1 else ""
@@ -106,8 +130,14 @@ class LockedSetJudge:
                 f"{subdir}: {first.cause}{more}. Source: {first.source} [{first.established}]",
                 hint=first.remedy or _other_versions(first, self.facts),
             )
-        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in found.unsafe]
-        return [*loud, *(f"unproven: {text}" for text in found.unproven), *(f"{subdir}: {text}" for text in found.idle)]
+        others = (relation for relation in found.unsafe if relation.check != OPENMP_CHECK)
+        loud = [f"UNSAFE: {r.cause}" + (f"; {r.remedy}" if r.remedy else "") for r in others]
+        loud += _one_for_openmp(found.unsafe, self.facts)
+        return [
+            *loud,
+            *(f"unproven: {text}" for text in found.unproven),
+            *(f"{subdir}: {text}" for text in found.lacking),
+        ]
 
 
 def _other_versions(relation: Relation, facts: Facts) -> str:

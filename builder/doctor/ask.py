@@ -100,7 +100,7 @@ def read_environment(prefix: Path) -> Installed:
 
 def ask(text: str, *, environment: Installed | None = None) -> Answer:
     """The known error that a text shows; where there are several, the one the head of `known_errors` ranks first."""
-    text = pasted.clean(text)
+    text = pasted.thinned(pasted.clean(text))
     if not text:
         return Answer(
             verdict="empty", remedy="paste the error: the whole traceback, or the last lines that were printed"

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Final
 
 from builder.doctor.model import Presence
 from builder.doctor.text import first_line, place_text, table_rows, version_of
+from builder.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.doctor.model import Claim, Diagnosis, Examination, Interpreter
     from builder.doctor.text import Names
+    from builder.page import Made
 
 _MOST_PROGRAMS: Final = 12
 _ROW: Final = 58
 _WIDTH: Final = 940
+_TITLE: Final = "Who runs which Python"
+_INTRODUCTION: Final = (
+    "What the doctor found: which programs start which Python, which file decides that, and whether it has the "
+    "packages that are meant."
+)
 _STYLE: Final = """
-:root { color-scheme: light dark; --page: #fff; --text: #1d2733; --dim: #5b6875; --line: #d9dfe5; --box: #f5f7f9;
-  --good: #15713b; --bad: #b3261e; --good-box: #e9f6ee; --bad-box: #fcebea; }
-@media (prefers-color-scheme: dark) { :root { --page: #14191f; --text: #e4e9ee; --dim: #9aa7b4; --line: #2d3743;
-  --box: #1b222a; --good: #5fd08d; --bad: #ff8a80; --good-box: #16291f; --bad-box: #341b1a; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 64rem; padding: 2rem 1.25rem 4rem; background: var(--page); color: var(--text);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
-h1 { font-size: 1.4rem; margin: 0 0 1rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
-.cause { padding: 1rem 1.2rem; border-radius: 10px; font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
-.bad { background: var(--bad-box); color: var(--bad); } .good { background: var(--good-box); color: var(--good); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.2rem; margin: 1rem 0; }
-dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
-code { font: .86rem/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-td, th { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 td:nth-child(n+3) { white-space: nowrap; } td:nth-child(2) { overflow-wrap: anywhere; }
 tr.wrong td { color: var(--bad); font-weight: 600; }
 .flow { display: none; list-style: none; padding: 0; }
@@ -50,9 +43,7 @@ svg .other { stroke: var(--dim); fill: none; stroke-width: 1.5; }
 svg .other.line { stroke-dasharray: 4 4; }
 svg rect.wrong { stroke: var(--bad); fill: var(--bad-box); stroke-width: 1.5; }
 svg rect.right { stroke: var(--good); fill: var(--good-box); stroke-width: 1.5; }
-footer { margin-top: 3rem; color: var(--dim); font-size: .85rem; }
 @media (max-width: 46rem) {
-  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
   .drawing { display: none; } .flow { display: block; }
   tr, td { display: block; } tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
   tr:first-child { display: none; }
@@ -62,13 +53,10 @@ footer { margin-top: 3rem; color: var(--dim); font-size: .85rem; }
 """
 
 
-def render(found: Examination, *, names: Names) -> str:
-    """The page. Every name in it goes through `names` and is escaped."""
+def render(found: Examination, *, names: Names, made: Made) -> str:
+    """The page. Every name in it goes through `names` and is escaped; `made` says when."""
     cause = first_line(found, names)
-    parts = [
-        "<h1>Who runs which Python</h1>",
-        f'<p class="cause {"bad" if found.problems else "good"}">{escape(cause)}</p>',
-    ]
+    parts = [f'<p class="verdict {"bad" if found.problems else "good"}">{escape(cause)}</p>']
     for number, problem in enumerate(found.problems):
         parts += _problem(problem, names, first=number == 0)
     if drawing := _drawing(found, names):
@@ -85,12 +73,21 @@ def render(found: Examination, *, names: Names) -> str:
     parts += _list("Notes", [names.text(note.sentence) for note in found.notes])
     parts += _list("Could not look at", [names.text(f"{skip.path}: {skip.reason}") for skip in found.skips])
     parts.append("<footer>envbuild doctor. Nothing was changed.</footer>")
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(cause[:120])}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    return page(
+        title=cause[:120],
+        heading=_TITLE,
+        introduction=_INTRODUCTION,
+        body="\n".join(parts),
+        made=replace(made, machine=_machine(found)),
+        style=_STYLE,
     )
+
+
+def _machine(found: Examination) -> str:
+    """The machine that was examined, which a bundle may have been brought from."""
+    machine = found.machine
+    system = f"macOS {machine.macos or ''}".rstrip() if machine.is_mac else machine.system
+    return f"{system} {machine.hardware}" if machine.hardware else system
 
 
 def _row(row: tuple[str, ...], heads: tuple[str, ...]) -> str:

@@ -21,6 +21,10 @@ MOST: Final = 10_000_000
 
 #: Up to this length a text is looked at a second time without its line breaks.
 _MOST_TO_JOIN: Final = 200_000
+#: In a longer text, what is repeated over and over is left out.
+_MOST_WHOLE: Final = 300_000
+#: So many lines around one that is not a repetition are kept: more than any pattern looks at.
+_CONTEXT: Final = 80
 #: The system is told from so many characters of a text's beginning and end.
 _END: Final = 200_000
 #: A path that is given instead of a text is no longer than that.
@@ -33,6 +37,7 @@ _QUOTED: Final = re.compile(r"^(?:> ?){1,5}", re.MULTILINE)
 _EDITOR_LINK: Final = re.compile(r"\[([^\[\]\n]{1,400})\]\([^()\s]{1,800}\)")
 _DRAWN: Final = re.compile(r"[│╰╭─×└├┃━➤❯]")
 _SPACES: Final = re.compile(r"\s+")
+_NO_DIGITS: Final = str.maketrans("", "", "0123456789")
 
 _PLAIN: Final = {
     "\r\n": "\n",
@@ -135,6 +140,26 @@ def clean(text: str) -> str:
     if "\n>" in text or text.startswith(">"):
         text = _QUOTED.sub("", text)
     return text.strip()
+
+
+def thinned(text: str) -> str:
+    """A long log without the lines that only repeat earlier ones but for their numbers, far from any that does not.
+
+    Every known text is looked for in what is left, which of a log of training is little.
+    """
+    if len(text) <= _MOST_WHOLE:
+        return text
+    lines = text.split("\n")
+    patterns = text.translate(_NO_DIGITS).split("\n")
+    seen: set[str] = set()
+    kept: list[str] = []
+    done = 0
+    for number, pattern in enumerate(patterns):
+        if pattern not in seen:
+            seen.add(pattern)
+            kept += lines[max(done, number - _CONTEXT) : number + _CONTEXT]
+            done = max(done, number + _CONTEXT)
+    return "\n".join(kept)
 
 
 def joined(text: str) -> str | None:

@@ -46,7 +46,8 @@ _ENTRY: Final = re.compile(
     rf"  platform: ({_WORD})\n"
     rf"  dependencies:(?: {{}}\n|\n((?:    {_WORD}: {_SCALAR}\n)+))"
     r"  url: ([a-z]+://[!-Z\\^-~]*[!-9;-Z\\^-~])\n"
-    r"  hash:\n"
+    # Without either below it, `hash` is null.
+    r"  hash:\n(?=    (?:md5|sha256): )"
     r"(?:    md5: ([0-9a-f]{32}|'[0-9a-f]{32}')\n)?"
     r"(?:    sha256: ([0-9a-f]{64}|'[0-9a-f]{64}')\n)?"
     rf"  category: ({_WORD})\n"

@@ -19,10 +19,10 @@ from rattler.exceptions import (
 from rattler.package.build_string import BuildString
 
 from builder.credentials import redact
-from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError, UsageError
+from builder.errors import LockfileError, SourceUnreachableError, UsageError
 from builder.lock.channels import Mirrors, canonical_url, client_for
 from builder.lock.model import LockedPackage
-from builder.lock.solver import SolveRequest
+from builder.lock.solver import SolveRequest, UnsolvableError
 from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
@@ -94,9 +94,8 @@ class RattlerSolver:
                 ),
             )
         except SolverError as error:
-            raise UnsatisfiableError(
-                f"no set of packages for {request.subdir} satisfies the recipe:\n{_plain(str(error))}",
-                hint="loosen the pin named above, or see `envbuild show` for where it comes from",
+            raise UnsolvableError(
+                f"no set of packages for {request.subdir} satisfies the recipe:\n{_plain(str(error))}", request=request
             ) from None
         except InvalidMatchSpecError as error:
             raise UsageError(f"a match spec is malformed: {_plain(str(error))}") from None

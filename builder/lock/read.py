@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
+from builder.lock.digest import MAX_BYTES
 from builder.lock.lines import Entry, read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-#: Some thirty thousand entries; the largest lock of a team that was seen has three thousand.
-MAX_BYTES: Final = 16_000_000
 
 
 class _Entry(BaseModel):
@@ -162,11 +160,6 @@ def _decoded(content: bytes, place: Path | str) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         raise LockfileError(f"not UTF-8 text (byte {error.start})", file=place) from None
-
-
-def lock_digest(file: Path) -> str:
-    """SHA-256 (hex) of the lock file's bytes, which identifies what is built from it. Raises LockfileError."""
-    return hashlib.sha256(read_ordinary(file, limit=MAX_BYTES, error=LockfileError)).hexdigest()
 
 
 def _entry_name(data: Any, location: tuple[str | int, ...]) -> str:

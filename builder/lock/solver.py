@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from builder.errors import UnsatisfiableError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping, Sequence
     from datetime import datetime
@@ -33,6 +35,14 @@ class SolveRequest:
     exact: Mapping[str, str]
     preferred: tuple[LockedPackage, ...] = ()
     exclude_newer: datetime | None = None
+
+
+class UnsolvableError(UnsatisfiableError):
+    """A request that has no solution, with the solver's reason."""
+
+    def __init__(self, message: str, *, request: SolveRequest) -> None:
+        super().__init__(message, hint="loosen the pin named above, or see `envbuild show` for where it comes from")
+        self.request = request
 
 
 class Solver(Protocol):

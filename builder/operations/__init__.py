@@ -36,14 +36,19 @@ if TYPE_CHECKING:
         unregister,
     )
     from builder.operations.exporting import ExportRequest, ExportResult, export_lock
+    from builder.operations.importing import ImportRequest, ImportResult, import_recipe
     from builder.operations.initialising import InitRequest, InitResult, init
     from builder.operations.listing import ListedRecipe, ListResult, list_recipes
     from builder.operations.locking import LockRequest, LockResult, lock
     from builder.operations.measuring import MeasureRequest, MeasureResult, measure
+    from builder.operations.merging import MergeRequest, MergeResult, merge_lock, resolve
+    from builder.operations.mirroring import MirrorRequest, MirrorResult, mirror
+    from builder.operations.packing import PackRequest, PackResult, pack
     from builder.operations.preparing import PackageOptions
     from builder.operations.proving_locks import ProveRequest, ProveResult, prove
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
     from builder.operations.showing import ShowRequest, ShowResult, show
+    from builder.operations.unpacking import UnpackRequest, UnpackResult, unpack
     from builder.operations.updating import UpdateRequest, UpdateResult, update
     from builder.operations.verifying import VerifyRequest, VerifyResult, verify
 
@@ -64,14 +69,19 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
         "unregister",
     ),
     "exporting": ("ExportRequest", "ExportResult", "export_lock"),
+    "importing": ("ImportRequest", "ImportResult", "import_recipe"),
     "initialising": ("InitRequest", "InitResult", "init"),
     "listing": ("ListResult", "ListedRecipe", "list_recipes"),
     "locking": ("LockRequest", "LockResult", "lock"),
     "measuring": ("MeasureRequest", "MeasureResult", "measure"),
+    "merging": ("MergeRequest", "MergeResult", "merge_lock", "resolve"),
+    "mirroring": ("MirrorRequest", "MirrorResult", "mirror"),
+    "packing": ("PackRequest", "PackResult", "pack"),
     "preparing": ("PackageOptions",),
     "proving_locks": ("ProveRequest", "ProveResult", "prove"),
     "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
     "showing": ("ShowRequest", "ShowResult", "show"),
+    "unpacking": ("UnpackRequest", "UnpackResult", "unpack"),
     "updating": ("UpdateRequest", "UpdateResult", "update"),
     "verifying": ("VerifyRequest", "VerifyResult", "verify"),
 }
@@ -108,6 +118,8 @@ __all__ = [
     "ExplainResult",
     "ExportRequest",
     "ExportResult",
+    "ImportRequest",
+    "ImportResult",
     "InitRequest",
     "InitResult",
     "ListResult",
@@ -116,6 +128,12 @@ __all__ = [
     "LockResult",
     "MeasureRequest",
     "MeasureResult",
+    "MergeRequest",
+    "MergeResult",
+    "MirrorRequest",
+    "MirrorResult",
+    "PackRequest",
+    "PackResult",
     "PackageOptions",
     "ProveRequest",
     "ProveResult",
@@ -126,6 +144,8 @@ __all__ = [
     "RenderResult",
     "ShowRequest",
     "ShowResult",
+    "UnpackRequest",
+    "UnpackResult",
     "UpdateRequest",
     "UpdateResult",
     "VerifyRequest",
@@ -137,15 +157,21 @@ __all__ = [
     "doctor",
     "explain",
     "export_lock",
+    "import_recipe",
     "init",
     "list_recipes",
     "lock",
     "measure",
+    "merge_lock",
+    "mirror",
+    "pack",
     "prove",
     "register",
     "render",
     "render_plain",
+    "resolve",
     "show",
+    "unpack",
     "unregister",
     "update",
     "verify",

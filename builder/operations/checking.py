@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from builder.lock.model import Lock
     from builder.operations.answers import Basis
+    from builder.operations.preparing import Prepared
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
 
@@ -171,8 +172,8 @@ def _known(answer: Any) -> _Sound | None:
 def _looked_at(workspace: Workspace, files: RecipeFiles, answers: Answers) -> _Sound:
     """The lock of a recipe, read and compared with it. Raises what is wrong with either."""
     basis = files.basis("proof", "stamp")
-    recipe = _recipe(workspace, files, basis)
-    lock = _require_current(workspace, recipe, files.lock)
+    lock, prepared = current(workspace, files, basis)
+    recipe = prepared.recipe
     sound = _Sound(
         proofs=_proofs(recipe, lock, files.place("proof")), warnings=_environment_behind(recipe, files.place("stamp"))
     )
@@ -204,6 +205,14 @@ def _unproven(name: str, proofs: Mapping[str, ProvenPlatform]) -> ChecksFailedEr
     )
 
 
+def current(workspace: Workspace, files: RecipeFiles, basis: Basis) -> tuple[Lock, Prepared]:
+    """The lock of a recipe that is sound and up to date, and the recipe prepared with what it holds; nothing is said.
+
+    Raises StaleLockError, LockfileError, or what is wrong with the recipe.
+    """
+    return _require_current(workspace, _recipe(workspace, files, basis), files.lock)
+
+
 def _recipe(workspace: Workspace, files: RecipeFiles, basis: Basis) -> Recipe:
     lock = workspace.project.environment(files.name) / LOCK_NAME
     if files.name not in files.recipes and lock.exists():
@@ -215,8 +224,8 @@ def _recipe(workspace: Workspace, files: RecipeFiles, basis: Basis) -> Recipe:
     return workspace.project.recipe(files.name, find=files.finder(basis))
 
 
-def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) -> Lock:
-    """The lock in `file`. Raises StaleLockError or LockfileError."""
+def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) -> tuple[Lock, Prepared]:
+    """The lock in `file`, and the recipe prepared with it. Raises StaleLockError or LockfileError."""
     from builder.lock.audit import require_sound
     from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
@@ -249,7 +258,7 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
             file=file,
             hint=f"run `envbuild lock {name}` and commit the result",
         )
-    return lock
+    return lock, prepared
 
 
 def _environment_behind(recipe: Recipe, stamp_file: Path | None) -> tuple[str, ...]:

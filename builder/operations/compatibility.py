@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder.compat.explain import explain_by_origin
@@ -92,9 +92,10 @@ def compat(workspace: Workspace, request: CompatRequest) -> CompatResult:
         place = f" on {platform}" if platform else ""
         raise UsageError(f"no fact is about {asked}{place}", hint=f"envbuild compat --package {names[0]}")
     if html is not None:
-        from builder.compat.draw import page
+        from builder.compat.page import page
 
-        write_output(html, page(found))
+        made = replace(workspace.made(), machine="")  # facts hold on any
+        write_output(html, page(found, made=made, as_of=facts.newest_date))
         workspace.progress.note(f"{len(found)} heat maps written to {html}")
     return CompatResult(packages=names, grids=found, releases=rows, blas=tuple(facts.blas), as_of=facts.newest_date)
 

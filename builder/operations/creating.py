@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from builder.operations.locks import UsableLock
     from builder.operations.preparing import Prepared
     from builder.operations.proving import Prover
+    from builder.operations.standing import Standing
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
@@ -128,44 +130,34 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
 
 
 def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
-    from builder.environment.stamp import read_stamp
-    from builder.install.create import CreateRequest as Build
+    standing = _standing(workspace, request)
+    if standing is not None and (settled := _settled(workspace, request, standing)) is not None:
+        return settled
     from builder.install.create import is_built, is_current
-    from builder.install.transaction import finished, require_replaceable
-    from builder.lock.read import lock_digest
+    from builder.install.transaction import finished
     from builder.operations.expectations import expectations
     from builder.operations.locks import find_or_make
+    from builder.operations.proving_locks import told_by
     from builder.operations.staleness import stale
+    from builder.operations.standing import Asked
 
     warn = Warnings(workspace.progress)
-    recipe = workspace.project.recipe(request.recipe)
+    basis = standing.begin() if standing is not None else None
+    find = standing.files.finder(basis) if standing is not None and basis is not None else None
+    recipe = workspace.project.recipe(request.recipe, find=find)
     target = _target(workspace, request, recipe)
-    name = request.name or request.recipe
-    prefix = workspace.store.prefix_for(name) if request.prefix is None else workspace.path(request.prefix)
-    require_replaceable(prefix)
-    if request.prefix is not None and (stamp := read_stamp(prefix)) is not None:
-        # Rebuilt where it is, as a remedy says it: the environment keeps the name that it was created by.
-        name = stamp.name
+    name, prefix = _place(workspace, request)
     if request.locked:
         _require_committed(workspace, request)
     lock = find_or_make(workspace, recipe, request.options, solver=request.solver)
-    build = Build(
-        name=name,
-        recipe=request.recipe,
-        prefix=prefix,
-        subdir=target,
-        host=workspace.host,
-        lock_sha256=lock_digest(lock.file),
-        groups=(MAIN_GROUP, *sorted(set(request.groups) - {MAIN_GROUP})),
-        force=request.force,
-    )
+    build = _build_of(workspace, request, name=name, prefix=prefix, target=target, lock=lock.file)
     nothing_to_do = is_current if request.prove else is_built
     there = finished(prefix)
     if lock.follows_recipe and lock.prepared is None and there is not None:
         # A lock of ours that was not made anew: neither the recipe nor what it expects has changed since.
         build = replace(build, expectations=there.expectations)
         if nothing_to_do(build, there):
-            return _present(workspace, build, there, lock=lock, warn=warn)
+            return _present(workspace, build, there, lock=lock, warn=warn, proof=told_by(lock.file, target))
     prepared = lock.prepared or prepare(workspace, recipe, request.options)
     reasons = () if lock.follows_recipe else stale(lock.file, prepared)
     if reasons:
@@ -185,14 +177,92 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         if request.locked:
             raise StaleLockError(out_of_date, hint=f"run `envbuild lock {recipe.name}` and commit what it writes")
         warn(f"{out_of_date}; building what it says all the same. To renew it, run `envbuild lock {recipe.name}`")
+    elif standing is not None and basis is not None:
+        asked = Asked(
+            groups=tuple(recipe.groups),
+            expectations=build.expectations,
+            requested=build.requested,
+            warnings=prepared.warnings,
+            proof=told_by(lock.file, target),
+        )
+        standing.keep(basis, asked)
     # Before anything slow is imported or read: the usual second run has nothing to do.
     if nothing_to_do(build, there):
-        return _present(workspace, build, there, lock=lock, warn=warn)
+        return _present(workspace, build, there, lock=lock, warn=warn, proof=told_by(lock.file, target))
     return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
 
 
+def _standing(workspace: Workspace, request: CreateRequest) -> Standing | None:
+    """What earlier runs have found of the recipe; None where it is not its committed lock that is asked for."""
+    from builder.operations.standing import Standing
+
+    target = request.platform or workspace.host
+    if target is None or request.options != PackageOptions():
+        return None
+    standing = Standing(workspace, request.recipe, target)
+    return standing if standing.lock is not None else None
+
+
+def _settled(workspace: Workspace, request: CreateRequest, standing: Standing) -> CreateResult | None:
+    """The result where an earlier run shows that nothing is to be done; None where that must be looked into."""
+    from builder.install.create import is_built, is_current
+    from builder.install.transaction import finished
+    from builder.operations.locks import UsableLock
+
+    asked = standing.recall()
+    target, lock = request.platform or workspace.host, standing.lock
+    both = request.name is not None and request.prefix is not None
+    if asked is None or target is None or lock is None or both:
+        return None
+    if set(request.groups) - {MAIN_GROUP, *asked.groups}:
+        return None
+    name, prefix = _place(workspace, request)
+    build = _build_of(workspace, request, name=name, prefix=prefix, target=target, lock=lock)
+    build = replace(build, expectations=asked.expectations, requested=asked.requested)
+    there = finished(prefix)
+    if not (is_current if request.prove else is_built)(build, there):
+        return None
+    warn = Warnings(workspace.progress)
+    warn(*asked.warnings)
+    usable = UsableLock(file=lock, follows_recipe=False)
+    return _present(workspace, build, there, lock=usable, warn=warn, proof=asked.proof)
+
+
+def _place(workspace: Workspace, request: CreateRequest) -> tuple[str, Path]:
+    """The environment's name and prefix. Raises UsageError for a prefix that must not be replaced."""
+    from builder.environment.stamp import read_stamp
+    from builder.install.transaction import require_replaceable
+
+    name = request.name or request.recipe
+    prefix = workspace.store.prefix_for(name) if request.prefix is None else workspace.path(request.prefix)
+    require_replaceable(prefix)
+    if request.prefix is not None and (stamp := read_stamp(prefix)) is not None:
+        # Rebuilt where it is, as a remedy says it: the environment keeps the name that it was created by.
+        name = stamp.name
+    return name, prefix
+
+
+def _build_of(
+    workspace: Workspace, request: CreateRequest, *, name: str, prefix: Path, target: Subdir, lock: Path
+) -> Build:
+    """What is asked of the prefix, as far as the lock alone says it."""
+    from builder.install.create import CreateRequest as Build
+    from builder.lock.digest import lock_digest
+
+    return Build(
+        name=name,
+        recipe=request.recipe,
+        prefix=prefix,
+        subdir=target,
+        host=workspace.host,
+        lock_sha256=lock_digest(lock),
+        groups=(MAIN_GROUP, *sorted(set(request.groups) - {MAIN_GROUP})),
+        force=request.force,
+    )
+
+
 def _present(
-    workspace: Workspace, build: Build, there: Stamp | None, *, lock: UsableLock, warn: Warnings
+    workspace: Workspace, build: Build, there: Stamp | None, *, lock: UsableLock, warn: Warnings, proof: str | None
 ) -> CreateResult:
     """What is there matches its lock, and is left alone. That it failed its proof is said all the same."""
     from builder.environment.stamp import Verdict
@@ -200,7 +270,7 @@ def _present(
 
     if there is not None and there.expecting(build.expectations).verdict is Verdict.FAILED:
         warn(f"the last verification of {build.prefix} failed, and with --no-verify it is not made again")
-    return _result(workspace, build, Result.PRESENT, lock=lock, prover=None, warn=warn)
+    return _result(workspace, build, Result.PRESENT, lock=lock, prover=None, warn=warn, proof=proof)
 
 
 def _as_locked(
@@ -272,6 +342,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
     from builder.operations.proving import Prover
+    from builder.operations.proving_locks import told_by
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
@@ -293,7 +364,8 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
         )
     except KeyboardInterrupt:
         raise _interrupted(build, before) from None
-    return _result(workspace, build, ending, lock=lock, prover=prover, warn=warn)
+    proof = told_by(lock.file, build.subdir)
+    return _result(workspace, build, ending, lock=lock, prover=prover, warn=warn, proof=proof)
 
 
 def _identity(prefix: Path) -> int | None:
@@ -310,22 +382,37 @@ def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
     from builder.environment.stamp import read_stamp
 
     prefix, stamp = build.prefix, read_stamp(build.prefix)
-    if stamp is None or Place(prefix).is_building:
-        return InterruptedByUserError(f"interrupted; nothing is left of what was begun at {prefix}")
+    place = Place(prefix)
+    trash = place.leftovers()
+    left = f"; {trash[0]} is still to be deleted" if trash else ""
+    later = "`envbuild clean` deletes it, and so does the next `envbuild create`" if trash else None
+    if stamp is None or place.is_building:
+        begun = f"what was begun at {prefix}"
+        ended = f"{begun} is gone from there{left}" if trash else f"nothing is left of {begun}"
+        return InterruptedByUserError(f"interrupted; {ended}", hint=later)
     if _identity(prefix) == before:
-        return InterruptedByUserError(f"interrupted; the environment that was at {prefix} before is still there")
+        return InterruptedByUserError(
+            f"interrupted; the environment that was at {prefix} before is still there{left}", hint=later
+        )
     return InterruptedByUserError(
         f"interrupted; the new environment is in place at {prefix}"
-        + ("" if stamp.verdict is not None else ", and not verified yet"),
-        hint=f"run `envbuild create {build.recipe}` again, which goes on from there",
+        + ("" if stamp.verdict is not None else ", and not verified yet")
+        + left,
+        hint=f"run `{shlex.join(stamp.create_command(prefix))}` again, which goes on from there",
     )
 
 
 def _result(
-    workspace: Workspace, build: Build, ending: Ending, *, lock: UsableLock, prover: Prover | None, warn: Warnings
+    workspace: Workspace,
+    build: Build,
+    ending: Ending,
+    *,
+    lock: UsableLock,
+    prover: Prover | None,
+    warn: Warnings,
+    proof: str | None,
 ) -> CreateResult:
     from builder.install.create import Result
-    from builder.operations.proving_locks import told_by
 
     runs_here = build.subdir is build.host
     if ending is not Result.RESTORED and runs_here and (warning := workspace.store.register(build.prefix)):
@@ -341,7 +428,7 @@ def _result(
         report=prover.report if prover is not None else None,
         problem=_not_proven(build, ending, blameless=prover is not None and prover.is_blameless),
         warnings=tuple(dict.fromkeys((*lock.warnings, *warn.given))),
-        proof=told_by(lock.file, build.subdir),
+        proof=proof,
     )
 
 

@@ -87,7 +87,7 @@ def doctor(workspace: Workspace, request: DoctorRequest) -> DoctorResult:
     if html is not None:
         from builder.doctor.page import render
 
-        write_output(html, render(result.found, names=result.names))
+        write_output(html, render(result.found, names=result.names, made=workspace.made()))
     return result
 
 

@@ -56,7 +56,8 @@ def export_lock(workspace: Workspace, request: ExportRequest) -> ExportResult:
     recipe's any more is a warning. Raises UsageError, LockfileError, TemplateError.
     """
     from builder.lock.audit import require_sound
-    from builder.lock.read import lock_digest, read_lock
+    from builder.lock.digest import lock_digest
+    from builder.lock.read import read_lock
 
     traits = FORMATS[request.form]
     output = workspace.path(request.output) if request.output is not None else None

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from builder.compat.together import LockedSetJudge
-from builder.errors import LockfileError
-from builder.frameworks import registry
-from builder.operations.preparing import PackageOptions, kept_in, newer_on_index, preparations
+from builder.errors import EnvbuildError, LockfileError
+from builder.operations.outputs import require_own_folder
+from builder.operations.preparing import PackageOptions
 from builder.operations.warnings import Warnings
-from builder.plan.attempts import first_that_works
 from builder.plan.model import Source
 from builder.project import LOCK_NAME
-from builder.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from builder.errors import UnsatisfiableError
     from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.make import Made
     from builder.lock.model import Lock
     from builder.lock.moves import Move, Previous
     from builder.lock.rattler_solver import RattlerSolver
     from builder.lock.solver import Solver
+    from builder.operations.answers import Answers
     from builder.operations.preparing import Prepared
+    from builder.operations.recipe_files import RecipeFiles
+    from builder.plan.catalogue import Catalogue
     from builder.plan.staying import Kept
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
     from builder.workspace import Workspace
 
 BUILT_IN_SOLVER: Final = "rattler"
+#: The kind of the answers kept of this operation.
+_KIND: Final = "lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,24 +70,30 @@ class LockResult:
 
     lock: Lock
     file: Path
-    prepared: Prepared
+    prepared: Prepared | None
+    """None where the lock was right already, so that nothing had to be prepared."""
     warnings: tuple[str, ...]
     moves: tuple[Move, ...] = ()
     """What it changes against the lock there was; empty where there was none."""
+    written: bool = True
 
 
 def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
 
-    Nothing is written unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError,
-    LockfileError, UsageError; with `prove` also ChecksFailedError, and what reading packages raises.
+    A lock that is sound and still its recipe's is left as it is, and nobody is asked for anything. Nothing is written
+    unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError, LockfileError,
+    UsageError; with `prove` also ChecksFailedError, and what reading packages raises.
     """
+    if (there := _unchanged(workspace, request)) is not None:
+        return there
     from builder.lock import condalock
-    from builder.lock.proof import PROOF_NAME
-    from builder.operations.proving_locks import require_proven
+    from builder.operations.preparing import newer_on_index, preparations
+    from builder.plan.attempts import first_that_works
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
+    require_own_folder(request.folder or workspace.project.environment(recipe.name))
     built_in = _built_in(workspace, recipe, request)
     catalogue = _catalogue(built_in, recipe, request)
     wanted = preparations(
@@ -96,20 +104,92 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
         lambda prepared: _locked(workspace, prepared, request, built_in=built_in, warn=warn),
         facts=workspace.facts,
         progress=workspace.progress,
+        explain=_explain(workspace, recipe, request, built_in, catalogue),
     )
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
     folder = request.folder or prepared.folder
-    proof = {PROOF_NAME: require_proven(workspace, recipe, made.lock)} if request.prove else {}
+    proof = _proof(workspace, recipe, made.lock) if request.prove else {}
     if not request.dry_run:
         text = condalock.dumps(made.lock, name=rendered.name)
         write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
-    return LockResult(lock=made.lock, file=folder / LOCK_NAME, prepared=prepared, warnings=warn.given, moves=made.moves)
+    return LockResult(
+        lock=made.lock,
+        file=folder / LOCK_NAME,
+        prepared=prepared,
+        warnings=warn.given,
+        moves=made.moves,
+        written=not request.dry_run,
+    )
+
+
+def _proof(workspace: Workspace, recipe: Recipe, lock: Lock) -> dict[str, str]:
+    """The proof by its file's name. Raises ChecksFailedError where there is none."""
+    from builder.lock.proof import PROOF_NAME
+    from builder.operations.proving_locks import require_proven
+
+    return {PROOF_NAME: require_proven(workspace, recipe, lock)}
+
+
+def _unchanged(workspace: Workspace, request: LockRequest) -> LockResult | None:
+    """The lock that is there, where it is sound and its recipe's, and nothing else is asked for; else None."""
+    file = workspace.project.environment(request.recipe) / LOCK_NAME
+    if not file.is_file():
+        return None
+    from builder.lock.read import read_lock
+    from builder.operations.answers import Answers
+    from builder.operations.recipe_files import RecipeFiles
+
+    files = RecipeFiles(workspace=workspace, name=request.recipe, recipes=workspace.project.recipe_files())
+    if request != LockRequest(recipe=request.recipe) or files.lock != file:
+        return None
+    answers = Answers(workspace)
+    said = answers.recall(_KIND, files.name, files.place)
+    try:
+        if not isinstance(said, list):
+            said = _warnings_of(workspace, files, answers)
+        there = read_lock(file)
+    except EnvbuildError:
+        # What is wrong with either is put right, or said, by locking.
+        return None
+    warn = Warnings(workspace.progress)
+    warn(*map(str, said))
+    return LockResult(lock=there, file=file, prepared=None, warnings=warn.given, written=False)
+
+
+def _warnings_of(workspace: Workspace, files: RecipeFiles, answers: Answers) -> list[str]:
+    """What there is to warn of in a lock that is up to date. Raises EnvbuildError for any other."""
+    from builder.compat.together import LockedSetJudge
+    from builder.operations.checking import current
+
+    basis = files.basis()
+    lock, prepared = current(workspace, files, basis)
+    judge, found = LockedSetJudge(facts=workspace.facts), [*prepared.warnings]
+    for subdir in lock.platforms:
+        found += judge(subdir, {(one.manager, one.name): one.version for one in lock.on(subdir)})
+    answers.keep(_KIND, files.name, basis, found)
+    answers.save()
+    return found
+
+
+def _explain(
+    workspace: Workspace, recipe: Recipe, request: LockRequest, solver: RattlerSolver, catalogue: Catalogue | None
+) -> Callable[[Prepared, UnsatisfiableError], UnsatisfiableError]:
+    """How a refusal is explained: here, for its time, since hardly any lock needs it."""
+
+    def explain(prepared: Prepared, error: UnsatisfiableError) -> UnsatisfiableError:
+        from builder.operations.clashes import Clashes
+
+        asked = Clashes(workspace=workspace, recipe=recipe, options=request.options, solver=solver, catalogue=catalogue)
+        return asked.explained(prepared, error)
+
+    return explain
 
 
 def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | None:
     """What the plan stays at of the lock there is, which is said to be unreadable elsewhere."""
     from builder.lock.read import read_lock
+    from builder.operations.preparing import kept_in
 
     local = request.options.source is not Source.CONDA_FORGE
     usual = (
@@ -128,6 +208,8 @@ def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | 
 
 def _tell_what_stayed(workspace: Workspace, recipe: Recipe, prepared: Prepared) -> None:
     """That a newer framework fits as well, and how to get it."""
+    from builder.frameworks import registry
+
     for instead in dict.fromkeys(plan.instead for plan in prepared.plans.values()):
         if instead is not None:
             name = registry.framework(recipe.framework.name).versioned
@@ -140,6 +222,7 @@ def _locked(
 ) -> tuple[Prepared, Rendered, Made]:
     """One preparation rendered, read back as whoever begins from the files would, and locked."""
     from builder.render.read import read_rendered
+    from builder.scratch import scratch
 
     with scratch("envbuild-lock-") as staged:
         write_files(staged, prepared.rendered.files)
@@ -196,6 +279,9 @@ def lock_rendered(
     With a `previous` lock, only what must move moves. The whole set is judged by facts. Raises UnsatisfiableError,
     LockfileError, SourceUnreachableError.
     """
+    import asyncio
+
+    from builder.compat.together import LockedSetJudge
     from builder.lock.audit import audit, describe
     from builder.lock.make import make_lock
 

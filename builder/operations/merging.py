@@ -13,9 +13,10 @@ from builder import __version__
 from builder.errors import EnvbuildError, LockfileError, RecipeError, StaleLockError, UsageError
 from builder.files import write_atomically
 from builder.git import Git
+from builder.lock.digest import MAX_BYTES
 from builder.lock.merge import pins_of_both, proofs_that_hold, sides_in
 from builder.lock.proof import PROOF_NAME, dump_proofs, parse_proofs
-from builder.lock.read import MAX_BYTES, parse_lock
+from builder.lock.read import parse_lock
 from builder.operations.locking import LockRequest, LockResult, lock, write_files
 from builder.plan.model import Source
 from builder.project import LOCK_NAME, Project

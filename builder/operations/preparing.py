@@ -7,17 +7,8 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from builder.errors import LockfileError, SourceUnreachableError, UsageError
-from builder.frameworks import registry
-from builder.names import project
-from builder.plan.make import candidates, parity_names
-from builder.plan.model import Plan, Source
-from builder.plan.staying import Held
-from builder.recipe.model import check_channel
-from builder.recipe.specs import specifier_set
+from builder.plan.model import Source
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -26,6 +17,7 @@ if TYPE_CHECKING:
     from builder.compat.facts import Facts
     from builder.lock.model import Lock
     from builder.plan.catalogue import Catalogue
+    from builder.plan.model import Plan
     from builder.plan.staying import Kept
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
@@ -75,6 +67,7 @@ class Prepared:
     @cached_property
     def rendered(self) -> Rendered:
         """What the plans render to now. Raises TemplateError."""
+        from builder.plan.make import parity_names
         from builder.render.environment import render
 
         return render(self.plans, parity={subdir: parity_names(plan) for subdir, plan in self.plans.items()})
@@ -130,6 +123,13 @@ def kept_in(lock: Lock | None, facts: Facts, *, moving: Container[str] = ()) -> 
 
     `moving` are the names (normalised) that may move. A plug-in and its framework do so together.
     """
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
+    from builder.frameworks import registry
+    from builder.names import project
+    from builder.plan.staying import Held
+
     if lock is None:
         return None
     kept: dict[Subdir, dict[str, Held]] = {subdir: {} for subdir in lock.platforms}
@@ -169,6 +169,8 @@ def preparations(
     kept: Kept | None = None,
 ) -> Iterator[Prepared]:
     """As `prepare`, then what to try next where a solver refuses one. There is at least one."""
+    from builder.plan.make import candidates
+
     recipe = _overridden(recipe, options, platforms)
     if options.source is Source.PYPI:
         yield from _preparations_pypi(workspace, recipe, options, platforms, kept)
@@ -181,6 +183,8 @@ def preparations(
 
 
 def _overridden(recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir, ...]) -> Recipe:
+    from builder.recipe.model import check_channel
+
     unknown = [subdir for subdir in platforms if subdir not in recipe.subdirs]
     if unknown:
         raise UsageError(
@@ -200,6 +204,8 @@ def _preparations_pypi(
 ) -> Iterator[Prepared]:
     from builder.channel.host import host_channel
     from builder.channel.interpreters import find
+    from builder.plan.make import candidates
+    from builder.recipe.specs import specifier_set
 
     here = workspace.host
     if here is None or (platforms and platforms != (here,)):
@@ -232,7 +238,10 @@ def newer_on_index(workspace: Workspace, prepared: Prepared) -> tuple[str, ...]:
 
     Costs a question to the index; says nothing where that cannot be asked.
     """
+    from packaging.version import Version
+
     from builder.lock.index import newest_release
+    from builder.recipe.specs import specifier_set
 
     for subdir, plan in prepared.plans.items():
         main = plan.combination.main if plan.combination is not None else None

@@ -12,7 +12,8 @@ from builder.install.create import CreateRequest, Result, Surroundings
 from builder.install.sync import sync as bring
 from builder.install.transaction import exclusive
 from builder.lock.audit import require_sound
-from builder.lock.read import lock_digest, read_lock
+from builder.lock.digest import lock_digest
+from builder.lock.read import read_lock
 from builder.operations.locked import LockOfEnvironment, Step, find_lock, packages_in, packages_of_stamp, stamp_of
 from builder.operations.proving import Prover
 from builder.operations.warnings import Warnings

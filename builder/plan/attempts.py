@@ -40,11 +40,19 @@ class Planned(Protocol):
 P = TypeVar("P", bound=Planned)
 
 
-def first_that_works(planned: Iterator[P], attempt: Callable[[P], T], *, facts: Facts, progress: Progress) -> T:
+def first_that_works(
+    planned: Iterator[P],
+    attempt: Callable[[P], T],
+    *,
+    facts: Facts,
+    progress: Progress,
+    explain: Callable[[P, UnsatisfiableError], UnsatisfiableError] = lambda _, error: error,
+) -> T:
     """What `attempt` gives for the first plans that it does not refuse with `UnsatisfiableError`.
 
-    When all are refused, raises `UnsatisfiableError` that says in few lines why the first of it failed, the recipe's
-    own requirements first; its details are the solver's whole account and what was tried.
+    `explain` finds out what the first refusal comes to. When all are refused, raises `UnsatisfiableError` that says in
+    few lines why the first of it failed, the recipe's own requirements first; its details are the solver's whole
+    account and what was tried.
     """
     tried: list[str] = []
     first: tuple[P, UnsatisfiableError] | None = None
@@ -52,12 +60,14 @@ def first_that_works(planned: Iterator[P], attempt: Callable[[P], T], *, facts: 
         try:
             made = attempt(candidate)
         except UnsatisfiableError as error:
-            first = first or (candidate, error)
+            first = first or (candidate, explain(candidate, error))
             tried.append(_named(candidate, facts))
             progress.update(_TASK, f"{tried[-1]} cannot be solved; trying the next best")
             continue
-        if tried:
-            progress.done(_TASK, f"{listing(tried)} cannot be solved; took {_named(candidate, facts)}")
+        if first is not None:
+            why = first[1].plain
+            reason = "cannot be solved" if "\n" in why else f"cannot be solved: {why}"
+            progress.done(_TASK, f"{listing(tried)} {reason}; took {_named(candidate, facts)}")
         return made
     assert first is not None  # there is at least one, or the iterator raises itself
     raise _refused(*first, tried)
@@ -74,7 +84,7 @@ def _refused(planned: Planned, error: UnsatisfiableError, tried: list[str]) -> U
             [head, *_asked(planned, reason), *lines, *([f"… {' and '.join(more)} (-v shows all)"] if more else [])]
         ),
         hint=error.hint,
-        details="\n".join([error.plain, *(f"tried: {one}" for one in tried)]),
+        details="\n".join([error.details or error.plain, *(f"tried: {one}" for one in tried)]),
     )
 
 

@@ -205,17 +205,27 @@ class Obstacles:
         python = combination.python
         of_python = [build for build in allowed if build.fits_python(python)]
         if not of_python:
-            has = [minor for minor in reversed(PYTHONS) if any(build.fits_python(minor) for build in allowed)]
-            listed = ", ".join(has) or "none that envbuild plans for"
+            has = tuple(minor for minor in reversed(PYTHONS) if any(build.fits_python(minor) for build in allowed))
             return Refusal(
-                statement=f"{_asked(name, spec)} has builds for Python {listed} only{where}, not for {python}",
+                statement=self._of_other_pythons(_asked(name, spec), has, where, combination),
                 facts=(),
-                remedy=f'set `python: "{has[-1]}"`' if has else None,
                 packages=(name, "python"),
             )
         if target.subdir.is_osx:
             of_python = [build for build in of_python if build.fits_macos(target.macos)] or of_python
         return self._beside(name, spec, of_python, target, combination)
+
+    def _of_other_pythons(self, asked: str, has: Sequence[str], where: str, combination: Combination) -> str:
+        """What a package has builds for, after the Python that was chosen or asked for, and for what."""
+        question, main = self.question, combination.main
+        builds = f"{asked} has builds for Python {', '.join(has) or 'none that envbuild plans for'} only{where}"
+        if main is None and len(question.minors) > 1:
+            some = set(has) & set(question.minors)
+            allowed = f"and the recipe allows {question.recipe.python}"
+            return f"{builds}, {f'not for {combination.python}' if some else allowed}"
+        who = "the recipe asks for" if len(question.minors) == 1 else "envbuild chose"
+        beside = f" for {question.facts.display(main.package, series(main.newest))}" if main is not None else ""
+        return f"{who} Python {combination.python}{beside if who == 'envbuild chose' else ''}; {builds}"
 
     def _beside(
         self, name: str, spec: str, builds: Sequence[Build], target: Target, combination: Combination

@@ -45,8 +45,6 @@ def refusal(question: Question, search: Search, *, elsewhere: str | None = None)
         )
     declared = reason is not None and not any(isinstance(fact, Relation) for fact in reason.facts)
     if reason is not None and reason.remedy and (declared or not nearest):
-        # A remedy that names a Python is the same as the nearest combination on another one.
-        nearest = [text for text in nearest if not (text.startswith("use Python") and "python" in reason.packages)]
         nearest.insert(0, reason.remedy)
     hint = "; or ".join(nearest[:3]) or None
     if reason is None:
@@ -84,7 +82,9 @@ def _most_telling(refusals: list[Refusal], question: Question) -> Refusal | None
         named.add("python")
     between = [r for r in refusals if len(set(r.packages)) > 1 and set(r.packages) <= named]
     known = [r for r in between if any(hasattr(fact, "verdict") for fact in r.facts)]
-    return next(iter([*known, *between, *refusals]), None)
+    # That the framework is not there for one of several Pythons says nothing where it is there for another.
+    beyond = [r for r in refusals if set(r.packages) != {question.framework.main, "python"}]
+    return next(iter([*known, *between, *beyond, *refusals]), None)
 
 
 def _first(other: Question, done: Search) -> Combination | None:
@@ -130,7 +130,7 @@ def _nearest(question: Question, done: Search) -> Iterator[str]:
     pythons = tuple(text for text in PYTHONS if text not in question.minors)
     combination = _first(replace(question, minors=pythons, given_up=question.given_up | {"python"}), done)
     if combination is not None:
-        yield f"use Python {combination.python}"
+        yield f'set `python: "{combination.python}"`'
     # Where a Mac's GPU is asked for, leaving the Mac out or letting versions differ is no help.
     if len(question.targets) > 1 and not any(target.plugin for target in question.targets):
         for target in question.targets:

@@ -54,6 +54,12 @@ def verdict(report: Report) -> str:
     return f"{name} passed: {', '.join(details)}."
 
 
+def evidence(finding: Finding, report: Report) -> tuple[str, ...]:
+    """The evidence, with the files of the environment named from its prefix on, which the report tells once."""
+    inside = f"{report.identity.prefix.rstrip('/')}/"
+    return finding.evidence if inside == "/" else tuple(line.replace(inside, "") for line in finding.evidence)
+
+
 def attention(report: Report) -> dict[Status, list[Finding]]:
     """The failures, then the warnings, each in the order of the areas; only what there is."""
     ordered = [finding for findings in by_area(report).values() for finding in findings]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from builder.finding import Status
 from builder.hanging import Hanging, hanging
-from builder.report.grouping import ATTENTION, SYMBOLS, attention, by_area, mending, verdict
+from builder.report.grouping import ATTENTION, SYMBOLS, attention, by_area, evidence, mending, verdict
 from builder.wording import plural, printable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def render(report: Report, *, details: bool = False, comparison: Comparison | No
         if calm:
             parts.append(Text(area, style="bold"))
             shown = calm if details else _condensed(calm)
-            parts += [_Line(one, width=width, evidence=_evidence(one, report) if details else ()) for one in shown]
+            parts += [_Line(one, width=width, below=_evidence(one, report) if details else ()) for one in shown]
     if comparison is not None:
         parts += [Text(""), *_comparison(comparison)]
     return Group(*parts, Text(""), brief(report))
@@ -69,8 +69,8 @@ def brief(report: Report) -> RenderableType:
 class _Line:
     """A finding that needs no attention: symbol, id and title in columns, or one after the other where it is narrow."""
 
-    def __init__(self, finding: Finding, *, width: int, evidence: Iterable[RenderableType]) -> None:
-        self._finding, self._width, self._evidence = finding, width, tuple(evidence)
+    def __init__(self, finding: Finding, *, width: int, below: Iterable[RenderableType]) -> None:
+        self._finding, self._width, self._below = finding, width, tuple(below)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         finding = self._finding
@@ -84,7 +84,7 @@ class _Line:
             ),
             rest=6 + self._width if wide else 4,
         )
-        yield from self._evidence
+        yield from self._below
 
 
 def _attended(finding: Finding, report: Report) -> Iterator[RenderableType]:
@@ -104,11 +104,8 @@ def _attended(finding: Finding, report: Report) -> Iterator[RenderableType]:
 
 
 def _evidence(finding: Finding, report: Report) -> Iterator[RenderableType]:
-    """A line each, with paths as the report's first line has them begin: inside the prefix."""
-    inside = f"{report.identity.prefix.rstrip('/')}/"
-    for line in finding.evidence:
-        shown = line.replace(inside, "") if len(inside) > 1 else line
-        yield Hanging(Text(f"      {printable(shown)}", style="dim"), rest=8)
+    for line in evidence(finding, report):
+        yield Hanging(Text(f"      {printable(line)}", style="dim"), rest=8)
 
 
 def _command(command: str, *, inside: int) -> RenderableType:

@@ -23,7 +23,7 @@ FLOORS: Final = (
     ("doctor", "report"),
     ("checks",),
     ("probes",),
-    ("install", "channel", "exports"),
+    ("install", "channel", "exports", "importing"),
     ("lock",),
     ("render",),
     ("plan",),

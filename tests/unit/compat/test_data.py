@@ -29,7 +29,7 @@ def test_the_compiled_facts_are_made_from_the_files_as_they_are_now() -> None:
 
 
 def test_every_fact_says_where_it_is_from_and_when(facts: Facts) -> None:
-    for fact in (*facts.releases, *facts.relations, *facts.blas):
+    for fact in (*facts.releases, *facts.relations, *facts.blas, *facts.openmp):
         assert len(fact.source) > 10, fact.id
         assert date(2018, 1, 1) <= date.fromisoformat(fact.date) <= date.today(), fact.id
         assert facts.places[fact.id], fact.id

@@ -261,3 +261,12 @@ def test_torchvision_is_tied_to_its_pytorch(facts: Facts) -> None:
     assert fits.fits
     assert not apart.fits
     assert "torch ==2.10.0" in apart.refusals[0].statement
+
+
+def test_openmp_in_wheels_is_part_of_the_answer(facts: Facts) -> None:
+    pypi = explain({"scikit-learn": "1.9", "torch": "2.15"}, subdir=None, facts=facts)
+    assert pypi.answer == "unsafe"
+    assert "more than one LLVM OpenMP runtime" in pypi.reasons[0].statement
+    assert explain({"scikit-learn": "1.9", "torch": "2.15"}, subdir=Subdir.LINUX_64, facts=facts).answer != "unsafe"
+    alone = explain({"xgboost": "3.4"}, subdir=None, facts=facts)
+    assert any("brings no OpenMP runtime" in reason.statement for reason in alone.reasons)

@@ -132,3 +132,37 @@ def test_a_plug_in_without_its_host_is_told(judge: LockedSetJudge) -> None:
     assert (
         list(judge(MAC, {("pip", "jax-metal"): "0.1.1", ("pip", "jaxlib"): "0.4.34", ("pip", "jax"): "0.4.34"})) == []
     )
+
+
+WHEELS = {
+    ("pip", name): version
+    for name, version in {"scikit-learn": "1.9.1", "xgboost": "3.4.1", "lightgbm": "4.7.0", "torch": "2.15.0"}.items()
+}
+
+
+def test_wheels_with_openmp_runtimes_of_their_own_are_named_in_one_sentence(judge: LockedSetJudge) -> None:
+    """scikit-learn's and PyTorch's wheels bring one each; those of XGBoost and LightGBM look for Homebrew's."""
+    (two, *lacking) = judge(MAC, WHEELS)
+    assert two.startswith(
+        "UNSAFE: the wheels of lightgbm, PyTorch, scikit-learn and xgboost for Apple silicon load more"
+    )
+    assert "take them from conda-forge" in two
+    named = sorted(text.split(" from ")[0] for text in lacking)
+    assert named == ["osx-arm64: lightgbm 4.7.0", "osx-arm64: xgboost 3.4.1"]
+    assert all("looks for /opt/homebrew/opt/libomp/lib/libomp.dylib" in text for text in lacking)
+    assert all("Source: load commands of the arm64 wheels" in text for text in lacking)
+
+
+def test_condas_openmp_serves_wheels_that_bring_none(judge: LockedSetJudge) -> None:
+    alone = {("pip", "xgboost"): "3.4.1", ("conda", "python"): "3.12.1"}
+    (lacking,) = judge(MAC, alone)
+    assert "add conda's `llvm-openmp`" in lacking
+    assert list(judge(MAC, alone | {("conda", "llvm-openmp"): "21.1.0"})) == []
+    assert list(judge(MAC, {("pip", "xgboost"): "2.0.3"})) == [], "up to 2.0 the wheels brought a copy"
+    both = {("pip", "xgboost"): "3.4.1", ("pip", "lightgbm"): "4.7.0", ("conda", "llvm-openmp"): "21.1.0"}
+    assert list(judge(MAC, both)) == [], "they share it"
+
+
+def test_openmp_is_a_matter_of_macs_and_of_wheels(judge: LockedSetJudge) -> None:
+    assert list(judge(Subdir.LINUX_64, WHEELS)) == []
+    assert list(judge(MAC, {("conda", name): version for (_, name), version in WHEELS.items()})) == []

@@ -157,3 +157,18 @@ def test_the_environment_that_a_text_is_of() -> None:
     text = 'File "/Users/me/envs/tf/lib/python3.11/site-packages/x.py", line 1'
     assert pasted.prefix(text) == "/Users/me/envs/tf"
     assert pasted.prefix("no path") is None
+
+
+def test_of_a_long_log_what_repeats_is_looked_at_once() -> None:
+    log = "".join(f"2025-01-01 12:00:{step % 60:02} step {step} loss 0.{step}\n" for step in range(40_000))
+    error = "Traceback (most recent call last):\n  File x, line 3\nModuleNotFoundError: No module named 'keras'\n"
+    thin = pasted.thinned(log + error + log)
+    assert error in thin
+    assert len(thin) < 30_000
+    # What stands around a line that is no repetition stays as it was.
+    assert log[-2_000:] + error + log[:2_000] in thin
+
+
+def test_a_text_of_usual_length_stays_whole() -> None:
+    text = "the same line\n" * 1_000
+    assert pasted.thinned(text) == text

@@ -18,8 +18,9 @@ from packaging.requirements import Requirement
 from builder.errors import UsageError
 from builder.exports.formats import FORMATS, export
 from builder.exports.model import Export, Format
+from builder.lock.digest import lock_digest
 from builder.lock.model import LockedPackage
-from builder.lock.read import lock_digest, read_lock
+from builder.lock.read import read_lock
 from builder.platforms import Subdir
 from builder.render.read import read_rendered
 

@@ -79,6 +79,7 @@ def test_each_scalar_in_each_place(text: str) -> None:
 )
 @given(st.lists(_mutation, min_size=1, max_size=4))
 @example([("value", 6, "!!bool x")])
+@example([("delete", 70, "x")])
 def test_mutated_locks(mutations: list[tuple[str, int, str]]) -> None:
     _agrees(_mutated(mutations).encode(errors="replace").decode())
 

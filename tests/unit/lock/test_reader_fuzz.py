@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from builder.errors import LockfileError
 from builder.lock import read
 from builder.lock.audit import require_sound
-from builder.lock.read import lock_digest, read_lock
+from builder.lock.digest import lock_digest
+from builder.lock.read import read_lock
 
 LOCKS = Path(__file__).parents[2] / "data" / "locks"
 GOOD = (LOCKS / "good.yml").read_text().splitlines()

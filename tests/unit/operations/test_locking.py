@@ -100,3 +100,71 @@ def test_what_the_solver_brings_in_is_judged_by_facts(tmp_path: Path) -> None:
     assert "conda-forge/jaxlib-feedstock#259" in caught.value.message
     assert "use NumPy 1.26" in (caught.value.hint or "")
     assert not (here.project.root / "environments" / "mine" / "conda-lock.yml").exists()
+
+
+def test_what_a_solver_refuses_is_one_sentence_with_a_remedy_that_was_tried(tmp_path: Path) -> None:
+    """Each of the two has builds for both Pythons: only what they need in turn shows that they do not meet on 3.12."""
+    url = write_channel(
+        tmp_path / "channel",
+        {
+            "linux-64": [
+                *PYTHONS,
+                of_python("viewer", "1.0", "3.11", "py{py}_0", "codec 1.*"),
+                of_python("viewer", "1.0", "3.12", "py{py}_0", "codec 1.*"),
+                of_python("player", "1.0", "3.11", "py{py}_0", "codec 1.*"),
+                of_python("player", "1.0", "3.12", "py{py}_0", "codec 2.*"),
+                of_python("other", "1.0", "3.12"),
+                record("codec", "1.0", "h1_0", subdir="linux-64"),
+                record("codec", "2.0", "h1_0", subdir="linux-64"),
+            ],
+            "noarch": [],
+        },
+    )
+    here = project(tmp_path, url, "dependencies: [viewer, player]\n")
+    recipe = here.project.root / "recipes" / "mine.yaml"
+    recipe.write_text(recipe.read_text().replace(">=3.11,<3.13", "3.12"))
+    with pytest.raises(UnsatisfiableError) as caught:
+        lock(here, LockRequest(recipe="mine"))
+    error = caught.value
+    assert error.plain == (
+        "Python 3.12, viewer (mine.yaml:5) and player (mine.yaml:5) cannot be installed together on linux-64: "
+        f"{url} has no builds that fit"
+    )
+    assert error.hint == 'set `python: "3.11"`'
+    assert "codec" in (error.details or ""), "-v shows the solver's own account"
+    recipe.write_text(recipe.read_text().replace('"3.12"', '"3.11"'))
+    lock(here, LockRequest(recipe="mine"))
+
+
+def test_without_a_change_that_helps_the_remedy_names_the_recipes_lines(tmp_path: Path) -> None:
+    url = write_channel(
+        tmp_path / "channel",
+        {
+            "linux-64": [
+                *PYTHONS,
+                *(of_python("viewer", "1.0", minor, "py{py}_0", "codec 1.*") for minor in ("3.11", "3.12")),
+                *(of_python("player", "1.0", minor, "py{py}_0", "codec 2.*") for minor in ("3.11", "3.12")),
+                *(record("codec", f"{number}.0", "h1_0", subdir="linux-64") for number in (1, 2)),
+            ],
+            "noarch": [],
+        },
+    )
+    here = project(tmp_path, url, "dependencies:\n- viewer\n- player >=1\n")
+    with pytest.raises(UnsatisfiableError) as caught:
+        lock(here, LockRequest(recipe="mine"))
+    assert "viewer (mine.yaml:6) and player >=1 (mine.yaml:7) cannot be installed together" in caught.value.plain
+    assert caught.value.hint == "loosen or leave out one of mine.yaml:6 and mine.yaml:7"
+
+
+def test_what_can_never_be_installed_is_named_alone(tmp_path: Path) -> None:
+    url = write_channel(
+        tmp_path / "channel",
+        {"linux-64": [*PYTHONS, *(of_python("viewer", "1.0", m, "py{py}_0", "gone 1.*") for m in ("3.11", "3.12"))]},
+    )
+    here = project(tmp_path, url, "dependencies: [viewer]\n")
+    with pytest.raises(UnsatisfiableError) as caught:
+        lock(here, LockRequest(recipe="mine"))
+    head, *reason = caught.value.plain.splitlines()
+    assert head == "viewer (mine.yaml:5) cannot be installed on linux-64:"
+    assert any("gone 1.*" in line for line in reason)
+    assert caught.value.hint == "loosen or leave out mine.yaml:5"

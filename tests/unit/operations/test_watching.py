@@ -105,6 +105,6 @@ def test_that_nothing_is_done_does_not_hide_a_failed_proof(tmp_path: Path, verdi
         expectations=_EXPECTED,
     )
     lock = UsableLock(file=tmp_path / "conda-lock.yml", follows_recipe=True)
-    result = _present(team, build, stamp, lock=lock, warn=Warnings(heard))
+    result = _present(team, build, stamp, lock=lock, warn=Warnings(heard), proof=None)
     told = [f"the last verification of {build.prefix} failed, and with --no-verify it is not made again"]
     assert list(result.warnings) == heard.warnings == (told if verdict is Verdict.FAILED else [])

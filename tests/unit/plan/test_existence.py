@@ -98,8 +98,38 @@ def test_the_python_gives_way_too_and_where_it_cannot_the_answer_is_one_sentence
     pinned = recipe(framework=framework(), dependencies=["opencv"], python="3.12")
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(pinned, facts=facts, catalogue=there)
-    assert caught.value.plain == "opencv has builds for Python 3.10, 3.11 only for osx-arm64, not for 3.12"
+    assert caught.value.plain == (
+        "the recipe asks for Python 3.12; opencv has builds for Python 3.10, 3.11 only for osx-arm64"
+    )
     assert (caught.value.hint or "").startswith('set `python: "3.11"`')
+
+
+def test_a_package_for_other_pythons_than_the_framework_is_one_sentence(facts: Facts) -> None:
+    """Nothing is said of a Python that neither is there for."""
+    there = channel(tensorflow={"2.19.1": ("3.12",)}, opencv=built("4.10.0", "3.11"))
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(
+            recipe(framework=framework(), dependencies=["opencv"], python=">=3.11"), facts=facts, catalogue=there
+        )
+    assert caught.value.plain == (
+        "envbuild chose Python 3.12 for TensorFlow 2.19; opencv has builds for Python 3.11 only for osx-arm64"
+    )
+    assert "provider: pypi" in (caught.value.hint or "")
+
+
+def test_no_remedy_names_a_python_that_does_not_help(facts: Facts) -> None:
+    there = channel(tensorflow={"2.19.1": ("3.12",)}, opencv=built("4.10.0", "3.11"))
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(framework=framework(), dependencies=["opencv"], python="3.12"), facts=facts, catalogue=there)
+    assert "3.11" not in (caught.value.hint or "")
+
+
+def test_without_a_framework_the_recipes_own_range_is_named(facts: Facts) -> None:
+    there = channel(tensorflow={}, opencv=built("4.10.0", "3.10"))
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(recipe(dependencies=["opencv"], python=">=3.11"), facts=facts, catalogue=there)
+    assert caught.value.plain == "opencv has builds for Python 3.10 only for osx-arm64, and the recipe allows >=3.11"
+    assert (caught.value.hint or "") == 'set `python: "3.10"`'
 
 
 @pytest.mark.parametrize(

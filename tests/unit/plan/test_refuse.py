@@ -49,7 +49,7 @@ CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
         {"framework": METAL, "python": "3.13"},
         Source.CONDA_FORGE,
         "not for 3.13",
-        "use Python 3.12",
+        'set `python: "3.12"`',
     ),
     (
         "Keras 3 beside TensorFlow 2.15",
@@ -91,7 +91,7 @@ CASES: list[tuple[str, dict[str, Any], Source, str, str]] = [
         {"framework": METAL | {"version": ">=2.17"}, "python": "3.14"},
         Source.CONDA_FORGE,
         "not for 3.14",
-        "use Python 3.12",
+        'set `python: "3.12"`',
     ),
 ]
 
@@ -141,7 +141,7 @@ def test_a_python_the_channel_has_no_build_for_is_refused_with_the_way_out(facts
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(recipe(framework=framework(), python="3.13"), facts=facts, catalogue=there)
     assert "not for 3.13" in caught.value.message
-    assert "use Python 3.12" in (caught.value.hint or "")
+    assert 'set `python: "3.12"`' in (caught.value.hint or "")
     assert "provider: pypi" in (caught.value.hint or "")
 
 
@@ -158,7 +158,7 @@ def test_a_remedy_within_what_was_asked_for_comes_before_an_older_release(facts:
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(recipe(framework=framework(version=">=2.17"), python="3.11"), facts=facts, catalogue=there)
     assert (caught.value.hint or "").split("; or ") == [
-        "use Python 3.12",
+        'set `python: "3.12"`',
         "write `provider: pypi` (TensorFlow 2.21.0 from PyPI)",
         "give up `>=2.17` (framework.version) for TensorFlow 2.15",
     ]
@@ -169,7 +169,7 @@ def test_another_python_is_offered_where_the_recipe_has_one_only(facts: Facts) -
     there = channel(tensorflow={"2.19.1": ("3.12",)})
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(recipe(framework=METAL, python="3.14"), facts=facts, catalogue=there)
-    assert "use Python 3.12" in (caught.value.hint or "")
+    assert 'set `python: "3.12"`' in (caught.value.hint or "")
 
 
 def test_letting_go_of_a_dependencys_version_is_offered_where_the_channel_lacks_it(facts: Facts) -> None:

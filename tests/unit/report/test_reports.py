@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from builder.errors import UsageError
 from builder.finding import Finding, Identity, Remedy, Report, Status
+from builder.page import Made
 from builder.report import compare, html, junit, text
 from builder.report.grouping import by_area, verdict
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+MADE = Made(at=datetime(2026, 11, 24, 9, 30, tzinfo=UTC), machine="osx-arm64, macOS 14.5")
 NASTY = "</script><b>&\x00\x1b[31m]]>"
 
 
@@ -116,13 +119,18 @@ def test_junit_is_well_formed_whatever_a_library_printed(report: Report) -> None
 
 
 def test_html_is_one_page_and_escapes_everything(report: Report) -> None:
-    page = html.render(report, drawing="<svg></svg>")
+    page = html.render(report, made=MADE, drawing="<svg></svg>")
     assert "</script>" not in page
     assert "Do &lt;this&gt;." in page
     assert "run &#39;that &amp; that&#39;\nthen this" in page
     assert "\x1b" not in page
     assert "<svg></svg>" in page
     assert "ml-m1 failed" in page
+    assert "24 November 2026, 09:30 UTC · osx-arm64, macOS 14.5 · envbuild" in page
+    order = ["To mend it, run", "What failed", "It does not", "Warnings", "A variable.", "What passed", "It learns."]
+    assert sorted(order, key=page.index) == order
+    assert '<a class="id" href="#keras.fit">' in page
+    assert page.count('id="keras.fit"') == 1
     for outside in ("http://", "https://", "src=", "<link", "@import"):
         assert outside not in page
 
@@ -147,7 +155,7 @@ def test_comparison_names_what_got_worse_and_which_versions_changed(report: Repo
     assert kinds == {"keras.fit": "worse", "import.alone": "other", "process.variables": "new"}
     assert changed.checks[0].after == "1 fail, 2 pass"
     assert compare.compare(report, report).same
-    assert "keras.fit" in html.render(report, comparison=changed)
+    assert "keras.fit" in html.render(report, made=MADE, comparison=changed)
     back = compare.compare(report, green)
     assert {change.check: change.kind for change in back.checks}["keras.fit"] == "better"
 
