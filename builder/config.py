@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class Config:
 
 def load_config(file: Path) -> Config:
     """The configuration in `file`, or defaults where there is none. Raises UsageError with file and line."""
-    if not file.is_file():
+    if not os.path.lexists(file):
         return Config()
     # What reads and checks YAML takes longer to import than all else that `envbuild run` does.
     from pydantic import Field

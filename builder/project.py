@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -84,6 +85,13 @@ class Project:
             )
         return files[name]
 
+    def named(self, written: str) -> str:
+        """The name of the recipe that is meant by its name, or by its file in `recipes/`, as globs give it."""
+        folder, _, file = written.rpartition("/")
+        if folder and file.endswith(".yaml") and (self.root / "recipes" / file).is_file():
+            return file.removesuffix(".yaml")
+        return written
+
     def recipe(self, name: str, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
         """The recipe of a name; `find` is how those that it extends are found. Raises RecipeError, UsageError."""
         from builder.frameworks.rules import objections
@@ -102,10 +110,11 @@ class Project:
     def committed_lock(self, name: str, *, recipes: Mapping[str, Path] | None = None) -> Path | None:
         """The project's lock, or the shipped one when the recipe itself is the shipped one.
 
-        `recipes` are all known ones, for whoever has looked already.
+        Whatever lies in the lock's place is it: who reads it says what a pipe or a broken link there is. `recipes` are
+        all known ones, for whoever has looked already.
         """
         own = self.environment(name) / LOCK_NAME
-        if own.is_file():
+        if os.path.lexists(own):
             return own
         theirs = shipped("environments") / name / LOCK_NAME
         known = self.recipe_files() if recipes is None else recipes

@@ -59,6 +59,7 @@ _HOST: Final = re.compile(r"https?://([^/\s`'\"]+)")
 _LEAKS: Final = frozenset(
     (
         "CONDA_PREFIX",
+        "PYTHONEXECUTABLE",
         "PYTHONHOME",
         "PYTHONPATH",
         "VIRTUAL_ENV",

@@ -49,10 +49,8 @@ class WheelTarget:
 
     @property
     def minor(self) -> tuple[int, int] | None:
-        if self.python is None:
-            return None
-        major, _, rest = self.python.partition(".")
-        return int(major), int(rest.split(".")[0])
+        told = re.match(r"(\d{1,4})\.(\d{1,4})(?!\d)", self.python or "", re.ASCII)
+        return (int(told[1]), int(told[2])) if told else None
 
 
 @lru_cache(maxsize=256)

@@ -77,6 +77,8 @@ class Workspace:
         import platformdirs
 
         environ = dict(os.environ)
+        if (kept := environ.pop("ENVBUILD_PYTHONEXECUTABLE", None)) is not None:
+            environ["PYTHONEXECUTABLE"] = kept  # the launcher has kept it from our own Python
         offline = offline or bool(environ.get("ENVBUILD_OFFLINE"))
         if offline:
             environ["UV_OFFLINE"] = "1"

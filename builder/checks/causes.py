@@ -21,11 +21,13 @@ _UNFINISHED: Final = "env.finished"
 #: Checks that name a damaged file or package, the nearest to the cause first. All others see what comes of it.
 _CAUSES: Final = (
     _UNFINISHED,
+    "env.pyvenv",
     "env.links",
     "pkg.locked",
     "pkg.integrity",
     "pkg.bytecode",
     "pkg.clobber",
+    "process.prefix",
     "process.shadow",
     "arch.binary",
     "arch.interpreter",
@@ -54,15 +56,18 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     found = list(findings)
     leaders: list[int] = []
     consequences: dict[int, list[Finding]] = {}
+    abouts: dict[int, frozenset[str]] = {}
     for place in sorted(range(len(found)), key=lambda place: (_rank(found[place]), place)):
         one = found[place]
         if one.status not in (Status.FAIL, Status.WARN):
             continue
-        leader = next((first for first in leaders if _follows(one, found[first])), None)
+        leader = next((first for first in leaders if _follows(one, replace(found[first], about=abouts[first]))), None)
         if leader is None:
             leaders.append(place)
+            abouts[place] = one.about
         else:
             consequences.setdefault(leader, []).append(one)
+            abouts[leader] |= one.about if _rank(one) < len(_CAUSES) else frozenset()
     gone = {id(one) for follow in consequences.values() for one in follow}
     return tuple(_with(one, consequences.get(place, [])) for place, one in enumerate(found) if id(one) not in gone)
 

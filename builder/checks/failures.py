@@ -28,8 +28,10 @@ _LINES: Final = 12
 #: Frames of the import system and of the probes: no reader needs them.
 _MACHINERY: Final = re.compile(r'  File "(?:<frozen |[^"]*/builder/probes/scripts/|[^"]*/importlib/__init__\.py)')
 
-#: What a module says that is another one than was meant, in a line of a traceback.
-_LACKING_MODULE: Final = re.compile(r"module '(?P<module>\w+)[\w.]*' has no attribute")
+#: What is said of a module that is another one than was meant, or is not there, in a line of a traceback.
+_LACKING_MODULE: Final = re.compile(
+    r"module '(?P<module>\w+)[\w.]*' has no attribute|No module named '(?P<absent>\w+)[\w.]*'"
+)
 #: Folders of packages; what lies elsewhere in the environment is Python's own.
 _PACKAGES: Final = frozenset(("site-packages", "dist-packages"))
 
@@ -289,7 +291,7 @@ def concerned(text: str, subject: Subject, *, error: str = "", module: str = "")
     if not named and module:
         owners.append(subject.repair.module_owner(module))
     if (told := _LACKING_MODULE.search(text)) is not None:
-        owners.append(subject.repair.module_owner(told["module"]))
+        owners.append(subject.repair.module_owner(told["module"] or told["absent"]))
     names = {file.relative_to(root).as_posix() for file in named}
     names |= {owner.name for owner in owners if owner is not None}
     if error:

@@ -6,11 +6,11 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from builder.binaries.hashing import Hasher, Job
+from builder.binaries.hashing import Answer, Hasher, Job
+from builder.environment.intact import lost_permission
 from builder.environment.ownership import GENERATED
 
 if TYPE_CHECKING:
-    from builder.binaries.hashing import Answer
     from builder.checks.survey import Survey
     from builder.environment.environment import Environment
 
@@ -24,6 +24,8 @@ class Files:
     def __init__(self, environment: Environment, *, survey: Survey) -> None:
         self._environment = environment
         self._survey = survey
+        self._forbidden: dict[str, str] = {}
+        """Path → what nobody may do with the file any more."""
 
     @cached_property
     def _hasher(self) -> Hasher:
@@ -42,7 +44,9 @@ class Files:
 
     def digest(self, rel: str) -> Answer | None:
         """What hashing the recorded file `rel` gave; None where nothing recorded a hash of it."""
-        return self._answers.get(("digest", f"{self._environment.path}/{rel}"))
+        path = f"{self._environment.path}/{rel}"
+        told = self._answers.get(("digest", path))
+        return Answer(error=self._forbidden[path]) if path in self._forbidden else told
 
     def pages(self, path: str) -> Answer | None:
         """Whether the code signatures of the binary at `path` are valid; None where none is needed."""
@@ -65,7 +69,10 @@ class Files:
             if any(claim.sha256 is not None for claim in claims) and not GENERATED.search(rel):
                 path = f"{self._environment.path}/{rel}"
                 try:
-                    size = os.stat(path).st_size  # noqa: PTH116 - tens of thousands of files
+                    status = os.stat(path)  # noqa: PTH116 - tens of thousands of files
+                    size = status.st_size
+                    if (lost := lost_permission(rel, status.st_mode, claims)) is not None:
+                        self._forbidden[path] = lost
                 except OSError:
                     size = 0
                 found.append(Job(kind="digest", path=path, size=size))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from builder.checks.causes import STARTUP
 from builder.checks.check import Check, Needs
 from builder.checks.startup import Startup, strays
+from builder.environment.intact import linked_folders
 from builder.environment.model import Kind
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from builder.checks.subject import Subject
     from builder.environment.environment import Environment
+    from builder.environment.lost import Lost
     from builder.environment.moved import RecordedPrefix
 
 #: conda-build records a link whose target was not there when it packed the file with the hash of nothing.
@@ -35,12 +39,36 @@ def _finished(subject: Subject) -> Iterator[Finding]:
             remedy=Remedy("Wait for the other `envbuild create`, or run it again: it begins anew where it was killed."),
         )
         return
+    if environment.lost is not None and not subject.building:
+        yield _lost(environment, environment.lost)
+        return
     yield Finding(
         check="env.finished",
         # What nobody recognises must not be the one thing that passed: a mistyped folder would be a success.
         status=Status.SKIP if environment.kind is Kind.UNKNOWN else Status.PASS,
         title=f"This is {_KINDS.get(environment.kind, f'a {environment.kind} environment')}",
         evidence=(f"told by {environment.recognised.evidence}",),
+    )
+
+
+def _lost(environment: Environment, gone: Lost) -> Finding:
+    damaged = os.path.lexists(environment.path / gone.what)
+    say = f"Put {environment.path} aside and create it again"
+    return Finding(
+        check="env.finished",
+        status=Status.FAIL,
+        title=f"{gone.what} {'is damaged' if damaged else 'is gone'}: nothing knows any more what belongs in this "
+        "environment",
+        evidence=(gone.evidence,),
+        remedy=Remedy(
+            f"{say} from its lock.",
+            (
+                shlex.join(("mv", "--", str(environment.path), f"{environment.path}.set-aside")),
+                shlex.join((*gone.made_with, "-p", str(environment.path))),
+            ),
+        )
+        if gone.made_with is not None
+        else Remedy(f"{say} with the tool that made it."),
     )
 
 
@@ -106,8 +134,35 @@ def _what(prefix: RecordedPrefix) -> str:
     return f"{plural(len(scripts), 'script runs', 'scripts run')} the Python of the old place"
 
 
+def _pyvenv(subject: Subject) -> Iterator[Finding]:
+    """Python takes the library that `pyvenv.cfg` beside it names for its own; a conda environment has none."""
+    environment = subject.environment
+    file = environment.path / "pyvenv.cfg"
+    if not environment.is_conda:
+        yield Finding(
+            check="env.pyvenv", status=Status.SKIP, title="Not a conda environment, so it may have a pyvenv.cfg"
+        )
+    elif not os.path.lexists(file):
+        yield Finding(check="env.pyvenv", status=Status.PASS, title="No pyvenv.cfg leads Python to another library")
+    else:
+        home = environment.pyvenv.values.get("home") if environment.pyvenv is not None else None
+        yield Finding(
+            check="env.pyvenv",
+            status=Status.FAIL,
+            title="pyvenv.cfg makes this conda environment's Python take itself for a virtual environment"
+            + (f" of {home}" if home else ""),
+            evidence=(f"{file}: home = {home}" if home else f"{file} names no home",),
+            remedy=subject.repair.set_aside(file, say="Move it out of the way: no conda package brings such a file."),
+            about=frozenset(("python", STARTUP)),
+        )
+
+
 def _links(subject: Subject) -> Iterator[Finding]:
     environment = subject.environment
+    outside = linked_folders(environment, environment.owners.files)
+    if outside:
+        yield _outside(subject, outside)
+        return
     never = _never_led_anywhere(environment)
     broken = [rel for rel in environment.broken_links if rel not in never]
     if not broken:
@@ -130,6 +185,20 @@ def _links(subject: Subject) -> Iterator[Finding]:
         evidence=listed([f"{rel} → {_target(environment, rel)}" for rel in broken]),
         remedy=subject.repair.restore(owners),
         about=frozenset((*broken, *(owner.name for owner in owners if owner is not None))),
+    )
+
+
+def _outside(subject: Subject, folders: dict[str, str]) -> Finding:
+    one = len(folders) == 1
+    return Finding(
+        check="env.links",
+        # What a lock describes lies in the environment; in anybody else's a shared folder may be meant.
+        status=Status.FAIL if subject.environment.stamp is not None else Status.WARN,
+        title=f"{listing(list(folders), most=3)} {'is a link' if one else 'are links'} out of the environment: what is "
+        "installed there is somewhere else",
+        evidence=listed([f"{rel} → {real}" for rel, real in folders.items()]),
+        remedy=subject.repair.rebuild(),
+        about=frozenset(folders),
     )
 
 
@@ -189,7 +258,8 @@ CHECKS: Final = (
         area="installation",
         needs=Needs.FILES,
         level=Level.QUICK,
-        catches="An environment that `envbuild create` has not finished; says what kind of environment it is.",
+        catches="An environment that `envbuild create` has not finished, or that has lost its conda-meta or its stamp; "
+        "says what kind of environment it is.",
         otherwise="ModuleNotFoundError for half of the packages.",
         run=_finished,
     ),
@@ -203,11 +273,21 @@ CHECKS: Final = (
         run=_moved,
     ),
     Check(
+        id="env.pyvenv",
+        area="installation",
+        needs=Needs.FILES,
+        level=Level.QUICK,
+        catches="A pyvenv.cfg in a conda environment, left by `python -m venv` or copied there.",
+        otherwise="Python with another version's standard library: `No module named '_struct'`, or none at all.",
+        run=_pyvenv,
+    ),
+    Check(
         id="env.links",
         area="installation",
         needs=Needs.FILES,
         level=Level.QUICK,
-        catches="Installed files, the interpreter among them, that are links leading nowhere.",
+        catches="Installed files, the interpreter among them, that are links leading nowhere; folders of such files "
+        "that are links out of the environment.",
         otherwise="`No such file or directory` for a file that `ls` shows.",
         run=_links,
     ),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from builder.checks import failures
 from builder.checks.case import Case
-from builder.checks.causes import STARTUP
 from builder.checks.check import Area, Check, Needs
 from builder.finding import Finding, Status
 from builder.probes.harness import Step
@@ -50,9 +49,9 @@ def probed(
 def _judged(check: str, judge: Judge | None, subject: Subject) -> Iterator[Finding]:
     results = subject.runs.results
     found = [finding for ran in results.probes for finding in _of_one(check, judge, ran, subject)]
-    if results.sets_variables:
+    if doubts := results.doubts:
         found = [
-            replace(finding, about=finding.about | {STARTUP}) if finding.status is Status.FAIL else finding
+            replace(finding, about=finding.about | doubts) if finding.status is Status.FAIL else finding
             for finding in found
         ]
     yield from found

@@ -44,6 +44,11 @@ def _absent(environment: Environment, package: StampedPackage) -> str:
     """A package whose code is there without its metadata is broken in another way than one that is gone."""
     site = environment.site_packages
     folder = package.name.replace("-", "_")
+    known = {dist.path.name for dist in environment.distributions}
+    for entry in site.glob("*.dist-info") if site is not None else ():
+        is_its = canonicalize_name(entry.name.partition("-")[0]) == canonicalize_name(package.name)
+        if is_its and entry.name not in known:
+            return f"{package.name}'s metadata ({entry.name}) cannot be read, locked {package.version}"
     if site is not None and any((site / name).is_dir() for name in (folder, folder.lower())):
         return f"{package.name}'s metadata ({folder}-{package.version}.dist-info) is missing, locked {package.version}"
     return f"{package.name} is not installed, locked {package.version}"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +12,7 @@ from builder.checks import failures
 from builder.checks.case import Case
 from builder.checks.causes import STARTUP
 from builder.checks.check import Check, Needs
+from builder.checks.conda_tools import CONDA_LISTS
 from builder.checks.judging import judged
 from builder.finding import Finding, Remedy, Status
 from builder.probes.harness import Step
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from builder.checks.subject import Subject
     from builder.environment.distributions import Distribution
     from builder.probes.harness import Outcome
-
-_CONDA_SECONDS: Final = 60
 
 
 def _interpreter(subject: Subject) -> Iterator[Finding]:
@@ -63,15 +59,19 @@ def _startup(subject: Subject) -> Iterator[Finding]:
     outcome, alive = subject.runs.results.interpreter, subject.runs.results.alive
     if isinstance(outcome, OSError) or alive is None:
         return
-    changed = alive.facts.get("changed") or {}
+    changed, replaced = alive.facts.get("changed") or {}, alive.facts.get("replaced") or []
     said = [line for line in outcome.stdout.splitlines() if line.strip()]
-    if not changed and not said:
+    if not changed and not replaced and not said:
         yield Finding(check="process.startup", status=Status.PASS, title="Nothing is printed or set when Python starts")
         return
-    what = [*(("prints text",) if said else ()), *((f"sets {listing(sorted(changed))}",) if changed else ())]
+    what = [
+        *(("prints text",) if said else ()),
+        *((f"sets {listing(sorted(changed))}",) if changed else ()),
+        *((f"puts something else in the place of {listing(replaced)}",) if replaced else ()),
+    ]
     yield Finding(
         check="process.startup",
-        status=Status.FAIL if changed else Status.WARN,
+        status=Status.FAIL if changed or replaced else Status.WARN,
         title=f"Something {' and '.join(what)} whenever Python starts",
         evidence=(
             *(f"{name}={value}" if value is not None else f"{name} is removed" for name, value in changed.items()),
@@ -90,6 +90,8 @@ def _also(check: str, judge: Judge, subject: Subject) -> Iterator[Finding]:
     if alive is not None:
         step = Step(check=check, subject="", how="done", facts=alive.facts)
         finding = judged(Case(step=step, whole=subject), judge)
+        if finding is not None and finding.status is Status.FAIL:
+            finding = replace(finding, about=finding.about | subject.runs.results.doubts)
         yield from () if finding is None else (finding,)
 
 
@@ -130,22 +132,26 @@ def judge_prefix(case: Case) -> Finding:
     evidence = tuple(f"sys.{name}: {facts[name]}" for name in ("executable", "prefix", "base_prefix"))
     inside = Path(facts["executable"]).parent.resolve() == (path / "bin").resolve()
     if Path(facts["prefix"]).resolve() != path or not inside:
-        return case.failed(
-            "The interpreter takes its packages from another prefix.",
-            *evidence,
-            f"the environment: {path}",
-            remedy=case.repair.rebuild(),
+        return _of_python(
+            case.failed(
+                "The interpreter takes its packages from another prefix.",
+                *evidence,
+                f"the environment: {path}",
+                remedy=case.repair.rebuild(),
+            )
         )
     if case.environment.is_conda and Path(facts["base_prefix"]).resolve() != path:
-        return case.failed(
-            "The interpreter takes its standard library from outside the environment.",
-            *evidence,
-            remedy=case.repair.rebuild(),
+        return _of_python(
+            case.failed(
+                "The interpreter takes its standard library from outside the environment.",
+                *evidence,
+                remedy=case.repair.rebuild(),
+            )
         )
     leaks = [folder for folder in facts["path"] if _is_foreign(folder, path)]
     if leaks:
         named = _named_by(leaks, case.environment.site_packages)
-        return case.warned(
+        warned = case.warned(
             f"Python also looks for packages in another environment: {', '.join(leaks)}.",
             *evidence,
             *(f"named by {file}" for file in named),
@@ -153,7 +159,13 @@ def judge_prefix(case: Case) -> Finding:
             if named
             else Remedy("Build the environment without the other one's packages (no --system-site-packages)."),
         )
+        return replace(warned, about=frozenset(os.path.relpath(folder, path) for folder in leaks))
     return case.passed("The interpreter and its packages are the environment's own.", *evidence)
+
+
+def _of_python(finding: Finding) -> Finding:
+    """About Python itself: it follows from whatever else is wrong with that."""
+    return replace(finding, about=finding.about | {"python"})
 
 
 def _is_foreign(folder: str, prefix: Path) -> bool:
@@ -287,51 +299,6 @@ def _died_at_exit(ran: Ran, outcome: Outcome) -> Finding:
     )
 
 
-def _conda(subject: Subject) -> Iterator[Finding]:
-    """`conda list` beside conda-meta; nothing where the environment is no conda one or there is no conda to ask."""
-    environ = subject.environ
-    path = environ.get("PATH")
-    tool = next((found for name in ("conda", "mamba", "micromamba") if (found := shutil.which(name, path=path))), None)
-    if tool is None or not subject.environment.is_conda:
-        return
-    try:
-        answer = subprocess.run(
-            [tool, "list", "--prefix", str(subject.environment.path), "--json"],
-            capture_output=True,
-            text=True,
-            timeout=_CONDA_SECONDS,
-            env=dict(environ),
-            check=False,
-        )
-        listed = {
-            (entry["name"], entry["version"]) for entry in json.loads(answer.stdout) if entry.get("channel") != "pypi"
-        }
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError, AttributeError) as error:
-        yield Finding(
-            check="process.conda",
-            status=Status.SKIP,
-            title="Could not query conda",
-            evidence=(f"{tool} list: {error}",),
-        )
-        return
-    recorded = {(record.name, record.version) for record in subject.environment.conda_records}
-    if listed == recorded:
-        yield Finding(
-            check="process.conda", status=Status.PASS, title="Your conda lists the packages that are installed"
-        )
-        return
-    yield Finding(
-        check="process.conda",
-        status=Status.WARN,
-        title="Your conda does not list the packages that are installed",
-        evidence=(
-            *(f"only in conda-meta: {name} {version}" for name, version in sorted(recorded - listed)),
-            *(f"only in `conda list`: {name} {version}" for name, version in sorted(listed - recorded)),
-        ),
-        remedy=Remedy(f"Update that conda ({tool}); damaged records are named by pkg.integrity."),
-    )
-
-
 CHECKS: Final = (
     Check(
         id="process.interpreter",
@@ -348,7 +315,7 @@ CHECKS: Final = (
         area="process",
         needs=Needs.PROCESS,
         level=Level.QUICK,
-        catches="Text that is printed and variables that are set before the first line of any program.",
+        catches="Text that is printed, and variables and modules that are set, before the first line of any program.",
         otherwise="A broken pipe of JSON, or a library that computes with another backend than asked for.",
         run=_startup,
     ),
@@ -370,15 +337,7 @@ CHECKS: Final = (
         otherwise="`AttributeError: module 'keras' has no attribute 'layers'`, or silently another version.",
         run=partial(_also, "process.shadow", judge_shadow),
     ),
-    Check(
-        id="process.conda",
-        area="process",
-        needs=Needs.MACHINE,
-        level=Level.FULL,
-        catches="A conda, mamba or micromamba of yours that lists other packages than the environment has.",
-        otherwise="`conda install` that repairs what is sound, or breaks what it does not see.",
-        run=_conda,
-    ),
+    CONDA_LISTS,
     Check(
         id="runtime.messages",
         area="process",

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from builder.environment.environment import Environment
     from builder.environment.stamp import StampedPackage
 
+#: Without the option uv looks for a configuration in the working directory and all folders above it, which may be
+#: anybody's.
+_UV_PIP: Final = ("--no-config", "pip")
 #: pip's options that uv has under another name.
 _OF_UV: Final = {"--force-reinstall": "--reinstall"}
 _MANAGED_ELSEWHERE: Final = "The packages of a system Python are its package manager's: use an environment of your own."
@@ -62,10 +65,14 @@ class Repair:
     def restore(self, owners: Iterable[Owner | None], *, why: str = "") -> Remedy:
         """Install exactly these packages again, in their locked versions where there is a lock.
 
-        The one place where that command is composed. Conda packages, and files of no package (None), can only be
-        restored with the environment as a whole.
+        The one place where that command is composed. In an environment of ours `envbuild sync` restores them. In
+        another one, conda packages can only be restored with the environment as a whole, as files of no package (None)
+        can anywhere.
         """
         named = list(dict.fromkeys(owners))
+        if self._is_synced(named):
+            say = why or f"Restore {listing([owner.name for owner in named if owner is not None])} from the lock."
+            return Remedy(say, (shlex.join(("envbuild", "sync", str(self._environment.path))),))
         wheels = [owner for owner in named if owner is not None and owner.manager == "pip"]
         if not wheels or len(wheels) < len(named) or self._python is None:
             return self.rebuild(why=why)
@@ -74,6 +81,20 @@ class Repair:
         say = why or f"Reinstall {listing([owner.name for owner in wheels])}."
         lines = [self._requirement(owner) for owner in wheels]
         return Remedy(say, (self._pip_install(lines, "--reinstall", "--no-deps"),))
+
+    def _is_synced(self, owners: list[Owner | None]) -> bool:
+        """Whether `envbuild sync` can restore these packages: of the lock, and with a Python to put them to.
+
+        An envbuild of before did not note where packages are from, and cannot fetch them again.
+        """
+        stamp = self._environment.stamp
+        return (
+            stamp is not None
+            and bool(owners)
+            and self._environment.python_version is not None
+            and all(owner is not None and canonicalize_name(owner.name) in self._locked for owner in owners)
+            and all(package.url for package in stamp.packages)
+        )
 
     def _requirement(self, owner: Owner) -> str:
         """A requirement line: the locked version with its hash, else the one that is installed."""
@@ -105,11 +126,11 @@ class Repair:
     def uninstall(self, *names: str, say: str = "") -> Remedy:
         if self._environment.kind is Kind.SYSTEM:
             return Remedy(_MANAGED_ELSEWHERE)
-        command = shlex.join((_uv(), "pip", "uninstall", "--python", str(self._interpreter), *names))
+        command = shlex.join((_uv(), *_UV_PIP, "uninstall", "--python", str(self._interpreter), *names))
         return Remedy(say or f"Remove {listing(names)}, which {_does(names)} not belong here.", (command,))
 
     def _pip_install(self, lines: list[str], *options: str) -> str:
-        into = ("pip", "install", "--python", str(self._interpreter), "--link-mode", "copy", *options)
+        into = (*_UV_PIP, "install", "--python", str(self._interpreter), "--link-mode", "copy", *options)
         if all("--hash" not in line for line in lines):
             return shlex.join((_uv(), *into, *lines))
         # Hashes have no place on the command line: uv reads them from a requirements file only.

@@ -13,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.checks.causes import STARTUP
 from builder.probes import harness
 from builder.probes.schedule import Task, tasks, user_imports
 from builder.scratch import scratch as scratch_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from builder.probes.harness import Outcome, Step
     from builder.probes.schedule import Request
@@ -30,6 +31,9 @@ _AT_ONCE: Final = 2
 _INNOCENT: Final = frozenset(
     ("HOME", "PATH", "USER", "LOGNAME", "SHELL", "TERM", "PWD", "OLDPWD", "SHLVL", "LANG", "TMPDIR", "_", "DISPLAY")
 )
+
+#: So many variables are searched for, of those that each make something fail.
+_MOST_CULPRITS: Final = 4
 
 #: Seconds for the interpreter alone to start and to say who it is.
 _TO_START: Final = 30.0
@@ -65,11 +69,19 @@ class Results:
     """The same run with the user's own variables and working directory; None where the isolated one did not work."""
     probes: tuple[Ran, ...] = ()
     user_imports: UserImports | None = None
+    stoppers: tuple[str, ...] = ()
+    """The user's variables that keep Python from starting, where one does."""
+    is_foreign: bool = False
+    """Whether it takes itself to be in another prefix than the environment's."""
 
     @property
-    def sets_variables(self) -> bool:
-        """Whether code that runs at start-up sets variables, by which it may be the cause of whatever fails."""
-        return self.alive is not None and bool(self.alive.facts.get("changed"))
+    def doubts(self) -> frozenset[str]:
+        """What is amiss with every process, and may be the cause of whatever fails in one: code that sets variables or
+        replaces modules at start-up, or a Python that belongs elsewhere.
+        """
+        facts = self.alive.facts if self.alive is not None else {}
+        altered = {STARTUP} if facts.get("changed") or facts.get("replaced") else set()
+        return frozenset(altered | ({"python"} if self.is_foreign else set()))
 
     @property
     def alive(self) -> Step | None:
@@ -119,9 +131,12 @@ class Runs:
                 return Results(
                     interpreter=first.interpreter, probes=tuple(Ran(task=task, why_not=why) for task in self.planned)
                 )
+            as_user = self._as_user(scratch, self.environ)
             return Results(
                 interpreter=first.interpreter,
-                as_user=self._as_user(scratch),
+                as_user=as_user,
+                is_foreign=Path(first.alive.facts["prefix"]).resolve() != self.prefix.resolve(),
+                stoppers=() if as_user.steps or as_user.timed_out else self._stoppers(scratch),
                 probes=tuple(self._all(environ, scratch)),
                 user_imports=self._user_imports(scratch),
             )
@@ -137,18 +152,22 @@ class Runs:
             return Results(interpreter=error)
         return Results(interpreter=outcome)
 
-    def _as_user(self, scratch: Path) -> Outcome:
+    def _stoppers(self, scratch: Path) -> tuple[str, ...]:
+        """The variables without which Python starts for the user; nothing where it does not start even so."""
+        return _culprits(self.environ, fails=lambda some: not self._as_user(scratch, some).steps)
+
+    def _as_user(self, scratch: Path, environ: Mapping[str, str]) -> Outcome:
         arguments = {
             "check": "process.user-site",
             "names": list(self.names),
             "as_user": True,
             "cwd": str(self.cwd),
-            "given": _digests(self.environ),
+            "given": _digests(environ),
         }
         return harness.run(
             self.python,
             "process",
-            environ=dict(self.environ),
+            environ=dict(environ),
             cwd=self.cwd if self.cwd.is_dir() else scratch,
             limit=self.request.limit or _TO_START,
             arguments=arguments,
@@ -213,15 +232,33 @@ class Runs:
 
 
 def _culprits(environ: Mapping[str, str], *, fails: Callable[[Mapping[str, str]], bool]) -> tuple[str, ...]:
-    """The variable by which something fails, found by halves; nothing where none alone does it, or all are innocent."""
-    suspects = [name for name in environ if name not in _INNOCENT and not name.startswith("LC_")]
+    """The variables by each of which something fails, found by halves one after the other; nothing where none alone
+    does it, or all are innocent.
+    """
+    suspects = [name for name in environ if name not in _INNOCENT]
     innocent = {name: value for name, value in environ.items() if name not in suspects}
     if not suspects or fails(innocent):
         return ()
-    while len(suspects) > 1:
-        half = suspects[: len(suspects) // 2]
-        suspects = half if fails(innocent | {name: environ[name] for name in half}) else suspects[len(half) :]
-    return tuple(suspects) if fails(innocent | {suspects[0]: environ[suspects[0]]}) else ()
+    found: list[str] = []
+    while len(found) < _MOST_CULPRITS and (one := _one_culprit(suspects, environ, innocent, fails)) is not None:
+        found.append(one)
+        suspects.remove(one)
+        if not fails(innocent | {name: environ[name] for name in suspects}):
+            break
+    return tuple(found)
+
+
+def _one_culprit(
+    suspects: Sequence[str],
+    environ: Mapping[str, str],
+    innocent: Mapping[str, str],
+    fails: Callable[[Mapping[str, str]], bool],
+) -> str | None:
+    left = list(suspects)
+    while len(left) > 1:
+        half = left[: len(left) // 2]
+        left = half if fails({**innocent, **{name: environ[name] for name in half}}) else left[len(half) :]
+    return left[0] if left and fails({**innocent, left[0]: environ[left[0]]}) else None
 
 
 def _waiting_in(stderr: str) -> set[str]:

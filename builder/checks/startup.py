@@ -6,6 +6,7 @@ with the user site in use, `usercustomize` are imported.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -35,10 +36,12 @@ class Startup:
 
     path: Path
     code: tuple[str, ...]
+    problem: str = ""
+    """Why it cannot be read; Python then ends, or waits, when it comes to it."""
 
     @property
     def line(self) -> str:
-        return f"{self.path}: {self.code[0][:_SHOWN] if self.code else 'cannot be read'}"
+        return f"{self.path}: {self.code[0][:_SHOWN] if self.code else self.problem or 'cannot be read'}"
 
 
 def strays(environment: Environment) -> list[Startup]:
@@ -86,12 +89,29 @@ def _in_folders(folders: Iterable[Path]) -> Iterator[Startup]:
         for entry in entries:
             stem, _, suffix = entry.name.partition(".")
             if entry.name.endswith(".pth"):
-                code = tuple(line for line in _lines(Path(entry.path)) if _CODE.match(line))
-                if code:
-                    yield Startup(path=Path(entry.path), code=code)
+                path = Path(entry.path)
+                code, problem = tuple(line for line in _lines(path) if _CODE.match(line)), _obstacle(path)
+                if code or problem:
+                    yield Startup(path=path, code=code, problem=problem)
             elif stem in _CUSTOMIZE and (suffix in ("py", "pyc") or entry.is_dir()):
                 path = Path(entry.path, "__init__.py") if entry.is_dir() else Path(entry.path)
                 yield Startup(path=path, code=tuple(line for line in _lines(path) if line.strip())[:3])
+
+
+def _obstacle(path: Path) -> str:
+    """What keeps Python from starting because of a `.pth`: a pipe, which it waits for, or no UTF-8 text. Others, as one
+    that nobody may read, it passes over.
+    """
+    from builder.files import open_regular
+
+    try:
+        with open_regular(path) as stream:
+            stream.read(_MOST_BYTES).decode("utf-8")
+    except UnicodeDecodeError:
+        return "is not UTF-8 text, at which Python ends"
+    except OSError as error:
+        return "is no regular file" if error.errno == errno.EINVAL else ""
+    return ""
 
 
 def _lines(path: Path) -> list[str]:

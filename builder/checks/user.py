@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,7 @@ _RISKY_VARIABLES: Final[dict[str, str]] = {
     "KMP_DUPLICATE_LIB_OK": "hides that two OpenMP runtimes are loaded; results may then be wrong",
     "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "another implementation of protobuf is used",
 }
-#: Variables that can keep Python from starting at all.
+#: Variables that can keep Python from starting at all, for where no single one of them does.
 _CAN_KILL: Final = (
     "PYTHONHOME",
     "PYTHONPATH",
@@ -96,7 +97,8 @@ def judge_as_user(check: str, case: Case, isolated: Mapping[str, Any]) -> Findin
         return _harmless(check, case)
     expected = {name.partition(".")[0] for name in case.whole.modules}
     names = [name for name, _ in found]
-    known = expected & set(names)
+    # Of the standard library nothing is replaced on purpose; of the rest what the environment is for matters.
+    known = (expected | sys.stdlib_module_names) & set(names)
     return Finding(
         check=check,
         # What lies in PYTHONPATH or the working directory may be meant; the user site is forgotten, not meant.
@@ -153,14 +155,17 @@ def _variables(subject: Subject) -> Iterator[Finding]:
     """Variables of the user's shell that keep Python from starting, or change which libraries it loads."""
     outcome = subject.runs.results.as_user
     if outcome is not None and not outcome.steps:
-        yield _killed(subject.environ, outcome.stderr)
+        yield _killed(subject.environ, outcome.stderr, subject.runs.results.stoppers)
     else:
-        yield risky_variables(subject.environ)
+        ran = subject.runs.results.user_imports
+        # What an import fails by is said there.
+        named = ran.culprits if ran is not None else ()
+        yield risky_variables({name: value for name, value in subject.environ.items() if name not in named})
 
 
-def _killed(environ: Mapping[str, str], stderr: str) -> Finding:
+def _killed(environ: Mapping[str, str], stderr: str, stoppers: tuple[str, ...]) -> Finding:
     """Isolated the interpreter runs; with the user's own variables it does not get as far as running code."""
-    names = [name for name in _CAN_KILL if environ.get(name)]
+    names = list(stoppers) or [name for name in _CAN_KILL if environ.get(name)]
     return Finding(
         check="process.variables",
         status=Status.FAIL,

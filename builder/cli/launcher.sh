@@ -41,6 +41,13 @@ if [ ! -x "$python" ]; then
     exit 2
 fi
 
+# Python 3.11 to 3.13 take this variable in spite of -E, and then look for their modules beside what it names.
+if [ -n "${PYTHONEXECUTABLE-}" ]; then
+    ENVBUILD_PYTHONEXECUTABLE=$PYTHONEXECUTABLE
+    export ENVBUILD_PYTHONEXECUTABLE
+    unset PYTHONEXECUTABLE
+fi
+
 # -E: no PYTHON* variables; -P: nothing from the working directory; -s: no user site, unless envbuild itself is there.
 case $here in
     "$HOME"/.local/bin | "$HOME"/Library/Python/*) exec "$python" -E -P -m builder "$@" ;;

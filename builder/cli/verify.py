@@ -33,6 +33,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--against", type=_FILE, metavar="REPORT", help="Show what changed since this report (of --json).")
 @click.option("--html", "html_file", type=_FILE, help="Write one self-contained page.")
 @click.option("--junit", "junit_file", type=_FILE, help="Write JUnit XML, for CI services.")
+@click.option("--fix", is_flag=True, help="Restore what fails from the lock (as sync does), and verify again.")
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds each probe may take.")
 def command(
     session: Session,
@@ -46,6 +47,7 @@ def command(
     against: Path | None,
     html_file: Path | None,
     junit_file: Path | None,
+    fix: bool,
     timeout: float | None,
 ) -> Output:
     """Prove that an environment works: read its binaries, then run it.
@@ -58,6 +60,7 @@ def command(
       envbuild verify ml-m1
       envbuild verify ml-m1 --quick
       envbuild verify ./prefix --static --platform osx-arm64
+      envbuild verify ml-m1 --fix
       envbuild verify ml-m1 --json > report.json
       envbuild verify ml-m1 --against report.json --html report.html
     """
@@ -78,11 +81,14 @@ def command(
         against=against,
         html=html_file,
         junit=junit_file,
+        fix=fix,
     )
     verified = verify(session.workspace(), request)
     report, comparison = verified.report, verified.comparison
     return Output(
-        result=report.to_json() | ({"comparison": comparison.to_json()} if comparison is not None else {}),
+        result=report.to_json()
+        | ({"before": verified.before.to_json()} if verified.before is not None else {})
+        | ({"comparison": comparison.to_json()} if comparison is not None else {}),
         text=brief(report) if session.quiet else render(report, details=session.verbose, comparison=comparison),
         exit_code=0 if report.ok else 1,
         errors=_errors(report) if session.json else (),

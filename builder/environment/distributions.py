@@ -36,6 +36,9 @@ _SMALL: Final = 1 << 20
 MOST_ENTRIES: Final = 300_000
 #: A requirement line that `packaging` takes long for, or forever: parentheses of a marker, one in another.
 _DEEPEST_MARKER: Final = 20
+#: Of one name in a path, in bytes (ext4, APFS), and of names in one path.
+_LONGEST_NAME: Final = 255
+_MOST_NAMES: Final = 200
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 _EGG_INFO: Final = re.compile(r"(?P<name>[^-]+)(-(?P<version>[^-]+))?(-py\d.*)?\.egg-info")
 
@@ -113,11 +116,19 @@ class Distribution:
                 if number >= MOST_ENTRIES:
                     self.reader.pass_over(path, f"more than {MOST_ENTRIES:,} lines; the rest is not read")
                     return
-                if row and row[0]:
+                if row and row[0] and can_be_path(row[0]):
                     digest, size = (*row[1:3], "", "")[:2]
                     yield RecordEntry(row[0], _sha256(digest), int(size) if re.fullmatch(r"\d{1,15}", size) else None)
         except csv.Error as error:
             self.reader.pass_over(path, f"line {rows.line_num} is not CSV: {error}")
+
+
+def can_be_path(text: str) -> bool:
+    """Whether any file system could have such a path: of no name longer than 255 bytes, and without NUL."""
+    if len(text) < _LONGEST_NAME // 4:
+        return "\0" not in text
+    names = text.encode("utf-8", "surrogatepass").split(b"/")
+    return "\0" not in text and len(names) <= _MOST_NAMES and all(len(name) <= _LONGEST_NAME for name in names)
 
 
 def parse_requirement(line: str) -> Requirement | None:

@@ -20,6 +20,7 @@ from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from builder.environment.distributions import Distribution
+    from builder.environment.lost import Lost
     from builder.environment.model import CondaRecord, Interpreter, Kind, PyVenv, Recognised, Revision
     from builder.environment.moved import RecordedPrefix
     from builder.environment.ownership import Ownership
@@ -76,6 +77,13 @@ class Environment:
     def is_unfinished(self) -> bool:
         """Whether `envbuild create` is at work here, or was killed at it."""
         return Place(self.path).is_building
+
+    @cached_property
+    def lost(self) -> Lost | None:
+        """What it has lost of what says which packages are in it; None for a whole one."""
+        from builder.environment.lost import lost
+
+        return lost(self, self._reader)
 
     @cached_property
     def made_by(self) -> str | None:

@@ -6,6 +6,7 @@ moved or copied half works: its scripts run the interpreter of the old place.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import Counter
@@ -91,6 +92,7 @@ def broken_links(prefix: Path, rels: list[str]) -> tuple[str, ...]:
         try:
             if path.is_symlink() and not path.exists():
                 broken.append(rel)
-        except (OSError, RuntimeError):
-            broken.append(rel)
+        except (OSError, RuntimeError) as error:
+            if not isinstance(error, OSError) or error.errno == errno.ELOOP:
+                broken.append(rel)
     return tuple(broken)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from packaging.utils import canonicalize_name
 
 from builder.binaries.owners import ImportOrder
+from builder.environment.distributions import can_be_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,8 +106,10 @@ class Ownership(ImportOrder):
             below = _relative(self._environment.path, dist.site, folder=True)
             for entry in dist.record():
                 rel = self._recorded(below, entry.path)
-                if rel is not None and not self._add(files, rel, Claim(owner, entry.sha256, entry.size, dist.name)):
-                    break
+                if rel is not None:
+                    sha256 = entry.sha256 if owner.manager == "pip" or not _is_noted(files, rel, owner) else None
+                    if not self._add(files, rel, Claim(owner, sha256, entry.size, dist.name)):
+                        break
                 module = _module_of(entry.path)
                 if module is not None:
                     modules[module] = dist if modules.get(module, dist) is dist else None
@@ -236,6 +239,11 @@ class Ownership(ImportOrder):
         return False
 
 
+def _is_noted(files: Mapping[str, tuple[Claim, ...]], rel: str, owner: Owner) -> bool:
+    """Whether conda noted the hash of its package's file: then RECORD, which came in that package, has no say in it."""
+    return any(claim.owner == owner and claim.sha256 is not None for claim in files.get(rel, ()))
+
+
 def _required_names(dist: Distribution) -> Iterator[str]:
     for requirement in dist.requirements():
         yield canonicalize_name(requirement.name)
@@ -265,4 +273,4 @@ def _relative(prefix: Path, path: Path, *, folder: bool = False) -> str:
 def _inside(path: str) -> str | None:
     """A recorded path, normalised, if it can be one of the prefix's files; damaged records name anything."""
     rel = os.path.normpath(path)
-    return None if rel in (".", "..") or rel.startswith(("../", "/")) or "\0" in rel else rel
+    return None if rel in (".", "..") or rel.startswith(("../", "/")) or not can_be_path(rel) else rel

@@ -5,7 +5,9 @@ Source of the list's format: conda/core/envs_manager.py (one prefix a line; stal
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import shlex
+from typing import TYPE_CHECKING, Final
 
 from builder.errors import BuildError
 from builder.files import write_atomically
@@ -14,7 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from builder.platforms import Subdir
+    from builder.environment.reading import Reader
+    from builder.environment.stamp import Stamp
+
+_MADE_BY: Final = "# made by: "
+#: What `Stamp.create_words` gives, and nothing else: it is printed as a command to run.
+_CREATED: Final = re.compile(
+    re.escape(_MADE_BY) + r"envbuild create [a-z0-9][a-z0-9._-]*( --source pypi)?( --group [a-z0-9][a-z0-9._-]*)*"
+)
+_MOST_CONDARC: Final = 1 << 16
 
 
 def register(prefix: Path, *, file: Path) -> str | None:
@@ -60,9 +70,18 @@ def _listed(file: Path) -> list[str]:
         return []
 
 
-def remember_subdir(prefix: Path, subdir: Subdir) -> None:
-    """Pin the platform for conda inside the environment, so that a Rosetta shell installs nothing else into it.
+def remember(prefix: Path, stamp: Stamp) -> None:
+    """Pin the platform for conda inside the environment, so that a Rosetta shell installs nothing else into it; and
+    note there, outside `conda-meta`, what creates the environment, for whoever finds that folder deleted.
 
     conda reads `PREFIX/.condarc`; without it `CONDA_SUBDIR` of the moment decides (conda/conda#11505).
     """
-    (prefix / ".condarc").write_text(f"subdir: {subdir}\n", encoding="ascii")
+    command = shlex.join(stamp.create_words)
+    (prefix / ".condarc").write_text(f"{_MADE_BY}{command}\nsubdir: {stamp.subdir}\n", encoding="utf-8")
+
+
+def made_with(prefix: Path, reader: Reader) -> tuple[str, ...] | None:
+    """The words of the command that `remember` noted; None where there is no such note."""
+    text = reader.text(prefix / ".condarc", most=_MOST_CONDARC) or ""
+    first = text.partition("\n")[0]
+    return tuple(first.removeprefix(_MADE_BY).split()) if _CREATED.fullmatch(first) else None

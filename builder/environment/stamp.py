@@ -102,6 +102,9 @@ class Stamp:
     prefix: str = ""
     """Where it was built; empty where a stamp of format 1 did not note it."""
     proof: StampedProof | None = None
+    records: dict[str, str] = field(default_factory=dict)
+    """By package, what its installer noted of its files, as a digest (`environment.recorded`); empty where an older
+    envbuild made it."""
 
     @property
     def of_this_machine(self) -> bool:
@@ -110,11 +113,16 @@ class Stamp:
             return self.expectations.provider == "pypi"
         return any(channel.startswith("file:") and "/host-channels/" in channel for channel in self.channels)
 
-    def create_command(self, prefix: Path) -> tuple[str, ...]:
-        """What builds and proves the environment at `prefix` as it was meant to be: words of a shell's command."""
+    @property
+    def create_words(self) -> tuple[str, ...]:
+        """What builds and proves such an environment: words of a shell's command."""
         source = ("--source", "pypi") if self.of_this_machine else ()
         groups = [word for group in self.groups if group != "main" for word in ("--group", group)]
-        return ("envbuild", "create", self.recipe or self.name, *source, *groups, "-p", str(prefix))
+        return ("envbuild", "create", self.recipe or self.name, *source, *groups)
+
+    def create_command(self, prefix: Path) -> tuple[str, ...]:
+        """The same for the environment at `prefix`."""
+        return (*self.create_words, "-p", str(prefix))
 
     @property
     def verdict(self) -> Verdict | None:
@@ -155,6 +163,7 @@ class Stamp:
                 channels=data.one("channels", _many(_text), ()),
                 prefix=data.one("prefix", _text, ""),
                 proof=data.one("proof", _optional(_proof), None),
+                records=data.one("records", _named(_text), {}),
             )
         except RecursionError:
             raise ValueError("the stamp is nested too deeply") from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import __version__
 from builder.credentials import without_credentials
 from builder.environment.moved import is_same_place
+from builder.environment.register import remember
 from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
 from builder.errors import BuildError, LockfileError, UsageError
 from builder.install import transaction
@@ -17,7 +19,6 @@ from builder.render.model import environment_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from builder.environment.place import Place
     from builder.lock.channels import Mirrors
@@ -157,9 +158,11 @@ def create(
                 updated = _updated(place, previous, stamp, packages, request, around, proof=proof)
                 if updated is not None:
                     return updated
-            with transaction.replacing(place):
+            with transaction.replacing(place, leaving=around.progress.note):
                 with transaction.writing(request.prefix):
                     _build(packages, request, around, held=place.held)
+                    remember(request.prefix, stamp)
+                stamp = _noted(stamp)
                 transaction.write_stamp(place, stamp)
                 if previous is not None and proof is not None:
                     # Whoever is killed here gets the previous environment back.
@@ -184,19 +187,25 @@ def _updated(
 ) -> Result | None:
     """Replace only what differs; None where the environment has to be built anew as a whole. Raises NotProvenError."""
     from builder.environment.environment import Environment
+    from builder.environment.recorded import rewritten
     from builder.install.repair import needs_whole
-    from builder.install.update import compare, updating
+    from builder.install.update import compare, updating, with_records
 
     environment = Environment(place.prefix, subdir=request.subdir)
     reason = needs_whole(environment, packages)
     if reason is not None:
         around.progress.note(f"{reason}, so the environment is built anew as a whole")
         return None
-    found = compare(environment, stamp.packages, around, before=previous.packages)
+    doubted = rewritten(environment, previous)
+    found = compare(environment, stamp.packages, around, before=previous.packages, rewritten=doubted)
     if found.clean:
         return adopted(place, previous, stamp, request, proof=proof)
     try:
-        with updating(place, environment, found, packages, stamp.packages, request, around, prune=True, exact=True):
+        with updating(
+            place, environment, found, doubted, packages, stamp.packages, request, around, prune=True, exact=True
+        ) as left:
+            stamp = with_records(stamp, Environment(place.prefix), previous=previous, left=left)
+            remember(place.prefix, stamp)
             transaction.write_stamp(place, stamp)
             return Result.UPDATED if proof is None else accepted(place, stamp, proof, Result.UPDATED)
     except BuildError as error:
@@ -214,7 +223,7 @@ def adopted(
 ) -> Result:
     """The environment is that of another lock as it is, and gets the new stamp. Of the same packages a proof stays."""
     same = set(stamp.packages) == set(previous.packages)
-    kept = replace(stamp, proof=previous.proof if same else None)
+    kept = replace(stamp, proof=previous.proof if same else None, records=previous.records)
     if kept != previous:
         transaction.write_stamp(place, kept)
     return present(place, kept, request, proof=proof)
@@ -258,7 +267,6 @@ class NotProvenError(Exception):
 
 
 def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int) -> None:
-    from builder.environment.register import remember_subdir
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
 
@@ -289,7 +297,14 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
                 held=held,
             )
         around.progress.done("pypi", f"installed {len(pypi)} PyPI packages")
-    remember_subdir(request.prefix, request.subdir)
+
+
+def _noted(stamp: Stamp) -> Stamp:
+    """The stamp of what was just built, with what the installers noted of its files."""
+    from builder.environment.environment import Environment
+    from builder.environment.recorded import note_digests
+
+    return replace(stamp, records=note_digests(Environment(Path(stamp.prefix)), stamp.packages))
 
 
 def stamp_of(packages: Sequence[LockedPackage], request: CreateRequest, *, channels: Iterable[str]) -> Stamp:

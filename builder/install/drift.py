@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,10 +18,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from builder.binaries.hashing import Hasher, Job
+from builder.environment.intact import leads_right, lost_permission, recorded_links
 from builder.environment.ownership import GENERATED
+from builder.environment.recorded import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from builder.environment.distributions import Distribution
@@ -41,7 +44,7 @@ class Problem(StrEnum):
 
     MISSING = "missing"
     DAMAGED = "damaged"
-    """It is there, but what its installer recorded cannot be read."""
+    """It is there, but what its installer recorded cannot be read, or says something else than it did then."""
     OTHER = "other"
     """Another version, build or archive of it is installed."""
     FILES = "files"
@@ -130,23 +133,30 @@ def drift(
     packages: Sequence[StampedPackage],
     *,
     before: Sequence[StampedPackage] = (),
+    rewritten: Collection[str] = (),
     hashes: bool = True,
 ) -> Drift:
     """Compare an environment with the packages that it should hold.
 
     `before` are those that it was built from: of a wheel nothing on the disk tells the archive, so that one is another
-    is only seen by them. With `hashes` false, files are only looked for and not read.
+    is only seen by them. `rewritten` (keys of `environment.recorded`) are packages whose own notes of their files
+    cannot be believed. With `hashes` false, files are only looked for and not read.
     """
-    return _Comparison(environment, packages, before).drift(hashes=hashes)
+    return _Comparison(environment, packages, before, rewritten).drift(hashes=hashes)
 
 
 class _Comparison:
     """One comparison: the tables of what is there, and what is missing or wrong in them."""
 
     def __init__(
-        self, environment: Environment, packages: Sequence[StampedPackage], before: Sequence[StampedPackage]
+        self,
+        environment: Environment,
+        packages: Sequence[StampedPackage],
+        before: Sequence[StampedPackage],
+        rewritten: Collection[str],
     ) -> None:
         self._environment = environment
+        self._rewritten = rewritten
         self._conda: dict[str, StampedPackage] = {
             package.name: package for package in packages if package.manager == "conda"
         }
@@ -198,6 +208,8 @@ class _Comparison:
                 self._note(package, Problem.DAMAGED if is_there else Problem.MISSING)
             elif (record.version, record.build) != (package.version, package.build) or _other_archive(record, package):
                 self._note(package, Problem.OTHER, installed=_told(record.version, record.build))
+            elif key_of(package) in self._rewritten:
+                self._note(package, Problem.DAMAGED)
 
     def _compare_distributions(self) -> Iterator[Unknown]:
         """Notes what differs, and gives the packages that the lock does not know."""
@@ -212,7 +224,7 @@ class _Comparison:
             package = self._pip.get(dist.name)
             if package is not None and dist.name not in seen and _is(dist, package):
                 seen.add(dist.name)
-                if not any(True for _ in dist.record()):
+                if key_of(package) in self._rewritten or not any(True for _ in dist.record()):
                     self._note(package, Problem.DAMAGED)
                 elif self._is_another_archive(package):
                     self._note(package, Problem.OTHER, installed=dist.version)
@@ -255,7 +267,7 @@ class _Comparison:
         """Notes the packages with files that are missing or changed; gives how many files were looked at."""
         root = f"{self._environment.path}/"
         expected = dict(self._expected())
-        links = self._links()
+        links = recorded_links(self._environment)
         jobs: list[Job] = []
         gone: dict[tuple[str, str], list[str]] = defaultdict(list)
         wrong: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -265,7 +277,10 @@ class _Comparison:
             except OSError:
                 gone[_key(claims[-1].owner)].append(rel)
                 continue
-            if rel in links and not os.path.islink(f"{root}{rel}"):  # noqa: PTH114 - tens of thousands of files
+            if rel in links:
+                if not leads_right(self._environment, rel, links[rel]):
+                    wrong[_key(claims[-1].owner)].append(rel)
+            elif not stat.S_ISREG(status.st_mode) or lost_permission(rel, status.st_mode, claims) is not None:
                 wrong[_key(claims[-1].owner)].append(rel)
             elif hashes and any(claim.sha256 is not None for claim in claims):
                 jobs.append(Job(kind="digest", path=f"{root}{rel}", size=status.st_size))
@@ -273,9 +288,9 @@ class _Comparison:
             answers = hasher.answers()
         for job in jobs:
             rel = job.path.removeprefix(root)
-            claims, answer = expected[rel], answers["digest", job.path]
-            if answer.digest not in {claim.sha256 for claim in claims}:
-                (gone if answer.missing else wrong)[_key(claims[-1].owner)].append(rel)
+            claims, told = expected[rel], answers["digest", job.path]
+            if told.digest not in {claim.sha256 for claim in claims}:
+                (gone if told.missing else wrong)[_key(claims[-1].owner)].append(rel)
         for key in gone.keys() | wrong.keys():
             self._note_files(key, missing=gone[key], changed=wrong[key])
         return len(expected)
@@ -308,11 +323,6 @@ class _Comparison:
     def _is_locked(self, owner: Owner) -> bool:
         known = self._conda if owner.manager == "conda" else self._pip
         return owner.name in known and (owner.manager == "conda" or _same(owner.version, known[owner.name].version))
-
-    def _links(self) -> frozenset[str]:
-        return frozenset(
-            item.path for record in self._environment.conda_records for item in record.paths if item.kind == "softlink"
-        )
 
     def _strays(self) -> Iterator[str]:
         owned = self._environment.owners.files

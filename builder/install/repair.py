@@ -8,6 +8,7 @@ which they are moved into place by renames.
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import shutil
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
-from builder.environment.register import remember_subdir
 from builder.install.conda import install_conda
 from builder.install.foreign import merge
 from builder.install.pypi import install_pypi
@@ -57,6 +57,8 @@ class Work:
     """Files of conda-meta that are no records."""
     kept: frozenset[str]
     """Conda packages that stay although the lock does not know them."""
+    obstacles: tuple[str, ...]
+    """What is no file, or no folder, where a restored package has one, relative to the prefix."""
 
 
 def work_for(environment: Environment, found: Drift, packages: Sequence[LockedPackage], *, prune: bool) -> Work:
@@ -94,7 +96,23 @@ def work_for(environment: Environment, found: Drift, packages: Sequence[LockedPa
         strays=found.strays if prune else (),
         records=found.damaged_records,
         kept=frozenset(() if prune else unlinked),
+        obstacles=tuple(sorted(_obstacles(environment.path, (rel for one in found.differences for rel in one.files)))),
     )
+
+
+def _obstacles(prefix: Path, rels: Iterable[str]) -> set[str]:
+    """A folder in the place of a file, and a file or a link in the place of a folder that files are missing from."""
+    found = set()
+    for rel in rels:
+        path = prefix / rel
+        if path.is_dir() and not path.is_symlink():
+            found.add(rel)
+        for above in path.parents:
+            if above == prefix:
+                break
+            if os.path.lexists(above) and not above.is_dir():
+                found.add(above.relative_to(prefix).as_posix())
+    return found
 
 
 def _key(package: LockedPackage) -> _Key:
@@ -132,6 +150,8 @@ def repair(
     Raises BuildError, SourceUnreachableError, OSError.
     """
     prefix = environment.path
+    for rel in work.obstacles:
+        _set_aside(prefix / rel)
     for dist in work.uninstalled:
         _uninstall(environment, dist)
     for rel in work.strays:
@@ -155,7 +175,6 @@ def repair(
     wheels = [package for package in packages if package.manager == "pip" and _key(package)[1] in work.wheels]
     if wheels:
         _install_wheels(wheels, conda, prefix, request, around, held=held)
-    remember_subdir(prefix, request.subdir)
 
 
 def _install_wheels(
@@ -187,6 +206,18 @@ def _install_wheels(
     (laid_out / _UV_LOCK).unlink(missing_ok=True)
     merge(laid_out, prefix)
     laid_out.rmdir()
+
+
+def _set_aside(path: Path) -> None:
+    """Rename what is in the way, whose content may be somebody's."""
+    if not os.path.lexists(path):
+        return
+    free = next(
+        place
+        for number in itertools.count()
+        if not os.path.lexists(place := path.with_name(f"{path.name}.set-aside{number or ''}"))
+    )
+    path.rename(free)
 
 
 def _uninstall(environment: Environment, dist: Distribution) -> None:

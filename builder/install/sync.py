@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder.environment.environment import Environment
+from builder.environment.recorded import rewritten
+from builder.environment.register import remember
 from builder.errors import BuildError, UsageError
 from builder.install import transaction
 from builder.install.create import NotProvenError, Result, accepted, adopted, proven, stamped
 from builder.install.repair import needs_whole
-from builder.install.update import compare, updating
+from builder.install.update import compare, updating, with_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +66,8 @@ def sync(
             prefix=str(prefix),
         )
         environment = Environment(prefix, subdir=request.subdir)
-        found = compare(environment, stamp.packages, around, before=previous.packages)
+        doubted = rewritten(environment, previous)
+        found = compare(environment, stamp.packages, around, before=previous.packages, rewritten=doubted)
         asked = found if only is None else found.only(only)
         if asked.restored and not (prune and (asked.unknown or asked.strays)):
             result = adopted(place, previous, stamp, request, proof=proof)
@@ -72,13 +76,15 @@ def sync(
         if reason is not None:
             raise BuildError(
                 f"{prefix} cannot be synced: {reason}",
-                hint=f"build it anew as a whole: envbuild create {request.recipe or request.name} --force",
+                hint=f"build it anew as a whole: {shlex.join((*previous.create_command(prefix), '--force'))}",
             )
         changed = previous.lock_sha256 != stamp.lock_sha256
         try:
             with updating(
-                place, environment, found, packages, stamp.packages, request, around, prune=prune, only=only
+                place, environment, found, doubted, packages, stamp.packages, request, around, prune=prune, only=only
             ) as left:
+                stamp = with_records(stamp, Environment(prefix), previous=previous, left=left)
+                remember(prefix, stamp)
                 transaction.write_stamp(place, replace(stamp, proof=None))
                 if changed and proof is not None:
                     return Synced(result=accepted(place, stamp, proof, Result.UPDATED), found=found, left=left)

@@ -159,7 +159,7 @@ def _present(workspace: Workspace, name: str) -> _State:
 def _state(workspace: Workspace, name: str, written: str) -> _State:
     """The state that a file or a revision holds; what is both is the file."""
     file = workspace.path(written)
-    if file.is_file():
+    if file.exists() and not file.is_dir():  # a pipe or a device too: the reader says what it is
         return _State(label=written, lock=read_lock(file))
     if "/" in written and written.endswith((".yml", ".yaml")):
         raise UsageError(f"{written}: no such file")

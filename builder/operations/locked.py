@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def packages_of_stamp(stamp: Stamp) -> tuple[LockedPackage, ...]:
     if any(not package.url for package in stamp.packages):
         raise UsageError(
             f"{stamp.name} was built by an older envbuild, which did not note where its packages are from",
-            hint=f"build it anew: envbuild create {stamp.recipe or stamp.name} --force",
+            hint=f"build it anew: {shlex.join((*stamp.create_words, '--force'))}",
         )
     return tuple(
         LockedPackage(

@@ -1,4 +1,4 @@
-"""Files that the user asked for by a path: reports, tables."""
+"""Where files may be written: by a path that the user gave, and in the project's own folders."""
 
 from __future__ import annotations
 
@@ -40,6 +40,18 @@ def _reason(file: Path) -> str | None:
     if not stat.S_ISREG(mode):
         return "it is not a regular file"
     return None if os.access(file.parent, os.W_OK | os.X_OK) else f"no permission in {file.parent}"
+
+
+def require_own_folder(folder: Path) -> None:
+    """Refuse a folder for rendered files and locks (`environments/NAME`) that lies elsewhere, by a link of its own or
+    of the folder around it: whoever laid the link would choose what is overwritten. Raises UsageError.
+    """
+    for place in (folder, folder.parent):
+        if place.is_symlink():
+            raise UsageError(
+                f"{place} is a symbolic link to {os.path.realpath(place)}, and nothing is written through it",
+                hint="put a folder in its place, or work in the project that it leads to with --project DIR",
+            )
 
 
 def write_output(file: Path, text: str) -> None:

@@ -17,6 +17,7 @@ from builder.lock.proof import (
     read_proofs,
     state_of,
 )
+from builder.operations.outputs import require_own_folder
 from builder.operations.verifying import released
 from builder.scratch import scratch
 
@@ -81,6 +82,7 @@ def prove(workspace: Workspace, request: ProveRequest) -> ProveResult:
                 hint=f"it is for {', '.join(lock.platforms)}; add the platform to the recipe and lock again",
             )
     target = file.parent / PROOF_NAME
+    require_own_folder(target.parent)
     kept = {name: proof for name, proof in read_proofs(target).items() if name in set(lock.platforms)}
     folder = workspace.path(request.summaries) if request.summaries else workspace.project.state / "summaries"
     store = SummaryStore(folder)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import UsageError
 from builder.operations.locking import write_files
+from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import PackageOptions, prepare_with_channels
 from builder.operations.warnings import Warnings
 from builder.plan.model import MAIN_GROUP
@@ -54,6 +55,7 @@ def render(workspace: Workspace, request: RenderRequest) -> RenderResult:
     prepared = prepare_with_channels(workspace, workspace.project.recipe(request.recipe), request.options)
     warn(*prepared.warnings)
     texts = dict(prepared.rendered.files)
+    require_own_folder(prepared.folder)
     write_files(prepared.folder, texts)
     written = tuple(prepared.folder / name for name in texts)
     return RenderResult(texts=texts, written=written, warnings=warn.given)

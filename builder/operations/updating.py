@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def update(workspace: Workspace, request: UpdateRequest) -> UpdateResult:
         )
     workspace.project.recipe_file(request.recipe)
     file = workspace.project.environment(request.recipe) / LOCK_NAME
-    if not file.is_file():
+    if not os.path.lexists(file):
         raise UsageError(
             f"{request.recipe} has no lock to update in {file.parent}", hint=f"run `envbuild lock {request.recipe}`"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.subject import User
 from builder.checks.verification import EVERYTHING, STATIC, verified
 from builder.environment.environment import Environment
-from builder.environment.place import Place, is_locked
-from builder.environment.stamp import read_stamp
+from builder.environment.place import Place, hold, is_locked
+from builder.environment.stamp import Verdict, read_stamp
 from builder.errors import ChecksFailedError, UsageError
+from builder.finding import Status
+from builder.install.transaction import write_stamp
 from builder.operations.expectations import asks_for_others
 from builder.operations.outputs import require_writable, write_output
 from builder.operations.warnings import Warnings
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.binaries.system_symbols import MacOS
+    from builder.environment.stamp import Stamp
     from builder.finding import Report
     from builder.platforms import Subdir
     from builder.report.compare import Comparison
@@ -48,6 +52,8 @@ class VerifyRequest:
     """An earlier report (the JSON of `verify`) to compare with."""
     html: Path | None = None
     junit: Path | None = None
+    fix: bool = False
+    """Where something fails, restore the packages and files concerned from the lock, and verify again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,8 @@ class VerifyResult:
     report: Report
     comparison: Comparison | None = None
     warnings: tuple[str, ...] = ()
+    before: Report | None = None
+    """With `fix`, what was found before the repair; None where nothing was repaired."""
 
 
 def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
@@ -76,15 +84,29 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     earlier = None if against is None else load(against)
     warn = Warnings(workspace.progress)
     warn(*_moved_on(workspace, prefix))
-    report = verify_prefix(
-        workspace,
-        prefix,
-        level=request.level,
-        runtime=not request.only_static,
-        subdir=request.platform,
-        limit=request.limit,
-        macos=released(request.macos),
-    )
+
+    def report_now() -> Report:
+        return verify_prefix(
+            workspace,
+            prefix,
+            level=request.level,
+            runtime=not request.only_static,
+            subdir=request.platform,
+            limit=request.limit,
+            macos=released(request.macos),
+        )
+
+    if request.fix and read_stamp(prefix) is None:
+        raise UsageError(
+            f"{prefix} was not made by envbuild, so there is no lock to restore it from",
+            hint="leave --fix out; each failed check names its remedy",
+        )
+    report, before = report_now(), None
+    if request.fix and not report.ok and _repaired(workspace, prefix, report):
+        repaired = read_stamp(prefix)
+        before, report = report, report_now()
+        if repaired is not None and is_proof(request, report):
+            _note_proof(prefix, repaired, report, level=request.level)
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
         from builder.report.drawing import drawing
@@ -96,7 +118,37 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.junit import render as render_junit
 
         write_output(junit, render_junit(report))
-    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given)
+    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given, before=before)
+
+
+def _repaired(workspace: Workspace, prefix: Path, report: Report) -> bool:
+    """Restore from the lock what the failed checks are about; whether there was anything of it to restore."""
+    from builder.operations.syncing import SyncRequest, sync
+
+    about = frozenset().union(*(finding.about for finding in report.findings if finding.status is Status.FAIL))
+    return sync(workspace, SyncRequest(environment=str(prefix), only=about, prove=False)).changed
+
+
+def is_proof(request: VerifyRequest, report: Report) -> bool:
+    """Whether a verification says as much as the one of `create`, or no: less than that proves nothing."""
+    if request.only_static or request.platform is not None or request.macos is not None:
+        return False
+    return request.level.includes(Level.DEFAULT) or not report.ok
+
+
+def _note_proof(prefix: Path, repaired: Stamp, report: Report, *, level: Level) -> None:
+    """Have the stamp say what was found, unless somebody else is at work there or has been since the repair."""
+    place = Place(prefix)
+    try:
+        held = hold(prefix)
+    except OSError:
+        return
+    try:
+        if read_stamp(prefix) == repaired and not place.is_building:
+            verdict = Verdict.PASSED if report.ok else Verdict.FAILED
+            write_stamp(place, repaired.proven(level=level, verdict=verdict))
+    finally:
+        os.close(held)
 
 
 def _finished(workspace: Workspace, environment: str) -> Path:
@@ -115,10 +167,10 @@ def _finished(workspace: Workspace, environment: str) -> Path:
         raise ChecksFailedError(f"{prefix} is being built at this moment", hint="verify it once that has ended")
     if moved:
         stamp = read_stamp(place.old)
-        recipe = stamp.recipe if stamp and stamp.recipe else "NAME"
+        again = shlex.join(stamp.create_command(prefix)) if stamp is not None else "envbuild create NAME"
         raise ChecksFailedError(
             f"{prefix} was moved aside by a `create` that was killed, and is kept at {place.old}",
-            hint=f"run `envbuild create {recipe}`, which brings it back",
+            hint=f"run `{again}`, which brings it back",
         )
     return prefix
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.environment.environment import Environment
 from builder.environment.place import Place
+from builder.environment.recorded import rewritten
 from builder.environment.stamp import Verdict, read_stamp
 from builder.errors import UsageError
 from builder.install.drift import drift
@@ -105,7 +106,8 @@ def _status(workspace: Workspace, prefix: Path, stamp: Stamp) -> EnvironmentStat
     if lock.step is Step.CHANGED and lock.file is not None:
         changes = moved(stamp, packages_in(read_lock(lock.file), stamp))
     workspace.progress.update(_TASK, f"comparing {prefix} with its lock")
-    found = drift(Environment(prefix), stamp.packages)
+    environment = Environment(prefix)
+    found = drift(environment, stamp.packages, rewritten=rewritten(environment, stamp))
     workspace.progress.done(_TASK, f"compared {prefix} with its lock")
     proof = stamp.proof
     place = Place(prefix)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import marshal
 import os
 import shutil
 import struct
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -179,6 +182,57 @@ def _damage_record(patient: Patient) -> None:
     record.write_text("{")
 
 
+def _delete_records(patient: Patient) -> None:
+    for record in (patient.prefix / "conda-meta").glob("python*.json"):
+        record.unlink()
+
+
+def _hash_of(content: bytes) -> str:
+    """As RECORD writes it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def _edited_with_record(hash_of: Callable[[bytes], str]) -> Callable[[Patient], object]:
+    """An edited module, and a RECORD that has been told."""
+
+    def damage(patient: Patient) -> None:
+        module = patient.site / "six.py"
+        (record,) = patient.site.glob("six-*.dist-info/RECORD")
+        before = module.read_bytes()
+        module.write_bytes(before + b"\nsurprise = 1\n")
+        text = record.read_text()
+        assert f"sha256={_hash_of(before)}" in text
+        record.write_text(text.replace(f"sha256={_hash_of(before)}", hash_of(module.read_bytes())))
+
+    return damage
+
+
+def _edited_with_conda_record(patient: Patient) -> None:
+    (record,) = (patient.prefix / "conda-meta").glob("python-*.json")
+    module = patient.site.parent / "json" / "__init__.py"
+    before = hashlib.sha256(module.read_bytes()).hexdigest()
+    content = module.read_bytes() + b"\nsurprise = 1\n"
+    module.unlink()
+    module.write_bytes(content)
+    text = record.read_text()
+    assert before in text
+    record.write_text(text.replace(before, hashlib.sha256(content).hexdigest()))
+
+
+def _record_pipe(patient: Patient) -> None:
+    (record,) = patient.site.glob("six-*.dist-info/RECORD")
+    record.unlink()
+    os.mkfifo(record)
+
+
+def _forgotten_file(patient: Patient) -> None:
+    """A deleted file, and its line of RECORD with it."""
+    (record,) = patient.site.glob("numpy-*.dist-info/RECORD")
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(line for line in lines if not line.startswith("numpy/matlib.py")))
+    (patient.site / "numpy" / "matlib.py").unlink()
+
+
 def _delete_from_library(patient: Patient) -> None:
     (patient.site.parent / "json" / "decoder.py").unlink()
 
@@ -213,6 +267,35 @@ def _python_path(patient: Patient) -> None:
 
 def _hides_in_working_directory(patient: Patient) -> None:
     (patient.work / "numpy.py").write_text("nothing = None\n")
+
+
+def _library_path(patient: Patient) -> None:
+    """A library of the system's by name, and damaged."""
+    folder = patient.home / "libraries"
+    folder.mkdir()
+    (folder / "libstdc++.so.6").write_bytes(b"\x7fELF")
+    patient.environ["LD_LIBRARY_PATH"] = str(folder)
+
+
+def _rename_package(patient: Patient) -> None:
+    (patient.site / "numpy").rename(patient.site / "numpy_old")
+
+
+def _folder_for_library(patient: Patient) -> None:
+    file = _core(patient)
+    file.unlink()
+    file.mkdir()
+
+
+def _interpreter_by_script(patient: Patient) -> None:
+    patient.python.unlink()
+    patient.python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    patient.python.chmod(0o755)
+
+
+def _link_packages_out(patient: Patient) -> None:
+    patient.site.rename(patient.home / "packages")
+    patient.site.symlink_to(patient.home / "packages")
 
 
 def set_variables(**variables: str) -> Callable[[Patient], object]:
@@ -270,6 +353,70 @@ CASES: Final = (
         evidence=("so import.alone failed",),
     ),
     Case(
+        name="library-unreadable",
+        damage=lambda patient: _core(patient).chmod(0),
+        check="pkg.integrity",
+        words=("1 file of numpy", "_multiarray_umath"),
+        evidence=("nobody may read it",),
+    ),
+    Case(
+        name="folder-in-place-of-a-library",
+        damage=_folder_for_library,
+        check="pkg.integrity",
+        words=("1 file of numpy", "_multiarray_umath"),
+        evidence=("Is a directory",),
+    ),
+    Case(
+        name="package-renamed",
+        damage=_rename_package,
+        check="pkg.integrity",
+        words=("numpy was renamed to numpy_old",),
+    ),
+    Case(
+        name="interpreter-deleted",
+        damage=lambda patient: patient.python.unlink(),
+        check="pkg.integrity",
+        words=("1 file of python", "bin/python"),
+    ),
+    Case(
+        name="interpreter-is-another",
+        damage=_interpreter_by_script,
+        check="pkg.integrity",
+        words=("1 file of python", "bin/python"),
+        evidence=("which was a link", "so process.prefix failed"),
+    ),
+    Case(
+        name="packages-lie-elsewhere",
+        damage=_link_packages_out,
+        check="env.links",
+        words=("site-packages is a link out of the environment",),
+    ),
+    Case(
+        name="standard-library-not-found",
+        damage=_delete("../os.py"),
+        check="pkg.integrity",
+        words=("1 file of python", "os.py"),
+        evidence=("so process.prefix failed",),
+    ),
+    Case(
+        name="pyvenv-cfg",
+        damage=lambda patient: (patient.prefix / "pyvenv.cfg").write_text("home = /usr/bin\n"),
+        check="env.pyvenv",
+        words=("pyvenv.cfg", "/usr/bin"),
+    ),
+    Case(
+        name="metadata-unreadable",
+        damage=lambda patient: next(patient.site.glob("six-*.dist-info/METADATA")).write_bytes(bytes(range(256))),
+        check="pkg.locked",
+        words=("six's metadata (six-", "cannot be read"),
+    ),
+    Case(
+        name="record-unreadable",
+        damage=lambda patient: next(patient.site.glob("numpy-*.dist-info/RECORD")).write_bytes(bytes(range(256)) * 9),
+        check="pkg.integrity",
+        words=("numpy",),
+    ),
+    Case(
         name="metadata-deleted",
         damage=_delete("numpy-*.dist-info"),
         check="pkg.locked",
@@ -280,6 +427,37 @@ CASES: Final = (
         damage=_delete("six-*.dist-info/RECORD"),
         check="pkg.integrity",
         words=("six", "RECORD"),
+    ),
+    Case(
+        name="record-forged",
+        damage=_edited_with_record(lambda content: f"sha256={_hash_of(content)}"),
+        check="pkg.integrity",
+        words=("The list of files of six", "was changed"),
+    ),
+    Case(
+        name="record-blanked",
+        damage=_edited_with_record(lambda _: ""),
+        check="pkg.integrity",
+        words=("The list of files of six", "was changed"),
+    ),
+    Case(
+        name="record-shortened",
+        damage=_forgotten_file,
+        check="pkg.integrity",
+        words=("The list of files of numpy", "was changed"),
+    ),
+    Case(
+        name="conda-record-forged",
+        damage=_edited_with_conda_record,
+        check="pkg.integrity",
+        words=("The list of files of python", "was changed"),
+    ),
+    Case(
+        name="record-is-a-pipe",
+        damage=_record_pipe,
+        check="pkg.integrity",
+        words=("six", "RECORD"),
+        evidence=("RECORD is no regular file",),
     ),
     Case(
         name="package-downgraded",
@@ -324,6 +502,25 @@ CASES: Final = (
         check="pkg.integrity",
         words=("conda-meta/python-", "is not a readable package record"),
         beside=("pkg.locked",),
+    ),
+    Case(
+        name="conda-meta-deleted",
+        damage=lambda patient: shutil.rmtree(patient.prefix / "conda-meta"),
+        check="env.finished",
+        words=("conda-meta is gone",),
+        evidence=("envbuild create small --source pypi",),
+    ),
+    Case(
+        name="stamp-damaged",
+        damage=lambda patient: (patient.prefix / "conda-meta" / "envbuild.stamp").write_text("{"),
+        check="env.finished",
+        words=("conda-meta/envbuild.stamp is damaged",),
+    ),
+    Case(
+        name="conda-records-deleted",
+        damage=_delete_records,
+        check="pkg.locked",
+        words=("python is not installed",),
     ),
     Case(
         name="standard-library-damaged",
@@ -419,6 +616,20 @@ CASES: Final = (
         evidence=("sets KERAS_BACKEND",),
     ),
     Case(
+        name="pth-replaces-a-module",
+        damage=write("zz-fake.pth", "import sys, types; sys.modules['numpy'] = types.ModuleType('numpy')\n"),
+        check="env.startup",
+        words=("zz-fake.pth",),
+        evidence=("so process.startup failed", "so import.alone failed"),
+    ),
+    Case(
+        name="pth-is-no-text",
+        damage=lambda patient: (patient.site / "zz.pth").write_bytes(b"\xff\xfe"),
+        check="env.startup",
+        words=("zz.pth",),
+        evidence=("not UTF-8 text", "so process.interpreter failed"),
+    ),
+    Case(
         name="sitecustomize-exits",
         damage=write("sitecustomize.py", "raise SystemExit(3)\n"),
         check="env.startup",
@@ -465,6 +676,25 @@ CASES: Final = (
         damage=set_variables(EDITOR="vi", NPY_DISABLE_CPU_FEATURES="SSE SSE2 X86_V2 NEON", PAGER="less"),
         check="user.imports",
         words=("With your own settings, importing numpy fails", "NPY_DISABLE_CPU_FEATURES"),
+    ),
+    Case(
+        name="working-directory-hides-the-standard-library",
+        damage=lambda patient: (patient.work / "random.py").write_text("raise SystemExit(9)\n"),
+        check="process.working-directory",
+        words=("working directory", "random"),
+        heals=False,
+    ),
+    Case(
+        name="variable-that-stops-python",
+        damage=set_variables(PYTHONMALLOC="nonsense", EDITOR="vi"),
+        check="process.variables",
+        words=("Python does not start with your own settings", "PYTHONMALLOC=nonsense"),
+    ),
+    Case(
+        name="library-path",
+        damage=_library_path,
+        check="user.imports",
+        words=("With your own settings, importing numpy fails", "LD_LIBRARY_PATH"),
     ),
     Case(
         name="preloaded-library",

@@ -81,10 +81,9 @@ class Patient:
         """Run a script as the user would type it, in the user's working directory."""
         bin_folder = self.folder / "bin"
         bin_folder.mkdir(exist_ok=True)
-        command = bin_folder / "envbuild"
-        start = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from builder.cli import main; main()"
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -c "{start}" "$@"\n')
-        command.chmod(0o755)
+        # The program as it is installed: what it starts with is part of what must withstand the user's settings.
+        shutil.copy(REPOSITORY / "builder" / "cli" / "launcher.sh", bin_folder / "envbuild")
+        (bin_folder / "envbuild-entry").write_text(f"#!{sys.executable}\n")
         environ = {
             "HOME": str(self.home),
             "PATH": f"{bin_folder}:/usr/bin:/bin",

@@ -113,3 +113,12 @@ def test_file_names_and_records() -> None:
 )
 def test_markers(marker: str, subdir: Subdir, holds: bool) -> None:
     assert Marker(marker).evaluate(marker_environment(subdir, "3.12.7")) is holds
+
+
+@pytest.mark.parametrize(
+    "python", ["3.12" + "N" * 40, "3", "three.twelve", "", "3.x", "3." + "9" * 6000, "\u0663.\u0661\u0662"]
+)
+def test_a_python_that_is_no_version_has_no_minor(python: str) -> None:
+    """A hostile lock may say anything."""
+    assert WheelTarget(subdir=LINUX, python=python).minor in (None, (3, 12))
+    assert isinstance(_why("cp312-cp312-manylinux_2_17_x86_64", LINUX, python), str | None)

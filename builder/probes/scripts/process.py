@@ -39,7 +39,9 @@ def main(probe: Recorder, arguments: dict[str, Any]) -> None:
             user_site_holds=_user_site_content(),
             cpus=os.cpu_count(),
             changed=_changed(arguments.get("given", {})),
-            origins={name: _origin(name) for name in arguments["names"]},
+            replaced=_replaced(arguments["names"]),
+            origins={name: _origin(name) for name in arguments["names"]}
+            | (_hidden_library() if arguments.get("as_user") else {}),
         )
 
 
@@ -54,6 +56,16 @@ def _changed(given: dict[str, str]) -> dict[str, str | None]:
     }
     changed.update((name, None) for name in given if name not in now)
     return changed if given else {}
+
+
+def _replaced(names: list[str]) -> list[str]:
+    """Modules that are there although no program has asked for them, and that came from no file: put there by hand."""
+    found = []
+    for name in names:
+        module = sys.modules.get(name)
+        if module is not None and getattr(module, "__file__", None) is None and not hasattr(module, "__path__"):
+            found.append(name)
+    return found
 
 
 def _user_site_content() -> list[str]:
@@ -75,6 +87,17 @@ def _origin(name: str) -> str | None:
     if spec is None:
         return None
     return spec.origin or next(iter(spec.submodule_search_locations or ()), None)
+
+
+def _hidden_library() -> dict[str, str | None]:
+    """Modules of the standard library that would be imported from elsewhere, except those that Python has by now."""
+    library = tuple({os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
+    found: dict[str, str | None] = {}
+    for name in getattr(sys, "stdlib_module_names", ()):
+        origin = None if name in sys.modules or name in sys.builtin_module_names else _origin(name)
+        if origin is not None and not os.path.realpath(origin).startswith(library):
+            found[name] = origin
+    return found
 
 
 def _sysctl_flag(name: bytes) -> bool | None:

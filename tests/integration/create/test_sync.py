@@ -111,11 +111,19 @@ def test_a_record_that_is_gone_or_damaged(tiny: World) -> None:
     _as_locked(tiny)
 
 
-def test_a_link_that_became_a_file(tiny: World) -> None:
+@pytest.mark.parametrize("how", ["a file", "broken", "elsewhere"])
+def test_a_link_that_is_no_longer_right(tiny: World, how: str) -> None:
+    """`bin/python` as a copy, leading nowhere, or to another Python: none of them is what was installed."""
     link = tiny.prefix() / "bin" / "python"
     target = link.readlink()
     link.unlink()
-    shutil.copy2(tiny.prefix() / "bin" / f"python{MINOR}", link)
+    match how:
+        case "a file":
+            shutil.copy2(tiny.prefix() / "bin" / f"python{MINOR}", link)
+        case "broken":
+            link.symlink_to("python-that-is-gone")
+        case _:
+            link.symlink_to("/bin/sh")
     assert _drift(tiny.run("status", "tiny", "--json").ended(1))["differences"][0]["changed"] == ["bin/python"]
     tiny.run("sync", "tiny", "--no-verify").ended(0)
     assert link.readlink() == target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,39 @@ def test_code_that_runs_at_start_up_and_that_no_package_brought(
     assert not runs or name in finding.title
     tree.stamp()
     assert only(tree, "env.startup").status is (Status.FAIL if runs else Status.PASS)
+
+
+def test_a_pth_at_which_python_ends_or_waits_is_named(tree: Tree) -> None:
+    (tree.site / "binary.pth").write_bytes(b"\xff\xfeimport os\n")
+    (tree.site / "harmless.pth").mkdir()
+    os.mkfifo(tree.site / "waits.pth")
+    finding = only(tree, "env.startup")
+    assert [line.partition(": ")[2] for line in finding.evidence] == [
+        "is not UTF-8 text, at which Python ends",
+        "is no regular file",
+    ]
+
+
+def test_a_pyvenv_cfg_in_a_conda_environment(tree: Tree) -> None:
+    assert only(tree, "env.pyvenv").status is Status.PASS
+    (tree.path / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    finding = only(tree, "env.pyvenv")
+    assert (finding.status, "/usr/bin" in finding.title) == (Status.FAIL, True)
+    assert finding.remedy is not None
+    assert finding.remedy.commands == (f"mv -- {tree.path}/pyvenv.cfg {tree.path}/pyvenv.cfg.set-aside",)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_folder_of_installed_files_that_is_a_link(tree: Tree, tmp_path: Path, *, inside: bool) -> None:
+    """One that stays inside harms nobody; what lies outside, somebody else may change or delete."""
+    tree.dist("six", "1.0", "six.py")
+    real = (tree.path / "share" / "real") if inside else tmp_path / "elsewhere"
+    real.parent.mkdir(parents=True, exist_ok=True)
+    tree.site.rename(real)
+    tree.site.symlink_to(real)
+    finding = only(tree, "env.links")
+    assert finding.status is (Status.PASS if inside else Status.WARN)
+    assert inside or "is a link out of the environment" in finding.title
 
 
 def test_a_packages_own_start_up_file_is_no_stray(tree: Tree) -> None:

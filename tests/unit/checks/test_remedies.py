@@ -50,6 +50,20 @@ def test_packages_are_restored_as_locked_with_our_own_uv(tree: Tree) -> None:
     assert "--require-hashes" in words
 
 
+def test_in_an_environment_of_ours_sync_restores(tree: Tree) -> None:
+    """Conda packages too. What its lock does not know, and what an old stamp has no URL of, sync cannot bring back."""
+    url = "https://conda.anaconda.org/conda-forge/linux-64/python-3.12.1-0.conda"
+    python = StampedPackage(name="python", version="3.12.1", manager="conda", build="0", url=url)
+    tree.stamp(python, StampedPackage(name="six", version="1.17.0", manager="pip", url="https://host/six.whl"))
+    tree.site.joinpath("six.py").touch()
+    repair = Repair(tree.environment)
+    assert command(repair.restore([SIX, PYTHON])) == shlex.join(("envbuild", "sync", str(tree.path)))
+    assert "sync" not in command(repair.restore([KERAS]))
+    assert "sync" not in command(repair.restore([None]))
+    tree.stamp(python, StampedPackage(name="six", version="1.17.0", manager="pip"))
+    assert "sync" not in command(Repair(Environment(tree.path)).restore([SIX]))
+
+
 def test_paths_are_quoted(tmp_path: Path) -> None:
     tree = Tree(tmp_path / "my env; rm -rf x")
     tree.stamp(provider="pypi")

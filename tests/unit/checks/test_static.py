@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 from dataclasses import replace
@@ -153,6 +154,36 @@ def test_changed_missing_and_added_files(tmp_path: Path) -> None:
     assert (changed.status, added.status) == (Status.FAIL, Status.WARN)
     assert changed.evidence == ("changed: guest/a.py (more 1.0)", "missing: guest/b.py (more 1.0)")
     assert added.evidence == ("added: guest/c.py",)
+
+
+def test_a_renamed_folder_is_one_finding(tmp_path: Path) -> None:
+    guest(tmp_path)
+    (tmp_path / "guest" / "__init__.py").write_text("a = 1\n")
+    dist(tmp_path, "more", "1.0", ["guest/__init__.py"])
+    (tmp_path / "guest").rename(tmp_path / "guest_old")
+    (finding,) = verified(tmp_path)["pkg.integrity"]
+    assert finding.title.startswith("guest was renamed to guest_old, so")
+    assert finding.remedy is not None
+    assert f"mv -- {tmp_path}/guest_old {tmp_path}/guest_old.set-aside" in finding.remedy.commands
+
+
+def test_a_file_that_nobody_may_read_is_named(tmp_path: Path) -> None:
+    """Also where root looks, who may."""
+    guest(tmp_path)
+    (tmp_path / "guest" / "a.py").write_text("a = 1\n")
+    dist(tmp_path, "more", "1.0", ["guest/a.py"])
+    (tmp_path / "guest" / "a.py").chmod(0)
+    assert verified(tmp_path)["pkg.integrity"][0].evidence == ("unreadable: guest/a.py (more 1.0): nobody may read it",)
+
+
+def test_a_deleted_link_is_missing(tmp_path: Path) -> None:
+    """conda-meta has no hash of some links, and `bin/python` is one."""
+    interpreter(tmp_path)
+    record = next((tmp_path / "conda-meta").glob("python-*.json"))
+    data = json.loads(record.read_text())
+    data["paths_data"]["paths"].append({"_path": "bin/python3-link", "path_type": "softlink"})
+    record.write_text(json.dumps(data))
+    assert verified(tmp_path)["pkg.integrity"][0].evidence == ("missing: bin/python3-link (conda python 3.11.9)",)
 
 
 def test_conda_file_changed(tmp_path: Path) -> None:

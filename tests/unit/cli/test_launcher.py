@@ -49,7 +49,9 @@ def test_it_is_installed_as_envbuild() -> None:
 def test_variables_of_python_do_not_reach_envbuild(launcher: Path, tmp_path: Path) -> None:
     (tmp_path / "evil").mkdir()
     (tmp_path / "evil" / "sitecustomize.py").write_text("import sys\nsys.exit(0)\n")
-    for name, value in (("PYTHONHOME", "/nowhere"), ("PYTHONPATH", str(tmp_path / "evil"))):
+    evil = str(tmp_path / "evil")
+    # The last one counts in Python 3.11 with -E as well.
+    for name, value in (("PYTHONHOME", "/nowhere"), ("PYTHONPATH", evil), ("PYTHONEXECUTABLE", "/nowhere")):
         told = _run(launcher, "--version", environ={name: value})
         assert (told.returncode, told.stdout[:17]) == (0, "envbuild, version"), (name, told.stderr)
         assert _run(launcher, "nonsense", environ={name: value}).returncode == 2, name

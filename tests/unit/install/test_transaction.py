@@ -467,3 +467,13 @@ def test_finished_is_strict(tmp_path: Path) -> None:
     assert transaction.finished(prefix) == _stamp("1")
     shutil.copytree(prefix, place.old)
     assert transaction.finished(prefix) is None, "the previous environment still has to be deleted"
+
+
+@pytest.mark.parametrize("name", ["new\nline", "o'brien", 'a"b', "back\\slash", "a:b", "\x1b[2J"])
+def test_a_path_that_python_and_scripts_cannot_hold(tmp_path: Path, name: str) -> None:
+    """It is written into source and shebangs. Nothing is made beside it either."""
+    with pytest.raises(UsageError, match="cannot be an environment") as caught:
+        transaction.require_replaceable(tmp_path / name)
+    assert name not in caught.value.message or name.isprintable()
+    assert not list(tmp_path.iterdir())
+    transaction.require_replaceable(tmp_path / "with space" / "\u00fc \u65e5\u672c")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def test_up_to_date(tmp_path: Path, project: Path) -> None:
     result = check(workspace(tmp_path, root=project), CheckRequest())
     assert [(entry.name, entry.state) for entry in result.locks] == [("mine", "up to date")]
     assert (result.problems, result.warnings) == ((), ())
+
+
+def test_what_lies_in_a_locks_place_is_the_lock(tmp_path: Path, project: Path) -> None:
+    """A pipe or a broken link is no missing lock: nothing says `run envbuild lock`, which would meet it as well."""
+    lock = project / "environments" / "mine" / "conda-lock.yml"
+    lock.unlink()
+    os.mkfifo(lock)
+    (problem,) = check(workspace(tmp_path, root=project), CheckRequest()).problems
+    assert "a pipe, not a regular file" in str(problem)
+    lock.unlink()
+    lock.symlink_to("nowhere")
+    (problem,) = check(workspace(tmp_path, root=project), CheckRequest()).problems
+    assert "No such file" in str(problem)
 
 
 def test_nothing_to_check_is_a_failure(tmp_path: Path) -> None:

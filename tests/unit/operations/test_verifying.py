@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from builder.cli.session import run as run_command
 from builder.environment.place import Place
 from builder.environment.stamp import RELATIVE_PATH, Stamp
 from builder.errors import ChecksFailedError, UsageError
-from builder.finding import Status
-from builder.operations.verifying import VerifyRequest, verify, verify_prefix
+from builder.finding import Finding, Identity, Report, Status
+from builder.operations.verifying import VerifyRequest, is_proof, verify, verify_prefix
 from builder.platforms import Subdir
 from builder.probes.level import Level
 from tests.workspaces import HERE, workspace
@@ -126,7 +127,7 @@ def test_an_environment_that_was_moved_aside_is_mentioned(tmp_path: Path) -> Non
     (old / RELATIVE_PATH).write_text(stamp.dumps())
     with pytest.raises(ChecksFailedError, match="is kept at") as told:
         verify(here, VerifyRequest(environment="ml"))
-    assert told.value.hint == "run `envbuild create ml`, which brings it back"
+    assert told.value.hint == f"run `envbuild create ml -p {prefix}`, which brings it back"
 
 
 def test_a_pipe_for_a_report_does_not_hang(tree: Tree, tmp_path: Path) -> None:
@@ -173,3 +174,22 @@ def test_a_system_python_is_judged_by_what_is_pythons(tmp_path: Path) -> None:
     assert not [
         finding for finding in report.findings if finding.check.startswith("arch.") and finding.status is Status.FAIL
     ]
+
+
+def test_only_what_was_looked_at_proves(tmp_path: Path) -> None:
+    """`verify --fix` has the stamp say that all is well only where it asked as much as `create` does."""
+    passed = Finding(check="pkg.locked", status=Status.PASS, title=".")
+    good = Report(identity=Identity(prefix="/x"), findings=(passed,), seconds=0)
+    bad = replace(good, findings=(replace(passed, status=Status.FAIL),))
+    asked = VerifyRequest(environment=str(tmp_path))
+    assert is_proof(asked, good)
+    assert is_proof(replace(asked, level=Level.FULL), good)
+    assert not is_proof(replace(asked, level=Level.QUICK), good)
+    assert is_proof(replace(asked, level=Level.QUICK), bad)
+    for other in (
+        replace(asked, only_static=True),
+        replace(asked, platform=Subdir.OSX_ARM64),
+        replace(asked, macos="14.0"),
+    ):
+        assert not is_proof(other, good)
+        assert not is_proof(other, bad)
