@@ -22,7 +22,7 @@ def require_fit(lock: Lock, file: Path, facts: Facts) -> None:
     """
     judge = LockedSetJudge(facts=facts)
     for subdir in lock.platforms:
-        packages = {(package.manager, package.name): package.version for package in lock.on(subdir)}
+        packages: dict[tuple[str, str], str] = {(one.manager, one.name): one.version for one in lock.on(subdir)}
         try:
             judge(subdir, packages)
         except UnsatisfiableError as error:
