@@ -154,7 +154,9 @@ def _seeds(kind: str) -> Iterator[bytes]:
         case "recipe":
             yield from (file.read_bytes() for file in sorted(shipped("recipes").glob("*.yaml")))
         case "stamp":
-            yield _STAMP.dumps().encode()
+            data = json.loads(_STAMP.dumps())
+            del data["seal"]  # which would tell of every change
+            yield json.dumps(data).encode()
         case "proof":
             yield from (file.read_bytes()[:20_000] for file in sorted(shipped("environments").glob("*/proof.json"))[:2])
         case "report":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import marshal
 import os
 import shutil
@@ -185,6 +186,12 @@ def _damage_record(patient: Patient) -> None:
 def _delete_records(patient: Patient) -> None:
     for record in (patient.prefix / "conda-meta").glob("python*.json"):
         record.unlink()
+
+
+def _edit_stamp(patient: Patient) -> None:
+    """So that nothing is expected any more."""
+    stamp = patient.prefix / "conda-meta" / "envbuild.stamp"
+    stamp.write_text(json.dumps(json.loads(stamp.read_text()) | {"packages": [], "records": {}}))
 
 
 def _hash_of(content: bytes) -> str:
@@ -515,6 +522,13 @@ CASES: Final = (
         damage=lambda patient: (patient.prefix / "conda-meta" / "envbuild.stamp").write_text("{"),
         check="env.finished",
         words=("conda-meta/envbuild.stamp is damaged",),
+    ),
+    Case(
+        name="stamp-edited",
+        damage=_edit_stamp,
+        check="env.finished",
+        words=("conda-meta/envbuild.stamp is damaged",),
+        evidence=("changed after envbuild wrote it",),
     ),
     Case(
         name="conda-records-deleted",
