@@ -1,10 +1,9 @@
-"""`envbuild lock` of all platforms beside its peers on the same metadata, in one run. Prints medians and ratios.
+"""`envbuild lock` of all platforms beside its peers on the same metadata, in one run: time, memory, ratios of medians.
 
     python benchmarks/lock.py CHANNEL [--conda PATH]... [--runs N]
 
 CHANNEL is a folder or URL with conda-forge's metadata. The yardstick is a process that does nothing but call
 py-rattler's solver for the same specs. `--conda` adds stock conda-lock with that conda, mamba or micromamba.
-Give the machine nothing else to do: medians of wall time are compared.
 """
 
 from __future__ import annotations
@@ -13,12 +12,11 @@ import argparse
 import json
 import os
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from measured import Command, compare
 
 from builder.lock.channels import Mirrors
 from builder.operations.preparing import PackageOptions, prepare
@@ -82,29 +80,33 @@ def measure(scratch: Path, channel: str, condas: list[str], runs: int) -> None:
     }
     # Its own state folder, so that the unpacked twin of a packed mirror is made once, by the warm-up run.
     environ = os.environ | {"XDG_DATA_HOME": str(scratch / "data")}
-    envbuild = [sys.executable, "-c", "from builder.cli import main; main()", "lock", RECIPE, "--quiet"]
-    commands: dict[str, tuple[list[str], str | None, Path]] = {
-        "py-rattler, solver calls only": ([sys.executable, "-c", BARE], json.dumps(job), scratch),
-        "envbuild lock": ([*envbuild, "--project", str(project), "--mirror", f"conda-forge={channel}"], None, ROOT),
+    folder = project / "environments" / RECIPE
+
+    def envbuild(*words: str, fresh: bool = False) -> Command:
+        mirror = ("--mirror", f"conda-forge={channel}")
+        return Command(
+            arguments=[sys.executable, "-P", "-m", "builder", *words, "--quiet", "--project", str(project), *mirror],
+            cwd=ROOT,
+            environ=environ,
+            before=(lambda: shutil.rmtree(folder, ignore_errors=True)) if fresh else None,
+        )
+
+    commands = {
+        "py-rattler, solver calls only": Command(
+            arguments=[sys.executable, "-c", BARE], text=json.dumps(job), cwd=scratch, environ=environ
+        ),
+        "envbuild lock, the first": envbuild("lock", RECIPE, fresh=True),
+        "envbuild update of one package": envbuild("update", RECIPE, "pandas"),
+        "envbuild lock, nothing changed": envbuild("lock", RECIPE),
     }
-    folder = scratch / "conda-lock"
-    folder.mkdir()
+    theirs = scratch / "conda-lock"
+    theirs.mkdir()
     for file, text in ready.rendered.files.items():
-        (folder / file).write_text(text.replace("- conda-forge", f"- {fetch}"))
+        (theirs / file).write_text(text.replace("- conda-forge", f"- {fetch}"))
     for conda in condas:
         command = [sys.executable, "-m", "conda_lock", "lock", "-f", "environment.yml", "--conda", conda]
-        command += ["--lockfile", "out.yml"]
-        commands[f"conda-lock with {conda}"] = (command, None, folder)
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for run in range(runs + 1):
-        for name, (command, text, cwd) in commands.items():
-            begun = time.perf_counter()
-            subprocess.run(command, input=text, text=True, cwd=cwd, env=environ, check=True, capture_output=True)
-            if run:
-                times[name].append(time.perf_counter() - begun)
-    yardstick = statistics.median(next(iter(times.values())))
-    for name, taken in times.items():
-        print(f"{statistics.median(taken):7.2f} s  {statistics.median(taken) / yardstick:6.2f} ×  {name}")
+        commands[f"conda-lock with {conda}"] = Command(arguments=[*command, "--lockfile", "out.yml"], cwd=theirs)
+    compare(commands, runs=runs)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cli.session import Session
+    from builder.lock.moves import Move
 
 
 @verb("lock")
@@ -47,7 +48,6 @@ def command(
       envbuild lock ml-m1 --solver micromamba
     """
     from builder.cli.moves import moves_json
-    from builder.lock.moves import told
     from builder.operations.locking import LockRequest, lock
 
     packages = options.packages(source=source, channels=channels, python=python)
@@ -75,6 +75,14 @@ def command(
             "written": made.written,
             "moves": moves_json(made.moves),
         },
-        text="\n".join([*told(made.moves), *ended]),
+        text="\n".join([*_told(made.moves), *ended]),
         told=True,
     )
+
+
+def _told(moves: tuple[Move, ...]) -> list[str]:
+    if not moves:
+        return []
+    from builder.lock.moves import told
+
+    return list(told(moves))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from builder.environment.model import Kind
 from builder.environment.place import Place, hold
 from builder.environment.stamp import read_stamp
-from builder.errors import BuildError, UsageError
+from builder.errors import BuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,8 +41,7 @@ def remove(
             # Asked again, now that nobody else may change the answer.
             require_removable(prefix, force=force, home=home, roots=roots, system=system)
             prefix.rename(place.trash())
-            for left in (*place.leftovers(), place.old):
-                shutil.rmtree(left, ignore_errors=True)
+            _delete(prefix, [*place.leftovers(), place.old])
             kept = place.leftovers()
             place.lock_file.unlink(missing_ok=True)
         finally:
@@ -59,6 +58,17 @@ def remove(
             f"{prefix} is removed, but some of its files could not be deleted; they are in {kept[0]}",
             hint=f"delete {kept[0]} as the user who owns it",
         )
+
+
+def _delete(prefix: Path, folders: Iterable[Path]) -> None:
+    for folder in folders:
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except KeyboardInterrupt:
+            raise InterruptedByUserError(
+                f"interrupted; {prefix} is removed, but {folder} is still to be deleted",
+                hint="`envbuild clean` deletes it",
+            ) from None
 
 
 def require_removable(prefix: Path, *, force: bool, home: Path, roots: Iterable[Path], system: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,33 @@ class Size:
 
     def __add__(self, other: Size) -> Size:
         return Size(taken=self.taken + other.taken, freed=self.freed + other.freed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What a moment's look at a folder found. Files with several names count for each."""
+
+    taken: int
+    """Bytes on the disk."""
+    whole: bool
+    """Whether all of it was seen."""
+
+
+def measured_within(path: Path, *, seconds: float) -> Glance:
+    """How much of the disk a folder takes, as far as that can be seen in so long."""
+    until, taken = time.monotonic() + seconds, 0
+    pending = [str(path)]
+    while pending and time.monotonic() < until:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    else:
+                        taken += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+        except OSError:
+            continue
+    return Glance(taken=taken, whole=not pending)
 
 
 def size_of(path: Path) -> Size:

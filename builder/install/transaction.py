@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from builder.environment.place import BUILDING, Place, hold
+from builder.environment.sizes import measured_within
 from builder.environment.stamp import RELATIVE_PATH as STAMP
 from builder.environment.stamp import Stamp, read_stamp, require_stamp
 from builder.errors import BuildError, UsageError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _SETTLE: Final = 2.0
 #: How long nothing must have been written there before they are taken to have ended, in seconds.
 _QUIET: Final = 0.2
+#: How long after Ctrl-C the size of what was begun may be asked for, in seconds.
+_LOOK: Final = 0.1
 #: No space, a used-up quota, a file larger than the limit.
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What a path must not have that is written into Python source, shebangs and PATH. Spaces and other letters it may.
@@ -162,10 +165,16 @@ def current(place: Place) -> Stamp | None:
 
 
 @contextmanager
-def replacing(place: Place, *, copy: Callable[[Path, Path], None] | None = None) -> Iterator[None]:
+def replacing(
+    place: Place,
+    *,
+    copy: Callable[[Path, Path], None] | None = None,
+    leaving: Callable[[str], None] = lambda _: None,
+) -> Iterator[None]:
     """Build inside: on any exception (Ctrl-C included) the prefix is as it was before, or gone if it was new.
 
-    It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place.
+    It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place. `leaving` is
+    told at once what is done after Ctrl-C. Whoever presses it again leaves the deleting to the next run.
     """
     try:
         with writing(place.prefix):
@@ -173,10 +182,14 @@ def replacing(place: Place, *, copy: Callable[[Path, Path], None] | None = None)
         yield
         with writing(place.prefix):
             (place.prefix / BUILDING).unlink()
-    except BaseException:
-        with _uninterrupted():
+    except BaseException as error:
+        asked = isinstance(error, KeyboardInterrupt)
+        with _uninterrupted() as again:
+            if asked:
+                leaving(_what_is_left(place))
             _undo(place)
-        _empty_trash(place)
+        if not (asked and again):
+            _empty_trash(place)
         raise
     with _uninterrupted():
         if place.old.exists():
@@ -231,17 +244,30 @@ def _undo(place: Place) -> None:
         place.old.rename(place.prefix)
 
 
+def _what_is_left(place: Place) -> str:
+    size = measured_within(place.prefix, seconds=_LOOK) if place.is_building else None
+    back = "the previous environment is put back, and " if place.old.exists() else ""
+    if size is None:
+        return f"interrupted: {back}nothing is left to delete"
+    about = f"{'' if size.whole else 'more than '}{size.taken / 1e6:,.0f} MB"
+    return f"interrupted: {back}what was begun ({about}) is deleted; press Ctrl-C again to leave that to the next run"
+
+
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """A second, impatient Ctrl-C must not keep the previous environment from coming back; this takes a moment only."""
+def _uninterrupted() -> Iterator[list[int]]:
+    """A second, impatient Ctrl-C must not keep the previous environment from coming back; this takes a moment only.
+
+    Gives the signals that came meanwhile.
+    """
+    came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield came
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in handlers:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda signalled, _: came.append(signalled))
     try:
-        yield
+        yield came
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler or signal.SIG_DFL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _TASK: Final = "clean"
 _TRASH: Final = re.compile(r"\.(?P<name>.+)\.envbuild-trash-\d+-\d+")
+_CLEANED: Final = re.compile(r"^\..+\.envbuild-cleaned-\d+$")
 
 
 class What(StrEnum):
@@ -88,6 +90,7 @@ def cleanable(workspace: Workspace, request: CleanRequest) -> CleanPlan:
             kept.append(f"{folder}: another envbuild is at work on {busy[0]}")
         elif any(folder.iterdir()):
             found.append((what, folder))
+    found += [(What.PACKAGES, path) for path in _half_deleted(workspace.package_cache) if What.PACKAGES in wanted]
     if What.TRASH in wanted:
         found += [(What.TRASH, path) for path in _trash(workspace)]
     if What.CHANNELS in wanted:
@@ -132,9 +135,18 @@ def _delete(workspace: Workspace, item: Cleanable) -> None:
                 os.close(held)
         case What.PACKAGES | What.ARCHIVES | What.CHANNELS:
             # Gone from its name in one step: whoever looks there afterwards finds nothing, and not a part.
-            aside = item.path.with_name(f".{item.path.name}.envbuild-cleaned-{os.getpid()}")
-            item.path.rename(aside)
+            aside = item.path
+            if not _CLEANED.search(aside.name):
+                aside = aside.with_name(f".{aside.name}.envbuild-cleaned-{os.getpid()}")
+                item.path.rename(aside)
             shutil.rmtree(aside)
+
+
+def _half_deleted(folder: Path) -> Iterator[Path]:
+    """What runs that were killed or interrupted had moved aside from `folder` to delete it."""
+    for path in sorted(folder.parent.glob(f".{glob.escape(folder.name)}.envbuild-cleaned-*")):
+        if _CLEANED.search(path.name) and path.is_dir() and not path.is_symlink():
+            yield path
 
 
 def _clean_uv(workspace: Workspace) -> None:

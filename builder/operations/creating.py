@@ -130,6 +130,9 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
 
 
 def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
+    standing = _standing(workspace, request)
+    if standing is not None and (settled := _settled(workspace, request, standing)) is not None:
+        return settled
     from builder.install.create import is_built, is_current
     from builder.install.transaction import finished
     from builder.operations.expectations import expectations
@@ -138,9 +141,6 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     from builder.operations.staleness import stale
     from builder.operations.standing import Asked
 
-    standing = _standing(workspace, request)
-    if standing is not None and (settled := _settled(workspace, request, standing)) is not None:
-        return settled
     warn = Warnings(workspace.progress)
     basis = standing.begin() if standing is not None else None
     find = standing.files.finder(basis) if standing is not None and basis is not None else None
@@ -382,13 +382,22 @@ def _interrupted(build: Build, before: int | None) -> InterruptedByUserError:
     from builder.environment.stamp import read_stamp
 
     prefix, stamp = build.prefix, read_stamp(build.prefix)
-    if stamp is None or Place(prefix).is_building:
-        return InterruptedByUserError(f"interrupted; nothing is left of what was begun at {prefix}")
+    place = Place(prefix)
+    trash = place.leftovers()
+    left = f"; {trash[0]} is still to be deleted" if trash else ""
+    later = "`envbuild clean` deletes it, and so does the next `envbuild create`" if trash else None
+    if stamp is None or place.is_building:
+        begun = f"what was begun at {prefix}"
+        ended = f"{begun} is gone from there{left}" if trash else f"nothing is left of {begun}"
+        return InterruptedByUserError(f"interrupted; {ended}", hint=later)
     if _identity(prefix) == before:
-        return InterruptedByUserError(f"interrupted; the environment that was at {prefix} before is still there")
+        return InterruptedByUserError(
+            f"interrupted; the environment that was at {prefix} before is still there{left}", hint=later
+        )
     return InterruptedByUserError(
         f"interrupted; the new environment is in place at {prefix}"
-        + ("" if stamp.verdict is not None else ", and not verified yet"),
+        + ("" if stamp.verdict is not None else ", and not verified yet")
+        + left,
         hint=f"run `{shlex.join(stamp.create_command(prefix))}` again, which goes on from there",
     )
 

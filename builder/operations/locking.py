@@ -88,9 +88,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     if (there := _unchanged(workspace, request)) is not None:
         return there
     from builder.lock import condalock
-    from builder.lock.proof import PROOF_NAME
     from builder.operations.preparing import newer_on_index, preparations
-    from builder.operations.proving_locks import require_proven
     from builder.plan.attempts import first_that_works
 
     warn = Warnings(workspace.progress)
@@ -111,7 +109,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
     folder = request.folder or prepared.folder
-    proof = {PROOF_NAME: require_proven(workspace, recipe, made.lock)} if request.prove else {}
+    proof = _proof(workspace, recipe, made.lock) if request.prove else {}
     if not request.dry_run:
         text = condalock.dumps(made.lock, name=rendered.name)
         write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
@@ -125,13 +123,23 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     )
 
 
+def _proof(workspace: Workspace, recipe: Recipe, lock: Lock) -> dict[str, str]:
+    """The proof by its file's name. Raises ChecksFailedError where there is none."""
+    from builder.lock.proof import PROOF_NAME
+    from builder.operations.proving_locks import require_proven
+
+    return {PROOF_NAME: require_proven(workspace, recipe, lock)}
+
+
 def _unchanged(workspace: Workspace, request: LockRequest) -> LockResult | None:
     """The lock that is there, where it is sound and its recipe's, and nothing else is asked for; else None."""
+    file = workspace.project.environment(request.recipe) / LOCK_NAME
+    if not file.is_file():
+        return None
     from builder.lock.read import read_lock
     from builder.operations.answers import Answers
     from builder.operations.recipe_files import RecipeFiles
 
-    file = workspace.project.environment(request.recipe) / LOCK_NAME
     files = RecipeFiles(workspace=workspace, name=request.recipe, recipes=workspace.project.recipe_files())
     if request != LockRequest(recipe=request.recipe) or files.lock != file:
         return None
