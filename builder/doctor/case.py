@@ -185,7 +185,9 @@ def _meant(case: Case, claims: list[Claim], named: str | None) -> Meant | None:
     ]
     best = _best(case, chosen or having)
     if best is None:
-        return None
+        # Nothing has it: then what is active is looked at, if it is for computing at all.
+        computes = active is not None and any(active.version_of(name) for name in stack.examined())
+        return Meant(interpreter=active, phrase="the terminal runs", explicit=False) if active and computes else None
     others = len(having) - 1
     phrase = f"{case.wanted} is installed in" + (f" {others + 1} environments, such as" if others else "")
     return Meant(interpreter=best, phrase=phrase, explicit=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Of what a record lists, the files that say whether a package is whole: its main modules, and its binaries.
 _MAIN_MODULES: Final = re.compile(r"\w+/__init__\.py")
-_TELLING_FILES: Final = re.compile(r"\w+/(?:\w+/)?__init__\.py|\w+/.*\.(?:so|dylib)(?:\.\d+)*")
+_TELLING_FILES: Final = re.compile(r"(?:\w+/){1,3}__init__\.py|\w+/.*\.(?:so|dylib)(?:\.\d+)*")
 _RECORD_LIMIT: Final = 20_000_000
 
 

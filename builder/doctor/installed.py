@@ -36,7 +36,7 @@ def packages_in(disk: Disk, folder: Path) -> dict[str, str]:
     """Distribution → version of what lies in any folder of packages (a user site, an entry of PYTHONPATH)."""
     found = {name: version for name, version, _ in distributions(disk, folder)}
     names = disk.entries(folder)
-    for module in stack.frameworks():
+    for module in stack.modules():
         # Copied or developed in place: importable, and nothing says which version.
         named = any(name.startswith(module) for name in found)
         if module in names and not named and disk.is_file(folder / module / "__init__.py"):

@@ -276,7 +276,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
         _lines(_start_up),
     ),
     (r"/(?:environments\.txt|\.python-version|version|pyvenv\.cfg)$", _matching(r".")),
-    (r"/RECORD$", _matching(r"\"?\w+/(?:\w+/)?__init__\.py|\"?\w+/.*\.(?:so|dylib)")),
+    (r"/RECORD$", _matching(r"\"?(?:\w+/){1,3}__init__\.py|\"?\w+/.*\.(?:so|dylib)")),
     (r"(?:spyder|transient)\.ini$", _matching(r"\[|default =|custom =|custom_interpreter =|executable =")),
     (
         r"/(?:environment\.ya?ml|requirements\.txt|pyproject\.toml|setup\.py|setup\.cfg|Pipfile|pixi\.toml)$",

@@ -92,6 +92,8 @@ def first_line(found: Examination, names: Names) -> str:
     if found.meant is not None:
         meant = names.text(f"{found.meant.interpreter.prefix or found.meant.interpreter.path}")
         version = version_of(found.meant.interpreter, found.wanted)
+        if version is None and found.asks:
+            return f"No problem found; but the project asks for {found.wanted}, and {meant} has none."
         if version is None:
             return f"No problem found: {meant} has no {found.wanted}, and nothing was seen that asks for it there."
         return f"No problem found: {meant} has {found.wanted} {version}" + (

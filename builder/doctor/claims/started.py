@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -29,7 +30,7 @@ def read(around: Surroundings) -> list[Claim]:
         around.disk.skip(Path(shell), f"it did not answer within {_SECONDS:.0f} seconds")
         return []
     words = said.rpartition("envbuild-begin")[2].replace("envbuild-next", "").split("envbuild-end")[0].split()
-    found = next((word for word in words if word.startswith("/")), None)
+    found = next(filter(None, map(_path, words)), None)
     if found is None:
         return []
     return [
@@ -43,6 +44,12 @@ def read(around: Surroundings) -> list[Claim]:
             decisive=False,
         )
     ]
+
+
+def _path(word: str) -> str | None:
+    """The path in a word of the answer; an alias is answered as `python='/usr/bin/python3'`."""
+    alias = re.fullmatch(r"python3?='?(/[^']+?)'?", word)
+    return alias[1] if alias else word if word.startswith("/") else None
 
 
 def _run(shell: str, *, home: Path, inherited: Mapping[str, str]) -> str | None:

@@ -32,7 +32,8 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
         if prefix is None or not (interpreter.missing or interpreter.presence is Presence.GONE):
             continue
         gone = interpreter.presence is Presence.GONE
-        if not gone and not case.has(interpreter):
+        asked = case.meant is not None and case.same(interpreter, case.meant.interpreter)
+        if not gone and not asked and not case.has(interpreter):
             continue
         if gone and interpreter.broken_link is not None:
             what = f"its python is a link to {case.show(interpreter.broken_link)}, which is gone"

@@ -25,10 +25,11 @@ _EVERYWHERE: Final = ("the shell", "a new shell", "the project", "conda activate
 
 
 def diagnose(case: Case) -> Iterator[Diagnosis]:
-    for interpreter in examined(case):
-        if case.has(interpreter) and interpreter.presence is Presence.PRESENT:
-            yield from _user_site(case, interpreter)
     target = case.meant.interpreter if case.meant is not None else None
+    for interpreter in examined(case):
+        asked = case.has(interpreter) or (target is not None and case.same(interpreter, target))
+        if asked and interpreter.presence is Presence.PRESENT:
+            yield from _user_site(case, interpreter)
     if target is None or target.prefix is None:
         return
     settings = list(variables(case, target))
@@ -88,7 +89,8 @@ def _user_site(case: Case, interpreter: Interpreter) -> Iterator[Diagnosis]:
         if not hiding:
             continue
         what = ", ".join(
-            f"{name} {version} hides {interpreter.packages[name]}" for name, version in sorted(hiding.items())
+            f"{name} {version} hides {interpreter.packages[name]}".replace(" ?", "")
+            for name, version in sorted(hiding.items())
         )
         prefix = case.show(interpreter.prefix or interpreter.path)
         yield Diagnosis(

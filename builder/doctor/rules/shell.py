@@ -25,7 +25,7 @@ def _activated(case: Case) -> Iterator[Diagnosis]:
     setting, conda = case.shell.activates, case.shell.conda
     if meant is None or case.meant is None or setting is None or setting.conditional or case.around.asked is not None:
         return
-    if case.terminal is not None and case.same(case.terminal, meant):
+    if not case.has(meant) or (case.terminal is not None and case.same(case.terminal, meant)):
         return
     if setting.value == "base" or "$" in setting.value:
         return
@@ -60,7 +60,7 @@ def _same_name(case: Case) -> Iterator[Diagnosis]:
         return
     if case.around.asked is not None:
         return
-    if case.terminal is not None and case.same(case.terminal, meant):
+    if not case.has(meant) or (case.terminal is not None and case.same(case.terminal, meant)):
         return
     name = meant.prefix.name
     other = Path(setting.value) / "envs" / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import venv
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -16,6 +17,10 @@ from tests.unit.doctor.homes import make_environment
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+#: Of an empty file, as RECORD has it.
+EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
 @dataclass
@@ -60,3 +65,23 @@ def test_it_says_what_is_broken(plugin: Any, tmp_path: Path, capsys: pytest.Capt
     said = capsys.readouterr().out
     assert "❌" in said
     assert "bin/python3.11" in said
+
+
+def test_a_deleted_module_is_seen_without_verbose(
+    plugin: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a real environment: this Python's own binary, and one package whose record names a module that is gone."""
+    prefix = tmp_path / "env"
+    venv.create(prefix, symlinks=True)
+    (site,) = prefix.glob("lib/python*/site-packages")
+    info = site / "pure-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pure\nVersion: 1.0\n")
+    (info / "RECORD").write_text(f"pure/__init__.py,{EMPTY},0\npure/gone.py,{EMPTY},0\npure-1.0.dist-info/METADATA,,\n")
+    (site / "pure").mkdir()
+    (site / "pure" / "__init__.py").write_text("")
+    (check,) = plugin.conda_health_checks()
+    check.action(str(prefix), False)
+    said = capsys.readouterr().out
+    assert "❌ pkg.integrity" in said
+    assert "pure/gone.py" in said

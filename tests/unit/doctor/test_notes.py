@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,29 @@ def test_a_shell_is_started_only_when_asked(
     shown = capsys.readouterr().out
     assert "python, as " in shown
     assert "noise" not in shown
+
+
+@pytest.mark.parametrize(
+    ("shell", "file", "text"),
+    [
+        ("zsh", ".zshrc", 'echo noise; export PATH="$HOME/miniforge3/envs/ml/bin:$PATH"\n'),
+        ("zsh", ".zshrc", "alias python=$HOME/miniforge3/envs/ml/bin/python\n"),
+        ("bash", ".bash_profile", "alias python=$HOME/miniforge3/envs/ml/bin/python\n"),
+        ("fish", ".config/fish/config.fish", "set -gx PATH $HOME/miniforge3/envs/ml/bin $PATH\n"),
+    ],
+)
+def test_what_real_shells_answer(home: Path, shell: str, file: str, text: str) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    (home / file).parent.mkdir(parents=True, exist_ok=True)
+    (home / file).write_text(text)
+    machine = Machine(system="Linux", shell=program, environ={"PATH": os.environ["PATH"]})
+    request = Request(static=True, run_shell=True)
+    found = examine(request, Patient(home=home, cwd=home, machine=machine))
+    (claim,) = [claim for claim in found.claims if claim.who == "new shell" and "answers" in claim.what]
+    assert claim.interpreter is not None
+    assert claim.interpreter.prefix == home / "miniforge3/envs/ml"
 
 
 def test_a_shell_that_never_answers(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
