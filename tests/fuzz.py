@@ -203,7 +203,8 @@ def main() -> None:
             raise AssertionError(f"{type(error).__name__}, which is not promised") from error
 
     corpora = [DATA / kind / "fuzz", DATA / kind] if (DATA / kind).is_dir() else []
-    atheris.Setup([*sys.argv, str(grown), str(seeds), *map(str, corpora)], one)
+    # Seeds are kept though another one reaches as much: what is near to a good file goes deepest.
+    atheris.Setup([*sys.argv, "-keep_seed=1", str(grown), str(seeds), *map(str, corpora)], one)
     atheris.Fuzz()
 
 
