@@ -160,7 +160,7 @@ def _pyvenv(subject: Subject) -> Iterator[Finding]:
 
 def _links(subject: Subject) -> Iterator[Finding]:
     environment = subject.environment
-    outside = linked_folders(environment, environment.owners.files)
+    outside = linked_folders(environment, (*environment.owners.files, "conda-meta/history"))
     if outside:
         yield _outside(subject, outside)
         return
