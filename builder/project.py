@@ -85,6 +85,13 @@ class Project:
             )
         return files[name]
 
+    def named(self, written: str) -> str:
+        """The name of the recipe that is meant by its name, or by its file in `recipes/`, as globs give it."""
+        folder, _, file = written.rpartition("/")
+        if folder and file.endswith(".yaml") and (self.root / "recipes" / file).is_file():
+            return file.removesuffix(".yaml")
+        return written
+
     def recipe(self, name: str, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
         """The recipe of a name; `find` is how those that it extends are found. Raises RecipeError, UsageError."""
         from builder.frameworks.rules import objections
