@@ -223,6 +223,7 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
     from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
+    from builder.operations.judging import require_fit
     from builder.operations.preparing import PackageOptions, kept_in, prepare
 
     name = recipe.name
@@ -230,6 +231,7 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
         raise StaleLockError(f"{name} has no lock", hint=f"run `envbuild lock {name}`")
     lock = read_lock(file)
     require_sound(lock, file)
+    require_fit(lock, file, workspace.facts)
     # What the lock holds is all that exists here: so its recipe leads to the same choice again, without any channel.
     try:
         kept = kept_in(lock, workspace.facts)
