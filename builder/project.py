@@ -67,6 +67,11 @@ class Project:
             return {}
         return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
+    def own_names(self) -> tuple[str, ...]:
+        """The project's own recipes, and every lock in it. A shipped recipe is the team's once they have locked it."""
+        locked = {file.parent.name for file in (self.root / "environments").glob(f"*/{LOCK_NAME}")}
+        return tuple(sorted({*self.own_recipe_files(), *locked}))
+
     def recipe_file(self, name: str) -> Path:
         """Raises UsageError, naming the nearest known recipe, where there is none of that name."""
         from builder.recipe.model import NAME_PATTERN
@@ -84,6 +89,13 @@ class Project:
                 hint=f"{hint}`envbuild list` shows all; `envbuild init {name}` begins a new one",
             )
         return files[name]
+
+    def named(self, written: str) -> str:
+        """The name of the recipe that is meant by its name, or by its file in `recipes/`, as globs give it."""
+        folder, _, file = written.rpartition("/")
+        if folder and file.endswith(".yaml") and (self.root / "recipes" / file).is_file():
+            return file.removesuffix(".yaml")
+        return written
 
     def recipe(self, name: str, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
         """The recipe of a name; `find` is how those that it extends are found. Raises RecipeError, UsageError."""

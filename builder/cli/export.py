@@ -82,4 +82,6 @@ def command(
             "left_out": list(exported.left_out),
         },
         text=exported.text.removesuffix("\n") if exported.file is None else f"wrote {exported.file}",
+        verbatim=exported.file is None,
+        told=exported.file is not None,
     )

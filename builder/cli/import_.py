@@ -39,16 +39,17 @@ def command(session: Session, *, source: str, name: str | None, platforms: tuple
         source=source, name=name, platforms=tuple(map(Subdir, platforms)), dry_run=dry_run
     )  # fmt: skip
     done = import_recipe(session.workspace(), request)
-    lines = [
-        done.text.rstrip("\n")
-        if dry_run
-        else f"wrote {done.file} ({plural(done.dependencies, 'dependency', 'dependencies')})"
-    ]
-    lines += [f"taken for granted: {one}" for one in done.assumed]
+    told = [f"taken for granted: {one}" for one in done.assumed]
     if done.left:
-        lines += ["", "not carried over:", *(f"  {one.place}: {one.what}: {one.reason}" for one in done.left)]
-    if not dry_run:
-        lines += ["", f"next: `envbuild lock {done.name}`"]
+        told += ["", "not carried over:", *(f"  {one.place}: {one.what}: {one.reason}" for one in done.left)]
+    if dry_run:
+        # The recipe alone is the result, so that it can be sent to a file.
+        for line in told:
+            session.note(line)
+        lines = [done.text.rstrip("\n")]
+    else:
+        count = plural(done.dependencies, "dependency", "dependencies")
+        lines = [f"wrote {done.file} ({count})", *told, "", f"next: `envbuild lock {done.name}`"]
     return Output(
         result={
             "name": done.name,
@@ -60,4 +61,5 @@ def command(session: Session, *, source: str, name: str | None, platforms: tuple
             "not_carried_over": [{"what": one.what, "reason": one.reason, "place": one.place} for one in done.left],
         },
         text="\n".join(lines),
+        verbatim=dry_run,
     )

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @verb("render")
-@options.recipe_argument
+@click.argument("names", metavar="RECIPE...", nargs=-1, required=True, shell_complete=options.complete_recipe)
 @click.option("--platform", type=options.SUBDIR, help="Print a plain file for one platform.")
 @click.option("--group", "groups", multiple=True, help="With --platform: also this group (repeatable).")
 @options.package_options
 def command(
     session: Session,
     *,
-    name: str,
+    names: tuple[str, ...],
     platform: str | None,
     groups: tuple[str, ...],
     source: str,
@@ -32,13 +32,14 @@ def command(
     mirrors: tuple[str, ...],
     python: Path | None,
 ) -> Output:
-    """Write environments/RECIPE/environment.yml for all platforms of a recipe.
+    """Write environments/RECIPE/environment.yml for all platforms of each recipe, given by name or by file.
 
     With --platform, print one plain environment.yml that `conda env create -f` takes, and write nothing.
 
     \b
     Examples:
       envbuild render ml-m1
+      envbuild render recipes/*.yaml
       envbuild render ml-m1 --platform osx-arm64 > environment.yml
     """
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, render, render_plain
@@ -46,7 +47,11 @@ def command(
 
     workspace = session.workspace(mirrors=mirrors)
     packages = options.packages(source=source, channels=channels, python=python)
+    names = tuple(dict.fromkeys(workspace.project.named(name) for name in names))
+    name = names[0]
     if platform is not None:
+        if len(names) > 1:
+            raise UsageError("--platform prints the file of one recipe", hint="name one")
         request = RenderPlainRequest(recipe=name, platform=Subdir(platform), groups=groups, options=packages)
         (text,) = render_plain(workspace, request).texts.values()
         return Output(result={"name": name, "platform": platform, "text": text}, text=text.rstrip("\n"), verbatim=True)

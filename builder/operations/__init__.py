@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from builder.operations.initialising import InitRequest, InitResult, init
     from builder.operations.listing import ListedRecipe, ListResult, list_recipes
     from builder.operations.locking import LockRequest, LockResult, lock
+    from builder.operations.locking_all import LockAllRequest, LockAllResult, lock_all
     from builder.operations.measuring import MeasureRequest, MeasureResult, measure
     from builder.operations.merging import MergeRequest, MergeResult, merge_lock, resolve
     from builder.operations.mirroring import MirrorRequest, MirrorResult, mirror
@@ -73,6 +74,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "initialising": ("InitRequest", "InitResult", "init"),
     "listing": ("ListResult", "ListedRecipe", "list_recipes"),
     "locking": ("LockRequest", "LockResult", "lock"),
+    "locking_all": ("LockAllRequest", "LockAllResult", "lock_all"),
     "measuring": ("MeasureRequest", "MeasureResult", "measure"),
     "merging": ("MergeRequest", "MergeResult", "merge_lock", "resolve"),
     "mirroring": ("MirrorRequest", "MirrorResult", "mirror"),
@@ -124,6 +126,8 @@ __all__ = [
     "InitResult",
     "ListResult",
     "ListedRecipe",
+    "LockAllRequest",
+    "LockAllResult",
     "LockRequest",
     "LockResult",
     "MeasureRequest",
@@ -161,6 +165,7 @@ __all__ = [
     "init",
     "list_recipes",
     "lock",
+    "lock_all",
     "measure",
     "merge_lock",
     "mirror",

@@ -1,4 +1,4 @@
-"""Begin a recipe of one's own."""
+"""Begin a recipe of one's own, and what a repository may have beside it."""
 
 from __future__ import annotations
 
@@ -21,39 +21,64 @@ description: What this environment is for.
 extends: {base}
 dependencies: []
 """
+_ATTRIBUTES_FILE: Final = ".gitattributes"
+_MOST_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitRequest:
-    """The new recipe's name, and the recipe it builds on."""
+    """The new recipe's name, the recipe it builds on, and what else is wanted in the repository."""
 
     recipe: str
     extends: str = "ml-m1"
+    attributes: bool = False
+    """Lines of `.gitattributes` that give the merging of locks to envbuild."""
+    workflow: bool = False
+    """A GitHub workflow that checks, builds and proves the environment."""
+    pre_commit: bool = False
+    """A `.pre-commit-config.yaml` whose hook checks the locks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitResult:
-    """The file that was written, to be edited."""
+    """The recipe's file, to be edited; all that was written, and in a sentence each what was left as it is."""
 
     file: Path
+    written: tuple[Path, ...]
+    left: tuple[str, ...] = ()
 
 
 def init(workspace: Workspace, request: InitRequest) -> InitResult:
-    """Write `recipes/NAME.yaml` and, beside it, the schema that editors complete it by. Raises UsageError."""
+    """Write `recipes/NAME.yaml`, the schema that editors complete it by, and what else is asked for.
+
+    A file that is there is never overwritten: the recipe stays where other files are asked for beside it,
+    `.gitattributes` is added to, and of the others it is said what to add. Raises UsageError.
+    """
     from builder.recipe.model import NAME_PATTERN
     from builder.recipe.schema import SCHEMA_FILE
 
     name, base = request.recipe, request.extends
     if not re.fullmatch(NAME_PATTERN, name):
         raise UsageError(f"{name!r} is not a name for a recipe", hint="use lower-case letters, digits, '.', '_', '-'")
-    files = workspace.project.recipe_files()
-    if name in (base, *ancestry(workspace.project.recipe_file(base), find=files.get)):
-        reason = "itself" if name == base else f"{base}, which builds on {name}"
-        raise UsageError(
-            f"{name} cannot build on {reason}",
-            hint="choose another name, or another recipe with --extends",
-        )
-    return InitResult(file=write_recipe(workspace, name, _RECIPE.format(name=name, base=base, schema=SCHEMA_FILE)))
+    if request.workflow or request.pre_commit:
+        _require_top(workspace)
+    file = workspace.project.root / "recipes" / f"{name}.yaml"
+    written: list[Path] = []
+    left: list[str] = []
+    if file.is_file() and (request.attributes or request.workflow or request.pre_commit):
+        left.append(f"{file} is there already")
+    else:
+        files = workspace.project.recipe_files()
+        if name in (base, *ancestry(workspace.project.recipe_file(base), find=files.get)):
+            reason = "itself" if name == base else f"{base}, which builds on {name}"
+            raise UsageError(
+                f"{name} cannot build on {reason}",
+                hint="choose another name, or another recipe with --extends",
+            )
+        text = _RECIPE.format(name=name, base=base, schema=SCHEMA_FILE)
+        written.append(write_recipe(workspace, name, text))
+    _beside(workspace, request, written, left)
+    return InitResult(file=file, written=tuple(written), left=tuple(left))
 
 
 def write_recipe(workspace: Workspace, name: str, text: str, *, dry_run: bool = False) -> Path:
@@ -80,3 +105,59 @@ def write_recipe(workspace: Workspace, name: str, text: str, *, dry_run: bool = 
         write_atomically(folder / SCHEMA_FILE, schema_text(frameworks))
         write_atomically(file, text)
     return file
+
+
+def _beside(workspace: Workspace, request: InitRequest, written: list[Path], left: list[str]) -> None:
+    from builder.files import read_ordinary, write_atomically
+    from builder.operations.merge_driver import with_attributes
+    from builder.operations.repository_files import (
+        PRE_COMMIT_FILE,
+        WORKFLOW_FILE,
+        pre_commit,
+        pre_commit_hook,
+        workflow,
+    )
+
+    root = workspace.project.root
+    if request.attributes:
+        file = root / _ATTRIBUTES_FILE
+        there = read_ordinary(file, limit=_MOST_BYTES, error=UsageError).decode() if file.exists() else ""
+        if (wanted := with_attributes(there)) != there:
+            write_atomically(file, wanted)
+            written.append(file)
+        else:
+            left.append(f"{file} says so already")
+    if request.workflow:
+        file = root / WORKFLOW_FILE
+        if _is_there(file):
+            left.append(f"{file} is there already; delete it to have it written anew")
+        else:
+            write_atomically(file, workflow(workspace.project.recipe(request.recipe)))
+            written.append(file)
+    if request.pre_commit:
+        file = root / PRE_COMMIT_FILE
+        if _is_there(file):
+            left.append(f"{file} is there already; add under its `repos:`\n{pre_commit_hook().rstrip()}")
+        else:
+            write_atomically(file, pre_commit())
+            written.append(file)
+
+
+def _require_top(workspace: Workspace) -> None:
+    """GitHub and pre-commit read their files at the top of a repository only. Raises UsageError elsewhere in one."""
+    from builder.git import Git
+
+    root = workspace.project.root
+    try:
+        top = Git(folder=root, environ=workspace.environ).top()
+    except UsageError:
+        return  # no repository yet
+    if top.resolve() != root.resolve():
+        raise UsageError(
+            f"a workflow and a pre-commit hook are read at the top of the repository only, which is {top}",
+            hint=f"put recipes/ there and use --project {top}, or leave the two options out",
+        )
+
+
+def _is_there(file: Path) -> bool:
+    return file.exists() or file.is_symlink()
