@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from builder.errors import BuildError
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.errors import EnvbuildError
+
+
+#: What is added to the name of a file that was in the way; it counts as gone.
+SET_ASIDE: Final = ".set-aside"
 
 
 def write_atomically(path: Path, content: str | bytes, *, follow_links: bool = False) -> None:

@@ -193,11 +193,12 @@ def unknown_index(name: str, url: str, *, reason: str) -> SourceUnreachableError
 
     `url` is the locked one: it names the host, and holds no credentials.
     """
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
     return SourceUnreachableError(
         f"{name} was locked from {host}, and no index that uv is configured for offers it:\n{reason}",
-        hint=f"name that index to uv, as whoever made the lock did: set UV_INDEX=https://{host}/…, or add it to the "
-        f"project's uv.toml (`[[index]]` with its `url`); for credentials, `uv auth login {host}`",
+        hint=f"name that index to uv, as whoever made the lock did: set UV_INDEX={parts.scheme}://{host}/…, or add it "
+        f"to the project's uv.toml (`[[index]]` with its `url`); for credentials, `uv auth login {host}`",
     )
 
 

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from typing import TYPE_CHECKING
 
 from builder.compat.load import DATA, load_facts, read_sources, refuse_contradictions, write_compiled
+from builder.errors import EnvbuildError, SourceUnreachableError
 from builder.platforms import Subdir
 from tools.measuring import conda_forge, keras_runs, metadata, symbols
 
@@ -116,7 +117,29 @@ def write_docs(facts: Facts) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def refresh(*, wheels: Path | None, today: date) -> int:
+    """Measure all that reads; give the exit code. What cannot be reached keeps nothing else from being measured."""
+    unreached = 0
+    measure_metadata((), today=today)
+    try:
+        measure_conda_forge(None, seen=today)
+    except SourceUnreachableError as error:
+        print(f"conda-forge was not looked at: {error.message}", file=sys.stderr, flush=True)
+        unreached = error.exit_code
+    with tempfile.TemporaryDirectory() as folder:
+        measure_symbols(read_sources(), wheels=wheels or Path(folder), today=today)
+    return unreached
+
+
 def main() -> int:
+    try:
+        return _run()
+    except EnvbuildError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return error.exit_code
+
+
+def _run() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="what", required=True)
     metadata_parser = commands.add_parser("metadata")
@@ -132,6 +155,7 @@ def main() -> int:
     arguments = parser.parse_args()
     today = date.today()
     facts = load_facts()
+    code = 0
     if arguments.what == "metadata":
         measure_metadata(arguments.packages, today=today, again=arguments.again)
     elif arguments.what == "conda-forge":
@@ -139,10 +163,7 @@ def main() -> int:
     elif arguments.what == "symbols":
         measure_symbols(facts, wheels=arguments.wheels, today=today)
     elif arguments.what == "refresh":
-        measure_metadata((), today=today)
-        measure_conda_forge(None, seen=today)
-        with tempfile.TemporaryDirectory() as folder:
-            measure_symbols(read_sources(), wheels=arguments.wheels or Path(folder), today=today)
+        code = refresh(wheels=arguments.wheels, today=today)
     elif arguments.what == "keras":
         with tempfile.TemporaryDirectory() as workdir:
             keras_runs.measure(
@@ -153,7 +174,7 @@ def main() -> int:
     refuse_contradictions(facts)
     write_compiled()
     write_docs(facts)
-    return 0
+    return code
 
 
 if __name__ == "__main__":

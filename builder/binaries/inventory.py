@@ -13,6 +13,7 @@ from builder.binaries.macho import Commands, Image, is_mach_o_magic, open_mach_o
 from builder.binaries.macho.constants import FileType
 from builder.binaries.numpy_abi import CAPSULE
 from builder.errors import BinaryError
+from builder.files import SET_ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -155,7 +156,7 @@ def walk_files(root: str) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.is_symlink():
+                    if entry.is_symlink() or entry.name.endswith(SET_ASIDE):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         foreign = folder == root and entry.name in skipped

@@ -155,10 +155,7 @@ def summarize(source: Source) -> PackageSummary:
         mentions=tuple((top, tuple(sorted(names))) for top, names in sorted(python.mentions.items()) if names),
         digests=b"".join(digest for _, digest in sorted(python.digests.items())),
         distributions=tuple(sorted(python.distributions, key=lambda one: one.folder)),
-        generated=tuple(
-            Generated(protobuf=version, files=len(rels), rel=min(rels))
-            for version, rels in sorted(python.generated.items())
-        ),
+        generated=tuple(sorted(python.generated, key=lambda one: one.rel)),
     )
 
 

@@ -18,6 +18,7 @@ from builder.binaries.elf.tree import ElfBinary, expanded
 from builder.binaries.inventory import Binary, Inventory, Unreadable
 from builder.binaries.owners import ImportOrder
 from builder.binaries.summary import PREFIX, SITE
+from builder.binaries.summary_python import Generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,6 +71,9 @@ class SummarizedElf(ElfBinary):
     def symbols(self) -> tuple[Symbol, ...]:
         return self.image.symbols.symbols()
 
+    def symbol_parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
+        return self.image.symbols.parts()
+
     def numpy_abi(self) -> NumpyAbi | None:
         return self.image.numpy_abi
 
@@ -90,7 +94,8 @@ class Layout:
         self._site = f"lib/python{python}/site-packages/"
         self._plugin_hosts = plugin_hosts
 
-    def _rel(self, path: str) -> str:
+    def rel(self, path: str) -> str:
+        """Where a path of a summary is laid out, relative to the environment's root."""
         return self._site + path.removeprefix(SITE) if path.startswith(SITE) else path
 
     @cached_property
@@ -99,7 +104,7 @@ class Layout:
         found: dict[str, str] = {}
         for package in self.packages:
             for path, target in package.links:
-                link = f"{ROOT}/{self._rel(path)}"
+                link = f"{ROOT}/{self.rel(path)}"
                 found[link] = posixpath.normpath(posixpath.join(posixpath.dirname(link), target.replace(PREFIX, ROOT)))
         return found
 
@@ -127,7 +132,7 @@ class Layout:
         chosen: dict[str, MachOImage] = {}
         for package in self.packages:
             for image in package.mach_o:
-                rel = self._rel(image.rel)
+                rel = self.rel(image.rel)
                 known = chosen.get(rel)
                 if known is None or (image.arch == self.arch and known.arch != self.arch):
                     chosen[rel] = image
@@ -141,9 +146,9 @@ class Layout:
             root=ROOT,
             files=sum(len(package.paths) for package in self.packages),
             binaries=binaries,
-            elf=tuple(sorted(self._rel(image.rel) for package in self.packages for image in package.elf)),
+            elf=tuple(sorted(self.rel(image.rel) for package in self.packages for image in package.elf)),
             unreadable=tuple(
-                Unreadable(rel=self._rel(rel), reason=why) for package in self.packages for rel, why in package.damaged
+                Unreadable(rel=self.rel(rel), reason=why) for package in self.packages for rel, why in package.damaged
             ),
             by_path={binary.path: binary for binary in binaries},
             real=self.real,
@@ -166,8 +171,14 @@ class Layout:
             )
             for package in self.packages
             for image in package.elf
-            for rel in [self._rel(image.rel)]
+            for rel in [self.rel(image.rel)]
         )
+
+    @property
+    def generated(self) -> tuple[Generated, ...]:
+        """The modules that protoc generated, where they are laid out."""
+        found = (one for package in self.packages for one in package.generated)
+        return tuple(Generated(rel=self.rel(one.rel), protobuf=one.protobuf) for one in found)
 
     @cached_property
     def main(self) -> Binary | None:
@@ -191,7 +202,7 @@ class SummaryOwners(ImportOrder):
         self._mentions: dict[str, set[str]] = {}
         # Conda's packages are linked first, and wheels over them.
         for package in sorted(layout.packages, key=lambda package: package.identity.kind):
-            self._owners.update(dict.fromkeys(map(layout._rel, package.paths), package.identity.name))
+            self._owners.update(dict.fromkeys(map(layout.rel, package.paths), package.identity.name))
             for top, names in package.mentions:
                 self._mentions.setdefault(top, set()).update(names)
 

@@ -13,11 +13,15 @@ from typing import Final
 _VALIDATED: Final = re.compile(rb"ValidateProtobufRuntimeVersion\(\s*[\w.]+,\s*(\d{1,4}),\s*(\d{1,4}),\s*(\d{1,4}),")
 #: What protoc before 3.20 wrote for every field and enum, and protobuf 4 refuses to run.
 _OLD_CODE: Final = re.compile(rb"_descriptor\.(?:FieldDescriptor|EnumValueDescriptor)\(")
+#: Newer code has the like for the pure Python implementation alone.
+_GUARD: Final = b"_USE_C_DESCRIPTORS"
 _IMPORT: Final = re.compile(rb"^[ \t]*(?:import|from)[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
 _INNER: Final = re.compile(r"(?:lib/python\d+\.\d+t?/)?site-packages/(.+)")
 _METADATA: Final = re.compile(
     r"(?:lib/python\d+\.\d+t?/)?site-packages/(?P<folder>[^/]+\.(?:dist|egg)-info)/(?:METADATA|PKG-INFO)"
 )
+#: How the names of modules end that protoc generates for Python.
+GENERATED_END: Final = "_pb2.py"
 #: Stands for protobuf before 3.20.
 OLD_STYLE: Final = (0, 0, 0)
 #: Of a SHA-256: enough to tell two versions of one file apart, where nobody tries to deceive.
@@ -36,11 +40,10 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Generated:
-    """Code that protoc generated: of which protobuf (or `OLD_STYLE`), in how many files, the first of them `rel`."""
+    """A file that protoc generated, and by which protobuf: `OLD_STYLE`, or None where it does not say."""
 
-    protobuf: tuple[int, int, int]
-    files: int
     rel: str
+    protobuf: tuple[int, int, int] | None
 
 
 @dataclass(kw_only=True)
@@ -49,7 +52,7 @@ class PythonFiles:
 
     mentions: dict[str, set[str]] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
-    generated: dict[tuple[int, int, int], list[str]] = field(default_factory=dict)
+    generated: list[Generated] = field(default_factory=list)
     distributions: list[Metadata] = field(default_factory=list)
 
     def add_source(self, rel: str, content: bytes, plain: bytes) -> None:
@@ -61,10 +64,8 @@ class PythonFiles:
         top = match[1].partition("/")[0].partition(".")[0]
         names = {name.decode() for name in _IMPORT.findall(content)}
         self.mentions.setdefault(top, set()).update(names - {top})
-        if rel.endswith("_pb2.py"):
-            version = generated_by(content)
-            if version is not None:
-                self.generated.setdefault(version, []).append(rel)
+        if rel.endswith(GENERATED_END):
+            self.generated.append(Generated(rel=rel, protobuf=generated_by(content)))
 
     def add_metadata(self, rel: str, content: bytes) -> None:
         """Note a METADATA or PKG-INFO of site-packages; one that cannot be read is none."""
@@ -89,7 +90,7 @@ def generated_by(content: bytes) -> tuple[int, int, int] | None:
     match = _VALIDATED.search(content)
     if match is not None:
         return int(match[1]), int(match[2]), int(match[3])
-    return OLD_STYLE if _OLD_CODE.search(content) else None
+    return OLD_STYLE if _OLD_CODE.search(content) and _GUARD not in content else None
 
 
 def headers(content: bytes) -> dict[str, list[str]]:

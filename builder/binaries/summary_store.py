@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from builder.binaries.summary_sources import Source
 
 #: Changes whenever what is read, or how it is written, does: older files are then read anew.
-FORMAT: Final = 2
+FORMAT: Final = 3
 _MAGIC: Final = b"envbuild summary %d\n" % FORMAT
 _MOST_BYTES: Final = 2 << 30
 _LEVEL: Final = 6
@@ -128,7 +128,7 @@ def _packed(summary: PackageSummary) -> dict[str, Any]:
         "mentions": [[top, " ".join(names)] for top, names in summary.mentions],
         "digests": summary.digests,
         "distributions": [[own.folder, own.name, own.version, list(own.requires)] for own in summary.distributions],
-        "generated": [[list(item.protobuf), item.files, item.rel] for item in summary.generated],
+        "generated": [[item.rel, list(item.protobuf) if item.protobuf else None] for item in summary.generated],
     }
 
 
@@ -156,7 +156,7 @@ def _summary(data: dict[str, Any]) -> PackageSummary:
             for folder, name, version, requires in data["distributions"]
         ),
         generated=tuple(
-            Generated(protobuf=_triple(protobuf), files=files, rel=rel) for protobuf, files, rel in data["generated"]
+            Generated(rel=rel, protobuf=_triple(protobuf) if protobuf else None) for rel, protobuf in data["generated"]
         ),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.elf.file import Symbol
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 #: From this many bytes on, names are compressed by themselves, so that they need not be opened with their package.
 WORTH_PACKING: Final = 64 << 10
 _MOST_NAMES: Final = 2 << 30
+#: For `bytes.translate`: the marks of symbols that are defined as 1, and the others, and the reverse.
+_DEFINED: Final = bytes(mark & 1 for mark in range(256))
+_NOT_DEFINED: Final = bytes(1 - (mark & 1) for mark in range(256))
 
 
 class Names:
@@ -141,6 +145,18 @@ class SymbolTable:
             bytes(item.defined | item.weak << 1 | item.hidden << 2 for item in symbols),
             versions,
             tuple(numbers[item.version, item.library] for item in symbols),
+        )
+
+    def parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
+        """The names that the file defines, and the symbols that it wants of others."""
+        names = self.names.split(len(self.marks))
+        wanted = self.marks.translate(_NOT_DEFINED)
+        return (
+            frozenset(compress(names, self.marks.translate(_DEFINED))),
+            tuple(
+                Symbol(name, False, bool(mark & 2), *self.versions[place], hidden=bool(mark & 4))
+                for name, mark, place in compress(zip(names, self.marks, self.places, strict=True), wanted)
+            ),
         )
 
     def symbols(self) -> tuple[Symbol, ...]:

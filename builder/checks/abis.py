@@ -1,4 +1,4 @@
-"""Binary interfaces that are neither symbols nor libraries: NumPy's table of functions."""
+"""Binary interfaces that are neither symbols nor libraries: NumPy's table of functions, and Python's own tags."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from packaging.version import InvalidVersion, Version
 
 from builder.checks.check import Check, Needs
 from builder.checks.reach import optional_reason
+from builder.checks.tags import tags_of
 from builder.errors import BinaryError
 from builder.finding import Finding, Remedy, Status
 from builder.wording import listed, plural
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from builder.binaries.numpy_abi import NumpyAbi
+    from builder.checks.reach import Module
     from builder.checks.subject import Subject
     from builder.checks.survey import Survey
 
@@ -115,7 +117,68 @@ def _unfit(survey: Survey, package: str, items: list[tuple[str, NumpyAbi]], vers
     )
 
 
+def _python(subject: Subject) -> Iterator[Finding]:
+    """Packages none of whose extension modules this Python takes for one, by their names."""
+    survey = subject.survey
+    reach = survey.reach
+    if not reach.modules or survey.python_minor is None:
+        yield Finding(
+            check="link.python-abi",
+            status=Status.SKIP,
+            title="No extension modules here" if not reach.modules else "Nothing here says which Python it is for",
+        )
+        return
+    by_package: dict[str, list[Module]] = {}
+    for module in reach.modules:
+        by_package.setdefault(survey.packages.owner(module.rel), []).append(module)
+    unfit = {
+        package: modules
+        for package, modules in by_package.items()
+        if all(map(reach.why_foreign, modules)) and any(one.python or one.is_abi3 for one in modules)
+    }
+    for package, modules in unfit.items():
+        yield _foreign(subject, package, modules)
+    if not unfit:
+        threading = " (free-threaded)" if reach.free_threaded else ""
+        yield Finding(
+            check="link.python-abi",
+            status=Status.PASS,
+            title=f"Python {survey.python_minor}{threading} can import extension modules of all "
+            f"{plural(len(by_package), 'package')} that have some",
+            evidence=listed([f"left out: {rel} is {why}" for rel, why in sorted(reach.never.items())], most=8),
+        )
+
+
+def _foreign(subject: Subject, package: str, modules: list[Module]) -> Finding:
+    survey = subject.survey
+    rel = modules[0].rel
+    dist = subject.environment.distribution(package)
+    # A wheel for every Python may do without its compiled parts; one that is for this Python was built wrongly.
+    does_without = dist is not None and any("-none-" in tag for tag in tags_of(dist))
+    threading = "t" if survey.reach.free_threaded else ""
+    return Finding(
+        check="link.python-abi",
+        status=Status.WARN if does_without else Status.FAIL,
+        title=f"Python {survey.python_minor}{threading} cannot import any extension module of "
+        f"{survey.packages.described(rel)}",
+        evidence=(
+            "ModuleNotFoundError: No module named …",
+            *listed([f"{one.rel}: {survey.reach.why_foreign(one)}" for one in modules], most=5),
+        ),
+        remedy=Remedy(f"Install a build of {package} for Python {survey.python_minor}{threading}."),
+        about=frozenset((rel, package)),
+    )
+
+
 CHECKS: Final = (
+    Check(
+        id="link.python-abi",
+        area="linking",
+        needs=Needs.FILES,
+        catches="Packages whose compiled modules are all for another Python: by version, abi3, or free-threading.",
+        otherwise="ModuleNotFoundError: No module named 'pydantic_core._pydantic_core', though the file is there.",
+        run=_python,
+    ),
     Check(
         id="link.numpy-abi",
         area="linking",

@@ -53,7 +53,7 @@ def error_of(text: str) -> str:
 
 def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings with failures that follow from another made evidence of it, in the order they came."""
-    found = list(findings)
+    found = _lacking_what_is_damaged(list(findings))
     leaders: list[int] = []
     consequences: dict[int, list[Finding]] = {}
     abouts: dict[int, frozenset[str]] = {}
@@ -70,6 +70,17 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             abouts[leader] |= one.about if _rank(one) < len(_CAUSES) else frozenset()
     gone = {id(one) for follow in consequences.values() for one in follow}
     return tuple(_with(one, consequences.get(place, [])) for place, one in enumerate(found) if id(one) not in gone)
+
+
+def _lacking_what_is_damaged(findings: list[Finding]) -> list[Finding]:
+    """The findings, those about missing symbols also about the binaries that cannot be read: these may define them."""
+    damaged: frozenset[str] = frozenset().union(
+        *(one.about for one in findings if one.check == "arch.binary" and one.status is Status.FAIL)
+    )
+    return [
+        replace(one, about=one.about | damaged) if one.check == "link.symbols" and one.status is Status.FAIL else one
+        for one in findings
+    ]
 
 
 def _rank(finding: Finding) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,8 @@ _PACKAGES: Final = frozenset(("site-packages", "dist-packages"))
 _ONE_COMMAND: Final = re.compile(r"\{(un)?install\}( (--[a-z-]+|'[^']+'|\{\w+\}|[A-Za-z0-9][\w.\[\]-]*))+")
 _ENGLISH: Final = frozenset(("NAME", "and", "brings", "from", "in", "may", "or", "then", "which", "with"))
 
+#: How faulthandler ends what it prints.
+_LOADED: Final = re.compile(r"^Extension modules: (?P<modules>[\w., ]+)", re.MULTILINE)
 _TRACEBACK_FILE: Final = re.compile(r'^  File "(?P<file>[^"]+)", line \d+', re.MULTILINE)
 _NAMED_LIBRARY: Final = re.compile(r"(?P<file>/[^\s:'\"()]+\.(?:so|dylib)(?:\.[\w.]+)?)")
 
@@ -95,7 +98,7 @@ def _killed(step: Step, outcome: Outcome, subject: Subject) -> Finding:
     if culprit is not None and match is not None and match.known.signal is not None:
         again = subject.repair.restore([culprit])
         remedy = Remedy(f"{again.say} If that does not help: {match.remedy}", again.commands)
-    return _failed(
+    failed = _failed(
         step,
         subject,
         title=f"The process died by {name} while {doing(step)}" + (f": {match.cause}" if match else "."),
@@ -108,6 +111,15 @@ def _killed(step: Step, outcome: Outcome, subject: Subject) -> Finding:
         text=f"{outcome.stderr}\n{file or ''}",
         error=name,
     )
+    return replace(failed, about=failed.about | _loaded(outcome.stderr, subject))
+
+
+def _loaded(stderr: str, subject: Subject) -> frozenset[str]:
+    """The packages of the compiled modules that were loaded: what crashed is native code of one of them."""
+    told = _LOADED.search(stderr)
+    tops = {name.strip().partition(".")[0] for name in told["modules"].split(",")} if told is not None else set()
+    owners = (subject.repair.module_owner(top) for top in tops)
+    return frozenset(owner.name for owner in owners if owner is not None)
 
 
 def _loading(outcome: Outcome) -> str | None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from builder.binaries.hashing import Answer, Hasher, Job
-from builder.environment.intact import lost_permission
+from builder.environment.intact import lost_permission, recorded_links
 from builder.environment.ownership import GENERATED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Files:
         self._environment = environment
         self._survey = survey
         self._forbidden: dict[str, str] = {}
-        """Path → what nobody may do with the file any more."""
+        """Path → what is amiss with the file beside its content."""
 
     @cached_property
     def _hasher(self) -> Hasher:
@@ -65,13 +65,18 @@ class Files:
 
     def _digest_jobs(self) -> list[Job]:
         found = []
+        links = recorded_links(self._environment)
+        # Of uv's own environments the files may be links into its cache; ours have none but those of conda packages.
+        ours = self._environment.stamp is not None
         for rel, claims in self._environment.owners.files.items():
             if any(claim.sha256 is not None for claim in claims) and not GENERATED.search(rel):
                 path = f"{self._environment.path}/{rel}"
                 try:
                     status = os.stat(path)  # noqa: PTH116 - tens of thousands of files
                     size = status.st_size
-                    if (lost := lost_permission(rel, status.st_mode, claims)) is not None:
+                    if ours and rel not in links and os.path.islink(path):  # noqa: PTH114 - the same
+                        self._forbidden[path] = f"it is a link now, to {os.path.realpath(path)}"
+                    elif (lost := lost_permission(rel, status.st_mode, claims)) is not None:
                         self._forbidden[path] = lost
                 except OSError:
                     size = 0

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from builder.checks.causes import STARTUP
 from builder.checks.check import Check, Needs
 from builder.checks.startup import Startup, strays
-from builder.environment.intact import linked_folders
+from builder.environment.intact import closed_folders, linked_folders
 from builder.environment.model import Kind
+from builder.files import SET_ASIDE
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
 from builder.wording import listed, listing, plural
@@ -59,11 +60,11 @@ def _lost(environment: Environment, gone: Lost) -> Finding:
         status=Status.FAIL,
         title=f"{gone.what} {'is damaged' if damaged else 'is gone'}: nothing knows any more what belongs in this "
         "environment",
-        evidence=(gone.evidence,),
+        evidence=gone.evidence,
         remedy=Remedy(
             f"{say} from its lock.",
             (
-                shlex.join(("mv", "--", str(environment.path), f"{environment.path}.set-aside")),
+                shlex.join(("mv", "--", str(environment.path), f"{environment.path}{SET_ASIDE}")),
                 shlex.join((*gone.made_with, "-p", str(environment.path))),
             ),
         )
@@ -159,9 +160,13 @@ def _pyvenv(subject: Subject) -> Iterator[Finding]:
 
 def _links(subject: Subject) -> Iterator[Finding]:
     environment = subject.environment
-    outside = linked_folders(environment, environment.owners.files)
+    outside = linked_folders(environment, (*environment.owners.files, "conda-meta/history"))
     if outside:
         yield _outside(subject, outside)
+        return
+    closed = closed_folders(environment, environment.owners.files)
+    if closed:
+        yield _closed(environment, closed)
         return
     never = _never_led_anywhere(environment)
     broken = [rel for rel in environment.broken_links if rel not in never]
@@ -199,6 +204,24 @@ def _outside(subject: Subject, folders: dict[str, str]) -> Finding:
         evidence=listed([f"{rel} → {real}" for rel, real in folders.items()]),
         remedy=subject.repair.rebuild(),
         about=frozenset(folders),
+    )
+
+
+def _closed(environment: Environment, folders: list[str]) -> Finding:
+    one = len(folders) == 1
+    paths = [str(environment.path / folder) for folder in folders]
+    below = tuple(f"{folder}/" for folder in folders)
+    owners = {claims[-1].owner.name for rel, claims in environment.owners.files.items() if rel.startswith(below)}
+    return Finding(
+        check="env.links",
+        status=Status.FAIL,
+        title=f"Nobody may enter {listing(folders, most=3)}, {'a folder' if one else 'folders'} of installed files",
+        evidence=listed([f"{folder}: no permission to enter it" for folder in folders]),
+        remedy=Remedy(
+            f"Give {'it' if one else 'them'} back the usual permissions.",
+            (shlex.join(("chmod", "u=rwx,go=rx", "--", *paths)),),
+        ),
+        about=frozenset((*folders, *owners)),
     )
 
 
@@ -287,7 +310,7 @@ CHECKS: Final = (
         needs=Needs.FILES,
         level=Level.QUICK,
         catches="Installed files, the interpreter among them, that are links leading nowhere; folders of such files "
-        "that are links out of the environment.",
+        "that are links out of the environment, or that nobody may enter.",
         otherwise="`No such file or directory` for a file that `ls` shows.",
         run=_links,
     ),

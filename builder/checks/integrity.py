@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from builder.environment.environment import Environment
     from builder.environment.ownership import Claim
 
+#: What Python imports from a folder of a package.
+_IMPORTED: Final = (".py", ".pyc", ".so", ".dylib")
 NO_RECORDS: Final = "No package recorded its files here"
 
 
@@ -109,7 +111,7 @@ def _wrong(rel: str, told: Answer, claims: tuple[Claim, ...]) -> str | None:
     if told.missing:
         return f"missing: {rel} ({owner})"
     if told.error is not None:
-        return f"unreadable: {rel} ({owner}): {told.error}"
+        return f"changed: {rel} ({owner}): {told.error}"
     return None if told.digest in {claim.sha256 for claim in claims} else f"changed: {rel} ({owner})"
 
 
@@ -203,9 +205,9 @@ def _added(subject: Subject) -> list[str]:
             folders[:] = [name for name in folders if name != "__pycache__"]
             for name in files:
                 rel = f"{top}/{name}".removeprefix(root)
-                if name.endswith(".py") and rel not in owned:
+                if name.endswith(_IMPORTED) and rel not in owned:
                     found.append(rel)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _nobodys(environment: Environment, owned: set[str]) -> list[str]:

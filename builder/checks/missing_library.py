@@ -54,8 +54,8 @@ def _mac_libraries(subject: Subject) -> Iterator[Finding]:
             grouped.setdefault(missing.resolution.name, []).append(missing)
     for (package, framework), lacking in absent.items():
         yield _without_framework(subject, package, framework, lacking)
-    for name, items in grouped.items():
-        yield _mac_library(subject, name, items)
+    for names in _of_same_packages(survey, grouped).values():
+        yield _mac_library(subject, names, [grouped[name] for name in names])
     if not grouped and not absent:
         images = {path for process in survey.processes for path in process.images}
         system = {
@@ -125,6 +125,14 @@ def _linux_libraries(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _of_same_packages(survey: Survey, grouped: dict[str, list[MissingLibrary]]) -> dict[frozenset[str], list[str]]:
+    """The missing libraries by the packages that need them: what one build lacks is one thing to mend."""
+    found: dict[frozenset[str], list[str]] = {}
+    for name, items in grouped.items():
+        found.setdefault(frozenset(survey.packages.owner(item.image.rel) for item in items), []).append(name)
+    return found
+
+
 def _absent_framework(subject: Subject, library: str) -> Framework | None:
     """The framework that brings a library, where it is not installed at all."""
     framework = registry.bringing(library.rpartition("/")[2])
@@ -177,8 +185,10 @@ def _is_module(binary: Binary) -> bool:
     return binary.name.endswith(".so") or binary.is_program or binary.rel.startswith("tensorflow-plugins/")
 
 
-def _mac_library(subject: Subject, name: str, items: list[MissingLibrary]) -> Finding:
+def _mac_library(subject: Subject, names: list[str], lacking: list[list[MissingLibrary]]) -> Finding:
+    """One finding for what the same packages need: the first library as dyld reports it, the others in a line each."""
     survey = subject.survey
+    name, items = names[0], lacking[0]
     first = items[0]
     tried = first.resolution.tried
     lines = [
@@ -192,11 +202,20 @@ def _mac_library(subject: Subject, name: str, items: list[MissingLibrary]) -> Fi
         root = survey.inventory.root + "/"
         lines.append("Loaded through: " + " ← ".join(path.removeprefix(root) for path in chain))
     lines += listed([f"also needed by: {item.image.rel}" for item in items[1:]], most=5)
-    others = len(items) - 1
+    lines += listed(
+        [
+            f"also missing: {other} ({plural(len(users), 'binary needs', 'binaries need')} it)"
+            for other, users in zip(names[1:], lacking[1:], strict=True)
+        ],
+        most=8,
+    )
+    others = len({item.image.rel for users in lacking for item in users}) - 1
     return Finding(
         check="link.missing-library",
         status=Status.FAIL,
-        title=f"{first.image.rel} needs {name}, which the environment does not provide"
+        title=f"{first.image.rel} needs {name}"
+        + (f" and {plural(len(names) - 1, 'more library', 'more libraries')}" if len(names) > 1 else "")
+        + ", which the environment does not provide"
         + (f" (and {plural(others, 'more binary does', 'more binaries do')})" if others else ""),
         evidence=tuple(lines),
         remedy=_library_remedy(subject, name, first.image.rel, tried),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from builder.checks.runs import Ran
     from builder.checks.subject import Subject
     from builder.environment.distributions import Distribution
+    from builder.environment.environment import Environment
     from builder.probes.harness import Outcome
 
 
@@ -194,7 +195,7 @@ def judge_shadow(case: Case) -> Finding:
     hidden = {
         name: origin
         for name, origin in case.facts["origins"].items()
-        if origin is not None and name in modules and not _is_of(modules[name], origin)
+        if origin is not None and name in modules and not _is_of(modules[name], origin, case.environment)
     }
     if hidden:
         failed = case.failed(
@@ -210,9 +211,16 @@ def judge_shadow(case: Case) -> Finding:
     return case.passed("Every installed module is imported from the package that brought it.")
 
 
-def _is_of(dist: Distribution, origin: str) -> bool:
-    """Whether a module that came from `origin` is the distribution's own: an editable one is where its project is."""
-    return _inside(origin, dist.site) or (dist.source is not None and _inside(origin, dist.source))
+def _is_of(dist: Distribution, origin: str, environment: Environment) -> bool:
+    """Whether a module that came from `origin` is the distribution's own: an editable one is where its project is.
+
+    One beside it of the same name is not: Python takes `six.cpython-312-darwin.so` before `six.py`.
+    """
+    if dist.source is not None and _inside(origin, dist.source):
+        return True
+    file = Path(os.path.realpath(Path(origin).parent)) / Path(origin).name
+    stray = origin.endswith(".so") and environment.owners.package_of(file) is None
+    return _inside(origin, dist.site) and not stray
 
 
 def _inside(origin: str, folder: Path) -> bool:

@@ -20,17 +20,14 @@ from builder.checks.engine import examine
 from builder.checks.files import Files
 from builder.checks.subject import Subject
 from builder.checks.survey import Survey
-from builder.environment.ownership import Ownership
-from builder.environment.reading import Reader
 from builder.finding import Finding, Status
-from builder.frameworks import registry
 
 if TYPE_CHECKING:
     from builder.binaries.elf import ElfBinary
     from builder.binaries.inventory import Binary, Inventory
-    from builder.binaries.summary_linking import Layout
+    from builder.binaries.summary_python import Generated
     from builder.binaries.system_symbols import MacOS
-    from builder.environment.environment import Environment
+    from builder.environment.summarized import SummarizedEnvironment
 
 #: The area, and checks of others, that look at what an installer made of the packages, and not at the packages.
 _OF_INSTALLED: Final = frozenset(("installation", "pkg.integrity", "pkg.locked"))
@@ -51,32 +48,23 @@ class Proven:
     """The lowest macOS, or glibc, on which everything loads; None where that is not known."""
 
 
-class _Owners(Ownership):
-    """Owners by the metadata that was written; what a package's source imports is told by its summary."""
-
-    def __init__(self, environment: Environment, layout: Layout) -> None:
-        super().__init__(environment, Reader())
-        self._layout = layout
-
-    def source_imports(self, top: str, host_top: str) -> bool:
-        return self._layout.owners.source_imports(top, host_top)
-
-
 class _Survey(Survey):
     """A survey whose binaries are those of a layout. `environment` holds the metadata alone."""
 
-    def __init__(self, environment: Environment, layout: Layout) -> None:
+    def __init__(self, environment: SummarizedEnvironment) -> None:
         super().__init__(environment)
-        self._layout = layout
+        self._layout = environment.layout
 
     @cached_property
     def inventory(self) -> Inventory:
         return self._layout.inventory
 
     @cached_property
-    def packages(self) -> Ownership:
-        owners = _Owners(self.environment, self._layout)
-        return owners.with_plugins({plugin.folder: plugin.host for plugin in registry.gpu_plugins()})
+    def generated(self) -> dict[str, list[Generated]]:
+        found: dict[str, list[Generated]] = {}
+        for one in self._layout.generated:
+            found.setdefault(self.packages.owner(one.rel), []).append(one)
+        return found
 
     @cached_property
     def elf(self) -> ElfTree:
@@ -117,28 +105,28 @@ class _Subject(Subject):
     """A subject without files, user or stamp."""
 
     def __init__(
-        self, environment: Environment, layout: Layout, *, macos: MacOS | None, glibc: tuple[int, ...] | None
+        self, environment: SummarizedEnvironment, *, macos: MacOS | None, glibc: tuple[int, ...] | None
     ) -> None:
         super().__init__(environment, macos=macos, glibc=glibc)
-        self._layout = layout
+        self._summarized = environment
 
     @cached_property
     def survey(self) -> Survey:
-        return _Survey(self.environment, self._layout)
+        return _Survey(self._summarized)
 
     @cached_property
     def files(self) -> Files:
         return _Files(self.environment, survey=self.survey)
 
 
-def prove_layout(
-    environment: Environment, layout: Layout, *, macos: MacOS | None, glibc: tuple[int, ...] | None = None
+def prove_environment(
+    environment: SummarizedEnvironment, *, macos: MacOS | None, glibc: tuple[int, ...] | None = None
 ) -> Proven:
-    """Run the static checks over `layout`, of whose packages `environment` holds the metadata (`write_skeleton`).
+    """Run the static checks over an environment that was never laid out.
 
     `macos` or `glibc` is the release to judge for. No finding names a path outside the environment.
     """
-    subject = _Subject(environment, layout, macos=macos, glibc=glibc)
+    subject = _Subject(environment, macos=macos, glibc=glibc)
     static = [check for check in catalogue() if check.needs is Needs.FILES and subject.level.includes(check.level)]
     able = [check for check in static if not {check.area, check.id} & _OF_INSTALLED]
     found = list(examine(subject, checks=able, needs=frozenset((Needs.FILES,))))
@@ -169,7 +157,7 @@ def prove_layout(
     )
 
 
-def _plain(finding: Finding, environment: Environment) -> Finding:
+def _plain(finding: Finding, environment: SummarizedEnvironment) -> Finding:
     """The finding without paths of this machine and without a remedy, whose commands are for an environment."""
 
     def told(text: str) -> str:

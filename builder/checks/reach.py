@@ -29,6 +29,10 @@ _OPTIONAL: Final = (
         re.compile(r"(^|/)torchcodec/libtorchcodec\D*\d+\.(so|dylib)$"),
         "torchcodec for one FFmpeg version, of which link.variants tells",
     ),
+    (
+        re.compile(r"(^|/)tensorflow/python/_pywrap_tfcompile\.so$"),
+        "the ahead-of-time compiler, which saved_model_cli alone imports, and reports where it cannot",
+    ),
     (re.compile(r"(^|/)lib/python[\d.]+t?/lib-dynload/"), "a module of the standard library"),
 )
 #: `name.cpython-312-darwin.so`, `name.abi3.so`, `name.so`: the name, and what stands between.
@@ -83,7 +87,7 @@ class Reach:
         files: Container[str],
     ) -> None:
         self._python = python
-        self._free_threaded = free_threaded
+        self.free_threaded = free_threaded
         self._files = files
         self.modules = tuple(module for rel in rels if (module := module_of(rel)) is not None)
         self._importable = {module.stem for module in self.modules if self.why_foreign(module) is None}
@@ -93,13 +97,13 @@ class Reach:
     def why_foreign(self, module: Module) -> str | None:
         """Why this Python does not take a file of that name for a module; None where it does."""
         if module.is_abi3:
-            return "a free-threaded Python has no abi3 modules" if self._free_threaded else None
+            return "a free-threaded Python has no abi3 modules" if self.free_threaded else None
         if module.python is not None:
             major, minor, threading = module.python
             named = f"for Python {major}.{minor}{'t' if threading else ''} alone"
             if self._python is not None and (major, minor) != self._python:
                 return named
-            if self._free_threaded is not None and threading is not self._free_threaded:
+            if self.free_threaded is not None and threading is not self.free_threaded:
                 return named
             return None
         return "its name is no module's" if module.tag else None

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from builder.environment.model import Kind
 from builder.environment.ownership import Owner
+from builder.files import SET_ASIDE
 from builder.finding import Remedy
 from builder.wording import listing
 
@@ -162,7 +163,7 @@ class Repair:
         """Move a file of the environment that is no package's out of the way; elsewhere only say what to do."""
         if not file.is_relative_to(self._environment.path) or self._environment.kind is Kind.SYSTEM:
             return Remedy(say)
-        return Remedy(say, (shlex.join(("mv", "--", str(file), f"{file}.set-aside")),))
+        return Remedy(say, (shlex.join(("mv", "--", str(file), f"{file}{SET_ASIDE}")),))
 
 
 def _does(names: Sequence[str]) -> str:

@@ -138,7 +138,8 @@ class Runs:
                 is_foreign=Path(first.alive.facts["prefix"]).resolve() != self.prefix.resolve(),
                 stoppers=() if as_user.steps or as_user.timed_out else self._stoppers(scratch),
                 probes=tuple(self._all(environ, scratch)),
-                user_imports=self._user_imports(scratch),
+                # Where Python does not come as far as to say who it is, it is not waited for once more.
+                user_imports=self._user_imports(scratch) if as_user.steps else None,
             )
 
     def _first(self, environ: Mapping[str, str], scratch: Path) -> Results:

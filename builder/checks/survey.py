@@ -6,12 +6,13 @@ import os
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from builder.binaries.demangle import shown
 from builder.binaries.dyld import Linker, Place, Process
 from builder.binaries.elf import ElfSymbols, ElfTree, host_folders, lowest_glibc, usual_machine
 from builder.binaries.inventory import Inventory, outside_binary, take_inventory
+from builder.binaries.summary_python import GENERATED_END, Generated, generated_by
 from builder.binaries.symbols import Binder, Missing
 from builder.binaries.system_imports import SystemImports
 from builder.binaries.system_symbols import SystemSymbols
@@ -19,6 +20,7 @@ from builder.checks.reach import Reach, optional_reason
 from builder.checks.remedy import Repair
 from builder.checks.tags import usual_python
 from builder.environment.model import Kind
+from builder.files import open_regular
 from builder.frameworks import registry
 from builder.platforms import Subdir
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from builder.binaries.inventory import Binary
     from builder.environment.environment import Environment
     from builder.environment.ownership import Ownership
+
+
+#: A source file longer than this is data in disguise.
+_MOST_SOURCE: Final = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +191,20 @@ class Survey:
             free_threaded=bool(named[1]) if named is not None else None,
             files=self.packages.files,
         )
+
+    @cached_property
+    def generated(self) -> dict[str, list[Generated]]:
+        """Package → the modules in it that protoc generated."""
+        found: dict[str, list[Generated]] = {}
+        for rel in self.packages.files:
+            if rel.endswith(GENERATED_END):
+                try:
+                    with open_regular(self.environment.path / rel) as stream:
+                        made = Generated(rel=rel, protobuf=generated_by(stream.read(_MOST_SOURCE)))
+                except OSError:
+                    continue  # that it is gone is another check's
+                found.setdefault(self.packages.owner(rel), []).append(made)
+        return found
 
     @cached_property
     def interpreter(self) -> Binary | None:

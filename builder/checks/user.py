@@ -32,6 +32,7 @@ _RISKY_VARIABLES: Final[dict[str, str]] = {
     "DYLD_FALLBACK_LIBRARY_PATH": "missing libraries are taken from there",
     "LD_LIBRARY_PATH": "libraries are taken from there before the environment's own",
     "LD_PRELOAD": "libraries are forced into every process",
+    "PYTHONEXECUTABLE": "what Python starts again (worker processes, pip) is that program",
     "PYTHONHOME": "Python takes its standard library from there",
     "KMP_DUPLICATE_LIB_OK": "hides that two OpenMP runtimes are loaded; results may then be wrong",
     "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "another implementation of protobuf is used",
@@ -47,6 +48,7 @@ _CAN_KILL: Final = (
     "DYLD_INSERT_LIBRARIES",
     "DYLD_LIBRARY_PATH",
 )
+_NOT_STARTING: Final = "Python does not start with your own settings, although it does"
 #: How the step that computes is called, beside the one that imports.
 _COMPUTING: Final = "computing with "
 _USER_SITE: Final = "process.user-site"
@@ -155,7 +157,7 @@ def _variables(subject: Subject) -> Iterator[Finding]:
     """Variables of the user's shell that keep Python from starting, or change which libraries it loads."""
     outcome = subject.runs.results.as_user
     if outcome is not None and not outcome.steps:
-        yield _killed(subject.environ, outcome.stderr, subject.runs.results.stoppers)
+        yield _killed(subject.environ, outcome.stderr, subject.runs.results.stoppers, hung=outcome.timed_out)
     else:
         ran = subject.runs.results.user_imports
         # What an import fails by is said there.
@@ -163,13 +165,14 @@ def _variables(subject: Subject) -> Iterator[Finding]:
         yield risky_variables({name: value for name, value in subject.environ.items() if name not in named})
 
 
-def _killed(environ: Mapping[str, str], stderr: str, stoppers: tuple[str, ...]) -> Finding:
+def _killed(environ: Mapping[str, str], stderr: str, stoppers: tuple[str, ...], *, hung: bool = False) -> Finding:
     """Isolated the interpreter runs; with the user's own variables it does not get as far as running code."""
     names = list(stoppers) or [name for name in _CAN_KILL if environ.get(name)]
     return Finding(
         check="process.variables",
         status=Status.FAIL,
-        title="Python does not start with your own settings, although it does without them"
+        title=("Python hangs with your own settings, although it starts" if hung else _NOT_STARTING)
+        + " without them"
         + (f": {listing([f'{name}={environ[name]}' for name in names])}" if names else ""),
         evidence=tuple(stderr.splitlines()[-8:]),
         remedy=_unset(names) if names else Remedy("Find what your shell sets that an empty one does not: `env`."),

@@ -94,6 +94,7 @@ class _Fitting:
     def _lines(self, room: int) -> Iterator[RenderableType]:
         from rich.text import Text
 
+        from builder.compat.tables import ranges
         from builder.hanging import Hanging
 
         folded = _folded(self._grid)
@@ -103,31 +104,22 @@ class _Fitting:
         for label, cells in folded:
             line = Text(f"  {f'{name} {label}'.ljust(width)}")
             for state in _STYLES:
-                ranges = list(_ranges(self._grid.columns, [cell.state == state for cell in cells]))
-                if ranges:
+                found = list(ranges(self._grid.columns, [cell.state == state for cell in cells]))
+                if found:
                     cell = next(cell for cell in cells if cell.state == state)
                     # What belongs together stays on one line: a sign never ends one.
-                    shown = ", ".join(ranges).replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
+                    shown = ", ".join(found).replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
                     line.append_text(Text.assemble("  ", _sign(cell), f"\N{NO-BREAK SPACE}{shown}"))
             yield Hanging(line, rest=width + 4 if width < room // 2 else 4)
 
 
 def _folded(grid: Grid) -> list[tuple[str, list[Cell]]]:
     """The rows, with neighbours that have the same signs as one (`2.16 to 2.17`)."""
+    from builder.compat.tables import spanned
+
     rows = [(row, [grid.cell(row, column) for column in grid.columns]) for row in grid.rows]
     groups = [list(group) for _, group in groupby(rows, key=lambda row: [cell.state for cell in row[1]])]
-    return [(_range([row for row, _ in group]), group[0][1]) for group in groups]
-
-
-def _ranges(names: Sequence[str], chosen: Sequence[bool]) -> Iterator[str]:
-    """The chosen ones of a row of names, with neighbours as ranges."""
-    for is_chosen, group in groupby(zip(names, chosen, strict=True), key=lambda item: item[1]):
-        if is_chosen:
-            yield _range([name for name, _ in group])
-
-
-def _range(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    return [(spanned([row for row, _ in group]), group[0][1]) for group in groups]
 
 
 def _sign(cell: Cell) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 from packaging.version import Version
@@ -12,7 +13,7 @@ from builder.compat.fit import Setting, judge_pair, older_patches
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from builder.compat.facts import Facts
     from builder.compat.fit import Judgement
@@ -74,6 +75,18 @@ class ReleaseRow:
     macos: str
     requires: str
     source: str
+
+
+def spanned(names: Sequence[str]) -> str:
+    """`2.16` or `2.16 to 2.19` for neighbours in a row of names."""
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def ranges(names: Sequence[str], chosen: Sequence[bool]) -> Iterator[str]:
+    """The chosen ones of a row of names, with neighbours as one."""
+    for is_chosen, group in groupby(zip(names, chosen, strict=True), key=lambda item: item[1]):
+        if is_chosen:
+            yield spanned([name for name, _ in group])
 
 
 def grids(facts: Facts, *, packages: Iterable[str] = (), version: str | None = None) -> tuple[Grid, ...]:

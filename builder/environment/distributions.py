@@ -13,6 +13,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PathDistribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -131,6 +132,7 @@ def can_be_path(text: str) -> bool:
     return "\0" not in text and len(names) <= _MOST_NAMES and all(len(name) <= _LONGEST_NAME for name in names)
 
 
+@lru_cache(maxsize=1 << 14)
 def parse_requirement(line: str) -> Requirement | None:
     """A Requires-Dist line; None for what is none. Markers nested absurdly deep would exhaust the stack: None too."""
     if line.count("(") > _DEEPEST_MARKER or len(line) > _HEADERS:

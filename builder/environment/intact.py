@@ -6,6 +6,7 @@ What hashes do not tell. Hashes themselves are compared elsewhere.
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from builder.binaries.hashing import Job, answer
@@ -60,15 +61,34 @@ def linked_folders(environment: Environment, rels: Iterable[str]) -> dict[str, s
     root = os.path.realpath(environment.path)
     recorded = recorded_links(environment)
     found: dict[str, str] = {}
+    for folder in _folders(rels):
+        path = f"{root}/{folder}"
+        if folder not in recorded and os.path.islink(path):  # noqa: PTH114 - a string already
+            real = os.path.realpath(path)
+            if not real.startswith(f"{root}/"):
+                found[folder] = real
+    return found
+
+
+def closed_folders(environment: Environment, rels: Iterable[str]) -> list[str]:
+    """Folders of installed files that nobody may enter, but for root."""
+    found = []
+    for folder in _folders(rels):
+        try:
+            mode = os.lstat(f"{environment.path}/{folder}").st_mode
+        except OSError:
+            continue
+        if stat.S_ISDIR(mode) and not mode & 0o111:
+            found.append(folder)
+    return sorted(found)
+
+
+def _folders(rels: Iterable[str]) -> set[str]:
+    """Every folder above some paths, without the one that they are relative to."""
     seen = {""}
     for rel in rels:
         above = os.path.dirname(rel)  # noqa: PTH120 - relative to the prefix
         while above not in seen:
             seen.add(above)
-            path = f"{root}/{above}"
-            if above not in recorded and os.path.islink(path):  # noqa: PTH114 - a string already
-                real = os.path.realpath(path)
-                if not real.startswith(f"{root}/"):
-                    found[above] = real
             above = os.path.dirname(above)  # noqa: PTH120 - relative to the prefix
-    return found
+    return seen - {""}

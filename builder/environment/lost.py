@@ -19,7 +19,7 @@ class Lost:
     """What is gone, by what that is known, and the words of the command that made it, where those are noted."""
 
     what: str
-    evidence: str
+    evidence: tuple[str, ...]
     made_with: tuple[str, ...] | None = None
 
 
@@ -29,16 +29,18 @@ def lost(environment: Environment, reader: Reader) -> Lost | None:
         return None
     path = environment.path
     what = RELATIVE_PATH.as_posix() if environment.is_conda else "conda-meta"
+    reason = next((item.reason for item in reader.unreadable if item.path == path / RELATIVE_PATH), "")
+    evidence = (f"{what}: {reason}",) if reason else ()
     command = made_with(path, reader)
     if command is not None:
-        return Lost(what=what, evidence=f".condarc: made by `{' '.join(command)}`", made_with=command)
+        told = f".condarc: made by `{' '.join(command)}`"
+        return Lost(what=what, evidence=(*evidence, told), made_with=command)
     if environment.is_conda:
-        damaged = os.path.lexists(path / RELATIVE_PATH)
-        return Lost(what=what, evidence=f"{what} cannot be read") if damaged else None
+        return Lost(what=what, evidence=evidence) if evidence else None
     if environment.pyvenv is not None or environment.interpreter is None:
         return None
     sign = _sign_of_conda(environment, reader)
-    return Lost(what=what, evidence=sign) if sign is not None else None
+    return Lost(what=what, evidence=(sign,)) if sign is not None else None
 
 
 def _sign_of_conda(environment: Environment, reader: Reader) -> str | None:

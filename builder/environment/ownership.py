@@ -63,7 +63,9 @@ class Claim(NamedTuple):
     """The distribution whose RECORD it is from; None where it is from conda-meta."""
 
 
-class _Tables(NamedTuple):
+class Tables(NamedTuple):
+    """File → its claims; top-level module → the distribution it is of."""
+
     files: dict[str, tuple[Claim, ...]]
     modules: dict[str, Distribution]
 
@@ -97,7 +99,7 @@ class Ownership(ImportOrder):
         return self._tables.modules
 
     @cached_property
-    def _tables(self) -> _Tables:
+    def _tables(self) -> Tables:
         """Both tables in one pass over the records, the largest of which have a million lines."""
         files = dict(self._of_conda)
         modules: dict[str, Distribution | None] = {}
@@ -110,10 +112,10 @@ class Ownership(ImportOrder):
                     sha256 = entry.sha256 if owner.manager == "pip" or not _is_noted(files, rel, owner) else None
                     if not self._add(files, rel, Claim(owner, sha256, entry.size, dist.name)):
                         break
-                module = _module_of(entry.path)
+                module = module_of(entry.path)
                 if module is not None:
                     modules[module] = dist if modules.get(module, dist) is dist else None
-        return _Tables(files, {module: dist for module, dist in modules.items() if dist is not None})
+        return Tables(files, {module: dist for module, dist in modules.items() if dist is not None})
 
     @cached_property
     def _of_conda(self) -> dict[str, tuple[Claim, ...]]:
@@ -249,7 +251,7 @@ def _required_names(dist: Distribution) -> Iterator[str]:
         yield canonicalize_name(requirement.name)
 
 
-def _module_of(path: str) -> str | None:
+def module_of(path: str) -> str | None:
     """The top-level module that a path of RECORD is of; None for metadata, scripts and data."""
     top, _, rest = (path if _is_plain(path) else os.path.normpath(path)).partition("/")
     if top.startswith("..") or top.endswith(_NO_MODULES) or (not rest and not top.endswith((".py", ".so"))):

@@ -3,23 +3,18 @@
 What reads an environment reads conda-meta and dist-info; with these, links, folders and an empty interpreter on the
 disk it need not know that there is nothing else. No binary and no source file is written.
 
-Of files that two packages bring, the records have hashes: not those of the files, but equal where the files are.
+Which package brought which file is not written, but handed on (`builder.environment.summarized`).
 """
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
 import json
 import os
 import re
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.summary import PREFIX, SITE
-from builder.binaries.summary_python import DIGEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,17 +34,14 @@ def write_skeleton(folder: Path, packages: Sequence[PackageSummary], *, python: 
     (folder / site).mkdir(parents=True)
     (folder / "bin").mkdir()
     (folder / "conda-meta").mkdir()
-    placed = [[rel for path in package.paths if _is_inside(rel := _placed(path, site))] for package in packages]
-    claimed = Counter(rel for paths in placed for rel in paths)
-    shared = {rel for rel, count in claimed.items() if count > 1}
-    for package, paths in zip(packages, placed, strict=True):
-        hashes = _contents(package, shared, site)
+    made: set[str] = set()
+    for package in packages:
         if package.identity.kind == "conda":
-            _write_record(folder, package, paths, hashes)
-        _write_distributions(folder, package, paths, hashes, site=site)
-        for rel in paths:
-            if _PYTHON.fullmatch(rel) and rel not in {_placed(link, site) for link, _ in package.links}:
-                (folder / rel).touch()
+            _write_record(folder, package)
+        _write_distributions(folder, package, made, site=site)
+        for path in package.paths:
+            if _PYTHON.fullmatch(path) and path not in {link for link, _ in package.links}:
+                (folder / path).touch()
     # Links come last, so that nothing is written through one.
     for package in packages:
         for path, target in package.links:
@@ -64,26 +56,7 @@ def _is_inside(path: str) -> bool:
     return bool(path) and "\0" not in path and not path.startswith("/") and ".." not in path.split("/")
 
 
-def _contents(package: PackageSummary, shared: set[str], site: str) -> dict[str, bytes]:
-    """Paths of the package in `shared` → 32 bytes that are equal where the content is, as far as it counts."""
-    if not shared:
-        return {}
-    sources = [path for path in package.paths if path.endswith(".py")]
-    found = {}
-    for number, path in enumerate(sources):
-        if (rel := _placed(path, site)) in shared:
-            found[rel] = package.digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
-    for image in package.mach_o:
-        if (rel := _placed(image.rel, site)) in shared:
-            parts = (image.commands, image.imports.names.joined, image.exports.names.joined, image.size)
-            found[rel] = found.get(rel, b"") + repr(parts).encode()
-    for file in package.elf:
-        if (rel := _placed(file.rel, site)) in shared:
-            found[rel] = repr((file.needed, file.soname, file.symbols.names.joined, file.size)).encode()
-    return {rel: hashlib.sha256(content, usedforsecurity=False).digest() for rel, content in found.items()}
-
-
-def _write_record(folder: Path, package: PackageSummary, paths: list[str], hashes: dict[str, bytes]) -> None:
+def _write_record(folder: Path, package: PackageSummary) -> None:
     one = package.identity
     record = {
         "name": one.name,
@@ -91,23 +64,22 @@ def _write_record(folder: Path, package: PackageSummary, paths: list[str], hashe
         "build": one.build,
         "subdir": one.subdir,
         "depends": list(one.requires),
-        "files": paths,
-        "paths_data": {"paths": [{"_path": rel, "sha256": digest.hex()} for rel, digest in hashes.items()]},
     }
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", f"{one.name}-{one.version}-{one.build}")
     (folder / "conda-meta" / f"{stem}.json").write_text(json.dumps(record), encoding="utf-8")
 
 
-def _write_distributions(
-    folder: Path, package: PackageSummary, paths: list[str], hashes: dict[str, bytes], *, site: str
-) -> None:
-    inner = (rel.removeprefix(site) for rel in paths if rel.startswith(site))
-    for top in {path.partition("/")[0] for path in inner if "/" in path}:
-        (folder / site / top).mkdir(exist_ok=True)
+def _write_distributions(folder: Path, package: PackageSummary, made: set[str], *, site: str) -> None:
+    """The metadata, and the top-level folders of site-packages; those in `made` are there already."""
+    for top in {path.removeprefix(SITE).partition("/")[0] for path in package.paths if path.startswith((SITE, site))}:
+        if top and _is_inside(top) and top not in made:
+            made.add(top)
+            (folder / site / top).mkdir(exist_ok=True)
     for own in package.distributions:
         info = folder / site / own.folder
-        if not _is_inside(own.folder) or "/" in own.folder or not info.is_dir():
+        if not _is_inside(own.folder) or "/" in own.folder:
             continue
+        info.mkdir(exist_ok=True)
         fields = [("Metadata-Version", "2.1"), ("Name", own.name), ("Version", own.version)]
         fields += [("Requires-Dist", line) for line in own.requires]
         text = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in fields)
@@ -115,15 +87,6 @@ def _write_distributions(
         if package.identity.kind == "wheel":
             lines = [f"Tag: {tag}" for tag in package.identity.tags]
             (info / "WHEEL").write_text("\n".join(["Wheel-Version: 1.0", *lines, ""]), encoding="utf-8")
-            with (info / "RECORD").open("w", encoding="utf-8", newline="") as stream:
-                csv.writer(stream).writerows(
-                    (os.path.relpath(rel, site), _recorded(hashes.get(rel)), "") for rel in paths
-                )
-
-
-def _recorded(digest: bytes | None) -> str:
-    """A hash as RECORD has it."""
-    return "" if digest is None else f"sha256={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 def _link(folder: Path, rel: str, target: str) -> None:

@@ -141,13 +141,16 @@ class Stamp:
 
     def dumps(self) -> str:
         data = {"format": FORMAT} | asdict(self) | {"expectations_sha256": self.expectations.digest}
-        return json.dumps(data, indent=1, sort_keys=True) + "\n"
+        return json.dumps(data | {_SEAL: _seal(data)}, indent=1, sort_keys=True) + "\n"
 
     @classmethod
     def loads(cls, text: str) -> Stamp:
         """Parse a stamp of format 1 or 2; raises ValueError for anything else, an ill-typed one too."""
         try:
-            data = _Fields(json.loads(text), "the stamp")
+            written = json.loads(text)
+            data = _Fields(written, "the stamp")
+            if data.one(_SEAL, _optional(_text), None) not in (None, _seal(written)):
+                raise ValueError("it was changed after envbuild wrote it")
             version = data.one("format", _whole)
             if version not in (1, FORMAT):
                 raise ValueError(f"it has format {version}, which this version of envbuild does not know")
@@ -167,6 +170,15 @@ class Stamp:
             )
         except RecursionError:
             raise ValueError("the stamp is nested too deeply") from None
+
+
+_SEAL: Final = "seal"
+
+
+def _seal(data: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of all that a stamp says. It stands for what was meant, so an edit of it must not go unseen."""
+    told = {name: value for name, value in data.items() if name != _SEAL}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 _MISSING: Final = object()

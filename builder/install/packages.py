@@ -28,7 +28,7 @@ _PATH_TYPES: Final = ("hardlink", "softlink", "directory")
 #: `jupyter-lab = jupyterlab.labapp:main`
 _ENTRY_POINT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\s*=\s*[A-Za-z_][\w.]*\s*:\s*[A-Za-z_][\w.]*")
 #: Whoever owns these owns what conda and we believe about the environment.
-_RESERVED: Final = re.compile(r"conda-meta/([^/]+\.json|history|envbuild\.[^/]*)|\.condarc")
+_RESERVED: Final = re.compile(r"conda-meta/([^/]+\.json|history|envbuild\.[^/]*)|\.condarc", re.IGNORECASE)
 assert _RESERVED.fullmatch(STAMP.as_posix())
 
 
@@ -81,21 +81,25 @@ def _paths(folder: Path, data: dict[str, Any]) -> Iterator[str]:
         path, kind = entry["_path"], entry.get("path_type", "hardlink")
         if not _is_inside(path):
             yield f"it would write to {path!r:.80}, outside the environment"
-        if _RESERVED.fullmatch(path):
+        # `conda-meta/./x` is the same file, and so is `Conda-Meta/x` where case makes no difference.
+        if isinstance(path, str) and _RESERVED.fullmatch(PurePosixPath(path).as_posix()):
             yield f"it would replace {path}, which is not a package's to write"
         if kind not in _PATH_TYPES:
             yield f"{path} is of an unknown kind, {kind!r:.80}"
         if kind != "directory":
-            yield from _file(folder / path, entry, kind=kind)
+            yield from _file(folder / path, entry, folder=folder, kind=kind)
 
 
-def _file(file: Path, entry: dict[str, Any], *, kind: str) -> Iterator[str]:
+def _file(file: Path, entry: dict[str, Any], *, folder: Path, kind: str) -> Iterator[str]:
     try:
         status = file.lstat()
     except FileNotFoundError:
         yield f"{entry['_path']} is not in it"
         return
     is_link = stat.S_ISLNK(status.st_mode)
+    if is_link and kind != "softlink" and not Path(os.path.realpath(file)).is_relative_to(folder.resolve()):
+        # Whatever lies there on this machine would be copied into the environment as the package's own.
+        yield f"{entry['_path']} is a link out of the package"
     if not is_link and not stat.S_ISREG(status.st_mode):
         yield f"{entry['_path']} is no ordinary file"
     # What a link leads to has its own size; that of the link itself says nothing.

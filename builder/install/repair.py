@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
+from builder.files import SET_ASIDE
 from builder.install.conda import install_conda
 from builder.install.foreign import merge
 from builder.install.pypi import install_pypi
@@ -215,7 +216,7 @@ def _set_aside(path: Path) -> None:
     free = next(
         place
         for number in itertools.count()
-        if not os.path.lexists(place := path.with_name(f"{path.name}.set-aside{number or ''}"))
+        if not os.path.lexists(place := path.with_name(f"{path.name}{number or ''}{SET_ASIDE}"))
     )
     path.rename(free)
 

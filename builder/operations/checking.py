@@ -85,7 +85,7 @@ def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
     What was found sound before, and is the same to the byte, is not looked at again (`operations.answers`).
     """
     warn = Warnings(workspace.progress)
-    names = request.recipes or _of_the_project(workspace)
+    names = request.recipes or workspace.project.own_names()
     answers = Answers(workspace)
     recipes = workspace.project.recipe_files()
     locks = tuple(
@@ -102,13 +102,6 @@ def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
             hint="go to your project or name it with --project DIR, or name a recipe: `envbuild check ml-m1`",
         )
     return CheckResult(locks=locks, nothing=nothing, warnings=warn.given)
-
-
-def _of_the_project(workspace: Workspace) -> tuple[str, ...]:
-    """The project's own recipes, and every lock in it. A shipped recipe is the team's once they have locked it."""
-    project = workspace.project
-    locked = {file.parent.name for file in (project.root / "environments").glob(f"*/{LOCK_NAME}")}
-    return tuple(sorted({*project.own_recipe_files(), *locked}))
 
 
 def _misnamed(workspace: Workspace) -> tuple[CheckedLock, ...]:
@@ -230,6 +223,7 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
     from builder.lock.catalogue import LockedCatalogue
     from builder.lock.freshness import stale_reasons
     from builder.lock.read import read_lock
+    from builder.operations.judging import require_fit
     from builder.operations.preparing import PackageOptions, kept_in, prepare
 
     name = recipe.name
@@ -237,6 +231,7 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
         raise StaleLockError(f"{name} has no lock", hint=f"run `envbuild lock {name}`")
     lock = read_lock(file)
     require_sound(lock, file)
+    require_fit(lock, file, workspace.facts)
     # What the lock holds is all that exists here: so its recipe leads to the same choice again, without any channel.
     try:
         kept = kept_in(lock, workspace.facts)

@@ -341,11 +341,13 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     from builder.install.create import create as install
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
+    from builder.operations.judging import require_fit
     from builder.operations.proving import Prover
     from builder.operations.proving_locks import told_by
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
+    require_fit(locked, lock.file, workspace.facts)
     prover = Prover(workspace)
     around = Surroundings(
         cache=workspace.package_cache,

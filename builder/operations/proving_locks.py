@@ -133,9 +133,9 @@ def prove_platform(
 ) -> PlatformProof:
     """The proof of one platform of a lock; writes nothing but summaries."""
     from builder.binaries.summary_linking import Layout
-    from builder.checks.proof import prove_layout
-    from builder.environment.environment import Environment
+    from builder.checks.proof import prove_environment
     from builder.environment.skeleton import write_skeleton
+    from builder.environment.summarized import SummarizedEnvironment
     from builder.frameworks import registry
     from builder.install.summaries import summaries
 
@@ -160,8 +160,8 @@ def prove_platform(
     workspace.progress.update("prove", f"linking {len(found)} packages for {subdir}")
     with scratch("envbuild-prove-") as folder:
         write_skeleton(folder / "environment", found, python=minor)
-        environment = Environment(folder / "environment", subdir=subdir)
-        result = prove_layout(environment, layout, macos=released(judged))
+        environment = SummarizedEnvironment(folder / "environment", layout, subdir=subdir)
+        result = prove_environment(environment, macos=released(judged))
     checks = {status.value: sum(one.status is status for one in result.findings) for status in Status}
     workspace.progress.done("prove", f"linked {len(found)} packages for {subdir}")
     return PlatformProof(

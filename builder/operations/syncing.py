@@ -14,6 +14,7 @@ from builder.install.transaction import exclusive
 from builder.lock.audit import require_sound
 from builder.lock.digest import lock_digest
 from builder.lock.read import read_lock
+from builder.operations.judging import require_fit
 from builder.operations.locked import LockOfEnvironment, Step, find_lock, packages_in, packages_of_stamp, stamp_of
 from builder.operations.proving import Prover
 from builder.operations.warnings import Warnings
@@ -138,6 +139,7 @@ def _packages(
     if lock.file is not None:
         locked = read_lock(lock.file)
         require_sound(locked, lock.file)
+        require_fit(locked, lock.file, workspace.facts)
         return packages_in(locked, stamp), lock_digest(lock.file)
     if whole:
         workspace.progress.note(

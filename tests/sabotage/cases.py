@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import marshal
 import os
 import shutil
@@ -37,6 +38,8 @@ class Case:
     options: str = ""
     heals: bool = True
     """Its commands put everything right. Otherwise it has none: a person has to decide."""
+    heavy: bool = False
+    """One much like it is tried every time, this one only with the heavy tests."""
     beside: tuple[str, ...] = ()
     """Other checks that may rightly have something to say."""
 
@@ -185,6 +188,12 @@ def _damage_record(patient: Patient) -> None:
 def _delete_records(patient: Patient) -> None:
     for record in (patient.prefix / "conda-meta").glob("python*.json"):
         record.unlink()
+
+
+def _edit_stamp(patient: Patient) -> None:
+    """So that nothing is expected any more."""
+    stamp = patient.prefix / "conda-meta" / "envbuild.stamp"
+    stamp.write_text(json.dumps(json.loads(stamp.read_text()) | {"packages": [], "records": {}}))
 
 
 def _hash_of(content: bytes) -> str:
@@ -354,6 +363,7 @@ CASES: Final = (
     ),
     Case(
         name="library-unreadable",
+        heavy=True,
         damage=lambda patient: _core(patient).chmod(0),
         check="pkg.integrity",
         words=("1 file of numpy", "_multiarray_umath"),
@@ -374,12 +384,14 @@ CASES: Final = (
     ),
     Case(
         name="interpreter-deleted",
+        heavy=True,
         damage=lambda patient: patient.python.unlink(),
         check="pkg.integrity",
         words=("1 file of python", "bin/python"),
     ),
     Case(
         name="interpreter-is-another",
+        heavy=True,
         damage=_interpreter_by_script,
         check="pkg.integrity",
         words=("1 file of python", "bin/python"),
@@ -406,12 +418,14 @@ CASES: Final = (
     ),
     Case(
         name="metadata-unreadable",
+        heavy=True,
         damage=lambda patient: next(patient.site.glob("six-*.dist-info/METADATA")).write_bytes(bytes(range(256))),
         check="pkg.locked",
         words=("six's metadata (six-", "cannot be read"),
     ),
     Case(
         name="record-unreadable",
+        heavy=True,
         damage=lambda patient: next(patient.site.glob("numpy-*.dist-info/RECORD")).write_bytes(bytes(range(256)) * 9),
         check="pkg.integrity",
         words=("numpy",),
@@ -436,12 +450,14 @@ CASES: Final = (
     ),
     Case(
         name="record-blanked",
+        heavy=True,
         damage=_edited_with_record(lambda _: ""),
         check="pkg.integrity",
         words=("The list of files of six", "was changed"),
     ),
     Case(
         name="record-shortened",
+        heavy=True,
         damage=_forgotten_file,
         check="pkg.integrity",
         words=("The list of files of numpy", "was changed"),
@@ -454,6 +470,7 @@ CASES: Final = (
     ),
     Case(
         name="record-is-a-pipe",
+        heavy=True,
         damage=_record_pipe,
         check="pkg.integrity",
         words=("six", "RECORD"),
@@ -517,7 +534,16 @@ CASES: Final = (
         words=("conda-meta/envbuild.stamp is damaged",),
     ),
     Case(
+        name="stamp-edited",
+        heavy=True,
+        damage=_edit_stamp,
+        check="env.finished",
+        words=("conda-meta/envbuild.stamp is damaged",),
+        evidence=("changed after envbuild wrote it",),
+    ),
+    Case(
         name="conda-records-deleted",
+        heavy=True,
         damage=_delete_records,
         check="pkg.locked",
         words=("python is not installed",),
@@ -540,7 +566,7 @@ CASES: Final = (
         damage=_link_to_device,
         check="pkg.integrity",
         words=("1 file of six", "six.py"),
-        evidence=("a device, not a regular file",),
+        evidence=("it is a link now, to /dev/zero",),
     ),
     Case(
         name="interpreter-of-another-machine",
@@ -624,6 +650,7 @@ CASES: Final = (
     ),
     Case(
         name="pth-is-no-text",
+        heavy=True,
         damage=lambda patient: (patient.site / "zz.pth").write_bytes(b"\xff\xfe"),
         check="env.startup",
         words=("zz.pth",),
@@ -679,6 +706,7 @@ CASES: Final = (
     ),
     Case(
         name="working-directory-hides-the-standard-library",
+        heavy=True,
         damage=lambda patient: (patient.work / "random.py").write_text("raise SystemExit(9)\n"),
         check="process.working-directory",
         words=("working directory", "random"),

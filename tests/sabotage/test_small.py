@@ -23,6 +23,8 @@ def test_the_undamaged_environment_raises_no_alarm(patient: Patient) -> None:
     }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name, marks=[pytest.mark.heavy] if case.heavy else []) for case in CASES]
+)
 def test_it_is_found_named_and_healed(case: Case, patient: Patient) -> None:
     case.proven(patient)

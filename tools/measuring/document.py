@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
 from builder.compat.draw import markdown, svg
-from builder.compat.tables import LEGEND, grids
+from builder.compat.tables import LEGEND, grids, ranges
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from builder.compat.facts import Facts
     from builder.compat.tables import Grid
 
@@ -80,17 +83,34 @@ def _legend() -> str:
 
 def _section(grid: Grid) -> str:
     image = f"![{grid.title}](images/compat-{grid.name}.svg)\n\n"
-    reasons: dict[str, list[str]] = {}
-    for (row, column), cell in grid.cells.items():
-        if cell.state in ("fails", "unsafe"):
-            reasons.setdefault(cell.statement, []).append(f"{row} × {column}")
-    lines = [f"* {_short(places)}: {statement}" for statement, places in reasons.items()]
+    lines = [f"* {places}: {statement}" for places, statement in _reasons(grid)]
     why = "\n<details><summary>Why not</summary>\n\n" + "\n".join(lines) + "\n\n</details>\n" if lines else ""
     return f"## {grid.title}\n\n{_NOTES[grid.name]}\n{image}{markdown(grid)}{why}\n"
 
 
-def _short(places: list[str]) -> str:
-    return ", ".join(places[:6]) + (f" and {len(places) - 6} more" if len(places) > 6 else "")
+def _reasons(grid: Grid) -> Iterator[tuple[str, str]]:
+    """What stands against which pairs: one line for all that differ in nothing but the two versions."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for (row, column), cell in grid.cells.items():
+        if cell.state in ("fails", "unsafe"):
+            statement = _of_any(_of_any(cell.statement, grid.row, row), grid.column, column)
+            if statement.count("\0") < 2:  # a sentence about more than this pair
+                statement = cell.statement
+            statement = statement.replace("\0", "")
+            found.setdefault(statement, {}).setdefault(row, set()).add(column)
+    for statement, by_row in found.items():
+        columns = {row: ", ".join(ranges(grid.columns, [one in by_row[row] for one in grid.columns])) for row in by_row}
+        for told in dict.fromkeys(columns.values()):
+            rows = ", ".join(ranges(grid.rows, [columns.get(row) == told for row in grid.rows]))
+            yield f"{grid.row} {rows} × {grid.column} {told}", statement
+
+
+def _of_any(statement: str, name: str, label: str) -> str:
+    """The sentence without this version of `name`, and a mark where one was.
+
+    A label is a minor where the sentence may name the release (2.18 and 2.18.1).
+    """
+    return re.sub(rf"\b{re.escape(name)} {re.escape(label)}(\.\d+)*\b", f"{name}\0", statement)
 
 
 def _releases(facts: Facts) -> str:

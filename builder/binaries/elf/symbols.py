@@ -75,7 +75,6 @@ class ElfSymbols:
         self.damaged: dict[str, str] = {}
         self._defined: dict[str, frozenset[bytes]] = {}
         self._wanted: dict[str, tuple[Symbol, ...]] = {}
-        self._exporters: dict[bytes, list[ElfBinary]] | None = None
 
     def versions(self) -> tuple[MissingVersion, ...]:
         """Versions that a library of the prefix was asked for and does not define."""
@@ -92,22 +91,41 @@ class ElfSymbols:
         """What is missing when each of `entries` is loaded; each (file, symbol) once."""
         found: dict[tuple[str, bytes], MissingSymbol] = {}
         passed: set[tuple[str, ...]] = set()
-        main = set(self._tree.closure(self._main)) if self._main is not None else set()
+        main = tuple(self._tree.closure(self._main)) if self._main is not None else ()
         for entry in entries:
             images = self._tree.closure(entry)
             names = {name for image in images.values() for name in image.needed}
             if any(not _VERSIONED.fullmatch(name) for name in names if self._is_outside(images, name)):
                 continue  # a library that is not at hand may have anything
-            scope = main | set(images)
+            scope = dict.fromkeys((*main, *images))
+            key = tuple(sorted(images))
             for rel, image in images.items():
-                key = (rel, *sorted(images))
-                if key in passed:
+                if (rel, *key) in passed:
                     continue
-                passed.add(key)
-                for symbol in self._wanted_by(image):
-                    if (rel, symbol.name) not in found and not self._is_there(symbol, scope, entry):
+                passed.add((rel, *key))
+                for symbol in self._not_in(scope, image):
+                    if (rel, symbol.name) not in found and not self._comes_from_elsewhere(symbol):
                         found[rel, symbol.name] = MissingSymbol(binary=image, entry=entry, symbol=symbol.name)
-        return tuple(found.values())
+        # A package that is imported first may have opened its libraries for all to see (RTLD_GLOBAL).
+        exporters = self._exporters_of(frozenset(name for _, name in found))
+        return tuple(
+            missing
+            for missing in found.values()
+            if not any(
+                self._owners.loads_first(missing.entry.rel, exporter.rel)
+                for exporter in exporters.get(missing.symbol, ())
+            )
+        )
+
+    def _not_in(self, scope: Iterable[str], image: ElfBinary) -> list[Symbol]:
+        """The symbols that the image wants and that no file of `scope` defines."""
+        wanted = self._wanted_by(image)
+        left = {symbol.name for symbol in wanted}
+        for rel in scope:
+            if not left:
+                return []
+            left -= self._defined_in(rel)
+        return [symbol for symbol in wanted if symbol.name in left]
 
     def _is_outside(self, images: dict[str, ElfBinary], name: str) -> bool:
         """Whether a NEEDED name of some image is not in the prefix."""
@@ -121,12 +139,14 @@ class ElfSymbols:
 
     def _read(self, image: ElfBinary) -> None:
         wanted: list[Symbol] = []
-        defined: set[bytes] = set()
+        defined: frozenset[bytes] = frozenset()
+        # Programs of Go name their symbols without versions, whatever library they are of.
+        unversioned = not image.needs and any(map(is_system_library, image.needed))
         try:
-            for symbol in image.symbols():
-                if symbol.defined:
-                    defined.add(symbol.name)
-                elif symbol.library is not None and self._of_system(image, symbol.library):
+            defined, undefined = image.symbol_parts()
+            for symbol in undefined:
+                of_system = unversioned if symbol.library is None else self._of_system(image, symbol.library)
+                if of_system:
                     self.system += 1
                 elif not symbol.weak:
                     wanted.append(symbol)
@@ -135,34 +155,26 @@ class ElfSymbols:
             wanted = []
         self.checked += len(wanted)
         self._wanted[image.rel] = tuple(wanted)
-        self._defined[image.rel] = frozenset(defined)
+        self._defined[image.rel] = defined
 
     def _of_system(self, image: ElfBinary, library: str) -> bool:
         return self._tree.links[image.rel].get(library) is None and is_system_library(library)
 
-    def _defines(self, rel: str, name: bytes) -> bool:
+    def _defined_in(self, rel: str) -> frozenset[bytes]:
         if rel not in self._defined:
             self._read(self._tree.by_rel[rel])
-        return name in self._defined[rel]
+        return self._defined[rel]
 
-    def _is_there(self, symbol: Symbol, scope: set[str], entry: ElfBinary) -> bool:
-        if any(self._defines(rel, symbol.name) for rel in scope):
-            return True
+    def _comes_from_elsewhere(self, symbol: Symbol) -> bool:
+        """Whether it is Python's, of which no file is at hand, or of glibc, though it does not say so."""
         if self._main is None and symbol.name.startswith(_PYTHON):
             return True
-        if symbol.version is None and _GLIBC.fullmatch(symbol.name):
-            return True
-        # A package that is imported first may have opened its libraries for all to see (RTLD_GLOBAL).
-        exporters = self._all_exporters().get(symbol.name, ())
-        return any(self._owners.loads_first(entry.rel, exporter.rel) for exporter in exporters)
+        return symbol.version is None and _GLIBC.fullmatch(symbol.name) is not None
 
-    def _all_exporters(self) -> dict[bytes, list[ElfBinary]]:
-        """Symbol → the files that define it; made when the first symbol is not found in its scope."""
-        if self._exporters is None:
-            self._exporters = {}
-            for binary in self._tree.binaries:
-                if binary.rel not in self._defined:
-                    self._read(binary)
-                for name in self._defined[binary.rel]:
-                    self._exporters.setdefault(name, []).append(binary)
-        return self._exporters
+    def _exporters_of(self, names: frozenset[bytes]) -> dict[bytes, list[ElfBinary]]:
+        """Symbol → the files that define it."""
+        exporters: dict[bytes, list[ElfBinary]] = {}
+        for binary in self._tree.binaries if names else ():
+            for name in names & self._defined_in(binary.rel):
+                exporters.setdefault(name, []).append(binary)
+        return exporters

@@ -58,6 +58,14 @@ class ElfBinary:
             raise BinaryError("changed while it was read", file=self.rel)
         return opened
 
+    def symbol_parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
+        """The names that it defines, and the symbols that it wants of others. Raises like `symbols`."""
+        symbols = self.symbols()
+        return (
+            frozenset(symbol.name for symbol in symbols if symbol.defined),
+            tuple(symbol for symbol in symbols if not symbol.defined),
+        )
+
     def symbols(self) -> tuple[Symbol, ...]:
         """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
         with self._opened() as file:

@@ -73,7 +73,9 @@ def _user_site_content() -> list[str]:
     folder = site.getusersitepackages()
     if not site.ENABLE_USER_SITE or not os.path.isdir(folder):
         return []
-    names = [name for name in sorted(os.listdir(folder)) if not name.startswith(("_", "."))]
+    # What runs at start-up is told by itself.
+    passed_over = ("_", ".", "usercustomize.", "sitecustomize.")
+    names = [name for name in sorted(os.listdir(folder)) if not name.startswith(passed_over)]
     distributions = [name[: -len(".dist-info")] for name in names if name.endswith(".dist-info")]
     return distributions or [name for name in names if not name.endswith((".pth", ".egg-link"))]
 

@@ -88,9 +88,10 @@ def _name(name: str, data: Content) -> None:
         (_path("../victim/x"), "outside the environment"),
         (_path("/tmp/envbuild-absolute"), "outside the environment"),
         (_path("conda-meta/envbuild.stamp"), "not a package's to write"),
+        (_path("Conda-Meta/./six-1.0-0.JSON"), "not a package's to write"),
         (_name, "its name is 'other'"),
     ],
-    ids=["beside", "absolute", "stamp", "name"],
+    ids=["beside", "absolute", "stamp", "record", "name"],
 )
 def test_refused_before_linking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[str, Content], object], said: str

@@ -68,6 +68,15 @@ def test_a_pyvenv_cfg_in_a_conda_environment(tree: Tree) -> None:
     assert finding.remedy.commands == (f"mv -- {tree.path}/pyvenv.cfg {tree.path}/pyvenv.cfg.set-aside",)
 
 
+def test_a_folder_that_nobody_may_enter(tree: Tree) -> None:
+    """Root may, and would find nothing."""
+    tree.dist("six", "1.0", "six.py")
+    tree.site.chmod(0)
+    finding = only(tree, "env.links")
+    tree.site.chmod(0o755)
+    assert (finding.status, "Nobody may enter lib/python3.12/site-packages" in finding.title) == (Status.FAIL, True)
+
+
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_folder_of_installed_files_that_is_a_link(tree: Tree, tmp_path: Path, *, inside: bool) -> None:
     """One that stays inside harms nobody; what lies outside, somebody else may change or delete."""

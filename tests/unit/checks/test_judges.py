@@ -279,3 +279,13 @@ def test_a_file_that_is_nobodys_is_removed_and_no_package_reinstalled(tree: Tree
 
     assert remedy(stranger).startswith(f"{stranger} is not part of the environment")
     assert remedy().startswith("Reinstall keras")
+
+
+def test_a_crash_is_about_the_compiled_modules_that_were_loaded(tree: Tree) -> None:
+    """So that it follows from the one of them that was damaged."""
+    from builder.checks.failures import _loaded
+
+    tree.dist("numpy", "2.0", "numpy/__init__.py")
+    said = "Fatal Python error: Aborted\n\nExtension modules: numpy._core._x, numpy.random._y, other (total: 3)\n"
+    assert _loaded(said, tree.subject()) == {"numpy"}
+    assert not _loaded("Segmentation fault", tree.subject())

@@ -173,7 +173,7 @@ def test_a_file_that_nobody_may_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "guest" / "a.py").write_text("a = 1\n")
     dist(tmp_path, "more", "1.0", ["guest/a.py"])
     (tmp_path / "guest" / "a.py").chmod(0)
-    assert verified(tmp_path)["pkg.integrity"][0].evidence == ("unreadable: guest/a.py (more 1.0): nobody may read it",)
+    assert verified(tmp_path)["pkg.integrity"][0].evidence == ("changed: guest/a.py (more 1.0): nobody may read it",)
 
 
 def test_a_deleted_link_is_missing(tmp_path: Path) -> None:

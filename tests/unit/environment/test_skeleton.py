@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.binaries.summary import Identity, PackageSummary
+from builder.binaries.summary_linking import Layout
 from builder.binaries.summary_python import Metadata
-from builder.environment.environment import Environment
 from builder.environment.skeleton import write_skeleton
+from builder.environment.summarized import SummarizedEnvironment
+from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +29,14 @@ WHEEL = PackageSummary(
 )
 
 
+def summarized(folder: Path, packages: list[PackageSummary]) -> SummarizedEnvironment:
+    layout = Layout(packages, python="3.12", arch="arm64")
+    return SummarizedEnvironment(folder, layout, subdir=Subdir.OSX_ARM64)
+
+
 def test_it_is_read_as_an_environment(tmp_path: Path) -> None:
     write_skeleton(tmp_path / "e", [PYTHON, WHEEL], python="3.12")
-    environment = Environment(tmp_path / "e")
+    environment = summarized(tmp_path / "e", [PYTHON, WHEEL])
     assert environment.python is not None
     assert environment.python_version == (3, 12)
     assert [record.name for record in environment.conda_records] == ["python"]
@@ -49,7 +56,7 @@ def test_two_packages_that_bring_one_module_are_told_apart_by_its_content(tmp_pa
             identity=Identity(kind="conda", name="other", version="2", build="0"), paths=(path,), digests=content
         )
         write_skeleton(tmp_path / name, [PYTHON, other, WHEEL], python="3.12")
-        claims = Environment(tmp_path / name).owners.claims(path)
+        claims = summarized(tmp_path / name, [PYTHON, other, WHEEL]).owners.claims(path)
         assert [claim.owner.name for claim in claims] == ["other", "one-two"]
         assert (claims[0].sha256 == claims[1].sha256) is same
         assert claims[0].sha256 is not None

@@ -31,7 +31,9 @@ STAMP = Stamp(
 
 
 def _data(**changes: Any) -> dict[str, Any]:
+    """A stamp's fields with some changed, without the seal that would tell."""
     data: dict[str, Any] = json.loads(STAMP.dumps())
+    del data["seal"]
     return data | changes
 
 
@@ -124,3 +126,14 @@ def test_a_team_may_take_its_framework_from_pypi_too(channels: tuple[str, ...], 
         expectations=Expectations(provider=provider),
     )  # fmt: skip
     assert stamp.of_this_machine is expected
+
+
+def test_an_edited_stamp_is_none() -> None:
+    """What it says was meant, and what is checked by it: nobody changes that in silence. How it is laid out is free."""
+    data = json.loads(STAMP.dumps())
+    assert Stamp.loads(json.dumps(data)) == STAMP
+    for name in ("packages", "groups"):
+        with pytest.raises(ValueError, match="changed after envbuild wrote it"):
+            Stamp.loads(json.dumps(data | {name: []}))
+    # One of before has no seal.
+    assert Stamp.loads(json.dumps({name: value for name, value in data.items() if name != "seal"})) == STAMP

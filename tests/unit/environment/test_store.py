@@ -12,7 +12,7 @@ import pytest
 from builder.environment import removal
 from builder.environment.place import BUILDING, Place
 from builder.environment.store import EnvironmentStore, store
-from builder.errors import BuildError, UsageError
+from builder.errors import BuildError, InterruptedByUserError, UsageError
 from tests.unit.environment import trees
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def test_gone_from_its_name_at_once(user: User, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(shutil, "rmtree", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedByUserError, match="is removed, but"):
         user.store().remove(prefix)
     assert not prefix.exists()
     assert len(Place(prefix).leftovers()) == 1

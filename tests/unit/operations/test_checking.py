@@ -144,6 +144,27 @@ def test_changed_checks_are_noticed(tmp_path: Path, project: Path) -> None:
     assert tuple(heard.warnings) == result.warnings == result.locks[0].notes
 
 
+def test_a_pair_that_is_known_not_to_work_makes_a_lock_unsound_however_it_came_in(
+    tmp_path: Path, project: Path
+) -> None:
+    """Somebody edited the lock: its hashes are of its recipe, and each entry by itself is in order."""
+    lock = project / "environments" / "mine" / "conda-lock.yml"
+    text = lock.read_text()
+    entry = (
+        "- name: tensorflow-metal\n  version: 1.0.1\n  manager: pip\n  platform: osx-arm64\n  dependencies: {}\n"
+        "  url: https://example.org/tensorflow_metal-1.0.1-cp312-cp312-macosx_12_0_arm64.whl\n"
+        f"  hash:\n    sha256: {'a' * 64}\n  category: main\n  optional: false\n"
+        "- name: tensorflow\n  version: 2.20.0\n  manager: pip\n  platform: osx-arm64\n  dependencies: {}\n"
+        "  url: https://example.org/tensorflow-2.20.0-cp312-cp312-macosx_12_0_arm64.whl\n"
+        f"  hash:\n    sha256: {'a' * 64}\n  category: main\n  optional: false\n"
+    )
+    lock.write_text(text + entry)
+    (problem,) = check(workspace(tmp_path, root=project), CheckRequest()).problems
+    assert isinstance(problem, LockfileError)
+    assert "known not to work together: osx-arm64: no tensorflow-metal loads with TensorFlow 2.20" in problem.plain
+    assert "run `envbuild lock mine`" in (problem.hint or "")
+
+
 def test_result_is_complete_as_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from builder.cli import cli
     from builder.cli.session import run
