@@ -72,7 +72,7 @@ def _startup(subject: Subject) -> Iterator[Finding]:
     ]
     yield Finding(
         check="process.startup",
-        status=Status.FAIL if changed or replaced else Status.WARN,
+        status=Status.FAIL,  # text too: it comes before what programs write for other programs to read
         title=f"Something {' and '.join(what)} whenever Python starts",
         evidence=(
             *(f"{name}={value}" if value is not None else f"{name} is removed" for name, value in changed.items()),
