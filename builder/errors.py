@@ -35,6 +35,9 @@ class EnvbuildError(Exception):
         self.line = line
         super().__init__(self.message)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.plain, self.hint, self.file, self.line)
+
     @property
     def message(self) -> str:
         """The message, after `file:line: ` where a place is known."""
@@ -42,6 +45,13 @@ class EnvbuildError(Exception):
             return self.plain
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.plain}"
+
+
+def _again(
+    kind: type[EnvbuildError], message: str, hint: str | None, file: str | None, line: int | None
+) -> EnvbuildError:
+    """An error that comes from another process of ours."""
+    return kind(message, hint=hint, file=file, line=line)
 
 
 class UsageError(EnvbuildError):

@@ -67,6 +67,11 @@ class Project:
             return {}
         return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
+    def own_names(self) -> tuple[str, ...]:
+        """The project's own recipes, and every lock in it. A shipped recipe is the team's once they have locked it."""
+        locked = {file.parent.name for file in (self.root / "environments").glob(f"*/{LOCK_NAME}")}
+        return tuple(sorted({*self.own_recipe_files(), *locked}))
+
     def recipe_file(self, name: str) -> Path:
         """Raises UsageError, naming the nearest known recipe, where there is none of that name."""
         from builder.recipe.model import NAME_PATTERN

@@ -8,16 +8,20 @@ import click
 
 from builder.cli import options
 from builder.cli.session import Output, verb
+from builder.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cli.session import Session
     from builder.lock.moves import Move
+    from builder.operations.locking_all import LockAllResult
 
 
 @verb("lock")
-@options.recipe_argument
+@click.argument("name", metavar="[RECIPE]", required=False, shell_complete=options.complete_recipe)
+@click.option("--all", "everything", is_flag=True, help="Every recipe of the project.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="With --all: so many processes.")
 @options.package_options
 @options.solver_option
 @click.option("--resolve", is_flag=True, help="Merge a lock in conflict, staying at what both sides have.")
@@ -25,7 +29,9 @@ if TYPE_CHECKING:
 def command(
     session: Session,
     *,
-    name: str,
+    name: str | None,
+    everything: bool,
+    jobs: int | None,
     source: str,
     channels: tuple[str, ...],
     mirrors: tuple[str, ...],
@@ -45,14 +51,28 @@ def command(
       envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/conda-forge
       envbuild lock ml-m1 --prove
       envbuild lock ml-m1 --resolve
+      envbuild lock --all --jobs 4
       envbuild lock ml-m1 --solver micromamba
     """
+    packages = options.packages(source=source, channels=channels, python=python)
+    workspace = session.workspace(mirrors=mirrors)
+    if everything == (name is not None):
+        raise UsageError(
+            "name a recipe, or lock all of the project with --all" + (", not both" if name else ""),
+            hint="`envbuild list` shows the recipes",
+        )
+    if name is None:
+        if resolve:
+            raise UsageError("--resolve merges one lock at a time", hint="name the recipe instead of --all")
+        from builder.operations.locking_all import LockAllRequest, lock_all
+
+        return _all(lock_all(workspace, LockAllRequest(options=packages, solver=solver, prove=prove, jobs=jobs or 0)))
+    if jobs is not None:
+        raise UsageError("--jobs is for many recipes; add --all, or leave it out")
     from builder.cli.moves import moves_json
     from builder.operations.locking import LockRequest, lock
 
-    packages = options.packages(source=source, channels=channels, python=python)
     request = LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
-    workspace = session.workspace(mirrors=mirrors)
     if resolve:
         from builder.operations.merging import resolve as lock_both
 
@@ -77,6 +97,37 @@ def command(
         },
         text="\n".join([*_told(made.moves), *ended]),
         told=True,
+    )
+
+
+def _all(done: LockAllResult) -> Output:
+    """One line for each recipe, and below it what moved."""
+    from builder.cli.moves import moves_json
+
+    lines: list[str] = []
+    for entry in done.locks:
+        state = "locked" if entry.new else "up to date" if not entry.written else f"{len(entry.moves)} moved"
+        lines.append(f"{entry.name}: {state if entry.problem is None else 'NOT locked'}")
+        lines += [f"  {line}" for line in _told(entry.moves)]
+    return Output(
+        result={
+            "locks": [
+                {
+                    "name": entry.name,
+                    "ok": entry.problem is None,
+                    "file": str(entry.file) if entry.file else None,
+                    "packages": dict(entry.packages),
+                    "written": entry.written,
+                    "moves": moves_json(entry.moves),
+                    "message": entry.problem.message if entry.problem else None,
+                }
+                for entry in done.locks
+            ]
+        },
+        text="\n".join(lines),
+        told=not done.problems,
+        exit_code=max((problem.exit_code for problem in done.problems), default=0),
+        errors=done.problems,
     )
 
 

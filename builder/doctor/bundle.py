@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from builder.doctor.claims.vscode import CONSOLES
+from builder.doctor.claims.vscode_picks import CONSOLES
 from builder.doctor.disk import Asked
 from builder.doctor.examine import Patient, Request, apply_rules, gather
 from builder.doctor.formats import FormatError, vscode_row

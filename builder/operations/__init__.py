@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from builder.operations.checking import CheckedLock, CheckRequest, CheckResult, check
+    from builder.operations.ci_matrix import Job, MatrixRequest, MatrixResult, matrix
     from builder.operations.compatibility import (
         CompatRequest,
         CompatResult,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from builder.operations.initialising import InitRequest, InitResult, init
     from builder.operations.listing import ListedRecipe, ListResult, list_recipes
     from builder.operations.locking import LockRequest, LockResult, lock
+    from builder.operations.locking_all import LockAllRequest, LockAllResult, lock_all
     from builder.operations.measuring import MeasureRequest, MeasureResult, measure
     from builder.operations.merging import MergeRequest, MergeResult, merge_lock, resolve
     from builder.operations.mirroring import MirrorRequest, MirrorResult, mirror
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 #: of this package, in the function's place.
 _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
+    "ci_matrix": ("Job", "MatrixRequest", "MatrixResult", "matrix"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
     "creating": ("CreateRequest", "CreateResult", "create"),
     "diffing": ("DiffRequest", "DiffResult", "diff"),
@@ -73,6 +76,7 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "initialising": ("InitRequest", "InitResult", "init"),
     "listing": ("ListResult", "ListedRecipe", "list_recipes"),
     "locking": ("LockRequest", "LockResult", "lock"),
+    "locking_all": ("LockAllRequest", "LockAllResult", "lock_all"),
     "measuring": ("MeasureRequest", "MeasureResult", "measure"),
     "merging": ("MergeRequest", "MergeResult", "merge_lock", "resolve"),
     "mirroring": ("MirrorRequest", "MirrorResult", "mirror"),
@@ -122,10 +126,15 @@ __all__ = [
     "ImportResult",
     "InitRequest",
     "InitResult",
+    "Job",
     "ListResult",
     "ListedRecipe",
+    "LockAllRequest",
+    "LockAllResult",
     "LockRequest",
     "LockResult",
+    "MatrixRequest",
+    "MatrixResult",
     "MeasureRequest",
     "MeasureResult",
     "MergeRequest",
@@ -161,6 +170,8 @@ __all__ = [
     "init",
     "list_recipes",
     "lock",
+    "lock_all",
+    "matrix",
     "measure",
     "merge_lock",
     "mirror",

@@ -85,7 +85,7 @@ def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
     What was found sound before, and is the same to the byte, is not looked at again (`operations.answers`).
     """
     warn = Warnings(workspace.progress)
-    names = request.recipes or _of_the_project(workspace)
+    names = request.recipes or workspace.project.own_names()
     answers = Answers(workspace)
     recipes = workspace.project.recipe_files()
     locks = tuple(
@@ -102,13 +102,6 @@ def check(workspace: Workspace, request: CheckRequest) -> CheckResult:
             hint="go to your project or name it with --project DIR, or name a recipe: `envbuild check ml-m1`",
         )
     return CheckResult(locks=locks, nothing=nothing, warnings=warn.given)
-
-
-def _of_the_project(workspace: Workspace) -> tuple[str, ...]:
-    """The project's own recipes, and every lock in it. A shipped recipe is the team's once they have locked it."""
-    project = workspace.project
-    locked = {file.parent.name for file in (project.root / "environments").glob(f"*/{LOCK_NAME}")}
-    return tuple(sorted({*project.own_recipe_files(), *locked}))
 
 
 def _misnamed(workspace: Workspace) -> tuple[CheckedLock, ...]:

@@ -78,12 +78,13 @@ class LockResult:
     written: bool = True
 
 
-def lock(workspace: Workspace, request: LockRequest) -> LockResult:
+def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver | None = None) -> LockResult:
     """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
 
     A lock that is sound and still its recipe's is left as it is, and nobody is asked for anything. Nothing is written
-    unless all of it is sound. Raises RecipeError, UnsatisfiableError, SourceUnreachableError, LockfileError,
-    UsageError; with `prove` also ChecksFailedError, and what reading packages raises.
+    unless all of it is sound. `built_in` is a solver that was used before, and has the channels' metadata at hand.
+    Raises RecipeError, UnsatisfiableError, SourceUnreachableError, LockfileError, UsageError; with `prove` also
+    ChecksFailedError, and what reading packages raises.
     """
     if (there := _unchanged(workspace, request)) is not None:
         return there
@@ -94,7 +95,7 @@ def lock(workspace: Workspace, request: LockRequest) -> LockResult:
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
     require_own_folder(request.folder or workspace.project.environment(recipe.name))
-    built_in = _built_in(workspace, recipe, request)
+    built_in = _built_in(workspace, recipe, request, built_in)
     catalogue = _catalogue(built_in, recipe, request)
     wanted = preparations(
         workspace, recipe, request.options, catalogue=catalogue, kept=_kept(workspace, recipe, request)
@@ -198,10 +199,10 @@ def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | 
         else workspace.project.environment(recipe.name)
     )
     file = (request.folder or usual) / LOCK_NAME
-    if request.everything or not file.exists():
+    if request.everything or (request.previous is None and not file.exists()):
         return None
     try:
-        return kept_in(read_lock(file), workspace.facts, moving=request.moving)
+        return kept_in(request.previous or read_lock(file), workspace.facts, moving=request.moving)
     except LockfileError:
         return None
 
@@ -314,11 +315,13 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         write_atomically(folder / name, text)
 
 
-def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest) -> RattlerSolver:
+def _built_in(
+    workspace: Workspace, recipe: Recipe, request: LockRequest, solver: RattlerSolver | None
+) -> RattlerSolver:
     """py-rattler, which also says what the channels have; where these are known it begins to fetch their metadata."""
     from builder.lock.rattler_solver import RattlerSolver
 
-    solver = RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
+    solver = solver or RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
     if request.options.source is Source.CONDA_FORGE:
         solver.prefetch(request.options.channels or recipe.channels, recipe.subdirs)
     return solver

@@ -566,7 +566,7 @@ CASES: Final = (
         damage=_link_to_device,
         check="pkg.integrity",
         words=("1 file of six", "six.py"),
-        evidence=("a device, not a regular file",),
+        evidence=("it is a link now, to /dev/zero",),
     ),
     Case(
         name="interpreter-of-another-machine",

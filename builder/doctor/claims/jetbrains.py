@@ -7,19 +7,20 @@ in public repositories, and intellij-community (PythonSdkAdditionalData, PyConda
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from builder.doctor.claims.jetbrains_settings import SDK_TYPES, Product, is_remote, products, sdk_table
-from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
+from builder.doctor.claims.jetbrains_entries import macro, sdk_claim
+from builder.doctor.claims.jetbrains_runs import run_claims
+from builder.doctor.claims.jetbrains_settings import SDK_TYPES, Product, products
+from builder.doctor.model import Claim, Ide, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from builder.doctor.claims.common import Surroundings
-    from builder.doctor.claims.jetbrains_settings import Sdk
     from builder.doctor.formats import Node
 
 #: So much later (milliseconds: a month) another edition must have had a project to have taken its place.
@@ -91,7 +92,7 @@ def _orphan_claims(around: Surroundings, project: Path) -> list[Claim]:
     asked = around.asked is not None and bool(around.asked & {Ide.PYCHARM, Ide.DATASPELL, Ide.INTELLIJ})
     ide = next(iter(around.asked or ()), Ide.PYCHARM) if asked else Ide.PYCHARM
     nobody = Product(ide=ide, title="the JetBrains IDE", version="", folder=project, uses_project=asked)
-    return list(_run_claims(around, nobody, project, ""))
+    return list(run_claims(around, nobody, project, ""))
 
 
 def _project_claims(around: Surroundings, product: Product, project: Path) -> list[Claim]:
@@ -100,8 +101,8 @@ def _project_claims(around: Surroundings, product: Product, project: Path) -> li
     other = project if around.project is None else None
     if named is not None:
         name, place = named
-        found.append(_sdk_claim(around, product, name=name, place=place, what=f"project {project.name}"))
-    found += _run_claims(around, product, project, named[0] if named else "")
+        found.append(sdk_claim(around, product, name=name, place=place, what=f"project {project.name}"))
+    found += run_claims(around, product, project, named[0] if named else "")
     return [replace(claim, project=other) for claim in found]
 
 
@@ -133,14 +134,14 @@ def _is_of(around: Surroundings, module: Path, project: Path) -> bool:
 
 
 def _content(around: Surroundings, node: Node, project: Path, folder: Path) -> Path:
-    return _macro(around, unquote(node.get("url") or ""), project, module=folder)
+    return macro(around, unquote(node.get("url") or ""), project, module=folder)
 
 
 def _modules(around: Surroundings, project: Path) -> list[Path]:
     idea = project / ".idea"
     listed = around.xml(idea / "modules.xml")
     files = [
-        _macro(around, node.get("filepath") or "", project)
+        macro(around, node.get("filepath") or "", project)
         for node in (listed.all("module") if listed is not None else ())
     ]
     if files:
@@ -161,165 +162,6 @@ def module_sdks(around: Surroundings, module: Path) -> Iterator[tuple[str, Place
         settings = facet.child("configuration") if facet.get("type") in ("Python", "django") else None
         if settings is not None and settings.get("sdkName"):
             yield settings.get("sdkName") or "", Place(file=module, line=settings.line, key="sdkName")
-
-
-def _macro(around: Surroundings, text: str, project: Path, *, module: Path | None = None) -> Path:
-    text = text.removeprefix("file://").replace("$PROJECT_DIR$", str(project))
-    if module is not None:
-        text = text.replace("$MODULE_DIR$", str(module))
-    return around.disk.place(text, base=project)
-
-
-def _sdk_claim(
-    around: Surroundings, product: Product, *, name: str, place: Place, what: str, decisive: bool = True
-) -> Claim:
-    """The claim behind a name: its entry of the table, or that there is none."""
-    sdk = _find(around, product, name)
-    common = _Common(around, product)
-    if sdk is None:
-        return common.claim(
-            what=what,
-            written=name,
-            decided_by=(place,),
-            decisive=decisive and product.has_table,
-            problem=_why_unknown(around, product, name),
-        )
-    if sdk.elsewhere:
-        return common.claim(
-            what=what,
-            written=sdk.home,
-            decided_by=(place, sdk.place),
-            decisive=False,
-            overruled="a remote interpreter, which is not on this machine",
-        )
-    stored = product.stored_conda if sdk.is_conda and sdk.conda is None else None
-    written, conda_place = stored or (sdk.conda, sdk.conda_place)
-    conda = _conda_executable(around, written)
-    return common.claim(
-        what=what,
-        written=sdk.home,
-        decided_by=(place, sdk.place, *((conda_place,) if _gone(conda) and conda_place else ())),
-        decisive=decisive,
-        interpreter=around.environments.of(around.disk.place(sdk.home)),
-        conda=conda,
-    )
-
-
-def _gone(conda: Interpreter | None) -> bool:
-    return conda is not None and conda.presence is Presence.GONE
-
-
-def _conda_executable(around: Surroundings, written: str | None) -> Interpreter | None:
-    if written is None or not written.startswith(("/", "~", "$")):
-        return None
-    path = around.disk.place(written)
-    presence = around.disk.presence(path)
-    if presence is Presence.GONE and path.parent.name in ("bin", "condabin"):
-        # It is the conda that is there or gone, not one of its two doors.
-        root = path.parent.parent
-        installed = any(name.startswith("conda-") for name in around.disk.entries(root / "conda-meta"))
-        doors = (root / folder / path.name for folder in ("bin", "condabin"))
-        if installed or any(around.disk.presence(door) is Presence.PRESENT for door in doors):
-            presence = Presence.PRESENT
-    return Interpreter(path=path, presence=presence)
-
-
-def _find(around: Surroundings, product: Product, name: str) -> Sdk | None:
-    """The entry of that name; a name that is a path may be written with the home's macro."""
-    if name in product.sdks:
-        return product.sdks[name]
-    if "/" in name:
-        place = around.disk.place(name)
-        return next(
-            (sdk for title, sdk in product.sdks.items() if "/" in title and around.disk.place(title) == place), None
-        )
-    return None
-
-
-def _why_unknown(around: Surroundings, product: Product, name: str) -> str:
-    for folder in reversed(product.older):
-        table = sdk_table(around, folder / "options" / "jdk.table.xml")
-        if name in table:
-            return f"{folder.name} has it, {product.folder.name} does not"
-    import difflib
-
-    close = difflib.get_close_matches(name, product.sdks, n=1)
-    return f"the nearest is “{close[0]}”" if close else "its list of interpreters has no such name"
-
-
-# -- run configurations ------------------------------------------------------------------------------------------
-
-
-def _run_claims(around: Surroundings, product: Product, project: Path, project_sdk: str) -> list[Claim]:
-    """The run configurations that name an interpreter or set variables. Only the selected one can decide."""
-    found: list[tuple[Claim, bool]] = []
-    for file, node, selected in _configurations(around, project):
-        options = {option.get("name"): option for option in node.children if option.tag == "option"}
-
-        def value(name: str, options: dict[str | None, Node] = options) -> str:
-            return (options[name].get("value") or "") if name in options else ""
-
-        variables = {
-            env.get("name") or "": (env.get("value") or "", Place(file=file, line=env.line, key=env.get("name")))
-            for env in node.all("env")
-        }
-        title = f"run configuration {node.get('name')}"
-        common = _Common(around, product)
-        # Left behind when the box "project's interpreter" was ticked, the path is ignored by the IDE.
-        own = value("IS_MODULE_SDK").lower() == "false"
-        home, name = value("SDK_HOME"), value("SDK_NAME")
-        if own and (home or name):
-            if home and not is_remote(home):
-                path = _macro(around, home, project)
-                place = Place(file=file, line=options["SDK_HOME"].line, key="SDK_HOME")
-                claim = common.claim(
-                    what=title,
-                    written=home,
-                    decided_by=(place,),
-                    interpreter=around.environments.of(path),
-                    variables=variables,
-                )
-            elif name and not home:
-                place = Place(file=file, line=options["SDK_NAME"].line, key="SDK_NAME")
-                claim = _sdk_claim(around, product, name=name, place=place, what=title)
-            else:
-                continue
-        elif variables and project_sdk:
-            place = Place(file=file, line=node.line, key="configuration")
-            claim = _sdk_claim(around, product, name=project_sdk, place=place, what=title)
-            claim = Claim(**(vars(claim) | {"variables": variables}))
-        else:
-            continue
-        found.append((claim, selected))
-    # Without a selection a single configuration is the one that the green arrow starts.
-    alone = len(found) == 1
-    return [
-        claim
-        if selected or alone
-        else Claim(**(vars(claim) | {"decisive": False, "overruled": "not the selected one"}))
-        for claim, selected in found
-    ]
-
-
-def _configurations(around: Surroundings, project: Path) -> Iterator[tuple[Path, Node, bool]]:
-    """(file, configuration, whether it is selected) from all three places, templates left out."""
-    idea = project / ".idea"
-    workspace = around.xml(idea / "workspace.xml")
-    manager = workspace.component("RunManager") if workspace is not None else None
-    selected = (manager.get("selected") or "") if manager is not None else ""
-    # `selected="Python.train"`: the type's name, a dot, the configuration's.
-    chosen = selected.partition(".")[2] or selected
-    files = [idea / "runConfigurations" / name for name in around.disk.entries(idea / "runConfigurations")]
-    files += [project / name for name in around.disk.entries(project) if name.endswith(".run.xml")]
-    files += [project / ".run" / name for name in around.disk.entries(project / ".run") if name.endswith(".run.xml")]
-    documents = [(idea / "workspace.xml", manager)] if manager is not None else []
-    documents += [
-        (file, document) for file in files if file.suffix == ".xml" and (document := around.xml(file)) is not None
-    ]
-    for file, document in documents:
-        for node in document.all("configuration"):
-            if node.get("default") != "true" and node.get("name"):
-                yield file, node, node.get("name") == chosen
 
 
 # -- DataSpell's workspace ---------------------------------------------------------------------------------------
@@ -344,66 +186,13 @@ def _workspace_claims(around: Surroundings, product: Product) -> list[Claim]:
         for name, place in module_sdks(around, module):
             what = f"attached directory {contents[0].name if contents else module.stem}"
             found.append(
-                _sdk_claim(around, product, name=name, place=place, what=what, decisive=ours or around.project is None)
+                sdk_claim(around, product, name=name, place=place, what=what, decisive=ours or around.project is None)
             )
     named = _project_sdk(around, workspace)
     if not found and named is not None and (around.project is None or not around.disk.is_dir(around.project / ".idea")):
-        found.append(_sdk_claim(around, product, name=named[0], place=named[1], what="workspace", decisive=attached))
+        found.append(sdk_claim(around, product, name=named[0], place=named[1], what="workspace", decisive=attached))
     return found
 
 
 def _covers(around: Surroundings, folder: Path, project: Path) -> bool:
     return around.disk.same(folder, project) or any(around.disk.same(folder, parent) for parent in project.parents[:6])
-
-
-@dataclass(frozen=True)
-class _Common:
-    """What every claim of one product shares."""
-
-    around: Surroundings
-    product: Product
-
-    def claim(
-        self,
-        *,
-        what: str,
-        written: str,
-        decided_by: tuple[Place, ...],
-        interpreter: Interpreter | None = None,
-        decisive: bool = True,
-        problem: str | None = None,
-        overruled: str | None = None,
-        conda: Interpreter | None = None,
-        variables: dict[str, tuple[str, Place]] | None = None,
-    ) -> Claim:
-        settings = "Settings" if self.around.machine.is_mac else "File ▸ Settings"
-        if what.startswith("run configuration"):
-            change = f"Run ▸ Edit Configurations… ▸ {what.removeprefix('run configuration ')} ▸ Python interpreter"
-        elif self.product.ide is Ide.INTELLIJ:
-            change = "File ▸ Project Structure… ▸ Project ▸ SDK"
-        elif self.product.ide is Ide.DATASPELL and what.startswith(("attached", "workspace")):
-            change = f"{settings} ▸ Python ▸ Python Interpreter (of the directory)"
-        else:
-            change = f"{settings} ▸ {self._python()} ▸ Python Interpreter"
-        return Claim(
-            ide=self.product.ide,
-            who=self.product.who.strip(),
-            what=what,
-            written=written,
-            decided_by=decided_by,
-            interpreter=interpreter,
-            decisive=decisive and self.product.uses_project,
-            problem=problem,
-            overruled=overruled,
-            change=change,
-            conda=conda,
-            app_arch=self.product.app_arch,
-            app_why=self.product.app_why,
-            variables=variables or {},
-            choices=tuple((sdk.name, self.around.disk.place(sdk.home)) for sdk in self.product.sdks.values()),
-        )
-
-    def _python(self) -> str:
-        """The settings page: it was called after the project until 2025.1, and is under Python since."""
-        numbers = [int(part) for part in self.product.version.split(".") if part.isdigit()]
-        return "Python" if numbers >= [2025, 1] else "Project"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from builder.doctor import stack
 from builder.doctor.claims.project import IMPORT, KERAS_OF_TENSORFLOW
+from builder.doctor.installed import distributions
 from builder.doctor.model import Claim, Ide, Interpreter, Place, Presence
 from builder.frameworks.keras import OVER_FRAMEWORKS
 
@@ -210,9 +211,12 @@ def server_environment(around: Surroundings) -> tuple[Interpreter | None, bool]:
 
 
 def _serves(around: Surroundings, env: Interpreter) -> bool:
-    """Whether a Jupyter server can be started there; by its kernelspec where no package has a record."""
-    if env.packages or env.prefix is None:
-        return any(env.version_of(name) for name in _SERVERS[:3])
+    """Whether a Jupyter server can be started there; by its kernelspec where no distribution has a record."""
+    if env.prefix is None or any(env.version_of(name) for name in _SERVERS[:3]):
+        return env.prefix is not None
+    site = around.environments.site_packages(env.prefix)
+    if site is not None and next(distributions(around.disk, site), None) is not None:
+        return False
     return bool(around.disk.entries(env.prefix / "share" / "jupyter" / "kernels"))
 
 
