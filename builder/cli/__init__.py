@@ -44,6 +44,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "clean": ("builder.cli.clean", "Delete caches and what killed runs have left."),
     "export": ("builder.cli.export", "Print a lock in the format of another tool: conda, pixi, uv, Docker, SBOMs."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
+    "config": ("builder.cli.config", "Show every setting that counts, and where it is from."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }
 
