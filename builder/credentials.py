@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from builder.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: `user:password@` (or a token alone) after the scheme of a URL, wherever it stands in a text.
 _USERINFO: Final = re.compile(r"(?<=://)[^\s/@'\"<>]+@")
@@ -48,3 +53,26 @@ def without_credentials(url: str) -> str:
 def has_credentials(url: str) -> bool:
     """Whether the URL holds a user, password, token or signature."""
     return redact(url) != url
+
+
+#: `$NAME` and `${NAME}`, as a shell writes them.
+_VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+
+
+def with_variables(text: str, environ: Mapping[str, str], *, of: str) -> str:
+    """A URL or path with the variables of the environment that it names, so that a secret need be in no file.
+
+    In a URL's credentials (before `@`, behind `/t/`) a value is quoted, whatever is in it. `of` is what the text is,
+    for the message. Raises UsageError for a variable that is not set.
+    """
+
+    def value(named: re.Match[str]) -> str:
+        name = named[1] or named[2]
+        if name not in environ:
+            raise UsageError(f"{of} names the variable {name}, which is not set", hint=f"set it: export {name}=…")
+        before, after = text[: named.start()], text[named.end() :]
+        authority = "://" in before and "/" not in before.partition("://")[2]
+        secret = (authority and "@" in after.partition("/")[0]) or before.endswith("/t/")
+        return quote(environ[name], safe="") if secret else environ[name]
+
+    return _VARIABLE.sub(value, text)

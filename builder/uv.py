@@ -56,7 +56,7 @@ _CAUSE: Final = re.compile(r"^ *(?:cause:|╰─▶) ")
 _HOST: Final = re.compile(r"https?://([^/\s`'\"]+)")
 #: Variables of the user's shell that say which environment uv works on and how, which is for envbuild to say.
 #: Those that say where packages come from (indexes, cache, proxies, certificates, credentials) are kept.
-_LEAKS: Final = frozenset(
+IGNORED_VARIABLES: Final = frozenset(
     (
         "CONDA_PREFIX",
         "PYTHONEXECUTABLE",
@@ -104,7 +104,7 @@ class Uv:
 
     def environment(self, *, macos: str | None = None) -> dict[str, str]:
         """The environment to run uv with. `macos` is the oldest macOS of the target, which uv takes from there."""
-        kept = {name: value for name, value in self.environ.items() if name not in _LEAKS}
+        kept = {name: value for name, value in self.environ.items() if name not in IGNORED_VARIABLES}
         kept["UV_PYTHON_DOWNLOADS"] = "never"
         if macos is not None:
             kept["MACOSX_DEPLOYMENT_TARGET"] = macos

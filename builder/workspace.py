@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from builder.config import Config, load_config
+from builder.credentials import with_variables
 from builder.environment.store import EnvironmentStore, store
 from builder.errors import UsageError
 from builder.platforms import Subdir, host_subdir
@@ -107,9 +108,12 @@ class Workspace:
         """The mirrors, ready to fetch from. Raises UsageError or SourceUnreachableError for one that is not there."""
         from builder.lock.channels import Mirrors
 
-        places = {
-            channel: place if "://" in place else str(self.path(place)) for channel, place in self.mirror_places.items()
-        }
+        places = {}
+        for channel, written in self.mirror_places.items():
+            # A folder that is there is meant as it stands, whatever is in its name.
+            there = Path(written).is_absolute() and Path(written).is_dir()
+            place = written if there else with_variables(written, self.environ, of=f"the mirror of {channel}")
+            places[channel] = place if "://" in place else str(self.path(place))
         return Mirrors.parse(places, unpack_dir=self.project.state / "mirrors")
 
     @property

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 #: Told what is being done (`link.symbols`), as which of how many; may be called from several threads.
 Progress = Callable[[str, int, int], None]
+#: Given what reads the files; gives its findings, or what it gave of the very same files.
+Reading = Callable[[Callable[[], list[Finding]]], list[Finding]]
 
 _EVERYTHING: Final = frozenset(Needs)
+_CRASHED: Final = "The check itself failed"
 
 
 class UnknownCheckError(LookupError):
@@ -39,12 +42,14 @@ def examine(
     checks: Sequence[Check],
     needs: frozenset[Needs] = _EVERYTHING,
     progress: Progress = lambda _name, _begun, _total: None,
+    reading: Reading = lambda work: work(),
 ) -> tuple[Finding, ...]:
     """Every finding of the checks that the subject can be asked (`observed`), a defect and its consequences as one.
 
     What the plan made mandatory and did not pass counts as failed.
     """
-    return gathered(_demanded(observed(subject, checks=checks, needs=needs, progress=progress), subject))
+    found = observed(subject, checks=checks, needs=needs, progress=progress, reading=reading)
+    return gathered(_demanded(found, subject))
 
 
 def observed(
@@ -53,6 +58,7 @@ def observed(
     checks: Sequence[Check],
     needs: frozenset[Needs] = _EVERYTHING,
     progress: Progress = lambda _name, _begun, _total: None,
+    reading: Reading = lambda work: work(),
 ) -> tuple[Finding, ...]:
     """Run every one of `checks` that needs no more than `needs` and than the subject offers, at the subject's level.
 
@@ -62,17 +68,17 @@ def observed(
     """
     offered = subject.offers & needs
     chosen = [check for check in checks if check.needs in offered and subject.level.includes(check.level)]
-    reading = [check for check in chosen if check.needs is Needs.FILES]
+    of_files = [check for check in chosen if check.needs is Needs.FILES]
     running = [check for check in chosen if check.needs is not Needs.FILES]
     counter = _Counter(progress)
     if Needs.PROCESS in offered:
         subject.runs.tell = counter.begin
         counter.total = subject.runs.count
-    counter.total += len(reading) + sum(check.needs is Needs.MACHINE for check in running)
+    counter.total += len(of_files) + sum(check.needs is Needs.MACHINE for check in running)
     found: list[Finding] = []
     if Needs.PROCESS in needs and subject.why_not_run is not None:
         found.append(_not_run(subject.why_not_run))
-    beside = _in_background(lambda: _read(subject, reading, counter)) if reading else None
+    beside = _in_background(lambda: reading(lambda: _read(subject, of_files, counter))) if of_files else None
     found += [finding for check in running for finding in _run(check, subject, counter)]
     if beside is not None:
         found += beside.result()
@@ -123,12 +129,17 @@ def _run(check: Check, subject: Subject, counter: _Counter) -> list[Finding]:
     return [_sentence(finding) for finding in found]
 
 
+def is_crash(finding: Finding) -> bool:
+    """Whether a check crashed, which may not happen again."""
+    return finding.status is Status.SKIP and finding.title.startswith(_CRASHED)
+
+
 def _crashed(check: Check, error: Exception) -> Finding:
     where = traceback.extract_tb(error.__traceback__)[-1]
     return Finding(
         check=check.id,
         status=Status.SKIP,
-        title=f"The check itself failed ({type(error).__name__}: {error}); this is a defect of envbuild.",
+        title=f"{_CRASHED} ({type(error).__name__}: {error}); this is a defect of envbuild.",
         evidence=(f"{where.filename}:{where.lineno} in {where.name}",),
     )
 

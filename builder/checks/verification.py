@@ -15,7 +15,7 @@ from builder.probes.level import Level
 
 if TYPE_CHECKING:
     from builder.binaries.system_symbols import MacOS
-    from builder.checks.engine import Progress
+    from builder.checks.engine import Progress, Reading
     from builder.checks.subject import User
     from builder.environment.environment import Environment
     from builder.platforms import Subdir
@@ -38,13 +38,15 @@ def verified(
     host_macos: MacOS | None = None,
     glibc: tuple[int, ...] | None = None,
     progress: Progress = lambda _name, _begun, _total: None,
+    reading: Reading = lambda work: work(),
 ) -> Report:
     """Run the checks that need no more than `needs` and say everything that is wrong with `environment`.
 
     Probes run only where the environment can run on `host`; elsewhere one finding says that nothing was run. `limit`
     replaces the seconds each probe may take; `macos` is the release to judge for (default: the recipe's oldest, or
     `host_macos`, this Mac's), `glibc` the oldest that a Linux environment must run on; `building`: it is not finished,
-    as it is verified before that. `progress` is told what is being done, from several threads.
+    as it is verified before that. `progress` is told what is being done, from several threads; `reading` may give what
+    reading the very same files showed before.
     """
     begun = time.monotonic()
     subject = Subject(
@@ -58,7 +60,7 @@ def verified(
         host_macos=host_macos,
         glibc=glibc,
     )
-    findings = examine(subject, checks=catalogue(), needs=needs, progress=progress)
+    findings = examine(subject, checks=catalogue(), needs=needs, progress=progress, reading=reading)
     return Report(
         identity=identity_of(environment, host=host if needs - STATIC else None),
         findings=findings,

@@ -27,6 +27,10 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "create": ("builder.cli.create", "Build an environment from its lock, and verify it."),
     "status": ("builder.cli.status", "Say whether environments still match their locks."),
     "sync": ("builder.cli.sync", "Bring an environment to its lock: repair exactly what differs."),
+    "matrix": (
+        "builder.cli.matrix",
+        "Print what continuous integration has to build, or what changed since a revision.",
+    ),
     "pack": ("builder.cli.pack", "Write a lock with all its packages into one archive, for where there is no network."),
     "unpack": ("builder.cli.unpack", "Build an environment from such an archive, and verify it."),
     "mirror": ("builder.cli.mirror", "Keep a folder with all packages of the project's locks: a channel, and wheels."),
@@ -40,6 +44,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "clean": ("builder.cli.clean", "Delete caches and what killed runs have left."),
     "export": ("builder.cli.export", "Print a lock in the format of another tool: conda, pixi, uv, Docker, SBOMs."),
     "compat": ("builder.cli.compat", "What fits what on Apple silicon, and why."),
+    "config": ("builder.cli.config", "Show every setting that counts, and where it is from."),
     "completion": ("builder.cli.completion", "Print the completion script of a shell."),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -88,7 +89,8 @@ def command(
     return Output(
         result=report.to_json()
         | ({"before": verified.before.to_json()} if verified.before is not None else {})
-        | ({"comparison": comparison.to_json()} if comparison is not None else {}),
+        | ({"comparison": comparison.to_json()} if comparison is not None else {})
+        | ({"unread": asdict(verified.unread)} if verified.unread is not None else {}),
         text=brief(report) if session.quiet else render(report, details=session.verbose, comparison=comparison),
         exit_code=0 if report.ok else 1,
         errors=_errors(report) if session.json else (),

@@ -26,13 +26,23 @@ if TYPE_CHECKING:
 _COMPONENTS: Final = frozenset(
     {
         "ProjectJdkTable", "ProjectRootManager", "NewModuleRootManager", "RunManager", "RecentProjectsManager",
-        "ProjectModuleManager", "ProjectRunConfigurationManager", "RecentDirectoryProjectsManager",
+        "ProjectModuleManager", "ProjectRunConfigurationManager", "RecentDirectoryProjectsManager", "FacetManager",
     }
 )  # fmt: skip
 #: `<option>` values that are read; of all others only the name is kept.
-_OPTIONS: Final = frozenset({"SDK_HOME", "SDK_NAME", "IS_MODULE_SDK", "lastOpenedProject", "lastProjectPath"})
+_OPTIONS: Final = frozenset(
+    {
+        "SDK_HOME",
+        "SDK_NAME",
+        "IS_MODULE_SDK",
+        "lastOpenedProject",
+        "lastProjectPath",
+        "activationTimestamp",
+        "projectOpenTimestamp",
+    }
+)
 _SETTINGS: Final = re.compile(
-    r"python\.(?:defaultInterpreterPath|pythonPath|useEnvironmentsExtension)|python-envs\.(?:pythonProjects|defaultEnvManager)"
+    r"python\.(?:defaultInterpreterPath|pythonPath|useEnvironmentsExtension|envFile)|python-envs\.(?:pythonProjects|defaultEnvManager)"
     r"|terminal\.integrated\.(?:defaultProfile|profiles|env)\.(?:osx|linux)|settings|folders|folder|profileAssociations"
     r"|argv|display_name|language|env|env_vars|backend|floatx|image_data_format|subdir"
     r"|pythonPath|workspace|configuration|launch|windowsState"
@@ -233,6 +243,8 @@ class _Writer:
             inside = node.get("name") in _COMPONENTS
             if not inside:
                 return
+        if node.tag == "facet" and node.get("type") not in ("Python", "django"):
+            return
         self.text += "\n" * max(0, node.line - self._line)
         self._line = max(self._line, node.line)
         attributes = "".join(f" {name}={quoteattr(value)}" for name, value in _attributes(node, inside=inside).items())
@@ -264,7 +276,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     (r"/launch\.json$", _launches),
     (r"conda-meta/state$|\.code-workspace$|\.json$", _json),
     (r"/\.?(?:conda|mamba)rc$|/condarc\.d/[^/]+\.ya?ml$", _lines(_condarc)),
-    (r"/\.env(?:rc)?$", _lines(_variable)),
+    (r"\.env(?:rc)?$", _lines(_variable)),
     (r"/(?:\.?mise(?:\.local)?\.toml|mise/config\.toml)$", _matching(r"\[|\s*python\s*=")),
     (r"/\.tool-versions$", _matching(r"python\s")),
     (r"/pip\.conf$", _matching(r"\[|\s*(?:target|prefix|root|user)\s*[=:]")),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from builder.operations.checking import CheckedLock, CheckRequest, CheckResult, check
+    from builder.operations.ci_matrix import Job, MatrixRequest, MatrixResult, matrix
     from builder.operations.compatibility import (
         CompatRequest,
         CompatResult,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 #: of this package, in the function's place.
 _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
+    "ci_matrix": ("Job", "MatrixRequest", "MatrixResult", "matrix"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
     "creating": ("CreateRequest", "CreateResult", "create"),
     "diffing": ("DiffRequest", "DiffResult", "diff"),
@@ -124,12 +126,15 @@ __all__ = [
     "ImportResult",
     "InitRequest",
     "InitResult",
+    "Job",
     "ListResult",
     "ListedRecipe",
     "LockAllRequest",
     "LockAllResult",
     "LockRequest",
     "LockResult",
+    "MatrixRequest",
+    "MatrixResult",
     "MeasureRequest",
     "MeasureResult",
     "MergeRequest",
@@ -166,6 +171,7 @@ __all__ = [
     "list_recipes",
     "lock",
     "lock_all",
+    "matrix",
     "measure",
     "merge_lock",
     "mirror",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WORKFLOW_FILE: Final = ".github/workflows/envbuild.yml"
 PRE_COMMIT_FILE: Final = ".pre-commit-config.yaml"
 #: GitHub's runners by platform (their documentation of GitHub-hosted runners).
-_RUNNERS: Final = {
+GITHUB_RUNNERS: Final = {
     Subdir.OSX_ARM64: "macos-14",
     Subdir.OSX_64: "macos-15-intel",
     Subdir.LINUX_64: "ubuntu-latest",
@@ -69,7 +69,7 @@ def workflow(recipe: Recipe, source: Published | None = None) -> str:
         _WORKFLOW,
         source or published(),
         FILE=WORKFLOW_FILE,
-        RUNNERS=", ".join(_RUNNERS[subdir] for subdir in recipe.subdirs),
+        RUNNERS=", ".join(GITHUB_RUNNERS[subdir] for subdir in recipe.subdirs),
         NAME=recipe.name,
     )
 

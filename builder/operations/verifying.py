@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.binaries.system_symbols import MacOS
+    from builder.checks.engine import Reading
     from builder.environment.stamp import Stamp
     from builder.finding import Report
+    from builder.operations.seen import Seen, Unread
     from builder.platforms import Subdir
     from builder.report.compare import Comparison
     from builder.workspace import Workspace
@@ -66,6 +68,8 @@ class VerifyResult:
     warnings: tuple[str, ...] = ()
     before: Report | None = None
     """With `fix`, what was found before the repair; None where nothing was repaired."""
+    unread: Unread | None = None
+    """That the files were not read again, since they are as they were when they were right."""
 
 
 def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
@@ -85,7 +89,11 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
     warn = Warnings(workspace.progress)
     warn(*_moved_on(workspace, prefix))
 
+    seen: Seen | None = None
+
     def report_now() -> Report:
+        nonlocal seen
+        seen = _seen(workspace, prefix, request)
         return verify_prefix(
             workspace,
             prefix,
@@ -94,6 +102,7 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
             subdir=request.platform,
             limit=request.limit,
             macos=released(request.macos),
+            reading=seen.read if seen is not None else lambda work: work(),
         )
 
     if request.fix and read_stamp(prefix) is None:
@@ -118,7 +127,22 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
         from builder.report.junit import render as render_junit
 
         write_output(junit, render_junit(report))
-    return VerifyResult(prefix=prefix, report=report, comparison=comparison, warnings=warn.given, before=before)
+    unread = seen.unread if seen is not None else None
+    if unread is not None:
+        workspace.progress.note(unread.told)
+    return VerifyResult(
+        prefix=prefix, report=report, comparison=comparison, warnings=warn.given, before=before, unread=unread
+    )
+
+
+def _seen(workspace: Workspace, prefix: Path, request: VerifyRequest) -> Seen | None:
+    """What earlier runs saw of these files; None where they are to be read in any case."""
+    from builder.operations.seen import Seen
+
+    if request.fix or request.level.includes(Level.FULL) or read_stamp(prefix) is None:
+        return None
+    asked = (request.level, request.platform, request.macos, workspace.host, sorted(workspace.host_packages.items()))
+    return Seen(workspace, prefix, question=repr(asked))
 
 
 def _repaired(workspace: Workspace, prefix: Path, report: Report) -> bool:
@@ -195,13 +219,14 @@ def verify_prefix(
     limit: float | None = None,
     building: bool = False,
     macos: MacOS | None = None,
+    reading: Reading = lambda work: work(),
 ) -> Report:
     """Check the environment at `path` and say everything that is wrong with it.
 
     `subdir` is the platform to judge it for (default: what its stamp or packages say). Probes run only where the
     environment can run on the workspace's host; elsewhere they are `skip`. `limit` replaces the seconds each probe may
-    take; `macos` is the release to judge for; `building`: it is verified by what is building it. Raises UsageError
-    when `path` is no folder.
+    take; `macos` is the release to judge for; `building`: it is verified by what is building it; `reading` may give
+    what reading the very same files showed before. Raises UsageError when `path` is no folder.
     """
     if not path.is_dir():
         raise UsageError(f"{path}: there is no environment here", hint="`envbuild create NAME` builds one")
@@ -224,6 +249,7 @@ def verify_prefix(
         host_macos=released(workspace.host_packages.get("__osx")),
         glibc=released(workspace.host_packages.get("__glibc")) if environment.subdir == workspace.host else None,
         progress=tell,
+        reading=reading,
     )
     workspace.progress.done(_TASK, f"verified {environment.path}")
     return report

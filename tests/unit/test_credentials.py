@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from builder.credentials import has_credentials, redact, without_credentials
+from builder.credentials import has_credentials, redact, with_variables, without_credentials
+from builder.errors import UsageError
 
 PLANTED = "s3cr3t-T0K3N"
 
@@ -49,3 +50,26 @@ def test_where_the_scheme_was_forgotten(text: str) -> None:
 def test_harmless(url: str) -> None:
     assert not has_credentials(url)
     assert without_credentials(url) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("https://me:${TOKEN}@host.example/c", "https://me:a%40b%2Fc@host.example/c"),
+        ("https://$TOKEN@host.example/c", "https://a%40b%2Fc@host.example/c"),
+        ("https://host.example/t/$TOKEN/c", "https://host.example/t/a%40b%2Fc/c"),
+        ("https://$HOST/c", "https://host.example:8080/c"),
+        ("$WHOLE", "https://host.example/x"),
+        ("$FOLDER/mirror", "/srv/m/mirror"),
+        ("https://host.example/c", "https://host.example/c"),
+    ],
+)
+def test_variables_keep_a_secret_out_of_files(text: str, told: str) -> None:
+    """Whatever a secret is made of, it does not end the part of the URL that it stands in."""
+    environ = {"TOKEN": "a@b/c", "HOST": "host.example:8080", "WHOLE": "https://host.example/x", "FOLDER": "/srv/m"}
+    assert with_variables(text, environ, of="it") == told
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    with pytest.raises(UsageError, match="the mirror names the variable GONE, which is not set"):
+        with_variables("https://me:${GONE}@host.example", {}, of="the mirror")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.doctor import stack
 from builder.doctor.claims.shells import WATCHED
+from builder.doctor.claims.vscode_settings import expanded
 from builder.doctor.model import Place
 from builder.frameworks.keras import OVER_FRAMEWORKS
 
@@ -112,11 +113,21 @@ def _sources(around: Surroundings, project: Path) -> Iterator[Path]:
 
 
 def _variables(around: Surroundings, project: Path) -> Iterator[tuple[str, tuple[str, Place]]]:
-    """Variables of `.env` (IDEs read it) and `.envrc` (direnv does), the watched ones only: others may be secrets."""
-    for name in (".env", ".envrc"):
-        text = around.disk.text(project / name) or ""
+    """Variables of `.env` (IDEs read it), of the file that VS Code is told to read instead, and of `.envrc` (direnv
+    does): the watched ones only, for others may be secrets."""
+    for file in (project / ".env", *_env_file(around, project), project / ".envrc"):
+        text = around.disk.text(file) or ""
         for number, line in enumerate(text.splitlines(), 1):
             found = re.match(r"\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(.*)$", line)
             if found and found[1] in WATCHED:
                 value = re.sub(r"\s+#.*$", "", found[2]).strip().strip("\"'")
-                yield found[1], (value, Place(file=project / name, line=number, key=found[1]))
+                yield found[1], (value, Place(file=file, line=number, key=found[1]))
+
+
+def _env_file(around: Surroundings, project: Path) -> Iterator[Path]:
+    """`python.envFile` of the folder's settings."""
+    document = around.json(project / ".vscode" / "settings.json")
+    written = document.get("python.envFile") if document is not None else None
+    file = expanded(around, written) if isinstance(written, str) else None
+    if file is not None:
+        yield file

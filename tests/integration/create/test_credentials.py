@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,3 +119,115 @@ def test_index(world: World, temporary: Path, serve: Callable[[Path], Server]) -
          UV_DEFAULT_INDEX=closed, UV_CACHE_DIR=str(world.root / "other")).ended(4)  # fmt: skip
     assert list(_written(world.root)) == []
     assert [path for path in temporary.iterdir() if "envbuild" in path.name] == []
+
+
+def _channel_that_asks(world: World, serve: Callable[[Path], Server]) -> Server:
+    server = serve(world.channel)
+    server.authorization = "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
+    return server
+
+
+def _netrc(world: World, host: str) -> dict[str, str]:
+    file = world.home / ".netrc"
+    file.write_text(f"machine {host.partition(':')[0]} login me password {SECRET}\n")
+    file.chmod(0o600)
+    return {}
+
+
+def _rattler_auth(world: World, host: str) -> dict[str, str]:
+    file = world.root / "auth.json"
+    file.write_text(json.dumps({host.partition(":")[0]: {"BasicHTTP": {"username": "me", "password": SECRET}}}))
+    return {"RATTLER_AUTH_FILE": str(file)}
+
+
+def _variable(world: World, host: str) -> dict[str, str]:
+    """The configuration names a variable, so that the secret is in no file at all."""
+    file = world.home / "config.yaml"
+    file.write_text(f"mirrors:\n  {world.channel.as_uri()}: http://me:${{MIRROR_TOKEN}}@{host}\n")
+    return {"ENVBUILD_CONFIG": str(file), "MIRROR_TOKEN": SECRET}
+
+
+#: Each puts the secret where the user may keep it, and gives the environment to run in.
+_KEEPERS = (_netrc, _rattler_auth, _variable)
+
+
+@pytest.mark.parametrize("keeper", _KEEPERS, ids=lambda keeper: keeper.__name__)
+def test_who_keeps_the_credentials(
+    world: World, temporary: Path, serve: Callable[[Path], Server], keeper: Callable[[World, str], dict[str, str]]
+) -> None:
+    """Locked, built and exported from a channel that asks who is there; and by every verb the secret is kept."""
+    server = _channel_that_asks(world, serve)
+    host = server.url.removeprefix("http://")
+    _run(world, temporary, "update", "tiny", "--all", *world.mirror(server.url)).ended(4)
+    mirror = () if keeper is _variable else world.mirror(server.url)
+    environ = keeper(world, host)
+    files = set(_written(world.root))
+    _run(world, temporary, "update", "tiny", "--all", *mirror, **environ).ended(0)
+    _run(world, temporary, "create", "tiny", "--no-verify", "-v", *mirror, **environ).ended(0)
+    world.whole()
+    assert any("words-1.0" in path for path in server.requested)
+    for arguments in (
+        ("config", "show"),
+        ("config", "show", "--json"),
+        ("export", "tiny", "--format", "explicit", "--platform", "linux-64"),
+        ("export", "tiny", "--format", "sbom-spdx", "--platform", "linux-64"),
+        ("import", str(world.prefix()), "--dry-run", "--name", "copy"),
+        ("diff", "tiny", "--prefix", "tiny"),
+        ("status", "tiny"),
+        ("list", "--environments"),
+        ("doctor",),
+    ):
+        _run(world, temporary, *arguments, **environ)
+    assert set(_written(world.root)) == files
+
+
+def test_config_show_names_hosts_and_hides_secrets(world: World, temporary: Path) -> None:
+    _netrc(world, "channel.example")
+    environ = _rattler_auth(world, "*.prefix.example")
+    config = world.root / "uv" / "uv.toml"
+    config.parent.mkdir()
+    config.write_text(f'keyring-provider = "disabled"\nindex-url = "https://me:{SECRET}@index.example/simple"\n')
+    answer = _run(
+        world, temporary, "config", "show", "--json", "--mirror", f"own=https://me:{SECRET}@mirror.example",
+        XDG_CONFIG_HOME=str(world.root), UV_NO_CONFIG="", UV_INDEX_OWN_PASSWORD=SECRET, HTTPS_PROXY=f"http://me:{SECRET}@proxy.example",
+        **environ,
+    ).ended(0)  # fmt: skip
+    settings = {one["name"]: (one["value"], one["source"]) for one in answer.result["settings"]}
+    assert settings["netrc"] == ("channel.example", str(world.home / ".netrc"))
+    assert settings["rattler auth"][0] == "*.prefix.example"
+    assert settings["index-url"] == ("https://***@index.example/simple", f"{config}:2")
+    assert settings["mirror of own"] == ("https://***@mirror.example", "command line")
+    assert settings["UV_INDEX_OWN_PASSWORD"] == ("***", "$UV_INDEX_OWN_PASSWORD")
+    assert settings["HTTPS_PROXY"][0] == "http://***@proxy.example"
+    assert settings["conda packages"][1] == "$RATTLER_CACHE_DIR"
+
+
+def test_a_variable_that_is_not_set(world: World, temporary: Path) -> None:
+    environ = _variable(world, "127.0.0.1:1")
+    del environ["MIRROR_TOKEN"]
+    answer = _run(world, temporary, "update", "tiny", "--all", **environ).ended(2)
+    assert "MIRROR_TOKEN, which is not set" in answer.stderr
+
+
+def test_uv_is_given_what_netrc_has(world: World, temporary: Path, serve: Callable[[Path], Server]) -> None:
+    index = serve(world.index)
+    index.authorization = "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
+    arguments = ("create", "mixed", "--no-verify")
+    _run(world, temporary, *arguments, UV_DEFAULT_INDEX=f"{index.url}/simple").ended(4)
+    _netrc(world, index.url.removeprefix("http://"))
+    _run(world, temporary, *arguments, UV_DEFAULT_INDEX=f"{index.url}/simple").ended(0)
+    assert [path for path in _written(world.root) if not path.endswith(".netrc")] == []
+
+
+def test_what_cannot_be_read_is_said_and_no_error(world: World, temporary: Path) -> None:
+    (world.home / ".netrc").write_text("machine\n")
+    (world.home / ".rattler").mkdir()
+    (world.home / ".rattler" / "credentials.json").write_text("[" * 100_000)
+    (world.root / "uv").mkdir()
+    (world.root / "uv" / "uv.toml").write_text("[index\n")
+    answer = _run(world, temporary, "config", "show", "--json", XDG_CONFIG_HOME=str(world.root), UV_NO_CONFIG="").ended(
+        0
+    )
+    settings = {one["name"]: one["value"] for one in answer.result["settings"]}
+    assert settings["netrc"] == settings["rattler auth"] == "unreadable"
+    assert settings["uv.toml"].startswith("unreadable")

@@ -54,6 +54,12 @@ def test_a_bundle_gets_the_same_answer(name: str, tmp_path: Path) -> None:
             "</configuration></component></project>",
             "t0ken",
         ),
+        (
+            "/h/p/p.iml",
+            '<module><component name="FacetManager"><facet type="web"><configuration key="t0ken"/></facet></component>'
+            "</module>",
+            "t0ken",
+        ),
         ("/h/p/train.py", 'import keras\nTOKEN = "t0ken"\n', "t0ken"),
         ("/h/p/a.ipynb", '{"cells": [{"source": ["import keras\\n", "t0ken"]}], "metadata": {}}', "t0ken"),
         ("/h/p/pyproject.toml", 'token = "t0ken"\ndependencies = ["keras"]\n', "t0ken"),

@@ -390,6 +390,18 @@ def test_conda_lock(tmp_path: Path) -> None:
     assert SECRET not in str(draft)
 
 
+def test_a_lock_whose_package_has_the_name_of_its_part(tmp_path: Path) -> None:
+    """conda-forge's `tensorflow` needs `tensorflow-base`, and PyPI calls both `tensorflow`: it was asked for."""
+    entries = "".join(
+        f"- {{name: {name}, version: '2.19.0', manager: conda, platform: linux-64, dependencies: {{{needs}}}, "
+        f"url: 'https://host.example/linux-64/{name}-2.19.0-0.conda', hash: {{sha256: {'0' * 64}}}}}\n"
+        for name, needs in (("tensorflow", "tensorflow-base: ''"), ("tensorflow-base", "keras: ''"), ("keras", ""))
+    )
+    head = "version: 1\nmetadata: {content_hash: {}, channels: [conda-forge], platforms: [linux-64], sources: []}\n"
+    draft = _read(tmp_path, "conda-lock.yml", f"{head}package:\n{entries}")
+    assert [one.text for one in draft.asked] == ["tensorflow ==2.19.0"]
+
+
 def test_explicit(tmp_path: Path) -> None:
     base = "https://conda.anaconda.org/conda-forge"
     draft = _read(

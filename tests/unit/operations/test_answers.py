@@ -13,7 +13,7 @@ import pytest
 
 from builder.environment.stamp import RELATIVE_PATH
 from builder.errors import EnvbuildError
-from builder.operations import CheckRequest, CheckResult, answers, check
+from builder.operations import CheckRequest, CheckResult, check, records
 from builder.operations.answers import Answers, Basis
 from builder.resources import shipped
 from tests.unit.operations.projects import with_lock
@@ -154,10 +154,10 @@ def test_another_envbuild_looks_itself(
     tmp_path: Path, project: Path, looked_at: list[Path], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     if what == "version":
-        monkeypatch.setattr(answers, "__version__", "0.0.0")
+        monkeypatch.setattr(records, "__version__", "0.0.0")
     elif what == "code":
-        really = answers._stats
-        monkeypatch.setattr(answers, "_stats", lambda folder: [f"{line}1" for line in really(folder)])
+        really = records._stats
+        monkeypatch.setattr(records, "_stats", lambda folder: [f"{line}1" for line in really(folder)])
     elif what == "installed":
         (tmp_path / "site" / "pydantic-0.dist-info").mkdir(parents=True)
         monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
@@ -174,7 +174,7 @@ def test_another_envbuild_looks_itself(
 
 def _resealed(text: str) -> str:
     body = text.partition("\n")[2]
-    return f"{answers._seal(body)}\n{body}"
+    return f"{records._seal(body)}\n{body}"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def _resealed(text: str) -> str:
         lambda text: text.replace("not proven", "proven"),
         lambda text: _resealed(text.replace('"proofs"', '"prooft"')),
         lambda text: _resealed(text.replace("not proven", "no such state")),
-        lambda text: _resealed(re.sub('"answers":.*', '"answers":[]}', text)),
+        lambda text: _resealed(re.sub('"kept":.*', '"kept":[]}', text)),
         lambda _: _resealed("\n" + "[" * 100_000),
     ],
 )
@@ -278,7 +278,7 @@ def test_every_file_that_is_read_is_in_the_basis(tmp_path: Path, made: Path) -> 
         opened = {os.path.realpath(path) for path in _OPENED}
     finally:
         _OPENED = None
-    entry = json.loads(_records(tmp_path).read_text().partition("\n")[2])["answers"]["check mine"]
+    entry = json.loads(_records(tmp_path).read_text().partition("\n")[2])["kept"]["check mine"]
     basis = {os.path.realpath(path) for path, _ in entry["basis"].values()}
     mine = {path for path in opened if path.startswith(str(tmp_path)) and "/state/answers/" not in path}
     assert len(mine) == 7

@@ -1,0 +1,1 @@
+export PATH="/usr/local/opt/python@3.9/bin:$PATH"
