@@ -34,6 +34,7 @@ _CAUSES: Final = (
     "sign.adhoc",
     "link.missing-library",
     "link.symbols",
+    "link.numpy-abi",
     "pkg.metadata",
     # What runs at start-up can be the cause of anything, so it is the last to be suspected.
     "env.startup",
