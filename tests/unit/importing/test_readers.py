@@ -77,7 +77,7 @@ prefix: /home/me/envs/vision
         "name": "made",
         "description": "Imported from test.",
         "platforms": ["osx-arm64", "linux-64"],
-        "channels": ["conda-forge", "bioconda"],
+        "channels": ["conda-forge", "bioconda", "https://host.example/c"],
         "python": "3.11.*",
         "dependencies": [
             "numpy 1.26.*",
@@ -465,6 +465,17 @@ def test_a_framework_becomes_the_recipes(tmp_path: Path) -> None:
     assert recipe["pypi"] == ["keras==2.15.0"]
     conda = _read(tmp_path, "environment.yml", "dependencies: [pytorch=2.4, torchvision]\n")
     assert _recipe(conda, tmp_path)["framework"] == {"name": "pytorch", "version": "==2.4.*"}
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [f"https://me:{SECRET}@host.example/c", "https://$ME:${PW}@host.example/c", "https://host.example/t/${TOKEN}/c"],
+)
+def test_a_channel_is_carried_over_without_its_credentials(tmp_path: Path, channel: str) -> None:
+    draft = _read(tmp_path, "environment.yml", f"channels: ['{channel}']\ndependencies: [numpy]\n")
+    assert draft.channels == ("https://host.example/c",)
+    assert "credentials of channel https://host.example/c" in _left(draft)["environment.yml:1"]
+    assert SECRET not in str(draft)
 
 
 @pytest.mark.parametrize(
