@@ -49,7 +49,7 @@ def linking(survey: Survey) -> str:
             if other in nodes:
                 nodes[other].loaders.setdefault(node.rel, how)
     shown = sorted(
-        (node for node in nodes.values() if node.links or node.loaders or node.missing),
+        (node for node in nodes.values() if node.links or node.loaders or node.missing or node.system),
         key=lambda node: (not node.missing, -len(node.loaders), node.rel),
     )
     return _html(shown[:_MOST], cut=len(shown) - _MOST) if shown else ""
