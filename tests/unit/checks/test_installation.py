@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.checks.startup import of_user
+from builder.checks.startup import of_packages, of_user, strays
 from builder.environment.place import Place
 from builder.environment.stamp import FORMAT, RELATIVE_PATH, UPGRADE
 from builder.errors import UsageError
@@ -70,6 +70,16 @@ def test_an_environment_of_a_newer_envbuild_is_not_called_damaged(tree: Tree) ->
     assert caught.value.hint == UPGRADE
     with pytest.raises(UsageError, match="newer envbuild"):
         current(Place(tree.path))
+
+
+def test_what_packages_run_at_start_up_is_known_with_its_package(tree: Tree) -> None:
+    """Named where something goes wrong before the first line of a program: none of them is suspected otherwise."""
+    tree.dist("brought", "1.0", "brought.pth")
+    (tree.site / "brought.pth").write_text("import os; os.environ['KERAS_BACKEND'] = 'jax'\n")
+    (tree.site / "mine.pth").write_text("import os\n")
+    ((one, owner),) = of_packages(tree.environment)
+    assert (one.path.name, str(owner)) == ("brought.pth", "brought 1.0")
+    assert [stray.path.name for stray in strays(tree.environment)] == ["mine.pth"]
 
 
 def test_a_pth_at_which_python_ends_or_waits_is_named(tree: Tree) -> None:
