@@ -10,10 +10,6 @@ mkdir -p "$home/bin" "$home/report" "$home/cache"
 ln -sf "$home/venv/bin/envbuild" "$home/bin/envbuild"
 echo "$home/bin" >>"$GITHUB_PATH"
 {
-  echo "RATTLER_CACHE_DIR=$home/cache/rattler"
-  echo "UV_CACHE_DIR=$home/cache/uv"
-} >>"$GITHUB_ENV"
-{
   echo "folder=$home/report"
   echo "cache=$home/cache"
 } >>"$GITHUB_OUTPUT"

@@ -38,12 +38,17 @@ def breaks(text: str, *, width: int, rest: int) -> list[int]:
 
 
 def column(line: str, *, width: int) -> int:
-    """How far in the continuation of `line` begins: under its value, where that is in the left half, or 2 cells in."""
+    """How far in the continuation of `line` begins.
+
+    Under its value, where that is in the left half and leaves room for every word that has room at all; else a bit in.
+    """
     from rich.cells import cell_len
 
+    inside = len(line) - len(line.lstrip()) + 2
+    words = [cell_len(piece[0].rstrip()) for piece in _PIECE.finditer(line)]
+    widest = max((word for word in words if word <= width - inside), default=0)
     begins = [cell_len(line[: gap.end()]) for gap in _GAP.finditer(line)]
-    inside = len(line) - len(line.lstrip())
-    return max((place for place in begins if place <= width // 2), default=inside + 2)
+    return max((place for place in begins if place <= min(width // 2, width - widest)), default=inside)
 
 
 class Hanging:

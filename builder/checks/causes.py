@@ -34,6 +34,7 @@ _CAUSES: Final = (
     "sign.adhoc",
     "link.missing-library",
     "link.symbols",
+    "link.numpy-abi",
     "pkg.metadata",
     # What runs at start-up can be the cause of anything, so it is the last to be suspected.
     "env.startup",
@@ -103,8 +104,15 @@ def _follows(one: Finding, leader: Finding) -> bool:
         return True
     if any(name.startswith(_ERROR) for name in shared):
         return True
+    # What cannot be imported is missed by everything that needs it.
+    if shared and leader.status is Status.FAIL and _imports(leader) and not _imports(one):
+        return True
     same = one.check == leader.check and one.remedy == leader.remedy
     return same and leader.status is Status.FAIL and not one.about and not leader.about
+
+
+def _imports(finding: Finding) -> bool:
+    return finding.check.startswith("import.")
 
 
 def _are_healed_alike(one: Finding, other: Finding) -> bool:

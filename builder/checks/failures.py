@@ -33,6 +33,10 @@ _MACHINERY: Final = re.compile(r'  File "(?:<frozen |[^"]*/builder/probes/script
 _LACKING_MODULE: Final = re.compile(
     r"module '(?P<module>\w+)[\w.]*' has no attribute|No module named '(?P<absent>\w+)[\w.]*'"
 )
+#: A module inside a package that is not there.
+_GONE: Final = re.compile(r"No module named '(?P<dotted>\w+(?:\.\w+)+)'")
+#: What an error says of another package that it needed: `This requires the h5py module`, `could not import h5py`.
+_NEEDED: Final = re.compile(r"(?:requires (?:the )?|import )`?(?P<module>[A-Za-z_]\w*)")
 #: Folders of packages; what lies elsewhere in the environment is Python's own.
 _PACKAGES: Final = frozenset(("site-packages", "dist-packages"))
 
@@ -172,6 +176,18 @@ def _raised(step: Step, outcome: Outcome, subject: Subject) -> Finding:
     text = f"{step.error}\n{outcome.stderr}"
     match = known(text, subject)
     last = step.error.rstrip().splitlines()[-1] if step.error.strip() else step.message
+    torn = _torn(last, subject)
+    if torn is not None:
+        file, owner = torn
+        return _failed(
+            step,
+            subject,
+            title=f"{capital(doing(step))} fails: a file of {owner.name} {owner.version} is gone.",
+            evidence=(f"{file}: missing", *_tail(step.error)),
+            remedy=subject.repair.restore([owner]),
+            text=step.error,
+            error=last,
+        )
     return _failed(
         step,
         subject,
@@ -181,6 +197,20 @@ def _raised(step: Step, outcome: Outcome, subject: Subject) -> Finding:
         text=step.error,
         error=last,
     )
+
+
+def _torn(last: str, subject: Subject) -> tuple[str, Owner] | None:
+    """The file that a package recorded and that is gone, where its absence is what was raised; and the package."""
+    gone = _GONE.search(last)
+    if gone is None:
+        return None
+    parts = gone["dotted"].split(".")
+    for site in subject.environment.site_folders:
+        for file in (site.joinpath(*parts).with_suffix(".py"), site.joinpath(*parts, "__init__.py")):
+            owner = subject.repair.owner(file)
+            if owner is not None and not file.exists():
+                return file.relative_to(subject.environment.path).as_posix(), owner
+    return None
 
 
 def _cure(text: str, subject: Subject) -> Remedy:
@@ -304,6 +334,7 @@ def concerned(text: str, subject: Subject, *, error: str = "", module: str = "")
         owners.append(subject.repair.module_owner(module))
     if (told := _LACKING_MODULE.search(text)) is not None:
         owners.append(subject.repair.module_owner(told["module"] or told["absent"]))
+    owners += [subject.repair.module_owner(told["module"]) for told in _NEEDED.finditer(error)]
     names = {file.relative_to(root).as_posix() for file in named}
     names |= {owner.name for owner in owners if owner is not None}
     if error:

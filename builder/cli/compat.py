@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--version", "version", help="Only this version of the first package, e.g. 2.18.")
 @click.option("--platform", type=options.SUBDIR, help="Only this platform.")
 @click.option("--python", "python", metavar="MINOR", help="Python to measure for; default: the newest with wheels.")
+@click.option("--macos", metavar="VERSION", help="The macOS that is to run it, for `explain`.")
 @click.option("--html", "html", type=click.Path(path_type=Path), help="Write the tables as heat maps to this file.")
 def command(
     session: Session,
@@ -41,6 +42,7 @@ def command(
     version: str | None,
     platform: str | None,
     python: str | None,
+    macos: str | None,
     html: Path | None,
 ) -> Output:
     """Show what fits what, explain why versions do or do not fit, or measure two that nothing is known about.
@@ -56,6 +58,7 @@ def command(
       envbuild compat metal
       envbuild compat --package tensorflow --version 2.18 --platform osx-arm64
       envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0
+      envbuild compat explain tensorflow=2.9 tensorflow-metal=0.5.1 --macos 12.6
       envbuild compat measure tensorflow==2.20.0 tensorflow-metal==1.2.0
       envbuild compat --html compatibility.html
     """
@@ -69,7 +72,7 @@ def command(
     workspace = session.workspace()
     subdir = Subdir(platform) if platform else None
     if words and words[0] == "explain":
-        answers = explain(workspace, ExplainRequest(versions=words[1:], platform=subdir)).explanations
+        answers = explain(workspace, ExplainRequest(versions=words[1:], platform=subdir, macos=macos)).explanations
         result = asdict(best(answers)) | {"origins": [asdict(answer) for answer in answers]}
         return Output(result=result, text=explained(answers))
     if words and words[0] == "measure":

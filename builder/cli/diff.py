@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     shell_complete=complete_environment,
     help="Compare what is installed there with the lock.",
 )
+@options.mirror_option
 def command(
     session: Session,
     *,
@@ -33,6 +34,7 @@ def command(
     markdown: bool,
     platforms: tuple[str, str] | None,
     environment: str | None,
+    mirrors: tuple[str, ...],
 ) -> Output:
     """Show what differs between two states of a lock: files, or git revisions.
 
@@ -55,7 +57,7 @@ def command(
         platforms=(Subdir(platforms[0]), Subdir(platforms[1])) if platforms else None,
         environment=environment,
     )
-    found = diff(session.workspace(), request).comparisons
+    found = diff(session.workspace(mirrors=mirrors), request).comparisons
     draw = draw_diff.markdown if markdown else draw_diff.text
     return Output(
         result={"comparisons": [draw_diff.as_json(one) for one in found]},

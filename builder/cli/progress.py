@@ -81,7 +81,7 @@ class SessionProgress:
             self._said.add(description)
             took = f" ({_clock(ended.seconds)})" if ended is not None and ended.seconds >= 1 else ""
             if self._session.live:
-                self.say(lambda: self._session.err.print(self._finished(description, took), soft_wrap=True))
+                self.say(lambda: self._session.err.print(self._finished(description, took), crop=False))
             else:
                 self._session.note(description + took)
 
@@ -188,10 +188,12 @@ class SessionProgress:
         full = round(_BAR * min(1.0, (task.completed or 0) / (task.total or 1)))
         return Text.assemble(" ", ("━" * full, "green"), ("━" * (_BAR - full), "dim"))
 
-    def _finished(self, description: str, took: str) -> Text:
+    def _finished(self, description: str, took: str) -> RenderableType:
         from rich.text import Text
 
-        return Text.assemble(("✓ ", "green"), harmless(description), (took, "dim"))
+        from builder.hanging import Hanging
+
+        return Hanging(Text.assemble(("✓ ", "green"), harmless(description), (took, "dim")), rest=2)
 
 
 def _clock(seconds: float) -> str:

@@ -18,6 +18,7 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u2
 #: What the characters that we write ourselves become where an encoding lacks them. One cell stays one where it can.
 _PLAIN: Final = {
     "✓": "+", "✗": "X", "→": "->", "–": "-", "—": "-", "…": "...", "·": ".", "×": "x", "≥": ">=", "≤": "<=",
+    "▸": ">", "↑": "^", "↓": "v",
     "‘": "'", "’": "'", "“": '"', "”": '"', "─": "-", "━": "-", "│": "|", "\N{REPLACEMENT CHARACTER}": "?",
 }  # fmt: skip
 _HANDLER: Final = "envbuild"

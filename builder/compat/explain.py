@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from packaging.version import InvalidVersion, Version
 
+from builder.compat.closure import company
 from builder.compat.facts import RANK
 from builder.compat.fit import Judgement, Setting, connected, judge, older_patches
 from builder.errors import UsageError
@@ -116,6 +117,7 @@ def explain(
     setting = Setting(subdir=subdir, python=python, macos=versions.get("macos"), origins=of_channel)
     exact = _with_patches_that_fit(resolve(versions, facts, setting=setting), versions, setting=setting, facts=facts)
     judgement = judge(exact, setting=setting, facts=facts)
+    judgement += company(exact, setting=setting, facts=facts)
     judgement += Judgement(unproven=tuple(_lonely(exact, setting=_all_from(origin, exact, setting), facts=facts)))
     answer: Answer = "fits"
     if judgement.refusals:
@@ -235,8 +237,11 @@ def _nearest(exact: Mapping[str, Version], *, setting: Setting, facts: Facts, or
 def _good(versions: Mapping[str, Version], *, setting: Setting, facts: Facts, origin: Origin) -> bool:
     """Fits, is proven and computes rightly, for all that facts say."""
     judged = judge(versions, setting=setting, facts=facts)
+    if not judged.fits or judged.unsafe or judged.unproven:
+        return False
+    brought = company(versions, setting=setting, facts=facts)
     lonely = any(_lonely(versions, setting=_all_from(origin, versions, setting), facts=facts))
-    return judged.fits and not judged.unsafe and not judged.unproven and not lonely
+    return brought.fits and not brought.unsafe and not lonely
 
 
 def _distance(left: Version, right: Version) -> float:

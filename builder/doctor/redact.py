@@ -30,7 +30,17 @@ _COMPONENTS: Final = frozenset(
     }
 )  # fmt: skip
 #: `<option>` values that are read; of all others only the name is kept.
-_OPTIONS: Final = frozenset({"SDK_HOME", "SDK_NAME", "IS_MODULE_SDK", "lastOpenedProject", "lastProjectPath"})
+_OPTIONS: Final = frozenset(
+    {
+        "SDK_HOME",
+        "SDK_NAME",
+        "IS_MODULE_SDK",
+        "lastOpenedProject",
+        "lastProjectPath",
+        "activationTimestamp",
+        "projectOpenTimestamp",
+    }
+)
 _SETTINGS: Final = re.compile(
     r"python\.(?:defaultInterpreterPath|pythonPath|useEnvironmentsExtension|envFile)|python-envs\.(?:pythonProjects|defaultEnvManager)"
     r"|terminal\.integrated\.(?:defaultProfile|profiles|env)\.(?:osx|linux)|settings|folders|folder|profileAssociations"

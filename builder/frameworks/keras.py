@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The package that may sit on top of any framework: what `framework.keras` of a recipe is about.
 OVER_FRAMEWORKS: Final = "keras"
+#: Keras 2 beside Keras 3.
+LEGACY: Final = "tf-keras"
 
 #: Largest difference between predictions before and after saving, relative to values of order one (float32).
 _SAME_PREDICTIONS: Final = 1e-5

@@ -109,6 +109,13 @@ def bringing(library: str) -> Framework | None:
     return next((one for one in all_frameworks() if one.libraries and re.fullmatch(one.libraries, library)), None)
 
 
+def matched() -> frozenset[str]:
+    """Packages whose fit with a framework a check of its own judges, from what both declare."""
+    from builder.frameworks.keras import LEGACY, OVER_FRAMEWORKS
+
+    return frozenset((OVER_FRAMEWORKS, LEGACY))
+
+
 def gpu_plugins() -> tuple[Plugin, ...]:
     return tuple(entry.plugin for entry in all_frameworks() if entry.plugin is not None)
 

@@ -53,7 +53,7 @@ def read_conda_lock(text: str, into: Collector) -> None:
             others += 1
             continue
         manager, name, version = str(entry.get("manager")), entry["name"], str(entry.get("version"))
-        if name != "python" and _key(manager, name) in needed[entry.get("platform")]:
+        if name != "python" and _is_needed(manager, name, needed[entry.get("platform")]):
             continue
         group = str(entry.get("category") or MAIN_GROUP)
         asked[manager, name, version, group if group == MAIN_GROUP else into.group(group)].append(subdir)
@@ -71,24 +71,22 @@ def read_conda_lock(text: str, into: Collector) -> None:
         into.leave(f"{others} packages for other platforms", "are for none that envbuild builds for")
 
 
-def _needed(entries: list[dict[str, Any]]) -> defaultdict[Any, set[str]]:
-    """By platform: what some package needs, by the name of its own kind."""
-    found: defaultdict[Any, set[str]] = defaultdict(set)
+def _needed(entries: list[dict[str, Any]]) -> defaultdict[Any, set[tuple[str, str]]]:
+    """By platform: (manager, name) of what some other package needs; what wheels need may be conda's."""
+    found: defaultdict[Any, set[tuple[str, str]]] = defaultdict(set)
     for entry in entries:
         needs = entry.get("dependencies")
-        for name in needs if isinstance(needs, dict) else ():
-            if canonicalize_name(str(name)) != canonicalize_name(entry["name"]):
-                found[entry.get("platform")].add(_key(str(entry.get("manager")), str(name)))
-    for needs in found.values():
-        # What wheels need may be conda's.
-        needs |= {_key("conda", name) for name in [key[4:] for key in needs if key.startswith("pip ")]}
+        manager = str(entry.get("manager"))
+        for name in map(str, needs if isinstance(needs, dict) else ()):
+            if name != entry["name"]:
+                found[entry.get("platform")].add((manager, canonicalize_name(name) if manager == "pip" else name))
     return found
 
 
-def _key(manager: str, name: str) -> str:
-    return (
-        f"pip {canonicalize_name(name)}" if manager == "pip" else f"conda {canonicalize_name(distributions(name)[0])}"
-    )
+def _is_needed(manager: str, name: str, needed: set[tuple[str, str]]) -> bool:
+    if manager == "pip":
+        return ("pip", canonicalize_name(name)) in needed
+    return ("conda", name) in needed or any(("pip", held) in needed for held in distributions(name))
 
 
 def read_explicit(text: str, into: Collector) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from packaging.utils import canonicalize_name
 
-from builder.credentials import has_credentials, redact
+from builder.credentials import redact, without_credentials
 from builder.importing.elsewhere import only_on
 from builder.plan.model import MAIN_GROUP
 from builder.platforms import TARGETS, Subdir
@@ -98,11 +98,14 @@ class Collector:
             self.leave(f"channel {text}", "is Anaconda's own; conda-forge has its packages", line)
             if "conda-forge" not in self.channels:
                 self.channels.append("conda-forge")
-        elif has_credentials(text):
+        elif (clean := _without_secrets(text)) != text:
             self.leave(
-                "a channel with credentials", "they must be in no file; name the channel without them, and keep them "
-                "in ~/.netrc or the keyring", line,
-            )  # fmt: skip
+                f"the credentials of channel {clean}",
+                "belong in no file: keep them in ~/.netrc or with `rattler auth`, or give the channel a mirror whose "
+                "URL names a variable",
+                line,
+            )
+            self.channel(clean, line)
         else:
             try:
                 self.channels.append(check_channel(text))
@@ -270,6 +273,11 @@ class Collector:
         same = (one.manager, one.text, one.group, one.platforms)
         if all((other.manager, other.text, other.group, other.platforms) != same for other in self.asked):
             self.asked.append(one)
+
+
+def _without_secrets(url: str) -> str:
+    """The URL of a channel without credentials and without the variables that stand for them."""
+    return without_credentials(re.sub(r"/t/\$\{?\w+\}?(?=/)", "", url)) if "://" in url else url
 
 
 def _parts(spec: str) -> tuple[str, str, str]:

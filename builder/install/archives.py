@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import hashlib
 import os
 import shutil
@@ -105,6 +106,7 @@ class _Run:
         part = file.with_name(f".{file.name}.part-{os.getpid()}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(file)
             await (self._conda(package, part) if package.manager == "conda" else self._wheel(package, part))
             digest = await asyncio.to_thread(_digest_of, part)
             if digest != package.sha256:
@@ -187,6 +189,18 @@ class _Run:
                 return _urls(tomllib.loads(output.read_text(encoding="utf-8")), folder)
             except (UvFailure, OSError, ValueError):
                 return {}
+
+
+def _sweep(file: Path) -> None:
+    """Delete what killed runs have begun to fetch for a file; what a run is at is named by its process."""
+    for part in file.parent.glob(f".{glob.escape(file.name)}.part-*"):
+        process = part.name.rpartition("-")[2]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            part.unlink(missing_ok=True)
+        except (ValueError, OverflowError, PermissionError):
+            continue
 
 
 def _urls(pylock: Mapping[str, Any], folder: Path) -> dict[str | None, str]:

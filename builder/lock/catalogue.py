@@ -75,7 +75,8 @@ class ChannelCatalogue:
         found: dict[str, list[Build]] = {}
         channel_of: dict[str, str | None] = {}
         for record in await self._solver.records(request, names):
-            limit, made = self._exclude_newer, record.timestamp
+            # As py-rattler takes it: when a channel has come to have it, or else when it was built.
+            limit, made = self._exclude_newer, record.indexed_timestamp or record.timestamp
             if limit is not None and made is not None and made > limit:
                 continue
             name = record.name.normalized

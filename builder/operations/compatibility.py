@@ -50,6 +50,8 @@ class ExplainRequest:
 
     versions: tuple[str, ...]
     platform: Subdir | None = None
+    macos: str | None = None
+    """The macOS that is to run it; also `macos=14.0` among the versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def explain(workspace: Workspace, request: ExplainRequest) -> ExplainResult:
     if not request.versions:
         raise UsageError("nothing to explain", hint="envbuild compat explain tensorflow=2.18 tensorflow-metal=1.1.0")
     facts = workspace.facts
-    versions = parse(request.versions, facts)
+    versions = parse((*request.versions, *([f"macos={request.macos}"] if request.macos else [])), facts)
     return ExplainResult(explanations=explain_by_origin(versions, subdir=request.platform, facts=facts))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from builder.errors import EnvbuildError, LockfileError
+from builder.errors import ChecksFailedError, EnvbuildError, LockfileError, UnsatisfiableError
 from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import PackageOptions
 from builder.operations.warnings import Warnings
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from builder.errors import UnsatisfiableError
     from builder.lock.catalogue import ChannelCatalogue
     from builder.lock.make import Made
     from builder.lock.model import Lock
@@ -100,17 +99,35 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
     wanted = preparations(
         workspace, recipe, request.options, catalogue=catalogue, kept=_kept(workspace, recipe, request)
     )
-    prepared, rendered, made = first_that_works(
-        wanted,
-        lambda prepared: _locked(workspace, prepared, request, built_in=built_in, warn=warn),
-        facts=workspace.facts,
-        progress=workspace.progress,
-        explain=_explain(workspace, recipe, request, built_in, catalogue),
-    )
+    explain = _explain(workspace, recipe, request, built_in, catalogue)
+    unproven: list[ChecksFailedError] = []
+
+    def attempt(prepared: Prepared) -> tuple[Prepared, Rendered, Made, dict[str, str]]:
+        found = _locked(workspace, prepared, request, built_in=built_in, warn=warn)
+        if not request.prove:
+            return *found, {}
+        try:
+            return *found, _proof(workspace, recipe, found[-1].lock)
+        except ChecksFailedError as error:
+            # What does not load is as good as what cannot be solved: the next best combination is tried.
+            unproven.append(error)
+            raise UnsatisfiableError(error.plain.partition("\n")[0], hint=error.hint) from None
+
+    try:
+        prepared, rendered, made, proof = first_that_works(
+            wanted,
+            attempt,
+            facts=workspace.facts,
+            progress=workspace.progress,
+            explain=lambda candidate, error: error if unproven else explain(candidate, error),
+        )
+    except UnsatisfiableError:
+        if unproven:
+            raise unproven[0] from None
+        raise
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
     folder = request.folder or prepared.folder
-    proof = _proof(workspace, recipe, made.lock) if request.prove else {}
     if not request.dry_run:
         text = condalock.dumps(made.lock, name=rendered.name)
         write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})

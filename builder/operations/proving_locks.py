@@ -138,12 +138,16 @@ def prove_platform(
     from builder.environment.summarized import SummarizedEnvironment
     from builder.frameworks import registry
     from builder.install.summaries import summaries
+    from builder.plan.make import virtual_packages
 
     packages = sorted(lock.on(subdir), key=lambda package: (package.manager, package.name))
     python = next((package for package in packages if package.manager == "conda" and package.name == "python"), None)
     if python is None:
         raise ChecksFailedError(f"the lock of {recipe.name} has no Python for {subdir}, so it cannot be proven")
-    judged = (macos or recipe.macos) if subdir.is_osx else None
+    if subdir.is_osx:
+        judged: str | None = macos or recipe.macos
+    else:
+        judged = virtual_packages(subdir, macos=recipe.macos).get("__glibc")
     found = summaries(
         packages,
         store=store,
@@ -161,7 +165,10 @@ def prove_platform(
     with scratch("envbuild-prove-") as folder:
         write_skeleton(folder / "environment", found, python=minor)
         environment = SummarizedEnvironment(folder / "environment", layout, subdir=subdir)
-        result = prove_environment(environment, macos=released(judged))
+        system = released(judged)
+        result = prove_environment(
+            environment, macos=system if subdir.is_osx else None, glibc=None if subdir.is_osx else system
+        )
     checks = {status.value: sum(one.status is status for one in result.findings) for status in Status}
     workspace.progress.done("prove", f"linked {len(found)} packages for {subdir}")
     return PlatformProof(

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.errors import BuildError, PackError, UsageError
-from builder.files import open_regular
+from builder.files import open_regular, read_ordinary
 from builder.lock.audit import require_sound
 from builder.lock.digest import MAX_BYTES
 from builder.lock.proof import PROOF_NAME
@@ -260,7 +260,7 @@ def _lock(folder: Path, name: str, digest: str, place: str) -> Lock:
     shown = f"{place}: {file.relative_to(folder)}"
     if not file.is_file():
         raise PackError(f"holds no lock of {name}", file=place)
-    content = file.read_bytes()
+    content = read_ordinary(file, limit=MAX_BYTES, error=PackError)
     if hashlib.sha256(content).hexdigest() != digest:
         raise PackError("was altered: its lock is another one than it says", file=place)
     lock = parse_lock(content, place=shown)

@@ -118,11 +118,22 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
             _note_proof(prefix, repaired, report, level=request.level)
     comparison = compare(earlier, report) if earlier is not None else None
     if html is not None:
-        from builder.report.drawing import drawing
+        from builder.checks.survey import Survey
+        from builder.report.drawing import draw
         from builder.report.html import render as render_html
+        from builder.report.linking import linking
 
-        drawn = drawing(Environment(prefix, subdir=request.platform))
-        write_output(html, render_html(report, made=workspace.made(), drawing=drawn, comparison=comparison))
+        survey = Survey(Environment(prefix, subdir=request.platform), looks_up_symbols=False)
+        write_output(
+            html,
+            render_html(
+                report,
+                made=workspace.made(),
+                drawing=draw(survey),
+                linking=linking(survey),
+                comparison=comparison,
+            ),
+        )
     if junit is not None:
         from builder.report.junit import render as render_junit
 

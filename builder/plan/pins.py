@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
-_CONDA: Final = re.compile(r"^(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*?)(?:\s*(?P<version>[=<>!~*\d].*))?$")
+_CONDA: Final = re.compile(r"^(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*?)(?:(?:\s*(?=[=<>!~*])|\s+(?=\d))(?P<version>.*))?$")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,8 +51,11 @@ def _number(value: object) -> object:
 
 def check_channel(text: str) -> str:
     """`text` if it may name a channel. Raises ValueError, which never repeats a credential."""
-    if re.search(r"//[^/]*@", text) or re.search(r"/t/[^/$]+/", text):
-        raise ValueError("a channel URL must not hold credentials; put them into the keyring or ~/.netrc")
+    if re.search(r"//[^/]*@", text) or re.search(r"/t/[^/]+/", text):
+        raise ValueError(
+            "a channel URL must not hold credentials; put them into the keyring or ~/.netrc, or give the channel a "
+            "mirror (config.yaml) whose URL names a variable"
+        )
     if _UNSAFE.search(text) or not re.fullmatch(r"[A-Za-z0-9_./:%~+-]+", text):
         raise ValueError(f"{text!r} is not a channel name or URL")
     return text

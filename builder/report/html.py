@@ -30,8 +30,15 @@ _INTRODUCTION: Final = (
 )
 
 
-def render(report: Report, *, made: Made, drawing: str | None = None, comparison: Comparison | None = None) -> str:
-    """The page. `drawing` is an SVG element (who links which library) and is put in as it is."""
+def render(
+    report: Report,
+    *,
+    made: Made,
+    drawing: str | None = None,
+    linking: str = "",
+    comparison: Comparison | None = None,
+) -> str:
+    """The page. `drawing`, an SVG element, and `linking`, a section of HTML, are put in as they are."""
     from markupsafe import Markup
 
     calm = {
@@ -54,6 +61,7 @@ def render(report: Report, *, made: Made, drawing: str | None = None, comparison
         words=_WORDS,
         headings=_HEADINGS,
         comparison=comparison,
+        linking=Markup(linking),  # noqa: S704 - likewise
         drawing=None if drawing is None else Markup(drawing),  # noqa: S704 - drawn by us, every name in it escaped
     )
     title = printable(f"{report.identity.name or report.identity.prefix}: verification")

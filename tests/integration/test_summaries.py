@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,8 +70,18 @@ def test_archives_and_what_they_become(tmp_path: Path, specs: tuple[str, ...]) -
     from_archives = [store.summary(f"{number:064x}", source_of(path)) for number, path in enumerate(archives)]
     environment = Environment(unpacked(tmp_path / "tree", *specs), subdir=Subdir.OSX_ARM64)
     installed = [summarize(wheel_contents(environment, dist)) for dist in environment.distributions]
-    by_name = {summary.identity.name: summary for summary in from_archives}
-    assert by_name == {summary.identity.name: summary for summary in installed}
+    # Of what two wheels bring, the later one's is installed: their notes of contents differ there.
+    shared = Counter(path for summary in from_archives for path in summary.paths)
+    compared = [
+        {
+            found.identity.name: found
+            if all(shared[path] == 1 for path in found.paths)
+            else replace(found, digests=b"")
+            for found in side
+        }
+        for side in (from_archives, installed)
+    ]
+    assert compared[0] == compared[1]
     kept = [store.get(f"{number:064x}") for number in range(len(archives))]
     assert kept == from_archives
     survey = Survey(environment)

@@ -12,9 +12,14 @@ UV = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
 
 def unpacked(
-    folder: Path, *specs: str, python: str = "3.11", platform: str = "aarch64-apple-darwin", editable: bool = False
+    folder: Path,
+    *specs: str,
+    python: str = "3.11",
+    platform: str = "aarch64-apple-darwin",
+    macos: str = "14.0",
+    editable: bool = False,
 ) -> Path:
-    """The wheels of `specs`, without their dependencies, for macOS 14.
+    """The wheels of `specs`, without their dependencies, for a macOS.
 
     `editable`: as copies. A hard link would carry an edit into the cache of uv.
     """
@@ -22,5 +27,5 @@ def unpacked(
     command += ["--python-platform", platform, "--python-version", python, *specs]
     if editable:
         command += ["--link-mode", "copy"]
-    subprocess.run(command, check=True, env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"})
+    subprocess.run(command, check=True, env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": macos})
     return folder

@@ -24,6 +24,8 @@ def drawn(line: str, *, width: int) -> list[str]:
         # Under the value of a label, and never so far right that nothing is left of the width.
         ("  lock   a b c d e f g h", ["  lock   a b c d e f", "         g h"]),
         ("a long label here   a b c", ["a long label here", "  a b c"]),
+        # … nor where a word would have no room there that it has further left.
+        ("  lock    a /path/of/17", ["  lock    a", "    /path/of/17"]),
         # A path stands alone, whole; so does a command in backticks.
         ("see /a/path/that/is/longer/than/this: gone", ["see", "  /a/path/that/is/longer/than/this:", "  gone"]),
         ("run `envbuild sync x`, then go on", ["run", "  `envbuild sync x`,", "  then go on"]),

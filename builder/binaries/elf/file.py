@@ -297,6 +297,11 @@ class ElfFile:
                 version = defined.get(mark & 0x7FFF)
             yield Symbol(data[begin:end], here, weak, version, library, bool(here and mark & 0x8000))
 
+    def may_name(self, name: bytes) -> bool:
+        """Whether `name` is in the table of names, which is quickly told; of which symbol, `symbols` says."""
+        start, stop = self._strings
+        return self.data.find(name + b"\0", start, stop) >= 0
+
     def _version_numbers(self, count: int) -> tuple[int, ...]:
         """One for each symbol; nothing where the file has no versions."""
         address = self._one(_VERSYM)

@@ -75,6 +75,8 @@ class ElfSymbols:
         self.damaged: dict[str, str] = {}
         self._defined: dict[str, frozenset[bytes]] = {}
         self._wanted: dict[str, tuple[Symbol, ...]] = {}
+        self._shared: dict[Symbol, Symbol] = {}
+        """Hundreds of files want the same ones."""
 
     def versions(self) -> tuple[MissingVersion, ...]:
         """Versions that a library of the prefix was asked for and does not define."""
@@ -149,7 +151,7 @@ class ElfSymbols:
                 if of_system:
                     self.system += 1
                 elif not symbol.weak:
-                    wanted.append(symbol)
+                    wanted.append(self._shared.setdefault(symbol, symbol))
         except (BinaryError, OSError) as error:
             self.damaged[image.rel] = error.plain if isinstance(error, BinaryError) else str(error.strerror)
             wanted = []

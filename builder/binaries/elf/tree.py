@@ -60,11 +60,16 @@ class ElfBinary:
 
     def symbol_parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
         """The names that it defines, and the symbols that it wants of others. Raises like `symbols`."""
-        symbols = self.symbols()
-        return (
-            frozenset(symbol.name for symbol in symbols if symbol.defined),
-            tuple(symbol for symbol in symbols if not symbol.defined),
-        )
+        defined: list[bytes] = []
+        wanted: list[Symbol] = []
+        with self._opened() as file:
+            # One by one: the largest libraries have half a million.
+            for symbol in file.symbols():
+                if symbol.defined:
+                    defined.append(symbol.name)
+                else:
+                    wanted.append(symbol)
+        return frozenset(defined), tuple(wanted)
 
     def symbols(self) -> tuple[Symbol, ...]:
         """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
@@ -74,7 +79,9 @@ class ElfBinary:
     def numpy_abi(self) -> NumpyAbi | None:
         """Which NumPy it was compiled against, read anew; raises like `symbols`."""
         with self._opened() as file:
-            uses = any(symbol.name == CAPSULE and not symbol.defined for symbol in file.symbols())
+            uses = file.may_name(CAPSULE) and any(
+                symbol.name == CAPSULE and not symbol.defined for symbol in file.symbols()
+            )
             return read_numpy_abi(file.data) if uses else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,12 +57,15 @@ class Runner:
             "github.base_ref": "main",
             "github.event.pull_request.number": "7",
             "steps.paths.outputs.folder": str(self.home / "report"),
+            "steps.paths.outputs.cache": str(self.home / "cache"),
             "inputs.token": "token",
             **{f"inputs.{key}": str(value.get("default", "")) for key, value in _ACTION["inputs"].items()},
             "inputs.project": str(self.world.project),
             **{f"inputs.{key}": value for key, value in inputs.items()},
         }
-        given = {key: values[text[4:-3]] if text.startswith("${{ ") else text for key, text in step["env"].items()}
+        given = {
+            key: re.sub(r"\$\{\{ (.*?) \}\}", lambda found: values[found[1]], text) for key, text in step["env"].items()
+        }
         environ = self.world.environ(
             RUNNER_TEMP=str(self.temp),
             RUNNER_OS="Linux",
@@ -120,6 +124,7 @@ def test_from_the_lock_to_the_comment(runner: Runner) -> None:
     outputs = dict(line.split("=", 1) for line in runner.files["GITHUB_OUTPUT"].read_text().splitlines())
     assert Path(outputs["python"]).is_file()
     assert (Path(outputs["prefix"]) / "share" / "devtool.txt").is_file(), "the group was asked for"
+    assert any((runner.home / "cache" / "rattler").iterdir()), "what is kept between runs is used"
     # An edited module: a failure is annotated, and the step fails.
     site = next(Path(outputs["prefix"]).glob("lib/python3*/site-packages"))
     (site / "words.py").write_text("raise SystemExit('50%, and: more')\n")

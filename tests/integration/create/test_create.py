@@ -77,7 +77,7 @@ def test_conda_meta_is_what_conda_reads(world: World) -> None:
     assert records["filler"]["requested_spec"] == "filler"
     assert records["python"]["requested_specs"] == [f"python {MINOR}.*"]
     assert "requested_spec" not in records["pip"], "pip came along, nobody asked for it"
-    assert (world.prefix() / ".condarc").read_text() == "subdir: linux-64\n"
+    assert (world.prefix() / ".condarc").read_text() == "# made by: envbuild create tiny\nsubdir: linux-64\n"
 
 
 def test_registered_once(world: World) -> None:
@@ -133,7 +133,7 @@ def test_group(world: World) -> None:
 
 def test_unusual_prefix(world: World) -> None:
     """Spaces, letters beyond ASCII and characters that mean something to a shell or a glob pattern."""
-    prefix = world.root / "Mes environnements" / "naïve [1] 'é'"
+    prefix = world.root / "Mes environnements" / "naïve [1] (é) & co"
     world.create("tiny", "-p", str(prefix)).ended(0)
     world.whole(prefix=prefix)
     run = subprocess.run([prefix / "bin" / "say-words"], capture_output=True, text=True, check=True)

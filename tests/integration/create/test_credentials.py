@@ -181,6 +181,31 @@ def test_who_keeps_the_credentials(
     assert set(_written(world.root)) == files
 
 
+@pytest.mark.parametrize("form", ["http://me:${{OURS}}@{}", "http://{}/t/${{OURS}}"])
+def test_a_channel_is_its_own_mirror_with_a_variable(
+    world: World, temporary: Path, serve: Callable[[Path], Server], form: str
+) -> None:
+    """The advice for a private channel: the recipe and the lock name it without credentials, the user's own
+    configuration with a variable.
+    """
+    if "/t/" in form:
+        (world.root / "served" / "t").mkdir(parents=True)
+        (world.root / "served" / "t" / SECRET).symlink_to(world.channel)
+        server = serve(world.root / "served")
+    else:
+        server = _channel_that_asks(world, serve)
+    recipe = world.project / "recipes" / "tiny.yaml"
+    recipe.write_text(recipe.read_text().replace(world.channel.as_uri(), server.url))
+    config = world.home / "config.yaml"
+    config.write_text(f"mirrors:\n  {server.url}: {form.format(server.url.removeprefix('http://'))}\n")
+    environ = {"ENVBUILD_CONFIG": str(config), "OURS": SECRET}
+    _run(world, temporary, "lock", "tiny", **environ).ended(0)
+    lock = (world.project / "environments" / "tiny" / "conda-lock.yml").read_text()
+    assert f"url: {server.url}/noarch/words-1.0" in lock
+    _run(world, temporary, "create", "tiny", "--no-verify", **environ).ended(0)
+    assert [path for path in _written(world.root) if "/served/" not in path] == []
+
+
 def test_config_show_names_hosts_and_hides_secrets(world: World, temporary: Path) -> None:
     _netrc(world, "channel.example")
     environ = _rattler_auth(world, "*.prefix.example")

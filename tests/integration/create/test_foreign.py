@@ -59,7 +59,7 @@ def test_layout_is_the_macs(world: World, prefix: Path) -> None:
     assert answer.result["platform"] == "osx-arm64"
     assert (prefix / f"lib/python{MINOR}/site-packages/words.py").is_file()
     assert (prefix / "bin" / "say-words").read_text().startswith("#!")
-    assert (prefix / ".condarc").read_text() == "subdir: osx-arm64\n"
+    assert (prefix / ".condarc").read_text() == "# made by: envbuild create tiny\nsubdir: osx-arm64\n"
     assert _entry(prefix, "words", "bin/say-words")
     stamp = world.whole(prefix=prefix)
     assert stamp.subdir == "osx-arm64"

@@ -44,7 +44,9 @@ def test_planted_credentials_are_nowhere(world: World, private: Server) -> None:
     said = [
         world.run("lock", "mixed", UV_DEFAULT_INDEX=f"{url}/simple").ended(0),
         world.create("mixed", UV_DEFAULT_INDEX=f"{url}/simple").ended(0),
-        world.run("lock", "mixed", UV_DEFAULT_INDEX=f"{url.replace('S3CR3T', 'S3CR3T-wrong')}/simple").ended(4),
+        world.run("update", "mixed", "--all", UV_DEFAULT_INDEX=f"{url.replace('S3CR3T', 'S3CR3T-wrong')}/simple").ended(
+            4
+        ),
         world.create("mixed", "--force", UV_DEFAULT_INDEX=f"{url}/nothing", UV_CACHE_DIR=f"{world.root}/c2").ended(4),
     ]
     encoded = private.authorization.removeprefix("Basic ") if private.authorization else ""
@@ -85,7 +87,7 @@ def test_planted_credentials_of_a_mirror_are_nowhere(
 def test_index_that_wants_credentials(world: World, private: Server) -> None:
     host = private.url.removeprefix("http://")
     answers = [
-        world.run("lock", "mixed", UV_DEFAULT_INDEX=f"{private.url}/simple", UV_HTTP_RETRIES="0").ended(4),
+        world.run("update", "mixed", "--all", UV_DEFAULT_INDEX=f"{private.url}/simple", UV_HTTP_RETRIES="0").ended(4),
         world.create("mixed", UV_DEFAULT_INDEX=f"{private.url}/simple", UV_HTTP_RETRIES="0").ended(4),
     ]
     for answer in answers:
@@ -100,14 +102,14 @@ def test_index_that_a_colleague_has_not_configured(
     (tmp_path / "empty" / "simple").mkdir(parents=True)
     other = serve(tmp_path / "empty")
     for run in (world.create, world.run):
-        arguments = ("mixed",) if run == world.create else ("lock", "mixed")
+        arguments = ("mixed",) if run == world.create else ("update", "mixed", "--all")
         answer = run(*arguments, UV_DEFAULT_INDEX=f"{other.url}/simple").ended(4)
         assert "tinywheel was locked from 127.0.0.1:" in answer.stderr
-        assert "set UV_INDEX=https://127.0.0.1:" in answer.stderr
+        assert "set UV_INDEX=http://127.0.0.1:" in answer.stderr
     assert not world.prefix("mixed").exists()
 
 
-@pytest.mark.parametrize("verb", ["lock", "create"])
+@pytest.mark.parametrize("verb", ["update", "create"])
 def test_a_planted_uv_toml_chooses_no_index(world: World, serve: Callable[[Path], Server], verb: str) -> None:
     """Any user of the machine can write one into the system's temporary folder, below which uv is run."""
     temporary = world.root / "tmp"
@@ -117,8 +119,8 @@ def test_a_planted_uv_toml_chooses_no_index(world: World, serve: Callable[[Path]
         (folder / "uv.toml").write_text(f'index-url = "{evil.url}/simple"\n[[index]]\nurl = "{evil.url}/simple"\n')
     (world.home / ".config" / "uv").mkdir(parents=True)
     (world.home / ".config" / "uv" / "uv.toml").write_text(f'index-url = "{index.url}/simple"\n')
-    run = world.run if verb == "lock" else world.create
-    arguments = ("lock", "mixed") if verb == "lock" else ("mixed",)
+    run = world.run if verb == "update" else world.create
+    arguments = ("update", "mixed", "--all") if verb == "update" else ("mixed",)
     config = str(world.home / ".config")
     run(*arguments, TMPDIR=str(temporary), UV_NO_CONFIG="0", XDG_CONFIG_HOME=config).ended(0)
     assert index.requested
@@ -128,7 +130,7 @@ def test_a_planted_uv_toml_chooses_no_index(world: World, serve: Callable[[Path]
 def test_the_projects_uv_toml_counts(world: World, serve: Callable[[Path], Server]) -> None:
     index = serve(world.index)
     (world.project / "uv.toml").write_text(f'index-url = "{index.url}/simple"\n')
-    world.run("lock", "mixed", UV_NO_CONFIG="0").ended(0)
+    world.run("update", "mixed", "--all", UV_NO_CONFIG="0").ended(0)
     world.create("mixed", UV_NO_CONFIG="0").ended(0)
     assert len([path for path in index.requested if path.endswith("tinywheel/")]) >= 2
 

@@ -184,6 +184,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(world: World, serve: Callab
     process.kill()
     wait(process)
     server.release()
+    assert list(kept.rglob(".*.part-*"))
     assert not (world.project / "tiny.tar").exists()
     before = list(server.requested)
     done = world.run("pack", "tiny", "--json", *world.mirror(server.url)).ended(0).result
@@ -191,6 +192,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(world: World, serve: Callab
     assert 0 < done["fetched"] < done["packages"]
     assert any("filler" in path for path in again)
     assert len(again) == done["fetched"]
+    assert list(kept.rglob(".*.part-*")) == [], "what was half fetched is gone"
 
 
 def test_other_bytes_than_were_locked_are_refused(world: World, serve: Callable[[Path], Server]) -> None:
@@ -213,6 +215,14 @@ def test_a_login_is_sent_to_its_index_and_written_nowhere(world: World, serve: C
         "pack", "mixed", "-v", UV_DEFAULT_INDEX=f"{url}x/simple", XDG_DATA_HOME=str(world.root / "other")
     ).ended(4)
     assert _SECRET not in refused.stdout + refused.stderr
+    channel = serve(world.channel)
+    channel.authorization = server.authorization
+    secret = channel.url.replace("://", f"://me:{_SECRET}@")
+    fetched = world.run("pack", "tiny", "-v", *world.mirror(secret)).ended(0)
+    laid = world.run("unpack", "tiny.tar", "--into", "laid", "-v").ended(0)
+    kept = world.run("mirror", "../mirror", "tiny", "-v", *world.mirror(secret)).ended(0)
+    for answer in (fetched, laid, kept):
+        assert _SECRET not in answer.stdout + answer.stderr
     written = [path for path in world.root.rglob("*") if path.is_file() and not path.is_symlink()]
     assert [path for path in written if _SECRET.encode() in path.read_bytes()] == []
 

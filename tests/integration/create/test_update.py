@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +17,8 @@ from builder.platforms import Subdir
 from tests.integration.create.world import package
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.create.world import World
 
 
@@ -75,6 +80,43 @@ def test_what_is_newest_stays_and_is_said(world: World) -> None:
     assert world.run("update", "tiny", "words", "--json").ended(0).result["stayed"] == [
         {"name": "words", "version": "1.0"}
     ]
+
+
+def _published(channel: Path, moments: dict[str, str]) -> None:
+    """Give the packages of a channel these times (the others: 2024), in its metadata as channels have them."""
+    for file in channel.glob("*/repodata.json"):
+        data = json.loads(file.read_text())
+        for name, record in data["packages.conda"].items():
+            record.pop("indexed_timestamp", None)
+            moment = moments.get(name.rpartition("-")[0], "2024-01-01T00:00:00Z")
+            record["timestamp"] = int(datetime.fromisoformat(moment).timestamp() * 1000)
+        file.write_text(json.dumps(data))
+
+
+def test_nothing_is_taken_that_was_published_later(world: World, newer: tuple[str, str]) -> None:
+    _published(world.root / "newer", {"words-1.1": "2026-01-31T12:00:00Z", "filler-1.1": "2026-02-01T00:00:01Z"})
+    there = _versions(world)
+    world.run("update", "tiny", "--all", "--exclude-newer", "2026-01-30", *newer).ended(0)
+    assert _versions(world) == there
+    world.run("update", "tiny", "--all", "--exclude-newer", "2026-01-31", *newer).ended(0)
+    assert _versions(world) == there | {"words": "1.1", "addition": "1.1"}, "a day counts to its end, in UTC"
+    world.run("update", "tiny", "--all", "--exclude-newer", "2026-02-01T00:00:02Z", *newer).ended(0)
+    assert _versions(world)["filler"] == "1.1"
+
+
+@pytest.mark.network
+def test_nothing_is_taken_from_pypi_that_was_published_later(world: World, newer: tuple[str, str]) -> None:
+    """By the times that PyPI gives, through uv: tqdm 4.66.5 is of 2024-08-03, 4.66.6 of 2024-10-28."""
+    recipe = world.project / "recipes/mixed.yaml"
+    recipe.write_text(recipe.read_text().replace("tinywheel", "tqdm >=4.66"))
+    environ = {name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ}
+    _published(world.root / "newer", {})
+    world.run("lock", "mixed", *newer, **environ).ended(0)
+    world.run("update", "mixed", "--all", "--exclude-newer", "2024-09-01", *newer, **environ).ended(0)
+    lock = read_lock(world.project / "environments/mixed/conda-lock.yml")
+    assert {package.name: package.version for package in lock.packages if package.manager == "pip"} == {
+        "tqdm": "4.66.5"
+    }
 
 
 @pytest.mark.parametrize(

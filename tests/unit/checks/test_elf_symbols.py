@@ -32,7 +32,8 @@ def laid_out(site: Path, *, library: str = "libversions-x86_64.so") -> Path:
 
 
 def judged(path: Path, check: str, *, glibc: tuple[int, ...] | None = None) -> list[Finding]:
-    subject = Subject(Environment(path, subdir=Subdir.LINUX_64), glibc=glibc)
+    host = Subdir.LINUX_64 if glibc is not None else None
+    subject = Subject(Environment(path, subdir=Subdir.LINUX_64), glibc=glibc, host=host)
     checks = [one for one in catalogue() if one.id == check]
     return list(observed(subject, checks=checks, needs=frozenset((Needs.FILES,))))
 

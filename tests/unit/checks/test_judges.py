@@ -9,7 +9,7 @@ import pytest
 
 from builder.checks import blas, imports, openmp, process
 from builder.checks.failures import failure
-from builder.finding import Status
+from builder.finding import Finding, Status
 from builder.frameworks import keras, pytorch, registry, tensorflow
 from builder.frameworks.judging import known_answer
 from builder.frameworks.keras import judge_versions
@@ -279,6 +279,48 @@ def test_a_file_that_is_nobodys_is_removed_and_no_package_reinstalled(tree: Tree
 
     assert remedy(stranger).startswith(f"{stranger} is not part of the environment")
     assert remedy().startswith("Reinstall keras")
+
+
+def test_a_package_that_lost_a_file_is_one_finding_with_what_needs_it(tree: Tree) -> None:
+    """One deleted file of h5py made several findings, and the remedies of some were about Keras."""
+    from builder.checks.causes import gathered
+
+    tree.dist("h5py", "3.14.0", "h5py/__init__.py", "h5py/_hl/files.py")
+    tree.dist("keras", "3.5.0", "keras/__init__.py")
+    (tree.site / "h5py/_hl/files.py").unlink()
+
+    def told(check: str, subject: str, module: str, error: str) -> Finding:
+        frame = f'  File "{tree.site}/{module}/__init__.py", line 1, in <module>'
+        text = f"Traceback (most recent call last):\n{frame}\n{error}\n"
+        step = Step(check=check, subject=subject, how="raised", facts={}, error=text, message=error)
+        outcome = Outcome(
+            probe="imports",
+            steps=(step,),
+            finished=True,
+            returncode=0,
+            timed_out=False,
+            limit=9.0,
+            seconds=1.0,
+            peak_mib=1.0,
+            stdout="",
+            stderr="",
+        )
+        return failure(step, outcome, tree.subject())
+
+    (one,) = gathered(
+        [
+            told("import.together", "h5py", "h5py", "ModuleNotFoundError: No module named 'h5py._hl.files'"),
+            told(
+                "keras.save", "a.keras", "keras", "ImportError: This requires the h5py module. Use `pip install h5py`"
+            ),
+            told("keras.save", "a.h5", "keras", "ImportError: h5 format requires h5py. Could not import h5py."),
+        ]
+    )
+    assert one.title == "Importing h5py fails: a file of h5py 3.14.0 is gone."
+    assert one.evidence[0].endswith("site-packages/h5py/_hl/files.py: missing")
+    assert one.remedy is not None
+    assert one.remedy.say.startswith("Reinstall h5py")
+    assert sum(line.startswith("so keras.save failed") for line in one.evidence) == 2
 
 
 def test_a_crash_is_about_the_compiled_modules_that_were_loaded(tree: Tree) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 from typing import TYPE_CHECKING
@@ -9,8 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.binaries.macho import resign_adhoc
+from builder.checks.survey import Survey
+from builder.environment.environment import Environment
 from builder.finding import Status
+from builder.platforms import Subdir
 from builder.probes.level import Level
+from builder.report.linking import linking
 from tests.unit.checks.trees import dist, guest, interpreter, put, site_of, verified
 
 if TYPE_CHECKING:
@@ -214,3 +219,21 @@ def test_library_older_than_the_one_linked_with(tmp_path: Path) -> None:
     (finding,) = verified(tmp_path)["link.compatibility"]
     assert finding.status is Status.WARN
     assert finding.evidence[0].startswith("guest/module.so requires version 9.0 of host/libhost.dylib")
+
+
+def test_the_picture_says_who_loads_what_and_through_which_rpath(tmp_path: Path) -> None:
+    guest(tmp_path)
+    put("system-symbols.so", tmp_path / "guest" / "<system>.so")
+    page = linking(Survey(Environment(tmp_path, subdir=Subdir.OSX_ARM64), looks_up_symbols=False))
+    library, module = page.index('data-name="host/libhost.dylib"'), page.index('data-name="guest/module.so"')
+    assert library < module, "what others load comes first"
+    assert "@rpath/libhost.dylib by the rpath @loader_path/../host" in page[library:module]
+    assert "&lt;system&gt;.so" in page
+    (number,) = re.findall(r'id="(link-[0-9]+)" data-name="guest/module.so"', page)
+    assert f'<a href="#{number}">guest/module.so</a>' in page
+    assert "libSystem.B.dylib" in page[module:]
+    assert "<system>" not in page
+    (tmp_path / "host" / "libhost.dylib").unlink()
+    lacking = linking(Survey(Environment(tmp_path, subdir=Subdir.OSX_ARM64), looks_up_symbols=False))
+    assert "lacks a library" in lacking
+    assert "(no such file)" in lacking

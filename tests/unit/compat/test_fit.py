@@ -66,7 +66,6 @@ WORKS = [
     "tensorflow=2.16 tensorflow-metal=1.2.0 keras=3.6",
     "tensorflow=2.19 tensorflow-metal=1.2.0 keras=3.6 numpy=2.1 python=3.12",
     "tensorflow=2.12 tensorflow-metal=0.8.0",
-    "tensorflow=2.13 tensorflow-metal=1.0.0",
     "tensorflow=2.15 keras=2.15 numpy=1.26 python=3.11",
     "tensorflow=2.16 keras=3.3 python=3.12",
     "tensorflow=2.21 keras=3.15 python=3.13",

@@ -236,3 +236,46 @@ def test_a_whole_tree_stands_for_the_root(tmp_path: Path) -> None:
     assert disk.place("/opt/homebrew/bin") == tmp_path / "opt" / "homebrew" / "bin"
     assert disk.place("/Users/anna/x") == home / "x"
     assert disk.show(tmp_path / "opt" / "homebrew") == "/opt/homebrew"
+
+
+NEWER_READERS = (
+    "mnist/.vscode/launch.json",
+    "mnist/x.code-workspace",
+    "mnist/mise.toml",
+    "mnist/.tool-versions",
+    "mnist/.jupyter/desktop-settings.json",
+    "Library/jupyterlab-desktop/settings.json",
+    f"{CODE}/globalStorage/storage.json",
+    f"{CODE}/workspaceStorage/ab/workspace.json",
+    ".spyder-py3/config/transient.ini",
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x00\xff\xfe",
+        b"[" * 100_000,
+        b'{"configurations": [1, {"type": [], "request": 1}, {"type": "python", "request": "launch", "python": [1]}]}',
+        b'{"folders": [{"path": "\\u0000"}, {"path": 7}, 7], "launch": [], "settings": 3}',
+        b'{"windowsState": {"lastActiveWindow": [], "openedWindows": [{"folder": 1, "workspaceIdentifier": 2}]}}',
+        b'{"folder": "file:///%00", "workspace": ["file:///x"], "pythonPath": "/\\u0000"}',
+        b'[tools]\npython = [[["3"]]]\n',
+        b"python\n[main_interpreter]\nexecutable = /\x00x\n",
+        None,
+    ],
+)
+def test_the_newer_readers_take_anything(home: Path, content: bytes | None) -> None:
+    """`None`: a FIFO, which never answers."""
+    (home / ".spyder-py3" / "config").mkdir(parents=True)
+    (home / ".spyder-py3" / "config" / "spyder.ini").write_text("[main_interpreter]\ndefault = False\n")
+    kernel = home / "Library/Jupyter/kernels/python3/kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["/Users/anna/.local/share/mise/shims/python"]}')
+    for name in NEWER_READERS:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            os.mkfifo(home / name)
+        else:
+            (home / name).write_bytes(content)
+    assert not _examined(home).problems

@@ -77,7 +77,7 @@ prefix: /home/me/envs/vision
         "name": "made",
         "description": "Imported from test.",
         "platforms": ["osx-arm64", "linux-64"],
-        "channels": ["conda-forge", "bioconda"],
+        "channels": ["conda-forge", "bioconda", "https://host.example/c"],
         "python": "3.11.*",
         "dependencies": [
             "numpy 1.26.*",
@@ -390,6 +390,18 @@ def test_conda_lock(tmp_path: Path) -> None:
     assert SECRET not in str(draft)
 
 
+def test_a_lock_whose_package_has_the_name_of_its_part(tmp_path: Path) -> None:
+    """conda-forge's `tensorflow` needs `tensorflow-base`, and PyPI calls both `tensorflow`: it was asked for."""
+    entries = "".join(
+        f"- {{name: {name}, version: '2.19.0', manager: conda, platform: linux-64, dependencies: {{{needs}}}, "
+        f"url: 'https://host.example/linux-64/{name}-2.19.0-0.conda', hash: {{sha256: {'0' * 64}}}}}\n"
+        for name, needs in (("tensorflow", "tensorflow-base: ''"), ("tensorflow-base", "keras: ''"), ("keras", ""))
+    )
+    head = "version: 1\nmetadata: {content_hash: {}, channels: [conda-forge], platforms: [linux-64], sources: []}\n"
+    draft = _read(tmp_path, "conda-lock.yml", f"{head}package:\n{entries}")
+    assert [one.text for one in draft.asked] == ["tensorflow ==2.19.0"]
+
+
 def test_explicit(tmp_path: Path) -> None:
     base = "https://conda.anaconda.org/conda-forge"
     draft = _read(
@@ -453,6 +465,17 @@ def test_a_framework_becomes_the_recipes(tmp_path: Path) -> None:
     assert recipe["pypi"] == ["keras==2.15.0"]
     conda = _read(tmp_path, "environment.yml", "dependencies: [pytorch=2.4, torchvision]\n")
     assert _recipe(conda, tmp_path)["framework"] == {"name": "pytorch", "version": "==2.4.*"}
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [f"https://me:{SECRET}@host.example/c", "https://$ME:${PW}@host.example/c", "https://host.example/t/${TOKEN}/c"],
+)
+def test_a_channel_is_carried_over_without_its_credentials(tmp_path: Path, channel: str) -> None:
+    draft = _read(tmp_path, "environment.yml", f"channels: ['{channel}']\ndependencies: [numpy]\n")
+    assert draft.channels == ("https://host.example/c",)
+    assert "credentials of channel https://host.example/c" in _left(draft)["environment.yml:1"]
+    assert SECRET not in str(draft)
 
 
 @pytest.mark.parametrize(

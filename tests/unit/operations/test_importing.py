@@ -80,6 +80,35 @@ def test_a_venv(tmp_path: Path) -> None:
     assert "ml-dtypes" not in again.text
 
 
+def test_a_conda_environment(tmp_path: Path) -> None:
+    """What its history says was asked for, in the spelling of whoever asked; not what that brought in."""
+    meta = tmp_path / "envs" / "vision" / "conda-meta"
+    meta.mkdir(parents=True)
+    (meta / "history").write_text(
+        "==> 2026-01-01 00:00:00 <==\n# cmd: conda create -n vision python=3.11 numpy tqdm\n"
+        "+conda-forge/osx-arm64::numpy-1.26.4-py311_0\n# update specs: ['python=3.11', 'numpy', 'tqdm']\n"
+        "==> 2026-01-02 00:00:00 <==\n# cmd: conda remove tqdm\n-conda-forge/noarch::tqdm-4.66-py_0\n"
+        "# remove specs: ['tqdm']\n"
+        "==> 2026-01-03 00:00:00 <==\n# cmd: conda install numpy>=1.26 -c bioconda\n"
+        "# update specs: ['numpy[version=\">=1.26\"]']\n"
+    )
+    for name, version, subdir in (("python", "3.11.9", "osx-arm64"), ("numpy", "1.26.4", "osx-arm64"),
+                                  ("openssl", "3.3.0", "osx-arm64"), ("tzdata", "2026a", "noarch")):  # fmt: skip
+        file = f"{name}-{version}-0"
+        record = {
+            "name": name, "version": version, "build": "0", "subdir": subdir, "depends": [], "files": [],
+            "channel": "https://conda.anaconda.org/conda-forge",
+            "url": f"https://me:secret@conda.anaconda.org/conda-forge/{subdir}/{file}.conda",
+        }  # fmt: skip
+        (meta / f"{file}.json").write_text(json.dumps(record))
+    here = workspace(tmp_path, root=tmp_path)
+    done = import_recipe(here, ImportRequest(source=str(meta.parent)))
+    recipe = here.project.recipe("vision")
+    assert (recipe.python, recipe.dependencies, recipe.platforms) == ("3.11.*", ("numpy >=1.26",), ("osx-arm64",))
+    assert "2 packages that were brought in" in [one.what for one in done.left]
+    assert "secret" not in str(done)
+
+
 def test_what_the_verb_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

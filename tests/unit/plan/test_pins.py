@@ -51,6 +51,10 @@ def test_what_is_no_version_restricts_nothing_by_mistake(spec: str) -> None:
         ("ruamel.yaml>=0.18", ("ruamel.yaml", ">=0.18")),
         ("python-graphviz", ("python-graphviz", "")),
         ("keras 3.6", ("keras", "3.6")),
+        ("boto3", ("boto3", "")),
+        ("h5py >=3", ("h5py", ">=3")),
+        ("lz4 4.3", ("lz4", "4.3")),
+        ("psycopg2-binary=2.9", ("psycopg2-binary", "=2.9")),
     ],
 )
 def test_a_match_spec_is_split_into_name_and_rest(text: str, expected: tuple[str, str]) -> None:
