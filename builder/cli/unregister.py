@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 @verb("unregister")
 @environment_argument(metavar="ENVIRONMENT")
 def command(session: Session, *, environment: str) -> Output:
-    """Take back what `envbuild register` wrote for an environment: its kernel, and the setting of the project's folder.
+    """Take back what `envbuild register` wrote for an environment: its kernel, and the settings of folders.
 
-    A kernel that somebody else made, or a setting that names another interpreter, stays.
+    Each settings.json is put back as it was; with --project, only that folder's. A kernel or a setting that envbuild
+    did not write, or that names another interpreter by now, stays.
 
     \b
     Examples:

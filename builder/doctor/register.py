@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.doctor import settings_record
 from builder.doctor.claims import jupyter, vscode
 from builder.doctor.formats import FormatError, parse_jsonc
 from builder.doctor.model import Presence
@@ -20,8 +22,6 @@ from builder.errors import UsageError
 from builder.files import write_atomically
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from builder.doctor.claims.common import Surroundings
     from builder.doctor.model import Interpreter
 
@@ -48,8 +48,13 @@ class Registration:
         return {"target": self.target.value, "file": str(self.file) if self.file else None, "message": self.message}
 
 
-def register(around: Surroundings, interpreter: Interpreter, targets: tuple[Target, ...]) -> list[Registration]:
-    """Make the environment known to each program. Raises UsageError before anything is written where one cannot be."""
+def register(
+    around: Surroundings, interpreter: Interpreter, targets: tuple[Target, ...], *, record: Path
+) -> list[Registration]:
+    """Make the environment known to each program. Raises UsageError before anything is written where one cannot be.
+
+    What the settings were is noted in the file `record`, for `unregister`.
+    """
     prefix = interpreter.prefix
     if prefix is None or interpreter.presence is not Presence.PRESENT:
         raise UsageError(f"{interpreter.path}: there is no interpreter to register")
@@ -57,6 +62,8 @@ def register(around: Surroundings, interpreter: Interpreter, targets: tuple[Targ
     done = []
     for target, (file, text, message) in files.items():
         if file is not None and text is not None:
+            if target is Target.VSCODE:
+                _note_setting(around, interpreter, file, after=text, record=record)
             write_atomically(file, text, follow_links=True)
         done.append(Registration(target=target, file=file, message=message))
     return done
@@ -148,6 +155,30 @@ def _setting(around: Surroundings, interpreter: Interpreter) -> tuple[Path, str,
     return file, text, message
 
 
+def _note_setting(around: Surroundings, interpreter: Interpreter, file: Path, *, after: str, record: Path) -> None:
+    noted = settings_record.read(record)
+    last = noted.get(str(file))
+    before, value = _text(around, file), _value(around, file)
+    if last is not None and value == last.interpreter:  # ours: what counts is what was there before us
+        kept = replace(last, interpreter=str(interpreter.path), after=after, exact=last.exact and before == last.after)
+    else:
+        kept = settings_record.Written(
+            interpreter=str(interpreter.path), earlier=value, before=before, after=after, exact=True
+        )
+    settings_record.write(record, noted | {str(file): kept})
+
+
+def _text(around: Surroundings, file: Path) -> str | None:
+    content = around.disk.read(file)
+    return content.decode("utf-8") if content is not None else None
+
+
+def _value(around: Surroundings, file: Path) -> str | None:
+    document = around.json(file)
+    value = document.get(_SETTING) if document is not None else None
+    return value if isinstance(value, str) else None
+
+
 def _current(around: Surroundings, file: Path) -> str:
     content = around.disk.read(file)
     if content is None:
@@ -200,8 +231,12 @@ def _to_paste(around: Surroundings, interpreter: Interpreter, prefix: Path) -> s
 # -- taking back -------------------------------------------------------------------------------------------------
 
 
-def unregister(around: Surroundings, interpreter: Interpreter) -> list[Registration]:
-    """Remove the kernelspec that carries our mark for this environment, and the project's setting if it names it."""
+def unregister(around: Surroundings, interpreter: Interpreter, *, record: Path, everywhere: bool) -> list[Registration]:
+    """Remove the kernelspec that carries our mark for this environment, and put back the settings that `record` notes.
+
+    Those are every folder's, or without `everywhere` the project's alone. A setting that `register` did not write, or
+    that names another interpreter by now, stays.
+    """
     prefix = interpreter.prefix or interpreter.path.parent.parent
     done: list[Registration] = []
     file = _kernel_file(around, prefix)
@@ -210,11 +245,33 @@ def unregister(around: Surroundings, interpreter: Interpreter) -> list[Registrat
         if not any(file.parent.iterdir()):
             file.parent.rmdir()
         done.append(Registration(target=Target.JUPYTER, file=file, message=f"removed {around.disk.show(file)}"))
-    if around.project is not None:
-        settings = around.project / ".vscode" / "settings.json"
-        document = around.json(settings)
-        if document is not None and document.get(_SETTING) == str(interpreter.path):
-            write_atomically(settings, _without_setting(_current(around, settings)), follow_links=True)
-            message = f"removed {_SETTING} from {around.disk.show(settings)}"
+    noted = settings_record.read(record)
+    for name, written in list(noted.items()):
+        settings = Path(name)
+        if written.interpreter != str(interpreter.path):
+            continue
+        if not everywhere and settings != _settings_file(around):
+            continue
+        if _put_back(around, settings, written):
+            message = f"put {_SETTING} of {around.disk.show(settings)} back as it was"
             done.append(Registration(target=Target.VSCODE, file=settings, message=message))
+        settings_record.write(record, noted := {key: kept for key, kept in noted.items() if key != name})
     return done
+
+
+def _put_back(around: Surroundings, file: Path, written: settings_record.Written) -> bool:
+    """The file as it was; of one that was edited since, only the setting, if it is still ours."""
+    if _value(around, file) != written.interpreter:
+        return False
+    text = _current(around, file)
+    if not written.exact or text != written.after:
+        earlier = written.earlier
+        changed = _without_setting(text) if earlier is None else _with_setting(text, json.dumps(earlier))
+        write_atomically(file, changed, follow_links=True)
+    elif written.before is not None:
+        write_atomically(file, written.before, follow_links=True)
+    else:
+        file.unlink()
+        if not any(file.parent.iterdir()):
+            file.parent.rmdir()
+    return True

@@ -162,14 +162,16 @@ class RegisterResult:
 def register(workspace: Workspace, request: RegisterRequest) -> RegisterResult:
     """Make an environment known to programs. Raises UsageError, and then nothing was written."""
     around, interpreter = _environment(workspace, request.environment, request.project)
-    done = registering.register(around, interpreter, request.targets)
+    done = registering.register(around, interpreter, request.targets, record=registrations_record(workspace))
     return RegisterResult(prefix=_prefix(interpreter), done=tuple(done))
 
 
 def unregister(workspace: Workspace, environment: str, project: Path | None = None) -> RegisterResult:
-    """Take back what `register` wrote for an environment, and nothing else."""
+    """Take back what `register` wrote for an environment, and nothing else: in that project, or in every folder."""
     around, interpreter = _environment(workspace, environment, project)
-    done = registering.unregister(around, interpreter)
+    done = registering.unregister(
+        around, interpreter, record=registrations_record(workspace), everywhere=project is None
+    )
     return RegisterResult(prefix=_prefix(interpreter), done=tuple(done))
 
 
@@ -221,6 +223,11 @@ def _patient(workspace: Workspace, request: DoctorRequest) -> Iterator[tuple[Req
 def _result(found: Examination, patient: Patient, request: DoctorRequest) -> DoctorResult:
     names = Names(patient.home, aliases=found.home_names, root=found.root, share=request.share)
     return DoctorResult(found=found, names=names)
+
+
+def registrations_record(workspace: Workspace) -> Path:
+    """Where `register` writes down what folders' settings were, for `unregister`."""
+    return workspace.project.state / "doctor" / "registered.json"
 
 
 def _record(workspace: Workspace) -> Path:

@@ -91,13 +91,14 @@ def _registrations(workspace: Workspace, prefix: Path) -> Callable[[], list[str]
     from builder.doctor.examine import Patient, Request, gather
     from builder.doctor.machine import this_machine
     from builder.doctor.register import unregister
+    from builder.operations.doctoring import registrations_record
 
     patient = Patient(home=workspace.home, cwd=workspace.cwd, machine=this_machine(workspace.environ))
     try:
         case, _ = gather(Request(environment=str(prefix), project=workspace.project.root, static=True), patient)
     except EnvbuildError:
         return list
-    meant, around = case.meant, case.around
+    meant, around, record = case.meant, case.around, registrations_record(workspace)
     if meant is None:
         return list
-    return lambda: [item.message for item in unregister(around, meant.interpreter)]
+    return lambda: [item.message for item in unregister(around, meant.interpreter, record=record, everywhere=True)]

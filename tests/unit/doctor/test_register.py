@@ -96,7 +96,43 @@ def test_vscode_is_told_that_a_pick_wins(home: Path, capsys: pytest.CaptureFixtu
         "python.defaultInterpreterPath": str(home / "miniforge3/envs/ml/bin/python")
     }
     assert run(cli, ["unregister", "ml", "--project", str(home / "p")]) == 0
-    assert json.loads(settings.read_text()) == {}
+    assert not settings.parent.exists()
+
+
+EARLIER = '{\r\n\t"python.defaultInterpreterPath": "${userHome}/old/bin/python", // ours\r\n\t"a": 1,\r\n}\r\n'
+
+
+@pytest.mark.parametrize("project", [True, False])
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_settings_are_put_back_byte_for_byte(home: Path, project: bool, times: int) -> None:
+    settings = home / "p/.vscode/settings.json"
+    settings.parent.mkdir()
+    settings.write_bytes(EARLIER.encode())
+    for _ in range(times):
+        assert run(cli, ["register", "ml", "--vscode", "--project", str(home / "p")]) == 0
+    assert settings.read_bytes() != EARLIER.encode()
+    assert run(cli, ["unregister", "ml", *(["--project", str(home / "p")] if project else [])]) == 0
+    assert settings.read_bytes() == EARLIER.encode()
+
+
+def test_of_settings_that_were_edited_since_only_ours_is_taken_back(home: Path) -> None:
+    settings = home / "p/.vscode/settings.json"
+    settings.parent.mkdir()
+    settings.write_bytes(EARLIER.encode())
+    assert run(cli, ["register", "ml", "--vscode", "--project", str(home / "p")]) == 0
+    settings.write_bytes(settings.read_bytes().replace(b'"a": 1', b'"a": 2'))
+    assert run(cli, ["unregister", "ml", "--project", str(home / "p")]) == 0
+    assert settings.read_bytes() == EARLIER.replace('"a": 1', '"a": 2').encode()
+
+
+def test_a_setting_of_the_users_own_stays(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = home / "p/.vscode/settings.json"
+    settings.parent.mkdir()
+    own = json.dumps({"python.defaultInterpreterPath": str(home / "miniforge3/envs/ml/bin/python")})
+    settings.write_text(own)
+    assert run(cli, ["unregister", "ml", "--project", str(home / "p")]) == 0
+    assert settings.read_text() == own
+    assert "nothing of ours" in capsys.readouterr().out
 
 
 def test_settings_that_are_none_are_left_alone(home: Path) -> None:
