@@ -225,6 +225,7 @@ def _console(*, stderr: bool, color: bool | None) -> Console:
         color_system=None if color is False else "auto",
         highlight=False,
         width=_width(stream),
+        height=25 if os.environ.get("TERM") in _DUMB else None,  # else rich does not take the width
         emoji=False,
         # Texts come from recipes, locks and reports as well: what looks like markup in them is none.
         markup=False,
