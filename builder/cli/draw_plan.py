@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.plan.model import Source
 from builder.wording import listing, plural
 
 if TYPE_CHECKING:
@@ -12,16 +13,11 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from builder.plan.model import ChosenSpec, Plan, ProviderName
+    from builder.plan.model import ChosenSpec, Plan
     from builder.platforms import Subdir
 
 #: How many facts behind one version are shown without --verbose: a range of releases has one for each.
 _FACTS: Final = 1
-_FROM: Final[dict[ProviderName, str]] = {
-    "conda-forge": "from conda-forge",
-    "pypi": "from PyPI, over this machine's Python",
-    "metal": "from PyPI, over a conda Python",
-}
 #: The reason of what was not chosen, and has only its place to tell.
 _ASKED: Final = "asked for by the recipe "
 
@@ -55,7 +51,7 @@ def drawn(plans: Sequence[Plan], *, details: bool) -> RenderableType:
     name = plans[0].recipe.name
     parts: list[RenderableType] = [
         Hanging(Text(f"{name} on {listing(everywhere)}: {_answer(chosen, everywhere)}", style="bold"), rest=2),
-        hanging(dict.fromkeys(f"{_FROM[plan.provider]}; what exists: {plan.existence}" for plan in plans)),
+        hanging(dict.fromkeys(f"{_from(plan)}; what exists: {plan.existence}" for plan in plans)),
     ]
     groups = dict.fromkeys(choice.subdirs for choice in chosen)
     for subdirs in sorted(groups, key=lambda subdirs: (-len(subdirs), everywhere.index(subdirs[0]))):
@@ -88,6 +84,12 @@ class _Choice:
         """Whether nothing was chosen: the recipe asks for it, and its place is all there is to tell."""
         same = len(set(self.reasons.values())) == 1
         return same and not self.spec.facts and self.spec.reason.startswith(_ASKED)
+
+
+def _from(plan: Plan) -> str:
+    if plan.provider == "conda-forge":
+        return "from conda-forge"
+    return "from PyPI, over " + ("this machine's Python" if plan.source is Source.PYPI else "a conda Python")
 
 
 def _choices(plans: Sequence[Plan]) -> list[_Choice]:

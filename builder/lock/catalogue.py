@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import difflib
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from builder.lock.solver import SolveRequest
-from builder.plan.catalogue import Build
+from builder.plan.catalogue import LOCKED, Build
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +94,7 @@ class LockedCatalogue:
     So that whether a lock is out of date can be told without asking any channel.
     """
 
-    described: Literal["the lock"] = "the lock"
+    described = LOCKED
 
     def __init__(self, lock: Lock) -> None:
         self._lock = lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,9 @@ def _misnamed(workspace: Workspace) -> tuple[CheckedLock, ...]:
             name=file.stem,
             state="recipe refused",
             problem=RecipeError(
-                "is not read: the name of a recipe's file ends in .yaml", file=file, hint=f"mv {file} {file.stem}.yaml"
+                "is not read: the name of a recipe's file ends in .yaml",
+                file=file,
+                hint=shlex.join(["mv", str(file), str(file.with_suffix(".yaml"))]),
             ),
         )
         for file in sorted(workspace.project.recipes.glob("*.yml"))

@@ -297,7 +297,8 @@ def _as_locked(
         again = prepare(workspace, recipe, request.options, catalogue=LockedCatalogue(lock), kept=kept)
     except (UnsatisfiableError, LockfileError):
         return prepared, reasons
-    return again, stale(file, again)
+    # A lock that is not this recipe's does not say what would be chosen for it.
+    return (prepared, still) if (still := stale(file, again)) else (again, ())
 
 
 def _target(workspace: Workspace, request: CreateRequest, recipe: Recipe) -> Subdir:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Python minors envbuild plans for, newest first.
 PYTHONS: Final = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9")
+#: What a lock is called that stands for the channel (`Catalogue.described`).
+LOCKED: Final = "the lock"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from builder.compat.together import LockedSetJudge
 from builder.frameworks import registry
 from builder.frameworks.keras import OVER_FRAMEWORKS
 from builder.names import conda_name
-from builder.plan.catalogue import PYTHONS
+from builder.plan.catalogue import LOCKED, PYTHONS
 from builder.plan.choose import PROVEN, TOLERANCES, Search, Tolerance
 from builder.plan.existence import Existing, Obstacles, existing, refuse_unknown_packages
 from builder.plan.model import Source
@@ -241,6 +241,11 @@ def _fallen_back(asked: Sequence[_Asked], taken: _Asked) -> tuple[str, ...]:
                 notes.append(f"{title} with the GPU's plug-in {beside}, so the framework runs on the CPU")
             else:
                 notes.append(f"{title} is taken from PyPI, because that of {provider.name} {beside}")
+            continue
+        catalogue = passed.question.catalogue
+        if catalogue is not None and catalogue.described == LOCKED and not provider.plugin:
+            # A lock holds what was taken, and cannot say what the channel had.
+            notes.append(f"{title} is locked from PyPI: {provider.name} had none that fitted when the lock was made")
             continue
         reason = refusal(passed.question, passed.search(PROVEN)).plain
         if provider.plugin:

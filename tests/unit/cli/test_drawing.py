@@ -14,6 +14,7 @@ from builder.compat.explain import explain_by_origin, parse
 from builder.compat.load import load_facts
 from builder.compat.tables import grids
 from builder.plan.make import make_plans
+from builder.plan.model import Source
 from builder.project import Project
 
 if TYPE_CHECKING:
@@ -56,6 +57,25 @@ def test_an_explanation_answers_first() -> None:
     (first, *rest) = shown(explained(explain_by_origin(parse(words, facts), subdir=None, facts=facts)), width=300)
     assert first == "tensorflow 2.19.1 and numpy 2.3.5: not compatible from PyPI; compatible from conda-forge"
     assert sum("passed 14 functional steps" in line for line in rest) == 1  # what both rest on is said once
+
+
+@pytest.mark.parametrize(
+    ("provider", "source", "said"),
+    [
+        ("conda-forge", Source.CONDA_FORGE, "from conda-forge"),
+        ("pypi", Source.CONDA_FORGE, "from PyPI, over a conda Python"),
+        ("metal", Source.CONDA_FORGE, "from PyPI, over a conda Python"),
+        ("pypi", Source.PYPI, "from PyPI, over this machine's Python"),
+    ],
+)
+def test_show_says_whose_python_the_wheels_are_laid_over(
+    tmp_path: Path, provider: str, source: Source, said: str
+) -> None:
+    recipe = Project(root=ROOT, state=tmp_path, found=True).recipe("ml-m1-metal")
+    asked = recipe.model_copy(update={"framework": recipe.framework.model_copy(update={"provider": provider})})
+    plans = tuple(make_plans(asked, facts=load_facts(), source=source).values())
+    lines = shown(drawn(plans, details=False), width=200)
+    assert [line.partition(";")[0] for line in lines if line.startswith("from ")] == [said]
 
 
 def test_show_says_once_what_platforms_share(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from builder.compat.load import load_facts
 from builder.lock.catalogue import ChannelCatalogue, LockedCatalogue
 from builder.lock.channels import Mirrors
 from builder.lock.model import Lock, LockedPackage
 from builder.lock.rattler_solver import RattlerSolver
+from builder.plan.make import make_plans
 from builder.platforms import Subdir
+from tests.unit.plan.support import recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,3 +101,22 @@ def test_a_lock_is_all_that_exists() -> None:
     assert (build.version, build.build) == ("2.19.1", "cpu_py312h1_0")
     assert build.fits_python("3.12")
     assert there.builds("tensorflow", LINUX) == ()
+
+
+def test_a_lock_is_not_taken_for_the_channel() -> None:
+    """What it does not hold may well be on conda-forge: that is not denied in conda-forge's name."""
+    file = "mlx-0.32.4-cp312-cp312-macosx_14_0_arm64.whl"
+    held = (
+        LockedPackage(
+            manager="conda", name="python", version="3.12.13", subdir=MAC, sha256="a" * 64,
+            url="https://conda.anaconda.org/conda-forge/osx-arm64/python-3.12.13-h1_1_cpython.conda",
+        ),
+        LockedPackage(
+            manager="pip", name="mlx", version="0.32.4", subdir=MAC, sha256="a" * 64, url=f"https://p.example/{file}"
+        ),
+    )  # fmt: skip
+    lock = Lock(channels=("conda-forge",), platforms=(MAC,), packages=held, sources=(), content_hash={})
+    asked = recipe(framework={"name": "mlx"}, platforms=["osx-arm64"], python="3.12", dependencies=[])
+    plan = make_plans(asked, facts=load_facts(), catalogue=LockedCatalogue(lock))[MAC]
+    (note,) = (text for text in plan.warnings if "PyPI" in text)
+    assert note == "MLX is locked from PyPI: conda-forge had none that fitted when the lock was made"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -92,7 +94,11 @@ def test_a_file_that_is_not_read_is_named(tmp_path: Path, project: Path) -> None
     (project / "recipes" / "other.yml").write_text("name: other\n")
     result = check(workspace(tmp_path, root=project), CheckRequest())
     assert [entry.state for entry in result.locks] == ["up to date", "recipe refused"]
-    assert "ends in .yaml" in result.problems[0].message
+    (problem,) = result.problems
+    assert "ends in .yaml" in problem.message
+    assert problem.hint is not None
+    subprocess.run(shlex.split(problem.hint), check=True, cwd=tmp_path)
+    assert (project / "recipes" / "other.yaml").is_file(), "the remedy leaves it where recipes are, wherever it is run"
 
 
 def test_every_recipe_is_judged_though_one_is_broken(tmp_path: Path, project: Path) -> None:
