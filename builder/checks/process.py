@@ -277,9 +277,9 @@ def _exit(subject: Subject) -> Iterator[Finding]:
         if outcome.finished and (outcome.returncode != 0 or outcome.timed_out):
             yield _died_at_exit(ran, outcome)
         elif not outcome.finished and outcome.unfinished is None and _reached_all(ran, outcome):
-            yield failures.failure(
-                Step(check="runtime.exit", subject=ran.task.probe, how="unfinished"), outcome, subject
-            )
+            step = Step(check="runtime.exit", subject=ran.task.probe, how="unfinished")
+            failure = failures.failure(step, outcome, subject)
+            yield replace(failure, about=failure.about | subject.runs.results.doubts)
     well = [(ran, outcome) for ran, outcome in ended if outcome.finished and outcome.returncode == 0]
     if well:
         yield Finding(

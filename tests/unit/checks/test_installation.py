@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from builder.checks.catalogue import catalogue
+from builder.checks.causes import STARTUP
+from builder.checks.runs import Ran, Results
 from builder.checks.startup import of_packages, of_user, strays
 from builder.environment.place import Place
 from builder.environment.stamp import FORMAT, RELATIVE_PATH, UPGRADE
@@ -16,6 +20,8 @@ from builder.errors import UsageError
 from builder.finding import Status
 from builder.install.transaction import current
 from builder.operations.locked import stamp_of
+from builder.probes.harness import Outcome, Step
+from builder.probes.schedule import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +86,27 @@ def test_what_packages_run_at_start_up_is_known_with_its_package(tree: Tree) -> 
     ((one, owner),) = of_packages(tree.environment)
     assert (one.path.name, str(owner)) == ("brought.pth", "brought 1.0")
     assert [stray.path.name for stray in strays(tree.environment)] == ["mine.pth"]
+
+
+def test_a_process_that_ends_by_what_is_set_at_start_up_is_no_cause_of_its_own(tree: Tree) -> None:
+    """A probe whose every step failed for that, and which then ended with the same error outside of any step."""
+    ended: dict[str, Any] = {
+        "limit": 9.0, "timed_out": False, "seconds": 1.0, "peak_mib": 1.0, "stdout": "", "stderr": "ImportError: jax",
+    }  # fmt: skip
+    alive = Step(check="process.interpreter", subject="", how="done", facts={"changed": {"KERAS_BACKEND": "jax"}})
+    task = Task(probe="snippet", answers=(("recipe.snippet", "1"),), limit=9.0, doing="running it")
+    raised = Step(check="recipe.snippet", subject="1", how="raised", error="ImportError: jax")
+    results = Results(
+        interpreter=Outcome(probe="process", steps=(alive,), finished=True, returncode=0, **ended),
+        probes=(
+            Ran(task=task, outcome=Outcome(probe="snippet", steps=(raised,), finished=False, returncode=1, **ended)),
+        ),
+    )
+    subject = tree.subject()
+    subject.__dict__["runs"] = SimpleNamespace(results=results)
+    (finding,) = next(check for check in catalogue() if check.id == "runtime.exit").run(subject)
+    assert finding.status is Status.FAIL
+    assert STARTUP in finding.about
 
 
 def test_a_pth_at_which_python_ends_or_waits_is_named(tree: Tree) -> None:
