@@ -12,6 +12,7 @@ from builder.checks.check import Check, Needs
 from builder.checks.startup import Startup, strays
 from builder.environment.intact import closed_folders, linked_folders
 from builder.environment.model import Kind
+from builder.environment.stamp import RELATIVE_PATH, UPGRADE
 from builder.files import SET_ASIDE
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
@@ -38,6 +39,16 @@ def _finished(subject: Subject) -> Iterator[Finding]:
             title="`envbuild create` is at work here, or was interrupted",
             evidence=("conda-meta/envbuild.building",),
             remedy=Remedy("Wait for the other `envbuild create`, or run it again: it begins anew where it was killed."),
+        )
+        return
+    if environment.needs_newer:
+        yield Finding(
+            check="env.finished",
+            # Nothing is known to be amiss; what the lock says is unproven, and that must not pass for proof.
+            status=Status.WARN,
+            title="A newer envbuild made this environment: what belongs in it is unproven",
+            evidence=(f"{RELATIVE_PATH.as_posix()}: {environment.needs_newer}",),
+            remedy=Remedy(UPGRADE),
         )
         return
     if environment.lost is not None and not subject.building:
@@ -257,8 +268,8 @@ def _startup(subject: Subject) -> Iterator[Finding]:
     moves = [subject.repair.set_aside(one.path, say="") for one in found]
     yield Finding(
         check="env.startup",
-        # What a lock describes runs nothing else; in anybody else's environment it may be meant.
-        status=Status.FAIL if environment.stamp is not None else Status.WARN,
+        # It may be meant, and harmless. What comes of it is for the processes to say, and makes it a failure.
+        status=Status.FAIL if any(one.problem for one in found) else Status.WARN,
         title=f"{listing(rels)} {'runs' if len(rels) == 1 else 'run'} code whenever Python starts, and no package "
         f"brought {'it' if len(rels) == 1 else 'them'}",
         evidence=listed([one.line.removeprefix(f"{environment.path}/") for one in found]),

@@ -44,6 +44,7 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
         for owners, files in pairs.items()
     ]
     concerned = [owner for owners in pairs for owner in owners]
+    of_the_lock = [owner.name for owner in dict.fromkeys(concerned)] if _all_locked(concerned, environment) else []
     versions: dict[str, list[Distribution]] = defaultdict(list)
     for dist in installed(environment):
         versions[dist.name].append(dist)
@@ -67,9 +68,7 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
             else f"{plural(len(lines), 'package')} overwrite each other: "
             f"{listing(list(dict.fromkeys(owner.name for owner in concerned)), most=3)}",
             evidence=listed(lines),
-            remedy=subject.repair.rebuild()
-            if environment.stamp is not None
-            else Remedy("Keep one of the two: remove both, then install the one you want."),
+            remedy=_which_stays(subject, of_the_lock if len(lines) == len(pairs) else []),
             about=frozenset(owner.name for owner in concerned),
         )
     elif not environment.owners.files:
@@ -81,6 +80,24 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
             title="No package has overwritten files of another",
             evidence=(f"{len(environment.owners.files):,} files",),
         )
+
+
+def _all_locked(owners: list[Owner], environment: Environment) -> bool:
+    """Whether the lock itself has those that overwrite each other, as opencv-python and opencv-python-headless do."""
+    stamp = environment.stamp
+    locked = {(canonicalize_name(one.name), one.version) for one in stamp.packages} if stamp is not None else set()
+    return all((canonicalize_name(owner.name), owner.version) in locked for owner in owners)
+
+
+def _which_stays(subject: Subject, of_the_lock: list[str]) -> Remedy:
+    if subject.environment.stamp is None:
+        return Remedy("Keep one of the two: remove both, then install the one you want.")
+    if of_the_lock:
+        return Remedy(
+            f"The lock has {' and '.join(of_the_lock)}, so building it again changes nothing: take the one you do not "
+            "need, or what requires it, out of the recipe, lock and create again."
+        )
+    return subject.repair.rebuild()
 
 
 def _versions(found: list[Distribution]) -> list[str]:

@@ -13,7 +13,9 @@ from builder.checks.case import Case
 from builder.checks.causes import STARTUP
 from builder.checks.check import Check, Needs
 from builder.checks.conda_tools import CONDA_LISTS
+from builder.checks.integrity import described
 from builder.checks.judging import judged
+from builder.checks.startup import of_packages
 from builder.finding import Finding, Remedy, Status
 from builder.probes.harness import Step
 from builder.probes.level import Level
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from builder.environment.distributions import Distribution
     from builder.environment.environment import Environment
     from builder.probes.harness import Outcome
+
+#: Packages' files at start-up that are shown where one of them does what none should.
+_MOST_SHOWN: Final = 12
 
 
 def _interpreter(subject: Subject) -> Iterator[Finding]:
@@ -72,14 +77,18 @@ def _startup(subject: Subject) -> Iterator[Finding]:
     ]
     yield Finding(
         check="process.startup",
-        status=Status.FAIL if changed or replaced else Status.WARN,
+        status=Status.FAIL,  # text too: it comes before what programs write for other programs to read
         title=f"Something {' and '.join(what)} whenever Python starts",
         evidence=(
             *(f"{name}={value}" if value is not None else f"{name} is removed" for name, value in changed.items()),
             *(f"printed: {line}" for line in said[:5]),
+            *(
+                f"{described(owner)} runs at every start: {one.line.removeprefix(f'{subject.environment.path}/')}"
+                for one, owner in of_packages(subject.environment)[:_MOST_SHOWN]
+            ),
         ),
         remedy=Remedy(
-            "Look into the .pth files of site-packages for what does it, and reinstall or remove its package."
+            "Take the package whose file at start-up does it out of the recipe, or pin it to a version that does not."
         ),
         about=frozenset((STARTUP,)),
     )

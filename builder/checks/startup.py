@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from builder.environment.environment import Environment
+    from builder.environment.ownership import Owner
 
 #: Files that `venv`'s successors write, unrecorded: virtualenv (and uv) patch distutils through this one.
 _OF_VIRTUAL_ENVIRONMENTS: Final = {"_virtualenv.pth": "import _virtualenv"}
@@ -46,16 +47,26 @@ class Startup:
 
 def strays(environment: Environment) -> list[Startup]:
     """Those in the environment that no package owns."""
+    return [
+        one
+        for one, owner in _of_environment(environment)
+        if owner is None and one.code != (_OF_VIRTUAL_ENVIRONMENTS.get(one.path.name),)
+    ]
+
+
+def of_packages(environment: Environment) -> list[tuple[Startup, Owner]]:
+    """Those that packages brought, and which ones."""
+    return [(one, owner) for one, owner in _of_environment(environment) if owner is not None]
+
+
+def _of_environment(environment: Environment) -> Iterator[tuple[Startup, Owner | None]]:
     root = environment.path
     sites = [folder for folder in environment.site_folders if not is_debians(folder)]
     library = {folder.parent for folder in sites if folder.name.endswith("-packages")}
-    found = []
     for one in _in_folders([*sites, *sorted(library)]):
         rel = one.path.relative_to(root).as_posix() if one.path.is_relative_to(root) else None
-        usual = _OF_VIRTUAL_ENVIRONMENTS.get(one.path.name)
-        if (rel is None or not environment.owners.claims(rel)) and one.code != (usual,):
-            found.append(one)
-    return found
+        claims = environment.owners.claims(rel) if rel is not None else ()
+        yield one, claims[-1].owner if claims else None
 
 
 def of_user(environ: Mapping[str, str], *, home: Path, version: tuple[int, int] | None) -> list[Startup]:

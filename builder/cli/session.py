@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from builder.workspace import Workspace
 
 JSON_FORMAT: Final = 1
+#: What `TERM` says of a terminal whose cursor cannot be moved.
+_DUMB: Final = ("dumb", "unknown")
 #: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented endings.
 EXIT_INTERNAL: Final = 70
 #: What the operating system says of a disk or a folder, and not of a mistake in here.
@@ -81,7 +83,7 @@ class Session:
     @property
     def live(self) -> bool:
         """Whether moving progress may be drawn: a terminal that can move its cursor, not quiet, not CI."""
-        can = self.environ.get("TERM") not in ("dumb", "unknown")
+        can = self.environ.get("TERM") not in _DUMB
         return can and sys.stderr.isatty() and not self.quiet and not self.environ.get("CI")
 
     def note(self, message: str) -> None:
@@ -222,12 +224,25 @@ def _console(*, stderr: bool, color: bool | None) -> Console:
         stderr=stderr,
         color_system=None if color is False else "auto",
         highlight=False,
-        # Off a terminal nothing is wrapped: a pipe has no width, and `grep` wants whole lines.
-        width=None if stream.isatty() else 10_000,
+        width=_width(stream),
+        height=25 if os.environ.get("TERM") in _DUMB else None,  # else rich does not take the width
         emoji=False,
         # Texts come from recipes, locks and reports as well: what looks like markup in them is none.
         markup=False,
     )
+
+
+def _width(stream: IO[str]) -> int | None:
+    """How wide to draw; None leaves it to rich, which takes every dumb terminal to have 80 columns.
+
+    Off a terminal nothing is wrapped: a pipe has no width, and `grep` wants whole lines.
+    """
+    if not stream.isatty():
+        return 10_000
+    with contextlib.suppress(OSError, ValueError):
+        if os.environ.get("TERM") in _DUMB:
+            return os.get_terminal_size(stream.fileno()).columns or None
+    return None
 
 
 def _echo(stream: IO[str], text: str) -> None:

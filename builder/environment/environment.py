@@ -15,7 +15,7 @@ from builder.environment.layout import find_interpreter, platform_of, read_pyven
 from builder.environment.moved import broken_links, is_same_place, recorded_prefixes
 from builder.environment.place import Place
 from builder.environment.reading import Reader, Unreadable
-from builder.environment.stamp import RELATIVE_PATH, require_stamp
+from builder.environment.stamp import RELATIVE_PATH, NewerStampError, require_stamp
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
@@ -48,6 +48,18 @@ class Environment:
         except ValueError as error:
             self._reader.pass_over(self.path / RELATIVE_PATH, str(error))
             return None
+
+    @cached_property
+    def needs_newer(self) -> str:
+        """Why its stamp says nothing to this envbuild, where a newer one wrote it; else empty."""
+        if self.stamp is None:
+            try:
+                require_stamp(self.path)
+            except NewerStampError as error:
+                return str(error)
+            except ValueError:
+                pass
+        return ""
 
     @cached_property
     def recognised(self) -> Recognised:

@@ -25,7 +25,7 @@ class Lost:
 
 def lost(environment: Environment, reader: Reader) -> Lost | None:
     """What an environment has lost; None for a whole one, and for a folder that never was one of conda's."""
-    if environment.stamp is not None:
+    if environment.stamp is not None or environment.needs_newer:
         return None
     path = environment.path
     what = RELATIVE_PATH.as_posix() if environment.is_conda else "conda-meta"

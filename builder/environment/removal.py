@@ -94,6 +94,8 @@ def require_removable(prefix: Path, *, force: bool, home: Path, roots: Iterable[
     from builder.environment.environment import Environment
 
     found = Environment(prefix)
+    if found.needs_newer:
+        return
     if found.is_base:
         raise UsageError(f"{prefix} is a conda installation, which is removed the way it was installed")
     if found.kind in (Kind.UNKNOWN, Kind.SYSTEM, Kind.WHEELS) and not found.is_unfinished:

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 #: conda and rattler parse every `conda-meta/*.json` as a package record, hence the other suffix.
 RELATIVE_PATH: Final = Path("conda-meta") / "envbuild.stamp"
 FORMAT: Final = 2
+#: What helps with a stamp of a higher format.
+UPGRADE: Final = "Upgrade envbuild the way it was installed, as by `pip install --upgrade envbuild`."
 #: Stamps of environments with a few thousand packages have less than one MB.
 _MOST_BYTES: Final = 16 << 20
 
 T = TypeVar("T")
+
+
+class NewerStampError(ValueError):
+    """A stamp of a format that only a newer envbuild knows: it is sound as far as this one can tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,15 +151,21 @@ class Stamp:
 
     @classmethod
     def loads(cls, text: str) -> Stamp:
-        """Parse a stamp of format 1 or 2; raises ValueError for anything else, an ill-typed one too."""
+        """Parse a stamp of format 1 or 2. Raises NewerStampError for a higher one, and ValueError for anything else, an
+        ill-typed one too.
+        """
         try:
             written = json.loads(text)
             data = _Fields(written, "the stamp")
+            version = data.one("format", _whole)
+            if version > FORMAT:  # asked first: how a newer one is sealed is its own business
+                raise NewerStampError(
+                    f"a newer envbuild made it (the stamp has format {version}, this envbuild knows up to {FORMAT})"
+                )
             if data.one(_SEAL, _optional(_text), None) not in (None, _seal(written)):
                 raise ValueError("it was changed after envbuild wrote it")
-            version = data.one("format", _whole)
-            if version not in (1, FORMAT):
-                raise ValueError(f"it has format {version}, which this version of envbuild does not know")
+            if version < 1:
+                raise ValueError(f"it has format {version}, which there never was")
             return cls(
                 name=data.one("name", _text),
                 recipe=data.one("recipe", _text, ""),

@@ -13,7 +13,7 @@ from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.install.terminal import run
-from builder.install.wheels import damaged
+from builder.install.wheels import damaged, trespassers
 from builder.uv import is_unauthorised, is_unreachable, not_offered, platform_name, refused_credentials, unknown_index
 
 if TYPE_CHECKING:
@@ -74,7 +74,13 @@ def install_pypi(
 
     install(packages)
     names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
-    edited = damaged(_site(prefix, target, runnable=runnable), names)
+    site = _site(prefix, target, runnable=runnable)
+    if trespassing := trespassers(site, names, root=target):
+        raise BuildError(
+            f"the wheel of {', '.join(trespassing)} writes into conda-meta, as no package of PyPI may",
+            hint="do not trust it: take it out of the recipe and lock again",
+        )
+    edited = damaged(site, names)
     if edited:
         # What is wrong after this is wrong in the wheel itself, whose hash was looked at just now.
         again = [names[name] for name in edited]

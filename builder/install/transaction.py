@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from builder.environment.place import BUILDING, Place, hold
 from builder.environment.sizes import measured_within
 from builder.environment.stamp import RELATIVE_PATH as STAMP
-from builder.environment.stamp import Stamp, read_stamp, require_stamp
+from builder.environment.stamp import UPGRADE, NewerStampError, Stamp, read_stamp, require_stamp
 from builder.errors import BuildError, UsageError
 from builder.files import atomically
 
@@ -144,10 +144,12 @@ def current(place: Place) -> Stamp | None:
         return None
     try:
         stamp = require_stamp(prefix)
+    except NewerStampError as error:
+        raise UsageError(f"{prefix}: {error}", hint=UPGRADE) from None
     except ValueError as error:
         raise UsageError(
             f"{prefix} was made by envbuild, but what is noted there cannot be understood: {error}",
-            hint="upgrade envbuild if a newer version made it; else choose another name (-n) or place (-p)",
+            hint="choose another name (-n) or place (-p), or remove it yourself",
         ) from None
     if stamp is None:
         if read_stamp(place.old) is not None:

@@ -6,7 +6,9 @@ the cache, and the lock's hash is that of the archive, which uv does not look at
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from builder.binaries.hashing import Hasher, Job
 from builder.environment.distributions import read_distributions
@@ -14,7 +16,30 @@ from builder.environment.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+
+_RECORDS: Final = "conda-meta"
+
+
+def trespassers(site: Path, names: Iterable[str], *, root: Path) -> tuple[str, ...]:
+    """Which of these distributions (canonical names) have files in `conda-meta` of `root`, where only installers of
+    conda packages and envbuild write: a wheel's `.data/data` may name any place of the environment.
+    """
+    wanted, records = frozenset(names), Path(os.path.realpath(root)) / _RECORDS
+    return tuple(
+        sorted(
+            dist.name
+            for dist in read_distributions((site,), Reader())
+            if dist.name in wanted and any(_is_below(records, dist.site, entry.path) for entry in dist.record())
+        )
+    )
+
+
+def _is_below(folder: Path, site: Path, path: str) -> bool:
+    """Whether a path of RECORD in `site` leads below `folder`. Case is no difference: on Macs' disks it is none."""
+    if _RECORDS not in path.casefold():
+        return False
+    place = os.path.normpath(Path(os.path.realpath(site)) / path)
+    return Path(place.casefold()).is_relative_to(str(folder).casefold())
 
 
 def damaged(site: Path, names: Iterable[str]) -> tuple[str, ...]:

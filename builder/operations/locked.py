@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from builder.credentials import without_credentials
-from builder.environment.stamp import read_stamp
+from builder.environment.stamp import UPGRADE, NewerStampError, require_stamp
 from builder.errors import LockfileError, UsageError
 from builder.lock.digest import lock_digest
 from builder.lock.model import LockedPackage
@@ -43,8 +43,13 @@ class LockOfEnvironment:
 
 
 def stamp_of(prefix: Path, *, hint: str) -> Stamp:
-    """The stamp of an environment. Raises UsageError for one that envbuild did not make."""
-    stamp = read_stamp(prefix)
+    """The stamp of an environment. Raises UsageError for one that envbuild did not make, or that says nothing."""
+    try:
+        stamp = require_stamp(prefix)
+    except NewerStampError as error:
+        raise UsageError(f"{prefix}: {error}", hint=UPGRADE) from None
+    except ValueError as error:
+        raise UsageError(f"{prefix}: its stamp cannot be understood: {error}", hint=hint) from None
     if stamp is None:
         raise UsageError(f"{prefix} was not made by envbuild, so there is no lock to compare it with", hint=hint)
     return stamp

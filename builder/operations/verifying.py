@@ -16,6 +16,7 @@ from builder.errors import ChecksFailedError, UsageError
 from builder.finding import Status
 from builder.install.transaction import write_stamp
 from builder.operations.expectations import asks_for_others
+from builder.operations.locked import stamp_of
 from builder.operations.outputs import require_writable, write_output
 from builder.operations.warnings import Warnings
 from builder.probes.level import Level
@@ -105,11 +106,8 @@ def verify(workspace: Workspace, request: VerifyRequest) -> VerifyResult:
             reading=seen.read if seen is not None else lambda work: work(),
         )
 
-    if request.fix and read_stamp(prefix) is None:
-        raise UsageError(
-            f"{prefix} was not made by envbuild, so there is no lock to restore it from",
-            hint="leave --fix out; each failed check names its remedy",
-        )
+    if request.fix:
+        stamp_of(prefix, hint="leave --fix out; each failed check names its remedy")
     report, before = report_now(), None
     if request.fix and not report.ok and _repaired(workspace, prefix, report):
         repaired = read_stamp(prefix)

@@ -35,7 +35,8 @@ def read(around: Surroundings) -> list[Claim]:
         for project in _projects_of(around, product, installed):
             used = replace(product, uses_project=_opened_here(around, product, project))
             claims = _project_claims(around, used, project)
-            found += _superseded(claims, by) if (by := _successor(around, product, project, installed)) else claims
+            by = _successor(around, product, project, installed) or _newer(around, product, project, installed)
+            found += _superseded(claims, by) if by else claims
         found += _workspace_claims(around, product)
     if around.project is not None and not installed:
         found += _orphan_claims(around, around.project)
@@ -81,6 +82,17 @@ def _successor(around: Surroundings, product: Product, project: Path, installed:
     editions = [other for other in installed if other.ide is product.ide and other is not product]
     later = [other for other in editions if (_last_active(around, other, project) or 0) > (own or 0) + _LEFT_BEHIND]
     return later[0] if later and own else None
+
+
+def _newer(around: Surroundings, product: Product, project: Path, installed: list[Product]) -> Product | None:
+    """A JetBrains IDE of a later year that has the project's interpreter in its list too, where no IDE says which one
+    has the project: the older one's folder is left over. `--ide` says that it is used all the same."""
+    named = _project_sdk(around, project)
+    asked = around.asked is not None and product.ide in around.asked
+    if named is None or asked or any(_last_active(around, other, project) is not None for other in installed):
+        return None
+    later = [other for other in installed if other.year > product.year and named[0] in other.sdks]
+    return max(later, key=lambda other: other.year, default=None)
 
 
 def _superseded(claims: list[Claim], by: Product) -> list[Claim]:

@@ -80,6 +80,12 @@ class Product:
     def who(self) -> str:
         return f"{self.title} {self.version}"
 
+    @property
+    def year(self) -> int:
+        """Of the version, which is called after it (2025.3); 0 where it is not."""
+        first = self.version.partition(".")[0]
+        return int(first) if first.isascii() and first.isdigit() else 0
+
 
 # -- the IDE's own configuration ---------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from builder.doctor.formats import name_of
@@ -24,12 +25,14 @@ _ADD: Final = "Add Interpreter ▸ Add Local Interpreter… ▸ Select existing"
 
 def diagnose(case: Case) -> Iterator[Diagnosis]:
     """One diagnosis for each wrong interpreter, whoever runs it: the others who do are its evidence."""
-    found: dict[str, Diagnosis] = {}
+    found: dict[tuple[str, Level], Diagnosis] = {}
     for claim in case.claims:
         diagnosis = _judge(case, claim)
         if diagnosis is None:
             continue
-        key = diagnosis.subject
+        if diagnosis.level is Level.PROBLEM and _another_build_is_right(case, claim):
+            diagnosis = replace(diagnosis, level=Level.NOTE, klass="F")
+        key = (diagnosis.subject, diagnosis.level)  # what is only noted of one program may be a problem of another
         if key in found:
             first = found[key]
             line = f"{subject_of(claim)} too: {_said_by(case, claim)}"
@@ -37,6 +40,20 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
         else:
             found[key] = diagnosis
     yield from found.values()
+
+
+def _another_build_is_right(case: Case, claim: Claim) -> bool:
+    """Whether another build of VS Code runs the right Python in the same folder, and nothing says which is in use."""
+    return claim.ide in (Ide.VSCODE, Ide.CURSOR) and any(
+        other.ide is claim.ide
+        and other.who != claim.who
+        and other.decisive
+        and other.what.partition(",")[0] == claim.what.partition(",")[0]
+        and other.interpreter is not None
+        and other.interpreter.presence is Presence.PRESENT
+        and case.has(other.interpreter)
+        for other in case.claims
+    )
 
 
 def subject_of(claim: Claim) -> str:

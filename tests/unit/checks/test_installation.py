@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.checks.startup import of_user
+from builder.checks.startup import of_packages, of_user, strays
+from builder.environment.place import Place
+from builder.environment.stamp import FORMAT, RELATIVE_PATH, UPGRADE
+from builder.errors import UsageError
 from builder.finding import Status
+from builder.install.transaction import current
+from builder.operations.locked import stamp_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +50,36 @@ def test_code_that_runs_at_start_up_and_that_no_package_brought(
     assert finding.status is (Status.WARN if runs else Status.PASS)
     assert not runs or name in finding.title
     tree.stamp()
-    assert only(tree, "env.startup").status is (Status.FAIL if runs else Status.PASS)
+    # A sitecustomize of one's own is not a defect. What it does to a process is, and is found there.
+    assert only(tree, "env.startup").status is (Status.WARN if runs else Status.PASS)
+
+
+def test_an_environment_of_a_newer_envbuild_is_not_called_damaged(tree: Tree) -> None:
+    """Following "create it again" would replace a sound environment; whether it is one cannot be told here."""
+    tree.stamp()
+    stamp = tree.path / RELATIVE_PATH
+    stamp.write_text(json.dumps(json.loads(stamp.read_text()) | {"format": FORMAT + 1, "packages": 7}))
+    finding = only(tree, "env.finished")
+    assert finding.status is Status.WARN
+    assert "newer envbuild" in finding.title
+    assert finding.remedy is not None
+    assert finding.remedy.commands == ()
+    assert "Upgrade envbuild" in finding.remedy.say
+    with pytest.raises(UsageError, match="newer envbuild") as caught:
+        stamp_of(tree.path, hint="")
+    assert caught.value.hint == UPGRADE
+    with pytest.raises(UsageError, match="newer envbuild"):
+        current(Place(tree.path))
+
+
+def test_what_packages_run_at_start_up_is_known_with_its_package(tree: Tree) -> None:
+    """Named where something goes wrong before the first line of a program: none of them is suspected otherwise."""
+    tree.dist("brought", "1.0", "brought.pth")
+    (tree.site / "brought.pth").write_text("import os; os.environ['KERAS_BACKEND'] = 'jax'\n")
+    (tree.site / "mine.pth").write_text("import os\n")
+    ((one, owner),) = of_packages(tree.environment)
+    assert (one.path.name, str(owner)) == ("brought.pth", "brought 1.0")
+    assert [stray.path.name for stray in strays(tree.environment)] == ["mine.pth"]
 
 
 def test_a_pth_at_which_python_ends_or_waits_is_named(tree: Tree) -> None:

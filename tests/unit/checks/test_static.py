@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.environment.environment import Environment
-from builder.environment.stamp import RELATIVE_PATH, Expectations, Stamp
+from builder.environment.stamp import RELATIVE_PATH, Expectations, Stamp, StampedPackage
 from builder.finding import Status
 from builder.platforms import Subdir
 from builder.report.drawing import drawing
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.finding import Finding
+    from tests.unit.checks.support import Tree
 
 
 def statuses(found: dict[str, tuple[Finding, ...]], check: str) -> list[Status]:
@@ -216,6 +217,23 @@ def test_hostile_conda_records(tmp_path: Path, text: str, readable: bool) -> Non
     (tmp_path / "conda-meta" / "hostile.json").write_text(text)
     found = verified(tmp_path)["pkg.integrity"]
     assert [finding.status for finding in found] == ([Status.PASS] if readable else [Status.FAIL])
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_packages_that_overwrite_each_other_by_the_lock_itself(tree: Tree, *, locked: bool) -> None:
+    """As opencv-python and opencv-python-headless do: building it again from the same lock would do it again."""
+    for name, digest in (("one", "a"), ("other", "b")):
+        tree.dist(name, "1.0")
+        record = tree.site / f"{name}-1.0.dist-info" / "RECORD"
+        record.write_text(f"shared.py,sha256={digest * 43},1\n")
+    (tree.site / "shared.py").write_text("")
+    names = ("one", "other") if locked else ("one",)
+    tree.stamp(*(StampedPackage(name=name, version="1.0", manager="pip") for name in names))
+    (finding,) = tree.findings("pkg.clobber")
+    assert finding.status is Status.FAIL
+    assert finding.remedy is not None
+    assert bool(finding.remedy.commands) is not locked
+    assert ("out of the recipe" in finding.remedy.say) is locked
 
 
 def test_pip_over_conda(tmp_path: Path) -> None:

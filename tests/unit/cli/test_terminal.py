@@ -128,6 +128,11 @@ def test_a_dumb_terminal_gets_lines_and_nothing_else() -> None:
     ).replace("<uv False></uv>warning: said meanwhile\n", "<uv False>warning: said meanwhile\n</uv>")
 
 
+def test_a_dumb_terminal_has_its_own_width() -> None:
+    sent = on_terminal("session.note('word ' * 30)", columns=40, TERM="dumb")
+    assert max(map(len, sent.split("\r\n"))) <= 40
+
+
 def test_what_goes_on_is_one_line_however_narrow() -> None:
     long = "reading " + "a-very-long-name-" * 10
     sent = on_terminal(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdict
+from builder.environment.stamp import FORMAT, Expectations, NewerStampError, Stamp, StampedPackage, Verdict
 from builder.platforms import Subdir
 
 NUMPY = StampedPackage(
@@ -92,6 +92,17 @@ def test_ill_typed(changes: dict[str, Any], said: str) -> None:
 def test_no_stamp_at_all(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Stamp.loads(text)
+
+
+def test_a_newer_format_is_told_from_a_damaged_one() -> None:
+    """However a newer envbuild seals and lays out its stamps."""
+    for changes in ({}, {"packages": {"by": "name"}}, {"seal": "another"}):
+        with pytest.raises(NewerStampError, match=rf"a newer envbuild made it .*format {FORMAT + 1}"):
+            Stamp.loads(json.dumps(_data(**{"format": FORMAT + 1} | changes)))
+    for never in (0, -1, True, "3"):
+        with pytest.raises(ValueError, match=r"format") as caught:
+            Stamp.loads(json.dumps(_data(format=never)))
+        assert not isinstance(caught.value, NewerStampError)
 
 
 @settings(max_examples=200, deadline=None)
