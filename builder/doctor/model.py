@@ -280,7 +280,8 @@ class Diagnosis:
     def _remedy(self) -> dict[str, Any] | None:
         if self.remedy is None:
             return None
-        return self.remedy.to_json() | {"automatic": self.automatic, "reversible": self.automatic}
+        how = {"text": self.remedy.say, "automatic": self.automatic, "reversible": self.automatic}
+        return self.remedy.to_json() | how
 
 
 @dataclass(frozen=True, kw_only=True)

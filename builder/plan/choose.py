@@ -285,6 +285,8 @@ class Search:
                 for target in self.question.targets
             )
             judgement = self._everywhere(both, rejected)
+            if judgement is not None and judgement.unproven and versions and not total.unproven:
+                judgement = None  # What nothing is known of does not widen a run of what is known to fit.
             if judgement is not None:
                 versions.append(version)
                 total += judgement

@@ -52,6 +52,23 @@ def installed(*, conda: tuple[str, ...] = (), **versions: str) -> Installed:
 # --- the corpus -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("TypeError: ('Keyword argument not understood:', 'module')", "keras-file-older"),
+        ("Process finished with exit code 132 (interrupted by signal 4: SIGILL)", "shell-illegal-instruction"),
+    ],
+)
+def test_forms_that_programs_give_to_known_errors(text: str, expected: str) -> None:
+    """A tuple as message (gmalivenko/onnx2keras#54), and PyCharm's words for what a shell calls illegal instruction."""
+    assert ask(text).id == expected
+
+
+def test_a_method_is_not_looked_for_among_the_operations() -> None:
+    remedy = ask("AttributeError: module 'tensorflow.keras' has no attribute 'load_model'").remedy or ""
+    assert "keras.models" in remedy
+
+
 @pytest.mark.parametrize("item", excerpts())
 def test_a_public_text_gets_the_answer_that_is_expected(item: dict[str, str]) -> None:
     answer = ask(item["text"])

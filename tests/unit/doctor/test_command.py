@@ -51,7 +51,7 @@ def test_the_envelope(at_home: Home, capsys: pytest.CaptureFixture[str]) -> None
     assert set(diagnosis) == {"check", "status", "title", "class", "evidence", "decided_by", "remedy"}
     assert (diagnosis["check"], diagnosis["class"], diagnosis["status"]) == ("ide.interpreter", "A", "fail")
     assert [place["line"] for place in diagnosis["decided_by"]] == [6, 7]
-    assert set(diagnosis["remedy"]) == {"say", "commands", "automatic", "reversible"}
+    assert set(diagnosis["remedy"]) == {"say", "text", "commands", "automatic", "reversible"}
     claim = result["claims"][0]
     assert claim["interpreter"]["architectures"] == ["x86_64"]
     assert [error["code"] for error in answer["errors"]] == ["checks-failed"]

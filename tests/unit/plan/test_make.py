@@ -385,3 +385,14 @@ def test_groups_keep_their_dependencies(facts: Facts) -> None:
         ("pytest", "conda", "dev", "", ()),
         ("nbmake", "pip", "dev", ">=1.5", ("x",)),
     }
+
+
+def test_allowing_what_is_unproven_does_not_widen_what_is_proven(facts: Facts) -> None:
+    """The release is one that facts are about, and so is NumPy: `unproven: allow` has nothing to add."""
+    avoiding, allowing = (
+        make_plans(recipe(python="3.12", framework=framework(version="2.19", unproven=word)), facts=facts)
+        for word in ("avoid", "allow")
+    )
+    for subdir, plan in allowing.items():
+        assert plan.spec("conda", "numpy") == avoiding[subdir].spec("conda", "numpy")
+        assert not [text for text in plan.warnings if text.startswith("unproven")]

@@ -22,6 +22,7 @@ from builder.recipe.model import Recipe
 from builder.render.environment import render, render_plain
 from builder.render.model import ENVIRONMENT_FILE, VIRTUAL_PACKAGES_FILE
 from builder.render.templates import render_template, scalar
+from tests.conda_locks import whole_conda_lock
 
 if TYPE_CHECKING:
     from builder.render.model import Rendered
@@ -181,7 +182,7 @@ def test_conda_lock_reads_what_was_planned(tmp_path: Path) -> None:
             groups={"dev": {"dependencies": ("pytest",), "pypi": ("ruff>=0.5",)}},
         )
     )
-    import conda_lock  # noqa: F401 - as a whole, as its own command line has it
+    whole_conda_lock()
     from conda_lock.src_parser import make_lock_spec
 
     for file, text in rendered.files.items():
