@@ -96,8 +96,12 @@ def command(
     from builder.operations import doctoring
 
     if undo:
-        file = doctoring.undo(session.workspace())
-        return Output(result={"restored": str(file)}, text=f"{file} is as it was before the last --fix")
+        if fix or dry_run:
+            raise UsageError("--undo takes back what --fix changed: give one of the two")
+        files = [str(file) for file in doctoring.undo(session.workspace())]
+        return Output(
+            result={"restored": files}, text="\n".join(f"{file} is as it was before the last --fix" for file in files)
+        )
     if bundle_file is not None:
         others = (("--machine", machine_file), ("--collect", collect_file), ("--fix", fix), ("--dry-run", dry_run))
         if given := [name for name, value in others if value]:

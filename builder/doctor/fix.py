@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.doctor.examine import apply_rules, examine, gather
-from builder.doctor.model import Diagnosis, Presence
+from builder.doctor.model import Diagnosis, Level, Presence
 from builder.errors import UsageError
 from builder.files import write_atomically
 
@@ -106,9 +106,13 @@ def _mended(case: Case, diagnosis: Diagnosis, file: Path, text: str, meant: Inte
         ):
             return _without_variables(text, diagnosis)
         case "ide.interpreter" | "ide.dangling" if (
-            project is not None and file == project / ".vscode" / "settings.json"
+            diagnosis.level is Level.PROBLEM  # a note says only that another project's choice is another one
+            and meant is not None
+            and meant.presence is Presence.PRESENT
+            and project is not None
+            and file == project / ".vscode" / "settings.json"
         ):
-            return _with_interpreter(text, meant) if meant is not None else None
+            return _with_interpreter(text, meant)
     return None
 
 
@@ -167,11 +171,12 @@ def mend(
     """
     state = examine(request, patient)
     done: list[Mended] = []
+    begun = now().strftime("%Y%m%dT%H%M%S")
     for repair in found:
         if repair.file.read_bytes() != repair.before.encode("utf-8"):
             done.append(Mended(repair=repair, outcome="unchanged", backup=None))  # changed meanwhile, or not UTF-8
             continue
-        backup = repair.file.with_name(f"{repair.file.name}.envbuild-{now().strftime('%Y%m%dT%H%M%S')}")
+        backup = repair.file.with_name(f"{repair.file.name}.envbuild-{begun}")
         write_atomically(backup, repair.before)
         backup.chmod(repair.file.stat().st_mode & 0o777)
         _rewrite(repair.file, repair.after)
@@ -179,7 +184,7 @@ def mend(
         outcome = _compared(state, after, repair)
         if outcome == "mended":
             state = after
-            _note_down(record, repair, backup)
+            _note_down(record, repair, backup, begun=begun)
         else:
             _rewrite(repair.file, repair.before)
             backup.unlink()
@@ -187,7 +192,7 @@ def mend(
     return done, state
 
 
-def _rewrite(file: Path, text: str) -> None:
+def _rewrite(file: Path, text: str | bytes) -> None:
     """Atomically, with the file's own permissions kept."""
     mode = file.stat().st_mode & 0o777
     write_atomically(file, text, follow_links=True)
@@ -204,38 +209,58 @@ def _compared(before: Examination, after: Examination, repair: Repair) -> str:
     return "unchanged" if (repair.check, repair.why) in said(after) else "mended"
 
 
-def _note_down(record: Path, repair: Repair, backup: Path) -> None:
+def _note_down(record: Path, repair: Repair, backup: Path, *, begun: str) -> None:
     entries = _noted(record)
-    entries.append({"file": str(repair.file), "backup": str(backup), "after": repair.after})
+    entries.append({"fix": begun, "file": str(repair.file), "backup": str(backup), "after": repair.after})
+    _write_record(record, entries)
+
+
+def _write_record(record: Path, entries: list[dict[str, str]]) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(record, json.dumps(entries, indent=1) + "\n")
 
 
 def _noted(record: Path) -> list[dict[str, str]]:
+    """What earlier fixes wrote down, the oldest first; whatever is no such note is left out."""
     try:
         entries = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict) and _is_note(entry)]
 
 
-def undo(record: Path) -> Path:
-    """Put back what the last repair changed, and give the file. Raises UsageError where there is nothing, or where
-    somebody has changed the file since."""
+def _is_note(entry: dict[str, Any]) -> bool:
+    return all(isinstance(entry.get(key), str) for key in ("file", "backup", "after"))
+
+
+def undo(record: Path) -> tuple[Path, ...]:
+    """Put back every file that the last fix changed, byte for byte, and give them.
+
+    Raises UsageError, with nothing put back, where there is nothing to undo or somebody has changed a file since.
+    """
     entries = _noted(record)
     if not entries:
         raise UsageError("there is nothing to undo", hint="`envbuild doctor --fix` has changed nothing here")
-    entry = entries.pop()
-    file, backup = Path(entry["file"]), Path(entry["backup"])
+    last = [entry for entry in entries if entry.get("fix") == entries[-1].get("fix")]
     try:
-        if file.read_text(encoding="utf-8") != entry["after"]:
-            raise UsageError(f"{file} was changed since; nothing was undone", hint=f"compare it with {backup}")
-        _rewrite(file, backup.read_text(encoding="utf-8"))
+        contents = [_before(entry) for entry in last]
+        for entry, before in zip(last, contents, strict=True):
+            _rewrite(Path(entry["file"]), before)
+            Path(entry["backup"]).unlink()
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}; nothing was undone") from None
-    backup.unlink()
-    write_atomically(record, json.dumps(entries, indent=1) + "\n")
-    return file
+    _write_record(record, [entry for entry in entries if entry not in last])
+    return tuple(Path(entry["file"]) for entry in last)
+
+
+def _before(entry: dict[str, str]) -> bytes:
+    """What the file held before the fix; UsageError if it is no longer what the fix made of it."""
+    file, backup = Path(entry["file"]), Path(entry["backup"])
+    if file.read_bytes() != entry["after"].encode("utf-8"):
+        raise UsageError(f"{file} was changed since; nothing was undone", hint=f"compare it with {backup}")
+    return backup.read_bytes()
 
 
 def with_automatic(found: Examination, available: list[Repair]) -> Examination:

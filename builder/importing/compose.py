@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -185,11 +184,14 @@ def _written(recipe: dict[str, Any]) -> str:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
-    body: str = yaml.dump(recipe, Dumper=_Indented, sort_keys=False, width=1_000, allow_unicode=True)
+    def written(part: dict[str, Any], *, flow: bool | None = False) -> str:
+        text: str = yaml.dump(
+            part, Dumper=_Indented, sort_keys=False, width=10_000, allow_unicode=True, default_flow_style=flow
+        )
+        return text
+
     # Short lists of names read better on one line.
-    for key in ("platforms", "channels"):
-        block = re.search(rf"^{key}:\n(?:  - .*\n)+", body, re.MULTILINE)
-        if block is not None:
-            names = ", ".join(re.findall(r"- (.*)", block[0]))
-            body = body.replace(block[0], f"{key}: [{names}]\n", 1)
+    body = "".join(
+        written({key: value}, flow=None if key in ("platforms", "channels") else False) for key, value in recipe.items()
+    )
     return f"# yaml-language-server: $schema={SCHEMA_FILE}\n{body}"

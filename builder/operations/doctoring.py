@@ -105,8 +105,8 @@ def mend(workspace: Workspace, request: DoctorRequest) -> DoctorResult:
         return replace(_result(found, patient, request), mended=tuple(done))
 
 
-def undo(workspace: Workspace) -> Path:
-    """Put back what the last repair changed, and give the file. Raises UsageError where there is nothing to undo."""
+def undo(workspace: Workspace) -> tuple[Path, ...]:
+    """Put back every file that the last fix changed, and give them. Raises UsageError where nothing was."""
     return fix.undo(_record(workspace))
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from builder.errors import UsageError
+from builder.errors import RecipeError, UsageError
 from builder.recipe.load import ancestry
 
 if TYPE_CHECKING:
@@ -99,7 +99,11 @@ def write_recipe(workspace: Workspace, name: str, text: str, *, dry_run: bool = 
         raise UsageError(f"{file} exists already", hint="edit it, or choose another name")
     with scratch("envbuild-recipe-") as place:
         (place / file.name).write_text(text, encoding="utf-8")
-        load_recipe(place / file.name, find=workspace.project.recipe_files().get, rules=objections)
+        try:
+            load_recipe(place / file.name, find=workspace.project.recipe_files().get, rules=objections)
+        except RecipeError as problem:
+            # The place would be one of a file that nobody has seen.
+            raise RecipeError(f"this would be no recipe: {problem.plain}", hint=problem.hint) from None
     if not dry_run:
         frameworks = [name for entry in all_frameworks() for name in (entry.name, *entry.aliases)]
         write_atomically(folder / SCHEMA_FILE, schema_text(frameworks))

@@ -55,9 +55,13 @@ def verdict(report: Report) -> str:
 
 
 def evidence(finding: Finding, report: Report) -> tuple[str, ...]:
-    """The evidence, with the files of the environment named from its prefix on, which the report tells once."""
+    """The evidence as people read it: files of the environment from its prefix on, which the report tells once.
+
+    The marks (`^^^^`) that a traceback puts under its lines are left out, since these lines may be broken.
+    """
     inside = f"{report.identity.prefix.rstrip('/')}/"
-    return finding.evidence if inside == "/" else tuple(line.replace(inside, "") for line in finding.evidence)
+    lines = (line for line in finding.evidence if line.strip(" ^~") or not line.strip())
+    return tuple(lines if inside == "/" else (line.replace(inside, "") for line in lines))
 
 
 def attention(report: Report) -> dict[Status, list[Finding]]:

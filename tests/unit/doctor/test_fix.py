@@ -14,7 +14,7 @@ from builder.doctor import fix
 from builder.doctor.examine import Patient, Request, examine
 from builder.doctor.machine import from_json
 from builder.errors import UsageError
-from tests.unit.doctor.homes import make_environment, write_row
+from tests.unit.doctor.homes import build, make_environment, write_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,21 +70,55 @@ def test_a_setting_is_changed_in_place_backed_up_and_put_back(home: Path) -> Non
     assert file.stat().st_mode & 0o777 == 0o640
     assert (home / "p/.vscode/settings.json.envbuild-20260102T030405").read_text() == SETTINGS
     assert not examine(*_asked(home)).problems
-    assert fix.undo(home / "record.json") == file
+    assert fix.undo(home / "record.json") == (file,)
     assert file.read_text() == SETTINGS
     assert [path.name for path in file.parent.iterdir()] == ["settings.json"]
     with pytest.raises(UsageError, match="nothing to undo"):
         fix.undo(home / "record.json")
 
 
-def test_undo_does_not_overwrite_what_was_changed_since(home: Path) -> None:
+@pytest.mark.parametrize("since", [b"{}", b"\xff\xfe{}"], ids=["edited", "not UTF-8"])
+def test_undo_does_not_overwrite_what_was_changed_since(home: Path, since: bytes) -> None:
     file = home / "p/.vscode/settings.json"
     file.write_text(SETTINGS)
     _mend(home)
-    file.write_text("{}")
+    file.write_bytes(since)
     with pytest.raises(UsageError, match="was changed since"):
         fix.undo(home / "record.json")
-    assert file.read_text() == "{}"
+    assert file.read_bytes() == since
+
+
+def test_line_ends_and_a_byte_order_mark_survive_the_fix_and_its_undoing(home: Path) -> None:
+    file = home / "p/.vscode/settings.json"
+    before = b"\xef\xbb\xbf" + SETTINGS.replace("\n", "\r\n").encode()
+    file.write_bytes(before)
+    assert _mend(home) == ["mended"]
+    assert file.read_bytes().count(b"\r\n") == before.count(b"\r\n")
+    fix.undo(home / "record.json")
+    assert file.read_bytes() == before
+
+
+def test_undo_takes_back_the_whole_fix_or_nothing_of_it(home: Path) -> None:
+    (home / ".zshrc").write_text(DEAD)
+    settings = home / "p/.vscode/settings.json"
+    settings.write_text(SETTINGS)
+    assert _mend(home) == ["mended", "mended"]
+    mended = settings.read_text()
+    settings.write_text("{}")
+    with pytest.raises(UsageError, match="nothing was undone"):
+        fix.undo(home / "record.json")
+    assert (home / ".zshrc").read_text() != DEAD
+    settings.write_text(mended)
+    assert set(fix.undo(home / "record.json")) == {settings, home / ".zshrc"}
+    assert (home / ".zshrc").read_text() == DEAD
+    assert settings.read_text() == SETTINGS
+
+
+@pytest.mark.parametrize("name", ["healthy-other-project", "mac-venv-brew-upgrade"])
+def test_a_setting_that_is_right_or_that_no_path_mends_is_left_alone(name: str, tmp_path: Path) -> None:
+    """Another project's own environment is no mistake, and a path to a broken environment mends nothing."""
+    home = build(name, tmp_path)
+    assert [repair.file.name for repair in fix.repairs(home.request(), home.patient())] == []
 
 
 def test_lists_and_start_up_files_lose_only_what_is_dead(home: Path) -> None:

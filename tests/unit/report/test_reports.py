@@ -16,7 +16,7 @@ from builder.errors import UsageError
 from builder.finding import Finding, Identity, Remedy, Report, Status
 from builder.page import Made
 from builder.report import compare, html, junit, text
-from builder.report.grouping import by_area, verdict
+from builder.report.grouping import by_area, evidence, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,18 @@ def test_text_has_what_failed_together_at_the_end_with_remedies(report: Report) 
     assert "ml-m1 failed: 1 failure, 2 checks passed, 1 warning, 1 skipped." in output
     assert "Another learns." not in output
     assert "Another learns." in shown(report, details=True)
+
+
+def test_evidence_is_told_for_reading(report: Report) -> None:
+    raw = ('  File "/env/lib/a.py", line 1', "    x.y()", "    ^^^~~", "/environment/b")
+    told = replace(report, findings=(replace(finding("keras.fit", Status.FAIL), evidence=raw),))
+    assert evidence(told.findings[0], told) == ('  File "lib/a.py", line 1', "    x.y()", "/environment/b")
+    long = "a/" * 40
+    console = Console(width=60, color_system=None, markup=False)
+    with console.capture() as capture:
+        shown_in = replace(told, findings=(replace(told.findings[0], evidence=(f"see {long}x now",)),))
+        console.print(text.brief(shown_in), crop=False)
+    assert f"{long}x\n" in capture.get()  # a path is never broken
 
 
 def test_a_report_without_a_single_pass_does_not_say_that_it_passed(report: Report) -> None:
