@@ -4,6 +4,11 @@
 
 Reads every archive once into a fresh store, then takes them all from the store and links them, each step in a process
 of its own. With `--channel` a last line says what so many packages would take, from the averages here.
+
+Measured on two busy cores, 2026-11-24: a lock of 358 packages for osx-arm64, 359 for linux-64 (TensorFlow, SciPy,
+pandas, spaCy and what they require; 2,359 binaries). `prove`, everything to be fetched: 7.4 minutes of waiting,
+of which 53 s are computing; summaries 16 MB; 505 MB of memory. `prove` again, of both: 3.8 s of computing, 640 MB,
+nothing fetched; of one package changed: that package is read.
 """
 
 from __future__ import annotations
