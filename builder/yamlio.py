@@ -164,9 +164,13 @@ def too_deep(text: str) -> int | None:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
                 return event.start_mark.line + 1 if event.start_mark else 1
-    except yaml.YAMLError:
+    except yaml.MarkedYAMLError as problem:
+        # libyaml from 0.2.6 on has a limit of its own, which it may meet while it looks ahead of the events.
+        if "maximum nesting depth" in (problem.problem or "") and (mark := problem.problem_mark) is not None:
+            return mark.line + 1
         # Composing stops at the same place, and says what is wrong.
-        return None
+    except yaml.YAMLError:
+        pass
     return None
 
 

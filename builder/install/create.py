@@ -16,6 +16,7 @@ from builder.errors import BuildError, LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
 from builder.render.model import environment_file
+from builder.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -283,20 +284,18 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
     )
     pypi = [package for package in packages if package.manager == "pip"]
     if pypi:
-        around.progress.update("pypi", f"installing {len(pypi)} PyPI packages with uv")
-        with around.progress.handed_over() as draw:
-            install_pypi(
-                pypi,
-                request.prefix,
-                python=next(package.version for package in conda if package.name == "python"),
-                subdir=request.subdir,
-                runnable=request.subdir is request.host,
-                macos=request.expectations.macos,
-                uv=around.uv,
-                draw=draw,
-                held=held,
-            )
-        around.progress.done("pypi", f"installed {len(pypi)} PyPI packages")
+        install_pypi(
+            pypi,
+            request.prefix,
+            python=next(package.version for package in conda if package.name == "python"),
+            subdir=request.subdir,
+            runnable=request.subdir is request.host,
+            macos=request.expectations.macos,
+            uv=around.uv,
+            progress=around.progress,
+            held=held,
+        )
+        around.progress.done("pypi", f"installed {plural(len(pypi), 'PyPI package')}")
 
 
 def _noted(stamp: Stamp) -> Stamp:

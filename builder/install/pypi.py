@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
@@ -15,6 +15,7 @@ from builder.install.space import Store, is_no_space, no_space, prefix_store, te
 from builder.install.terminal import run
 from builder.install.wheels import damaged, trespassers
 from builder.uv import is_unauthorised, is_unreachable, not_offered, platform_name, refused_credentials, unknown_index
+from builder.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from builder.lock.model import LockedPackage
     from builder.platforms import Subdir
+    from builder.progress import Progress
     from builder.uv import Uv
+
+_TASK: Final = "pypi"
 
 
 def install_pypi(
@@ -34,7 +38,7 @@ def install_pypi(
     runnable: bool,
     macos: str | None,
     uv: Uv,
-    draw: bool,
+    progress: Progress,
     held: int,
     into: Path | None = None,
 ) -> None:
@@ -43,9 +47,10 @@ def install_pypi(
     With `into` they are laid out in that empty folder instead, ready to be moved into the prefix.
 
     `python` is the version in the prefix. Where it cannot be run on this machine (`runnable` false) uv lays the wheels
-    out for `subdir` and `macos` instead of asking it. `draw` lets uv draw its progress on stderr. `held` is the
-    descriptor of the prefix's lock, which nobody else may take before uv has ended. What uv's cache had in another
-    state than the wheel is fetched anew. Raises BuildError, SourceUnreachableError.
+    out for `subdir` and `macos` instead of asking it. uv draws its own progress while `progress` hands the terminal
+    over; the task is `pypi`, which the caller ends. `held` is the descriptor of the prefix's lock, which nobody else
+    may take before uv has ended. What uv's cache had in another state than the wheel is fetched anew. Raises
+    BuildError, SourceUnreachableError.
     """
     if not packages:
         return
@@ -57,22 +62,23 @@ def install_pypi(
         # The newest manylinux level: which wheel is taken is decided by the locked hash.
         options = ["--prefix", str(target), "--python", sys.executable]
         options += ["--python-version", python, "--python-platform", platform_name(subdir, glibc_minor=99)]
-    if not draw:
-        options += ["--no-progress", "--color=never"]
     environ = uv.environment(macos=None if runnable else macos)
 
     def install(wanted: Sequence[LockedPackage], *more: str) -> None:
-        with uv.scratch() as (scratch, cwd):
+        with uv.scratch() as (scratch, cwd), progress.handed_over() as draw:
             requirements = scratch / "requirements.txt"
             requirements.write_text("".join(map(_requirement, wanted)), encoding="utf-8")
             command = uv.command("pip", "install", "--requirements", str(requirements), "--require-hashes", "--no-deps")
             # Not by hard links, which uv takes where a file system cannot clone: an edited module would be the cache's.
             command += ["--only-binary=:all:", "--link-mode=copy", *options, *more]
+            command += [] if draw else ["--no-progress", "--color=never"]
             code, messages = run(command, cwd=str(cwd), env=environ, draw=draw, held=held)
         if code:
             raise _failure(redact(messages) or f"uv ended with exit code {code}", wanted, prefix=prefix, uv=uv)
 
+    progress.update(_TASK, f"installing {plural(len(packages), 'PyPI package')} with uv")
     install(packages)
+    progress.update(_TASK, "comparing what was installed with what the wheels record of it")
     names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
     site = _site(prefix, target, runnable=runnable)
     if trespassing := trespassers(site, names, root=target):

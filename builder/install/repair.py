@@ -189,20 +189,18 @@ def _install_wheels(
 ) -> None:
     laid_out = prefix / _WHEELS
     laid_out.mkdir()
-    around.progress.update("pypi", f"installing {plural(len(wheels), 'PyPI package')} with uv")
-    with around.progress.handed_over() as draw:
-        install_pypi(
-            wheels,
-            prefix,
-            python=next(package.version for package in conda if package.name == "python"),
-            subdir=request.subdir,
-            runnable=request.subdir is request.host,
-            macos=request.expectations.macos,
-            uv=around.uv,
-            draw=draw,
-            held=held,
-            into=laid_out,
-        )
+    install_pypi(
+        wheels,
+        prefix,
+        python=next(package.version for package in conda if package.name == "python"),
+        subdir=request.subdir,
+        runnable=request.subdir is request.host,
+        macos=request.expectations.macos,
+        uv=around.uv,
+        progress=around.progress,
+        held=held,
+        into=laid_out,
+    )
     around.progress.done("pypi", f"installed {plural(len(wheels), 'PyPI package')}")
     (laid_out / _UV_LOCK).unlink(missing_ok=True)
     merge(laid_out, prefix)

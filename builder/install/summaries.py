@@ -20,6 +20,7 @@ from builder.errors import BuildError, SourceUnreachableError
 from builder.files import open_regular
 from builder.install.pypi import install_pypi
 from builder.lock.channels import client_for
+from builder.progress import NoProgress
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _wheel(package: LockedPackage, *, subdir: Subdir, python: str, macos: str | 
                 runnable=False,
                 macos=macos,
                 uv=uv,
-                draw=False,
+                progress=NoProgress(),
                 held=held,
                 into=target,
             )
