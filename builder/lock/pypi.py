@@ -92,13 +92,17 @@ async def resolve(request: PypiRequest, runner: Uv) -> list[LockedPackage]:
         kept = {name: version for name, version in request.preferred.items() if name not in request.provided}
         (folder / _PYLOCK).write_text(_pylock(kept), encoding="utf-8")
         (folder / _TREE).write_text(_lines(kept), encoding="utf-8")
+        said: str | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for output in (_PYLOCK, _TREE):
                     group.create_task(_compile(request, runner, folder=folder, cwd=cwd, output=output))
         except* uv.UvFailure as failures:
-            # Both were asked the same: the first answer is enough, and the other has ended or was ended.
-            raise _failure(str(failures.exceptions[0]), request) from None
+            # Both were asked the same: the first answer is enough, and the other has ended or was ended. It is raised
+            # below, since Python before 3.11.4 makes a group of what is raised here (python/cpython#103590).
+            said = str(failures.exceptions[0])
+        if said is not None:
+            raise _failure(said, request)
         lock = tomllib.loads((folder / _PYLOCK).read_text(encoding="utf-8"))
         edges = _edges((folder / _TREE).read_text(encoding="utf-8"))
     tags = accepted_tags(request.target)

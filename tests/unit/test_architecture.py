@@ -167,3 +167,17 @@ def test_every_way_to_ask_is_seen(code: str) -> None:
 def test_every_room_has_a_floor() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
     assert folders - _FLOOR.keys() == set()
+
+
+def test_nothing_is_raised_where_a_group_is_handled() -> None:
+    """Python before 3.11.4 wraps what an `except*` block raises in another group, whatever it handled."""
+    raising = [
+        f"{module}:{inner.lineno}"
+        for module, tree in _modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.TryStar)
+        for handler in node.handlers
+        for inner in ast.walk(handler)
+        if isinstance(inner, ast.Raise)
+    ]
+    assert raising == []
