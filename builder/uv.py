@@ -174,6 +174,16 @@ def is_unreachable(messages: str) -> bool:
     return _UNREACHABLE.search(messages) is not None
 
 
+def how_to_reach(messages: str) -> str:
+    """What to do about an index that could not be reached, by uv's messages."""
+    if "certificate" in messages:
+        return (
+            "the index is signed by an authority that uv does not know, perhaps a company's: set UV_SYSTEM_CERTS=1 to "
+            "trust those of the system, or SSL_CERT_FILE to a file with its certificate"
+        )
+    return "check the network, or the index that uv is configured for (UV_DEFAULT_INDEX, UV_INDEX, uv.toml)"
+
+
 def is_unauthorised(messages: str) -> bool:
     """Whether uv's messages say that an index wants credentials, or other ones."""
     return _UNAUTHORISED.search(messages) is not None

@@ -14,7 +14,15 @@ from builder.install.foreign import settle_wheels
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.install.terminal import run
 from builder.install.wheels import damaged, trespassers
-from builder.uv import is_unauthorised, is_unreachable, not_offered, platform_name, refused_credentials, unknown_index
+from builder.uv import (
+    how_to_reach,
+    is_unauthorised,
+    is_unreachable,
+    not_offered,
+    platform_name,
+    refused_credentials,
+    unknown_index,
+)
 from builder.wording import plural
 
 if TYPE_CHECKING:
@@ -124,7 +132,7 @@ def _failure(
     if is_unreachable(reason):
         return SourceUnreachableError(
             f"PyPI packages cannot be fetched:\n{reason}",
-            hint="check the network, or the index that uv is configured for (UV_INDEX_URL, uv.toml)",
+            hint=how_to_reach(reason),
         )
     if "hash mismatch" in reason.lower() or "no matching hash" in reason.lower():
         return BuildError(

@@ -179,7 +179,7 @@ def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | Source
     if uv.is_unreachable(messages):
         return SourceUnreachableError(
             f"PyPI packages for {request.subdir} cannot be fetched:\n{reason}",
-            hint="check the network, or the index that uv is configured for (UV_INDEX_URL, uv.toml)",
+            hint=uv.how_to_reach(reason),
         )
     return UnsatisfiableError(
         f"no set of PyPI packages for {request.subdir} and Python {request.python} satisfies the recipe:\n{reason}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.platforms import Subdir
-from builder.uv import Uv, UvFailure, is_unauthorised, is_unreachable, platform_name
+from builder.uv import Uv, UvFailure, how_to_reach, is_unauthorised, is_unreachable, platform_name
 from tests.workspaces import workspace
 
 if TYPE_CHECKING:
@@ -185,3 +185,13 @@ def test_a_working_directory_that_is_no_project_is_not_searched(tmp_path: Path, 
     here = workspace(tmp_path / "home", root=tmp_path if found else None, cwd=tmp_path)
     with here.uv.scratch() as (folder, cwd):
         assert cwd == (tmp_path if found else folder)
+
+
+def test_an_unknown_authority_is_not_the_network() -> None:
+    messages = (
+        "Failed to fetch: https://index.example.org/simple/keras/\n"
+        "  cause: client error (Connect)\n  cause: invalid peer certificate: UnknownIssuer"
+    )
+    assert is_unreachable(messages)
+    assert "UV_SYSTEM_CERTS=1" in how_to_reach(messages)
+    assert "network" in how_to_reach("error sending request for url (https://index.example.org/simple/keras/)")
