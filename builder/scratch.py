@@ -35,9 +35,12 @@ def scratch(prefix: str, *, folder: Path | None = None) -> Iterator[Path]:
     sweep(prefix, folder=parent)
     made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
-        held = os.open(made / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        unlocked = made / f"{_LOCK}-unlocked"
+        held = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Named only now: between its making and its locking another of us would have taken the folder for left.
+            unlocked.rename(made / _LOCK)
             yield made
         finally:
             os.close(held)

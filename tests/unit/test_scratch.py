@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.scratch import scratch, sweep
+
+if TYPE_CHECKING:
+    import pytest
 
 REPOSITORY = Path(__file__).parents[1].parent
 _PROGRAM = """
@@ -58,3 +63,16 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
         "envbuild-y-other",
         "precious",
     ]
+
+
+def test_another_sweeps_while_a_folder_is_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = fcntl.flock
+
+    def locking(held: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        sweep("made-", folder=tmp_path)
+        flock(held, operation)
+
+    monkeypatch.setattr(fcntl, "flock", locking)
+    with scratch("made-", folder=tmp_path) as folder:
+        (folder / "file").write_text("")
