@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         compat,
         explain,
     )
-    from builder.operations.creating import CreateRequest, CreateResult, create
+    from builder.operations.created import CreateResult
+    from builder.operations.creating import CreateRequest, create
     from builder.operations.diffing import DiffRequest, DiffResult, diff
     from builder.operations.doctoring import (
         DoctorRequest,
@@ -60,7 +61,8 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
     "ci_matrix": ("Job", "MatrixRequest", "MatrixResult", "matrix"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
-    "creating": ("CreateRequest", "CreateResult", "create"),
+    "created": ("CreateResult",),
+    "creating": ("CreateRequest", "create"),
     "diffing": ("DiffRequest", "DiffResult", "diff"),
     "doctoring": (
         "DoctorRequest",
