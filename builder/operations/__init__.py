@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         explain,
     )
     from builder.operations.configuring import Setting, show_config
-    from builder.operations.creating import CreateRequest, CreateResult, create
+    from builder.operations.created import CreateResult
+    from builder.operations.creating import CreateRequest, create
     from builder.operations.diffing import DiffRequest, DiffResult, diff
     from builder.operations.doctoring import (
         DoctorRequest,
@@ -68,7 +69,8 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "cleaning": ("CleanPlan", "CleanRequest", "clean", "cleanable"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
     "configuring": ("Setting", "show_config"),
-    "creating": ("CreateRequest", "CreateResult", "create"),
+    "created": ("CreateResult",),
+    "creating": ("CreateRequest", "create"),
     "diffing": ("DiffRequest", "DiffResult", "diff"),
     "doctoring": (
         "DoctorRequest",
