@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from builder.cli.session import Session
-    from builder.operations.creating import CreateResult
+    from builder.operations.created import CreateResult
 
 
 def _programs(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class Session:
             return
         self.close()
         if self.json or not sys.stdin.isatty():
-            raise UsageError(f"not confirmed: {question}", hint="--yes says so beforehand, where nobody can be asked")
+            raise UsageError(f"not confirmed: {question}", hint="add --yes where nobody can be asked")
         click.confirm(harmless(question), abort=True, err=True)
 
     @cached_property

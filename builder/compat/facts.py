@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from builder.compat.model import in_range
+from builder.compat.ranges import in_range
 from builder.wheels import marker_environment
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from builder.compat.facts import Facts
 from builder.compat.model import (
     BlasVariant,
     Fact,
-    FactFile,
     GridSpec,
     OpenmpWheel,
     PackageNames,
@@ -33,6 +32,8 @@ from builder.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from builder.compat.fact_file import FactFile
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = "compiled.json"
@@ -54,6 +55,7 @@ def load_facts(directory: Path = DATA, *, also: Sequence[Path] = ()) -> Facts:
 def read_sources(directory: Path = DATA) -> Facts:
     """All facts of `directory`, from the YAML files themselves."""
     from builder import yamlio
+    from builder.compat.fact_file import FactFile
 
     files = sorted(directory.glob("*.yaml"))
     if not files:

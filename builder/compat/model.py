@@ -1,24 +1,25 @@
 """The shapes of the facts, as they stand in `data/*.yaml`.
 
-Three kinds are enough. A *release* is what one exact version of a package is made of and declares: wheels or builds
-per platform, Python minors, macOS floor, requirements. A *relation* is what is known about ranges of two packages
-together, above all what neither declares. A *BLAS variant* is a build with the macOS it needs. Measurements (runs of
-the functional suite, symbol comparisons) are kept as they were made and become relations when they are read. Every
-entry says where it is from, how that was established and when.
+A *release* is what one exact version of a package is made of and declares: wheels or builds per platform, Python
+minors, macOS floor, requirements. A *relation* is what is known about ranges of two packages together, above all what
+neither declares. A *BLAS variant* is a build with the macOS it needs; an *OpenMP wheel* says which runtime comes with a
+wheel, or does not. Measurements (`compat.runs`) become relations when they are read. Every entry says where it is
+from, how that was established and when.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of this module
 from datetime import date
 from functools import cache
 from typing import Annotated, Final, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from builder.compat.ranges import impossible, in_range, parse_range
 
 Established = Literal["measured", "published", "metadata"]
 #: `links`: every symbol is there, which proves loading and nothing more. `unsafe`: loads and computes wrongly.
@@ -26,22 +27,6 @@ Verdict = Literal["works", "fails", "unsafe", "links"]
 #: Where a release comes from; a relation without one holds wherever the two versions meet.
 Origin = Literal["pypi", "conda-forge"]
 Place = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64", "any"]
-
-
-@cache
-def parse_range(text: str) -> SpecifierSet:
-    """`2.18` and `2.18.*` mean any 2.18, `*` any version, everything else is PEP 440."""
-    text = text.strip()
-    if text in ("", "*"):
-        return SpecifierSet()
-    bare = re.fullmatch(r"(\d+(?:\.\d+)*)(?:\.\*)?", text)
-    return SpecifierSet(f"=={bare[1]}.*" if bare else text)
-
-
-@cache
-def in_range(text: str, version: Version) -> bool:
-    """Whether a version is in a range as facts write it. Asked of few ranges and versions, many times."""
-    return parse_range(text).contains(version, prereleases=True)
 
 
 def _range(text: str) -> str:
@@ -52,27 +37,6 @@ def _range(text: str) -> str:
     if impossible(specifiers):
         raise ValueError(f"no version can be in the range {text!r}")
     return text
-
-
-def impossible(specifiers: SpecifierSet) -> bool:
-    """True when lower and upper bounds exclude each other, as in `>=3,<2` or `==2.18.*,<2`."""
-    lower, upper = [], []
-    for specifier in specifiers:
-        operator, text = specifier.operator, specifier.version
-        version = Version(text.removesuffix(".*"))
-        if operator in (">=", ">", "==", "===", "~="):
-            lower.append((version, operator == ">"))
-        if operator in ("<", "<="):
-            upper.append((version, operator == "<"))
-        elif operator == "~=" or text.endswith(".*"):
-            kept = version.release[:-1] if operator == "~=" else version.release
-            if operator != "!=":
-                upper.append((Version(".".join(map(str, (*kept[:-1], kept[-1] + 1)))), True))
-        elif operator in ("==", "==="):
-            upper.append((version, False))
-    return any(
-        low > high or (low == high and (low_open or high_open)) for low, low_open in lower for high, high_open in upper
-    )
 
 
 def _version(text: str) -> str:
@@ -301,142 +265,6 @@ class PackageNames(FactModel):
     numpy: bool = False
 
 
-class Suite(FactModel):
-    """What the `runs` of a file are about: a framework and the package that was run beside it."""
-
-    host: PackageName
-    partner: PackageName
-    legacy: PackageName | None = Field(default=None, description="What stood in for `partner` in runs with `legacy`.")
-
-
-class SuiteRun(FactModel):
-    """One run of the functional suite (`tools.measuring.keras_suite`) with exact versions."""
-
-    host: VersionText
-    partner: VersionText
-    python: VersionText
-    date: Date
-    overrides: tuple[RequirementText, ...] = Field(
-        default=(), strict=False, description="What replaced declared requirements."
-    )
-    legacy: VersionText | None = Field(default=None, description="The version of what stood in for `partner`.")
-    subject: PackageName | None = Field(
-        default=None,
-        description="What a failure is laid on (default: `partner`); `resolution`: on nothing alone, it shows a fresh "
-        "install.",
-    )
-    companions: dict[PackageName, VersionText] = Field(default_factory=dict)
-    result: Literal["pass", "fail", "refused"]
-    passed: tuple[str, ...] = Field(default=(), strict=False)
-    failed: dict[str, str] = Field(default_factory=dict)
-    reason: str | None = None
-
-    def relations(self, suite: Suite, *, measured_on: str, titles: Mapping[str, str]) -> tuple[Relation, ...]:
-        """What the run shows: about host and partner, and about the host and the NumPy it ran beside.
-
-        A failure is laid on the run's `subject`; what was forced against the metadata shows nothing about the rest.
-        """
-        if self.result == "refused":
-            return ()
-        if self.legacy is not None:
-            beside = {suite.legacy or suite.partner: self.legacy}
-        else:
-            beside = {suite.partner: self.partner, "numpy": self.companions.get("numpy", "")}
-            subject = self.subject or suite.partner
-            if self.result == "fail":
-                beside = {name: version for name, version in beside.items() if name == subject}
-            elif self.overrides:
-                beside = {name: version for name, version in beside.items() if subject in (name, "resolution")}
-        return tuple(
-            self._relation(suite, name, version, measured_on=measured_on, titles=titles)
-            for name, version in beside.items()
-            if version
-        )
-
-    def _relation(
-        self, suite: Suite, name: str, version: str, *, measured_on: str, titles: Mapping[str, str]
-    ) -> Relation:
-        host, minor = (".".join(text.split(".")[:2]) for text in (self.host, version))
-        pair = f"{titles.get(name, name)} {version} with {titles.get(suite.host, suite.host)} {self.host}"
-        if self.result == "pass":
-            known = (
-                f", with the known defects of {titles.get(suite.partner, suite.partner)} {self.partner.split('.')[0]} "
-                f"({', '.join(self.failed)})"
-                if self.failed
-                else ""
-            )
-            cause = f"{pair} passed {len(self.passed)} functional steps{known}"
-        else:
-            step, error = next(iter(self.failed.items()))
-            cause = f"{pair} fails in the step {step}: {error}"
-        beside = f"-{suite.partner}-{self.partner}" if name not in (suite.partner, suite.legacy) else ""
-        python = "".join(self.python.split(".")[:2])
-        forced = "-forced" if self.overrides else ""
-        binary = self.result != "pass" and name not in (suite.partner, suite.legacy)
-        return Relation(
-            id=f"run-{suite.host}-{self.host}-{name}-{version}{beside}-py{python}{forced}",
-            source="envbuild's functional suite, run in a throw-away environment",
-            established="measured",
-            date=self.date,
-            measured_on=f"{measured_on}, Python {self.python}",
-            # That a wheel cannot live beside a NumPy says nothing about a channel's build, compiled against another.
-            left=Side(package=suite.host, versions=host, origin="pypi" if binary else None),
-            right=Side(package=name, versions=minor),
-            verdict="works" if self.result == "pass" else "fails",
-            cause=cause,
-        )
-
-
-class Linkage(FactModel):
-    """What the `symbols` of a file are about: a package whose binaries bind another one's."""
-
-    plugin: PackageName
-    host: PackageName
-    label: str = Field(description="Short name for the ids of the facts.")
-
-
-class SymbolRun(FactModel):
-    """One binary against one release of its host: the symbols it binds, and those that are not there."""
-
-    plugin: VersionText
-    pythons: tuple[Minor, ...] = Field(strict=False)
-    host: VersionText
-    wheel: Text
-    date: Date
-    bound: int
-    missing: int
-    libraries: tuple[str, ...] = Field(default=(), strict=False)
-    symbols: tuple[str, ...] = Field(default=(), strict=False)
-
-    def relation(self, linkage: Linkage, *, measured_on: str, titles: Mapping[str, str]) -> Relation:
-        """The comparison as a fact about the binary's package and the minor of its host."""
-        minor = ".".join(self.host.split(".")[:2])
-        plugin = f"{titles.get(linkage.plugin, linkage.plugin)} {self.plugin}"
-        host = f"{titles.get(linkage.host, linkage.host)} {minor}"
-        first = next(iter(self.symbols), None)
-        if self.libraries:
-            cause = f"{plugin} cannot load with {host}: it needs {self.libraries[0]}, and no library of {host} has "
-            cause += "that install name"
-        elif first is not None:
-            more = f" and {self.missing - 1} more symbols" if self.missing > 1 else ""
-            cause = f"{plugin} cannot load with {host}: it needs {first}{more}, which {host} does not export"
-        else:
-            cause = f"all {self.bound} symbols that {plugin} binds are in {host}"
-        return Relation(
-            id=f"symbols-{linkage.label}-{self.plugin}-cp{self.pythons[0].replace('.', '')}-{linkage.host}-{self.host}",
-            source=f"envbuild's symbol comparison of the plug-in with {self.wheel}",
-            established="measured",
-            date=self.date,
-            measured_on=measured_on,
-            left=Side(package=linkage.plugin, versions=f"=={self.plugin}"),
-            right=Side(package=linkage.host, versions=minor, origin="pypi"),
-            verdict="fails" if self.missing else "links",
-            cause=cause,
-            symbol=self.libraries[0] if self.libraries else first,
-            pythons=self.pythons,
-        )
-
-
 class GridSpec(FactModel):
     """A table of the facts: versions of one package against versions of another."""
 
@@ -447,30 +275,3 @@ class GridSpec(FactModel):
     oldest_row: VersionText
     oldest_column: VersionText
     stop: VersionText | None = Field(default=None, description="The column before which the table ends.")
-
-
-class FactFile(FactModel):
-    """One file under `data/`."""
-
-    releases: tuple[Release, ...] = Field(default=(), strict=False)
-    relations: tuple[Relation, ...] = Field(default=(), strict=False)
-    blas: tuple[BlasVariant, ...] = Field(default=(), strict=False)
-    openmp: tuple[OpenmpWheel, ...] = Field(default=(), strict=False)
-    names: tuple[PackageNames, ...] = Field(default=(), strict=False)
-    packages: tuple[PackageTraits, ...] = Field(default=(), strict=False)
-    measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")
-    grids: tuple[GridSpec, ...] = Field(default=(), strict=False)
-    suite: Suite | None = None
-    linkage: Linkage | None = None
-    runs: tuple[SuiteRun, ...] = Field(default=(), strict=False)
-    symbols: tuple[SymbolRun, ...] = Field(default=(), strict=False)
-
-    @model_validator(mode="after")
-    def _runs_say_where(self) -> FactFile:
-        if (self.runs or self.symbols) and not self.measured_on:
-            raise ValueError("a file with `runs` or `symbols` must say in `measured_on` what they were made on")
-        if (self.runs and self.suite is None) or (self.symbols and self.linkage is None):
-            raise ValueError(
-                "a file with `runs` needs `suite`, one with `symbols` needs `linkage`: what they are about"
-            )
-        return self

@@ -98,7 +98,7 @@ def _mapping(
         for number, one in enumerate(value):
             line = document.line(("dependencies", index, "pip", number))
             if isinstance(one, str):
-                read_lines([(line or 1, one)], into, group=group, platforms=_platforms(lines, line, into))  # fmt: skip
+                read_lines([(line or 1, one)], into, group=group, platforms=_platforms(lines, line, into))
             else:
                 into.leave(one, "is not a requirement", line)
 

@@ -250,9 +250,9 @@ class Collector:
         asked = TARGETS if platforms is None else tuple(subdir for subdir in TARGETS if subdir in platforms)
         where = asked if there is None else tuple(subdir for subdir in asked if subdir in there)
         if not where:
-            reason = "is for a platform that envbuild does not build for" if not asked or not there else (
-                f"exists on {', '.join(there)} only"
-            )  # fmt: skip
+            reason = "is for a platform that envbuild does not build for"
+            if asked and there:
+                reason = f"exists on {', '.join(there)} only"
             self.leave(written, reason, line)
             return None
         return () if where == TARGETS else where
@@ -267,9 +267,8 @@ class Collector:
         platforms: tuple[Subdir, ...],
         line: int | None,
     ) -> None:
-        one = Asked(
-            manager=manager, name=name, text=text, group=group, platforms=platforms, place=self.place(line)
-        )  # fmt: skip
+        place = self.place(line)
+        one = Asked(manager=manager, name=name, text=text, group=group, platforms=platforms, place=place)
         same = (one.manager, one.text, one.group, one.platforms)
         if all((other.manager, other.text, other.group, other.platforms) != same for other in self.asked):
             self.asked.append(one)

@@ -16,7 +16,6 @@ from builder.errors import BuildError, LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
 from builder.render.model import environment_file
-from builder.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -270,6 +269,7 @@ class NotProvenError(Exception):
 def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int) -> None:
     from builder.install.conda import install_conda
     from builder.install.pypi import install_pypi
+    from builder.wording import plural
 
     conda = [package for package in packages if package.manager == "conda"]
     install_conda(

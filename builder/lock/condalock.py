@@ -97,13 +97,18 @@ def _enter_lean() -> None:
 def _ready(*, lean: bool) -> None:
     """Wait until conda-lock is imported: two threads cannot import its circles of modules at once."""
     preload(lean=lean).join()
-    if not lean and not hasattr(sys.modules.get("conda_lock"), "main"):
-        # Entered lean before, for another lock of this process: begin again, as a whole.
+    if not lean:
+        import_whole()
+    # It warns about every line that a selector leaves out, which is what selectors are for.
+    logging.getLogger("conda_lock").setLevel(logging.ERROR)
+
+
+def import_whole() -> None:
+    """Import conda-lock as its own command line has it; anew where it was entered lean for another lock before."""
+    if not hasattr(sys.modules.get("conda_lock"), "main"):
         for name in [name for name in sys.modules if name.partition(".")[0] == "conda_lock"]:
             del sys.modules[name]
         import conda_lock  # noqa: F401
-    # It warns about every line that a selector leaves out, which is what selectors are for.
-    logging.getLogger("conda_lock").setLevel(logging.ERROR)
 
 
 def is_lean(rendered: Rendered) -> bool:

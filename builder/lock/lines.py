@@ -1,9 +1,9 @@
 """The packages of a lock that lies on disk as we and conda-lock write it, read line by line.
 
-YAML is a large language, and reading a thousand packages of it takes a quarter of a second. A lock that nobody has
-written by hand uses a small part: one entry after the other, always with the same fields in the same order. What is
-read here is read as PyYAML reads it; of anything else, `read_lines` gives None, and `lock.read` asks PyYAML. The
-tests compare the two on mutated locks.
+YAML is a large language, and PyYAML takes about ten times as long for a lock as what stands here. A lock that nobody
+has written by hand uses a small part of it: one entry after the other, always with the same fields in the same order.
+What is read here is read as PyYAML reads it; of anything else, `read_lines` gives None, and `lock.read` asks PyYAML.
+The tests compare the two on mutated locks.
 """
 
 from __future__ import annotations

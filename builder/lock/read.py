@@ -90,7 +90,7 @@ def read_lock(file: Path) -> Lock:
 def parse_lock(content: bytes, *, place: Path | str) -> Lock:
     """The lock of this content; `place` says where it is from (`HEAD:environments/…`). Raises LockfileError."""
     text = _decoded(content, place)
-    if (lines := read_lines(text)) is not None:
+    if (lines := read_lines(text)) is not None and too_deep(lines.head) is None:
         with contextlib.suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
             head = yaml.load(lines.head, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
             return _lock(_File.model_validate(head | {"package": []}).metadata, lines.entries, place)

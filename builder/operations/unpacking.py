@@ -15,7 +15,7 @@ from builder.lock.audit import require_sound
 from builder.lock.digest import MAX_BYTES
 from builder.lock.proof import PROOF_NAME
 from builder.lock.read import parse_lock
-from builder.operations.creating import CreateRequest, CreateResult, create
+from builder.operations.creating import CreateRequest, create
 from builder.operations.packing import FORMAT, MANIFEST, SUMS, archive_path
 from builder.platforms import TARGETS, Subdir
 from builder.project import LOCK_NAME, Project
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from builder.lock.model import Lock
+    from builder.operations.created import CreateResult
     from builder.tarball import Member
     from builder.workspace import Workspace
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
-from builder.compat.model import parse_range
+from builder.compat.ranges import parse_range
 from builder.errors import UnsatisfiableError
 from builder.plan.model import ChosenSpec
 from builder.plan.reasons import references

@@ -14,7 +14,7 @@ from builder.plan.choose import TOLERANCES, Search
 from builder.plan.pins import series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from builder.compat.facts import Refusal
     from builder.compat.model import Origin
@@ -37,7 +37,8 @@ def refusal(question: Question, search: Search, *, elsewhere: str | None = None)
         # No release is there to be refused for the range, so what was refused on the way has nothing to do with it.
         reason, everything = None, beyond
     pinned = question.pins_on(*(reason.packages if reason else ()))
-    nearest = list(dict.fromkeys((*_nearest(question, search), *_given_up(question, search))))
+    let_go = tuple(_let_go(question, search))
+    nearest = list(dict.fromkeys((*_nearest(question, search, let_go), *_given_up(question, let_go))))
     if elsewhere:
         # Before what lets go of a version that the recipe asks for.
         nearest.insert(
@@ -122,9 +123,9 @@ def _below(pin: Pin, choice: Choice | None) -> bool:
     return choice is not None and bool(lower) and choice.newest < min(lower)
 
 
-def _nearest(question: Question, done: Search) -> Iterator[str]:
+def _nearest(question: Question, done: Search, let_go: Sequence[tuple[Pin, Choice | None]]) -> Iterator[str]:
     """What to write instead: each pin let go alone, then a Python, then a platform."""
-    for pin, choice in _let_go(question, done):
+    for pin, choice in let_go:
         if not _below(pin, choice):
             yield f"use {_version_of(pin.package, choice, question)}"
     pythons = tuple(text for text in PYTHONS if text not in question.minors)
@@ -140,9 +141,9 @@ def _nearest(question: Question, done: Search) -> Iterator[str]:
                 return
 
 
-def _given_up(question: Question, done: Search) -> Iterator[str]:
+def _given_up(question: Question, let_go: Sequence[tuple[Pin, Choice | None]]) -> Iterator[str]:
     """Older releases than the recipe asks for: the last thing to offer, and said as what it is."""
-    for pin, choice in _let_go(question, done):
+    for pin, choice in let_go:
         if _below(pin, choice):
             yield f"give up `{pin.text}` ({pin.where}) for {_version_of(pin.package, choice, question)}"
 

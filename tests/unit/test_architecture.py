@@ -35,12 +35,6 @@ FLOORS: Final = (
 _FLOOR: Final = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 _GROUND: Final = len(FLOORS)
 
-#: (module, imported) that break the rule today. Each is about to go, for the reason given.
-KNOWN_IMPORTS: Final[dict[tuple[str, str], str]] = {}
-
-#: Modules that read the machine themselves today: each is about to be given what it needs.
-KNOWN_READERS: Final[dict[str, str]] = {}
-
 #: Where the machine is asked: the workspace, and what runs before there is one.
 READERS: Final = frozenset({"workspace", "cli", "cli.session"})
 
@@ -94,9 +88,7 @@ def _wrong_imports() -> set[tuple[str, str]]:
 
 def test_rooms_use_only_what_is_below_them() -> None:
     """Also beside: `install` knows nothing of `channel`, `compat` nothing of `recipe`."""
-    found = _wrong_imports()
-    assert sorted(found - KNOWN_IMPORTS.keys()) == []
-    assert sorted(KNOWN_IMPORTS.keys() - found) == [], "these are mended: take them off the list"
+    assert sorted(_wrong_imports()) == []
 
 
 _FORBIDDEN_ATTRIBUTES: Final = frozenset(
@@ -139,9 +131,8 @@ def test_the_machine_is_asked_in_one_place() -> None:
     """Everything below the workspace is given the environment, home and working directory that it works with."""
     found = {module: list(_readings(tree)) for module, tree in _modules()}
     reading = {module for module, readings in found.items() if readings}
-    told = {module: found[module] for module in sorted(reading - READERS - KNOWN_READERS.keys())}
+    told = {module: found[module] for module in sorted(reading - READERS)}
     assert told == {}
-    assert sorted(KNOWN_READERS.keys() - reading) == [], "these are mended: take them off the list"
     assert reading >= READERS - {"cli"}, "the test no longer sees what it forbids"
 
 

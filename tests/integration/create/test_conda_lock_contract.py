@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.lock.condalock import import_whole
 from builder.lock.read import read_lock
 from builder.names import MAPPING_FILE
-from tests.conda_locks import whole_conda_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def _lock_file(world: World, name: str) -> Path:
 
 @pytest.mark.parametrize("name", LOCKED)
 def test_parsed_to_the_same_content(world: World, name: str) -> None:
-    whole_conda_lock()
+    import_whole()
     from conda_lock.lockfile import parse_conda_lock_file
 
     ours = read_lock(_lock_file(world, name))
@@ -58,7 +58,7 @@ def test_parsed_to_the_same_content(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", LOCKED)
 def test_content_hashes_are_conda_locks(world: World, name: str) -> None:
     """Also for locks made with only a part of conda-lock imported (`tiny` has no PyPI packages)."""
-    whole_conda_lock()
+    import_whole()
     from conda_lock.content_hash import compute_content_hashes
     from conda_lock.src_parser import make_lock_spec
     from conda_lock.virtual_package import virtual_package_repo_from_specification
@@ -76,7 +76,7 @@ def test_content_hashes_are_conda_locks(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", LOCKED)
 def test_text_is_conda_locks(world: World, name: str, tmp_path: Path) -> None:
     """Byte for byte below the header: a lock that both write must not change back and forth in version control."""
-    whole_conda_lock()
+    import_whole()
     from conda_lock.lockfile import parse_conda_lock_file, write_conda_lock_file
 
     theirs = tmp_path / "theirs.yml"

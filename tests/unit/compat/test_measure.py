@@ -10,13 +10,16 @@ import pytest
 import yaml
 from packaging.tags import Tag
 
-from builder.compat.model import FactFile, Linkage, Relation, Suite, SuiteRun, SymbolRun
+from builder.compat.fact_file import FactFile
+from builder.compat.runs import Linkage, Suite, SuiteRun, SymbolRun
 from builder.errors import SourceUnreachableError
 from tools.measuring import conda_forge, keras_suite, metadata, symbols
 from tools.measuring.keras_runs import Pair, Run, interpret
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from builder.compat.model import Relation
 
 DAY = date(2026, 11, 22)
 

@@ -18,7 +18,7 @@ from builder.errors import InterruptedByUserError
 from builder.install import transaction
 from builder.install.create import CreateRequest as Build
 from builder.operations.cleaning import CleanRequest, What, clean, cleanable
-from builder.operations.creating import _identity, _interrupted
+from builder.operations.created import identity, interrupted
 from builder.platforms import Subdir
 from tests.workspaces import workspace
 
@@ -46,7 +46,7 @@ def _replace(prefix: Path, leaving: Callable[[str], None]) -> None:
 
 def _told(prefix: Path, before: int | None = None) -> InterruptedByUserError:
     build = Build(name="ml", recipe="ml", prefix=prefix, subdir=Subdir.LINUX_64, host=None, lock_sha256="new")
-    return _interrupted(build, before)
+    return interrupted(build, before)
 
 
 @pytest.mark.parametrize("previous", [False, True])
@@ -54,7 +54,7 @@ def test_the_first_says_what_is_done(tmp_path: Path, previous: bool) -> None:
     prefix, heard = tmp_path / "env", list[str]()
     if previous:
         _environment(prefix, "old")
-    before = _identity(prefix)
+    before = identity(prefix)
     with pytest.raises(KeyboardInterrupt):
         _replace(prefix, heard.append)
     (said,) = heard
@@ -74,7 +74,7 @@ def test_the_second_leaves_the_rest_and_says_so(
     prefix = tmp_path / "env"
     if previous:
         _environment(prefix, "old")
-    before = _identity(prefix)
+    before = identity(prefix)
 
     def again(function: Callable[..., Any]) -> Callable[..., Any]:
         def pressed(*arguments: Any, **more: Any) -> Any:

@@ -96,6 +96,7 @@ def test_mutated_locks(mutations: list[tuple[str, int, str]]) -> None:
         lambda text: "{version: 1}\npackage:\n" + text.partition("\npackage:\n")[2],
         lambda text: text.replace("version: 1\n", "version: 2\n", 1),
         lambda text: text.replace("metadata:\n", "metadata:\n  x: &a [*a]\n", 1),
+        lambda text: text.replace("metadata:\n", f"metadata:\n  x: {'[' * 900}{']' * 900}\n", 1),
         lambda text: text.replace("  - osx-arm64\n", "  - win-64\n", 1),
         lambda text: text.replace("  - osx-arm64\n", "  - 64\n", 1),
         lambda text: text[:-1],

@@ -12,7 +12,7 @@ from builder.environment.stamp import RELATIVE_PATH, Stamp
 from builder.finding import Finding, Identity, Report, Status
 from builder.install.create import CreateRequest as Build
 from builder.install.create import Result
-from builder.operations.creating import _identity, _interrupted, _not_proven
+from builder.operations.created import identity, interrupted, not_proven
 from builder.operations.proving import is_blameless
 from builder.platforms import Subdir
 
@@ -32,10 +32,10 @@ def _environment(prefix: Path, lock: str) -> None:
 
 def test_interrupted_with_nothing_left(tmp_path: Path) -> None:
     prefix = tmp_path / "env"
-    assert "nothing is left" in _interrupted(_build(prefix), None).message
+    assert "nothing is left" in interrupted(_build(prefix), None).message
     _environment(prefix, "new")
     (prefix / BUILDING).touch()
-    assert "nothing is left" in _interrupted(_build(prefix), None).message
+    assert "nothing is left" in interrupted(_build(prefix), None).message
 
 
 def test_interrupted_with_the_old_one_back(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_interrupted_with_the_old_one_back(tmp_path: Path) -> None:
     prefix = tmp_path / "env"
     for lock in ("old", "new"):
         _environment(prefix, lock)
-        assert "before is still there" in _interrupted(_build(prefix), _identity(prefix)).message
+        assert "before is still there" in interrupted(_build(prefix), identity(prefix)).message
         prefix.rename(tmp_path / lock)
 
 
@@ -51,9 +51,9 @@ def test_interrupted_with_the_new_one_in_place(tmp_path: Path) -> None:
     """While the old one is being deleted, or the new one verified, there is no way back and no need of one."""
     old, prefix = tmp_path / "old", tmp_path / "env"
     _environment(old, "old")
-    before = _identity(old)
+    before = identity(old)
     _environment(prefix, "new")
-    told = _interrupted(_build(prefix), before)
+    told = interrupted(_build(prefix), before)
     assert "the new environment is in place" in told.message
     assert "not verified yet" in told.message
     assert told.exit_code == 130
@@ -83,8 +83,8 @@ def test_what_is_the_users_own_is_not_the_environments(failed: tuple[str, ...], 
 
 def test_it_says_whose_failure_it_is(tmp_path: Path) -> None:
     build = _build(tmp_path / "env")
-    told = _not_proven(build, Result.UNPROVEN, blameless=True)
+    told = not_proven(build, Result.UNPROVEN, blameless=True)
     assert told is not None
     assert "is sound" in told.message
-    assert _not_proven(build, Result.BUILT, blameless=False) is None
+    assert not_proven(build, Result.BUILT, blameless=False) is None
     assert os.fspath(build.prefix) in told.message

@@ -12,7 +12,7 @@ from builder.cli import cli
 from builder.cli.session import run as run_command
 from builder.environment.stamp import RELATIVE_PATH, Expectations, Stamp, StampedProof, Verdict
 from builder.install.create import CreateRequest as Build
-from builder.operations.creating import _present
+from builder.operations.created import present
 from builder.operations.locks import UsableLock
 from builder.operations.warnings import Warnings
 from builder.operations.watching import StatusRequest, status
@@ -105,6 +105,6 @@ def test_that_nothing_is_done_does_not_hide_a_failed_proof(tmp_path: Path, verdi
         expectations=_EXPECTED,
     )
     lock = UsableLock(file=tmp_path / "conda-lock.yml", follows_recipe=True)
-    result = _present(team, build, stamp, lock=lock, warn=Warnings(heard), proof=None)
+    result = present(team, build, stamp, lock=lock, warn=Warnings(heard), proof=None)
     told = [f"the last verification of {build.prefix} failed, and with --no-verify it is not made again"]
     assert list(result.warnings) == heard.warnings == (told if verdict is Verdict.FAILED else [])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from builder.errors import RecipeError, TemplateError, UnsatisfiableError
+from builder.lock.condalock import import_whole
 from builder.names import MAPPING_FILE
 from builder.plan.make import make_plans
 from builder.plan.model import ChosenSpec, Plan
@@ -22,7 +23,6 @@ from builder.recipe.model import Recipe
 from builder.render.environment import render, render_plain
 from builder.render.model import ENVIRONMENT_FILE, VIRTUAL_PACKAGES_FILE
 from builder.render.templates import render_template, scalar
-from tests.conda_locks import whole_conda_lock
 
 if TYPE_CHECKING:
     from builder.render.model import Rendered
@@ -182,7 +182,7 @@ def test_conda_lock_reads_what_was_planned(tmp_path: Path) -> None:
             groups={"dev": {"dependencies": ("pytest",), "pypi": ("ruff>=0.5",)}},
         )
     )
-    whole_conda_lock()
+    import_whole()
     from conda_lock.src_parser import make_lock_spec
 
     for file, text in rendered.files.items():
