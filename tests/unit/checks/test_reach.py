@@ -131,6 +131,20 @@ def test_a_framework_that_is_not_installed_is_one_cause(tmp_path: Path, installe
     assert (finding.title == "guest 1.0 is made for PyTorch, which is not installed.") is not installed
 
 
+def test_what_one_build_lacks_is_one_finding(tmp_path: Path) -> None:
+    for name, library in (("one.so", b"libhost.dylib"), ("two.so", b"libmore.dylib")):
+        module = put("module.so", tmp_path / "guest" / name)
+        module.write_bytes(module.read_bytes().replace(b"libhost.dylib", library))
+        resign_adhoc(module)
+    dist(tmp_path, "guest", "1.0", ["guest/one.so", "guest/two.so"])
+    (finding,) = verified(tmp_path)["link.missing-library"]
+    assert finding.title == (
+        "guest/one.so needs @rpath/libhost.dylib and 1 more library, which the environment does not provide "
+        "(and 1 more binary does)."
+    )
+    assert "also missing: @rpath/libmore.dylib (1 binary needs it)" in finding.evidence
+
+
 def test_an_absolute_path_is_not_mended_by_conda(tmp_path: Path) -> None:
     """pyodbc's wheels look for unixODBC where Homebrew has it."""
     module = put("module.so", tmp_path / "guest" / "module.so")
