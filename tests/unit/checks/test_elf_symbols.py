@@ -12,6 +12,7 @@ from builder.checks.check import Needs
 from builder.checks.engine import observed
 from builder.checks.subject import Subject
 from builder.environment.environment import Environment
+from builder.environment.stamp import RELATIVE_PATH, Stamp
 from builder.finding import Finding, Status
 from builder.platforms import Subdir
 from tests.unit.checks.trees import dist
@@ -52,6 +53,18 @@ def test_a_library_too_old(tmp_path: Path) -> None:
     assert version.title == "guest/module.so needs TWO, which host/libversions.so (host 1.0) does not define."
     assert version.evidence[0] == "libversions.so: version `TWO' not found (required by module.so)"
     assert symbol.evidence[0] == "module.so: undefined symbol: two"
+
+
+def test_where_a_lock_says_what_belongs_here_that_is_restored(tmp_path: Path) -> None:
+    tree = laid_out(tmp_path, library="libversions-old-x86_64.so")
+    stamp = Stamp(
+        name="ml", recipe="ml", subdir=Subdir.LINUX_64, lock_sha256="a" * 64, envbuild_version="", packages=()
+    )
+    (tree / RELATIVE_PATH).parent.mkdir()
+    (tree / RELATIVE_PATH).write_text(stamp.dumps())
+    for finding in judged(tree, "link.symbols"):
+        assert finding.remedy is not None
+        assert finding.remedy.commands == (f"envbuild create ml -p {tree} --force",)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,12 @@ def test_what_packages_run_at_start_up_is_known_with_its_package(tree: Tree) -> 
     ((one, owner),) = of_packages(tree.environment)
     assert (one.path.name, str(owner)) == ("brought.pth", "brought 1.0")
     assert [stray.path.name for stray in strays(tree.environment)] == ["mine.pth"]
+    subject = tree.subject()
+    alive = Step(check="process.interpreter", subject="", how="done", facts={"changed": {"KERAS_BACKEND": "jax"}})
+    subject.__dict__["runs"] = SimpleNamespace(results=Results(interpreter=outcome(alive, probe="process")))
+    (finding,) = next(check for check in catalogue() if check.id == "process.startup").run(subject)
+    assert any(line.startswith("brought 1.0 runs at every start: ") for line in finding.evidence)
+    assert not any("mine.pth" in line for line in finding.evidence)
 
 
 def test_a_process_that_ends_by_what_is_set_at_start_up_is_no_cause_of_its_own(tree: Tree) -> None:

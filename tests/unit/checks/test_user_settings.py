@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from builder.checks import user
 from builder.checks.runs import Results, UserImports
 from builder.finding import Status
 from builder.frameworks import keras_settings
+from builder.probes.harness import Step
 from tests.unit.checks.support import outcome
 
 if TYPE_CHECKING:
@@ -119,6 +121,38 @@ def test_each_place_outside_is_told_by_its_name(tree: Tree, tmp_path: Path) -> N
     assert findings["process.working-directory"].status is Status.FAIL
     assert str(tree.path / "work" / "keras.py") in str(findings["process.working-directory"].remedy)
     assert findings["process.pythonpath"].status is Status.WARN  # six is nothing the recipe asks for
+
+
+def test_a_module_of_the_standard_library_is_never_replaced_on_purpose(tree: Tree) -> None:
+    """No recipe asks for `random`, and half of all packages import it."""
+    case = tree.case("process.user-site", origins={"random": str(tree.path / "work" / "random.py")}, user_site="")
+    finding = user.judge_as_user("process.working-directory", case, {"origins": {}})
+    assert finding.status is Status.FAIL
+    assert finding.title.endswith(": random")
+
+
+def test_what_an_import_fails_by_is_not_told_twice(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = tree.subject(environ={"DYLD_LIBRARY_PATH": "/x", "LD_PRELOAD": "/y"})
+    started = outcome(Step(check="process.user-site", subject="", how="done"))
+    failed = UserImports(outcome=outcome(), culprits=("DYLD_LIBRARY_PATH",))
+    results = Results(interpreter=started, as_user=started, user_imports=failed)
+    monkeypatch.setattr(subject, "runs", SimpleNamespace(results=results))
+    (found,) = user._variables(subject)
+    assert "LD_PRELOAD" in str(found)
+    assert "DYLD_LIBRARY_PATH" not in str(found)
+
+
+@pytest.mark.parametrize("hung", [False, True])
+def test_a_python_that_hangs_is_not_one_that_does_not_start(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, hung: bool
+) -> None:
+    subject = tree.subject(environ={"PYTHONSTARTUP": "/x", "PYTHONMALLOC": "nonsense"})
+    silent = replace(outcome(finished=False), timed_out=hung)
+    results = Results(interpreter=silent, as_user=silent, stoppers=("PYTHONMALLOC",))
+    monkeypatch.setattr(subject, "runs", SimpleNamespace(results=results))
+    (found,) = user._variables(subject)
+    assert found.title.startswith("Python hangs with" if hung else "Python does not start with")
+    assert found.title.endswith(": PYTHONMALLOC=nonsense")
 
 
 def test_variables_that_load_other_libraries_are_a_warning(tree: Tree) -> None:
