@@ -6,6 +6,7 @@ devices or sparse files, no second file of a name, no name that leads out of the
 
 from __future__ import annotations
 
+import io
 import tarfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -45,8 +46,6 @@ class Writer:
         member = tarfile.TarInfo(name)
         member.mode = 0o644
         if isinstance(content, bytes):
-            import io
-
             member.size = len(content)
             self._tar.addfile(member, io.BytesIO(content))
             return
@@ -74,7 +73,7 @@ class Member:
         while self._left:
             chunk = self._stream.read(min(_CHUNK, self._left))
             if not chunk:
-                raise cut_short(self._place, f"in {self.name}")
+                raise _cut_short(self._place, f"in {self.name}")
             self._left -= len(chunk)
             yield chunk
 
@@ -84,7 +83,7 @@ class Member:
             pass
         padding = -self.size % _BLOCK
         if len(self._stream.read(padding)) != padding:
-            raise cut_short(self._place, f"in {self.name}")
+            raise _cut_short(self._place, f"in {self.name}")
 
 
 def members(stream: IO[bytes], *, place: str) -> Iterator[Member]:
@@ -94,10 +93,10 @@ def members(stream: IO[bytes], *, place: str) -> Iterator[Member]:
     while True:
         block = stream.read(_BLOCK)
         if len(block) < _BLOCK:
-            raise cut_short(place, "before its end")
+            raise _cut_short(place, "before its end")
         if block == bytes(_BLOCK):
             if long_name is not None or stream.read(_BLOCK) != bytes(_BLOCK):
-                raise cut_short(place, "before its end")
+                raise _cut_short(place, "before its end")
             return
         try:
             header = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
@@ -123,7 +122,7 @@ def members(stream: IO[bytes], *, place: str) -> Iterator[Member]:
         member.finish()
 
 
-def cut_short(place: str, where: str) -> PackError:
+def _cut_short(place: str, where: str) -> PackError:
     """The error for an archive that ends too early."""
     return PackError(f"is cut short: it ends {where}", file=place, hint="copy or download it again")
 

@@ -29,7 +29,7 @@ def _facts(subject: Subject) -> Iterator[Finding]:
     if not packages:
         yield Finding(check=_ID, status=Status.SKIP, title="There are no packages here that facts could be about")
         return
-    facts = load_facts()
+    facts = load_facts(also=registry.fact_folders())
     target = subject.survey.target
     found = together(packages, facts=facts, subdir=target)
     # Of these, checks of their own say more: what the plug-in binds, what the other declares.
@@ -37,7 +37,7 @@ def _facts(subject: Subject) -> Iterator[Finding]:
     fails = [one for one in found.fails if not told & _sides(one)]
     unsafe = [one for one in found.unsafe if not told & _sides(one) and one.check != OPENMP_CHECK]
     for relation in fails:
-        yield _finding(relation, Status.FAIL, f"{capital(relation.cause)}")
+        yield _finding(relation, Status.FAIL, capital(relation.cause))
     for relation in unsafe:
         yield _finding(relation, Status.WARN, f"Known to give wrong results: {relation.cause}")
     if not fails and not unsafe:

@@ -13,7 +13,6 @@ from builder.checks.startup import Startup, strays
 from builder.environment.intact import closed_folders, linked_folders
 from builder.environment.model import Kind
 from builder.environment.stamp import RELATIVE_PATH, UPGRADE
-from builder.files import SET_ASIDE
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
 from builder.wording import listed, listing, plural
@@ -52,7 +51,7 @@ def _finished(subject: Subject) -> Iterator[Finding]:
         )
         return
     if environment.lost is not None and not subject.building:
-        yield _lost(environment, environment.lost)
+        yield _lost(subject, environment.lost)
         return
     yield Finding(
         check="env.finished",
@@ -63,7 +62,8 @@ def _finished(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _lost(environment: Environment, gone: Lost) -> Finding:
+def _lost(subject: Subject, gone: Lost) -> Finding:
+    environment = subject.environment
     damaged = os.path.lexists(environment.path / gone.what)
     say = f"Put {environment.path} aside and create it again"
     return Finding(
@@ -75,7 +75,7 @@ def _lost(environment: Environment, gone: Lost) -> Finding:
         remedy=Remedy(
             f"{say} from its lock.",
             (
-                shlex.join(("mv", "--", str(environment.path), f"{environment.path}{SET_ASIDE}")),
+                *subject.repair.set_aside(environment.path, say="").commands,
                 shlex.join((*gone.made_with, "-p", str(environment.path))),
             ),
         )

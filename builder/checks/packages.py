@@ -50,7 +50,8 @@ def _clobber(subject: Subject) -> Iterator[Finding]:
         versions[dist.name].append(dist)
     for name, found in versions.items():
         if len(found) > 1:
-            lines.append(f"{name} is there in several versions, says its metadata: {listing(_versions(found))}")
+            told = listing([dist.version for dist in found])
+            lines.append(f"{name} is installed in several versions, according to its metadata: {told}")
             concerned.append(environment.owners.owner_of_distribution(found[-1]))
     for record in environment.conda_records:
         other = next(iter(versions.get(canonicalize_name(record.name), ())), None)
@@ -98,10 +99,6 @@ def _which_stays(subject: Subject, of_the_lock: list[str]) -> Remedy:
             "need, or what requires it, out of the recipe, lock and create again."
         )
     return subject.repair.rebuild()
-
-
-def _versions(found: list[Distribution]) -> list[str]:
-    return [dist.version for dist in found]
 
 
 def _same_package(owners: tuple[Owner, ...]) -> bool:

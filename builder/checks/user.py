@@ -48,7 +48,6 @@ _CAN_KILL: Final = (
     "DYLD_INSERT_LIBRARIES",
     "DYLD_LIBRARY_PATH",
 )
-_NOT_STARTING: Final = "Python does not start with your own settings, although it does"
 #: How the step that computes is called, beside the one that imports.
 _COMPUTING: Final = "computing with "
 _USER_SITE: Final = "process.user-site"
@@ -167,12 +166,16 @@ def _variables(subject: Subject) -> Iterator[Finding]:
 
 def _killed(environ: Mapping[str, str], stderr: str, stoppers: tuple[str, ...], *, hung: bool = False) -> Finding:
     """Isolated the interpreter runs; with the user's own variables it does not get as far as running code."""
+    how = (
+        "hangs with your own settings, although it starts"
+        if hung
+        else "does not start with your own settings, although it does"
+    )
     names = list(stoppers) or [name for name in _CAN_KILL if environ.get(name)]
     return Finding(
         check="process.variables",
         status=Status.FAIL,
-        title=("Python hangs with your own settings, although it starts" if hung else _NOT_STARTING)
-        + " without them"
+        title=f"Python {how} without them"
         + (f": {listing([f'{name}={environ[name]}' for name in names])}" if names else ""),
         evidence=tuple(stderr.splitlines()[-8:]),
         remedy=_unset(names) if names else Remedy("Find what your shell sets that an empty one does not: `env`."),

@@ -13,6 +13,7 @@ from builder.cli.environments import environment_argument
 from builder.cli.session import Output, verb
 from builder.errors import ChecksFailedError, UsageError
 from builder.files import write_atomically
+from builder.wording import plural
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
@@ -194,7 +195,7 @@ def _fix(session: Session, request: DoctorRequest, *, dry_run: bool, yes: bool, 
             session.note("nothing here can be mended automatically; the remedies say what to do by hand")
         outcome = _answer(session, doctoring.doctor(workspace, request), strict=strict)
         return replace(outcome, exit_code=1) if available else outcome
-    _confirm(f"Change {len(available)} file(s)?", yes=yes, otherwise="changed", hint="add --yes, or --dry-run")
+    session.confirm(f"change {plural(len(available), 'file')}?", yes=yes)
     answer = doctoring.mend(workspace, request)
     for mended in answer.mended:
         kept = f" (before: {mended.backup})" if mended.backup is not None else ""
@@ -209,17 +210,9 @@ def _collect(session: Session, request: DoctorRequest, file: Path, *, yes: bool)
     bundle = collect(session.workspace(), request)
     names = list(bundle.contents)
     session.note("\n".join([f"the bundle would hold, reduced to what the doctor reads of it ({len(names)}):", *names]))
-    _confirm(f"Write {file}?", yes=yes, otherwise="written", hint="add --yes")
+    session.confirm(f"write {file}?", yes=yes)
     write_atomically(file, bundle.text)
     return Output(result={"bundle": str(file), "files": names}, text=f"wrote {file}; judge it with --from {file}")
-
-
-def _confirm(question: str, *, yes: bool, otherwise: str, hint: str) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(f"nothing was {otherwise}: there is no terminal to ask on", hint=hint)
-    click.confirm(question, abort=True, err=True)
 
 
 def _harmless_lines(text: str) -> str:

@@ -9,12 +9,12 @@ import click
 from builder.cli import options
 from builder.cli.session import Output, verb
 from builder.exports.model import Format
-from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cli.session import Session
+    from builder.platforms import Subdir
 
 
 @verb("export")
@@ -34,7 +34,7 @@ def command(
     *,
     name: str,
     form: str,
-    platforms: tuple[str, ...],
+    platforms: tuple[Subdir, ...],
     groups: tuple[str, ...],
     output: Path | None,
 ) -> Output:
@@ -67,7 +67,7 @@ def command(
         ExportRequest(
             name=name,
             form=Format(form),
-            platforms=tuple(map(Subdir, platforms)),
+            platforms=platforms,
             groups=groups,
             output=output,
         ),

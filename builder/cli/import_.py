@@ -8,11 +8,11 @@ import click
 
 from builder.cli import options
 from builder.cli.session import Output, verb
-from builder.platforms import Subdir
 from builder.wording import plural
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
+    from builder.platforms import Subdir
 
 
 @verb("import")
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--name", help="The recipe's name; else that of the file, project or environment.")
 @options.platform_option
 @click.option("--dry-run", is_flag=True, help="Print the recipe and write nothing.")
-def command(session: Session, *, source: str, name: str | None, platforms: tuple[str, ...], dry_run: bool) -> Output:
+def command(session: Session, *, source: str, name: str | None, platforms: tuple[Subdir, ...], dry_run: bool) -> Output:
     """Make a recipe of what another tool has, and say what of it no recipe can hold.
 
     Reads environment.yml, requirements.txt, pyproject.toml (PEP 621, groups, Poetry, PDM, uv, pixi), pixi.toml,
@@ -35,9 +35,7 @@ def command(session: Session, *, source: str, name: str | None, platforms: tuple
     """
     from builder.operations.importing import ImportRequest, import_recipe
 
-    request = ImportRequest(
-        source=source, name=name, platforms=tuple(map(Subdir, platforms)), dry_run=dry_run
-    )  # fmt: skip
+    request = ImportRequest(source=source, name=name, platforms=platforms, dry_run=dry_run)
     done = import_recipe(session.workspace(), request)
     told = [f"taken for granted: {one}" for one in done.assumed]
     if done.left:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from builder.plan.model import Source
-from builder.platforms import TARGETS
+from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +74,18 @@ recipe_argument = click.argument("name", metavar="RECIPE", shell_complete=comple
 
 SUBDIR = click.Choice([subdir.value for subdir in TARGETS])
 
+
+def _subdirs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[Subdir, ...]:
+    return tuple(map(Subdir, dict.fromkeys(given)))
+
+
 platform_option = click.option(
-    "--platform", "platforms", multiple=True, type=SUBDIR, help="Only this platform (repeatable)."
+    "--platform",
+    "platforms",
+    multiple=True,
+    type=SUBDIR,
+    callback=_subdirs,
+    help="Only this platform (repeatable).",
 )
 
 solver_option = click.option(

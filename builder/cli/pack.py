@@ -13,6 +13,7 @@ from builder.wording import bytes_told, plural
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
+    from builder.platforms import Subdir
 
 
 @verb("pack")
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 )
 @options.mirror_option
 def command(
-    session: Session, *, name: str, platforms: tuple[str, ...], output: Path | None, mirrors: tuple[str, ...]
+    session: Session, *, name: str, platforms: tuple[Subdir, ...], output: Path | None, mirrors: tuple[str, ...]
 ) -> Output:
     """Write a lock with its proof, its recipe and all its packages into one archive, for machines without a network.
 
@@ -41,11 +42,8 @@ def command(
       envbuild pack ml-m1 --platform osx-arm64 -o /media/stick/ml-m1.tar
     """
     from builder.operations.packing import PackRequest, pack
-    from builder.platforms import Subdir
 
-    request = PackRequest(
-        recipe=name, output=output or Path(f"{name}.tar"), platforms=tuple(map(Subdir, dict.fromkeys(platforms)))
-    )
+    request = PackRequest(recipe=name, output=output or Path(f"{name}.tar"), platforms=platforms)
     done = pack(session.workspace(mirrors=mirrors), request)
     subdirs = [subdir.value for subdir in done.platforms]
     holds = f"{plural(done.packages, 'package')}, {bytes_told(done.size)}"

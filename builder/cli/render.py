@@ -48,10 +48,10 @@ def command(
     workspace = session.workspace(mirrors=mirrors)
     packages = options.packages(source=source, channels=channels, python=python)
     names = tuple(dict.fromkeys(workspace.project.named(name) for name in names))
-    name = names[0]
     if platform is not None:
         if len(names) > 1:
             raise UsageError("--platform prints the file of one recipe", hint="name one")
+        (name,) = names
         request = RenderPlainRequest(recipe=name, platform=Subdir(platform), groups=groups, options=packages)
         (text,) = render_plain(workspace, request).texts.values()
         return Output(result={"name": name, "platform": platform, "text": text}, text=text.rstrip("\n"), verbatim=True)
@@ -59,6 +59,11 @@ def command(
         raise UsageError(
             "--group goes with --platform; without it the files of all groups are written", hint="leave --group out"
         )
-    written = [str(file) for file in render(workspace, RenderRequest(recipe=name, options=packages)).written]
-    text = "\n".join(f"wrote {file}" for file in written)
-    return Output(result={"name": name, "files": written}, text=text, told=True)
+    written = [
+        str(file) for name in names for file in render(workspace, RenderRequest(recipe=name, options=packages)).written
+    ]
+    return Output(
+        result={"name": names[0] if len(names) == 1 else None, "names": list(names), "files": written},
+        text="\n".join(f"wrote {file}" for file in written),
+        told=True,
+    )

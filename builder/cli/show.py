@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.cli.session import Session
+    from builder.platforms import Subdir
 
 
 @verb("show")
@@ -21,7 +22,7 @@ def command(
     session: Session,
     *,
     name: str,
-    platforms: tuple[str, ...],
+    platforms: tuple[Subdir, ...],
     source: str,
     channels: tuple[str, ...],
     mirrors: tuple[str, ...],
@@ -38,11 +39,10 @@ def command(
     """
     from builder.cli.draw_plan import drawn, to_json
     from builder.operations.showing import ShowRequest, show
-    from builder.platforms import Subdir
 
     request = ShowRequest(
         recipe=name,
-        platforms=tuple(Subdir(platform) for platform in platforms),
+        platforms=platforms,
         options=options.packages(source=source, channels=channels, python=python),
     )
     plans = show(session.workspace(mirrors=mirrors), request).plans

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 #: What a panic of py-rattler's own code arrives as; the first through its asynchronous functions.
 _PANICS: Final = ("RustPanic", "PanicException")
-#: What py-rattler says when a server, and not this machine, is the trouble (reqwest's and its own wording).
 #: How rattler begins what went wrong in its package cache.
 _CACHE_LAYER: Final = "package cache layer"
+#: What py-rattler says when a server, and not this machine, is the trouble (reqwest's and its own wording).
 _UNREACHABLE: Final = re.compile(
     r"error sending request|error decoding response body|dns error|connection (refused|reset|closed)|timed out"
     r"|http status (client|server) error|status code",

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
 from builder.binaries.summary_sources import CondaFile
-from builder.credentials import redact
 from builder.environment.contents import wheel_contents
 from builder.environment.environment import Environment
-from builder.errors import BuildError, SourceUnreachableError
-from builder.files import open_regular
+from builder.errors import BuildError
+from builder.install.archives import Archives, Wanted
 from builder.install.pypi import install_pypi
-from builder.lock.channels import client_for
 from builder.progress import NoProgress
 from builder.scratch import scratch
 
@@ -55,6 +50,7 @@ def summaries(
     Raises BuildError for a package that is not the locked one, BinaryError for one that cannot be read, and
     SourceUnreachableError where it cannot be had.
     """
+    archives = Archives(mirrors=mirrors, uv=uv, progress=NoProgress())
     found = []
     for number, package in enumerate(packages, 1):
         sha256 = package.sha256 or ""
@@ -67,7 +63,7 @@ def summaries(
                     hint="lock again with `envbuild lock`, which records one for every package",
                 )
             opened = (
-                _archive(package, mirrors)
+                _archive(package, archives)
                 if package.manager == "conda"
                 else _wheel(package, subdir=subdir, python=python, macos=macos, uv=uv)
             )
@@ -80,43 +76,12 @@ def summaries(
 
 
 @contextmanager
-def _archive(package: LockedPackage, mirrors: Mirrors) -> Iterator[Source]:
+def _archive(package: LockedPackage, archives: Archives) -> Iterator[Source]:
     """The archive of a conda package, whose hash is looked at before anything in it is."""
-    url = mirrors.package_url(package.url)
-    if url.startswith("file://"):
-        path = Path(unquote(urlsplit(url).path))
-        _require_locked(path, package)
-        yield CondaFile(path)
-        return
-    from rattler.package_streaming import download_to_path
-
     with scratch("envbuild-prove-") as folder:
-        path = folder / Path(package.file_name).name
-        try:
-            asyncio.run(download_to_path(client_for(mirrors), url, path))
-        except Exception as error:  # noqa: BLE001 - py-rattler raises whatever its client does
-            raise SourceUnreachableError(
-                f"{package.name} cannot be fetched: {redact(str(error))}",
-                hint="check the network; behind a mirror use --mirror CHANNEL=URL",
-            ) from None
-        _require_locked(path, package)
-        yield CondaFile(path)
-
-
-def _require_locked(path: Path, package: LockedPackage) -> None:
-    try:
-        with open_regular(path) as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceUnreachableError(
-            f"{package.name}: {path} cannot be read: {error.strerror}",
-            hint="the lock was made on another machine, or its channel was deleted: run `envbuild lock` again",
-        ) from None
-    if digest != package.sha256:
-        raise BuildError(
-            f"{package.file_name} is not the package that was locked: sha256 {digest}, locked {package.sha256}",
-            hint="a server or proxy sent other bytes, or the file was changed; do not trust that source",
-        )
+        file = folder / Path(package.file_name).name
+        archives.fetch([Wanted(package=package, file=file)])
+        yield CondaFile(file)
 
 
 @contextmanager

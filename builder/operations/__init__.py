@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from builder.operations.checking import CheckedLock, CheckRequest, CheckResult, check
     from builder.operations.ci_matrix import Job, MatrixRequest, MatrixResult, matrix
+    from builder.operations.cleaning import CleanPlan, CleanRequest, clean, cleanable
     from builder.operations.compatibility import (
         CompatRequest,
         CompatResult,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         compat,
         explain,
     )
+    from builder.operations.configuring import Setting, show_config
     from builder.operations.created import CreateResult
     from builder.operations.creating import CreateRequest, create
     from builder.operations.diffing import DiffRequest, DiffResult, diff
@@ -49,18 +51,24 @@ if TYPE_CHECKING:
     from builder.operations.packing import PackRequest, PackResult, pack
     from builder.operations.preparing import PackageOptions
     from builder.operations.proving_locks import ProveRequest, ProveResult, prove
+    from builder.operations.removing import Removable, RemoveRequest, RemoveResult, removable, remove
     from builder.operations.rendering import RenderPlainRequest, RenderRequest, RenderResult, render, render_plain
+    from builder.operations.running import ActivateRequest, ActivateResult, Launch, RunRequest, activate, run
     from builder.operations.showing import ShowRequest, ShowResult, show
+    from builder.operations.syncing import SyncRequest, SyncResult, sync
     from builder.operations.unpacking import UnpackRequest, UnpackResult, unpack
     from builder.operations.updating import UpdateRequest, UpdateResult, update
     from builder.operations.verifying import VerifyRequest, VerifyResult, verify
+    from builder.operations.watching import EnvironmentStatus, StatusRequest, StatusResult, status
 
 #: Module → what it offers. No module is called like a function in it: a module that is imported becomes an attribute
 #: of this package, in the function's place.
 _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("CheckRequest", "CheckResult", "CheckedLock", "check"),
     "ci_matrix": ("Job", "MatrixRequest", "MatrixResult", "matrix"),
+    "cleaning": ("CleanPlan", "CleanRequest", "clean", "cleanable"),
     "compatibility": ("CompatRequest", "CompatResult", "ExplainRequest", "ExplainResult", "compat", "explain"),
+    "configuring": ("Setting", "show_config"),
     "created": ("CreateResult",),
     "creating": ("CreateRequest", "create"),
     "diffing": ("DiffRequest", "DiffResult", "diff"),
@@ -85,11 +93,15 @@ _OFFERED: Final[dict[str, tuple[str, ...]]] = {
     "packing": ("PackRequest", "PackResult", "pack"),
     "preparing": ("PackageOptions",),
     "proving_locks": ("ProveRequest", "ProveResult", "prove"),
+    "removing": ("RemoveRequest", "RemoveResult", "Removable", "removable", "remove"),
     "rendering": ("RenderPlainRequest", "RenderRequest", "RenderResult", "render", "render_plain"),
+    "running": ("ActivateRequest", "ActivateResult", "Launch", "RunRequest", "activate", "run"),
     "showing": ("ShowRequest", "ShowResult", "show"),
+    "syncing": ("SyncRequest", "SyncResult", "sync"),
     "unpacking": ("UnpackRequest", "UnpackResult", "unpack"),
     "updating": ("UpdateRequest", "UpdateResult", "update"),
     "verifying": ("VerifyRequest", "VerifyResult", "verify"),
+    "watching": ("EnvironmentStatus", "StatusRequest", "StatusResult", "status"),
 }
 _WHERE: Final = {name: module for module, names in _OFFERED.items() for name in names}
 
@@ -109,9 +121,13 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "ActivateRequest",
+    "ActivateResult",
     "CheckRequest",
     "CheckResult",
     "CheckedLock",
+    "CleanPlan",
+    "CleanRequest",
     "CompatRequest",
     "CompatResult",
     "CreateRequest",
@@ -120,6 +136,7 @@ __all__ = [
     "DiffResult",
     "DoctorRequest",
     "DoctorResult",
+    "EnvironmentStatus",
     "ExplainRequest",
     "ExplainResult",
     "ExportRequest",
@@ -129,6 +146,7 @@ __all__ = [
     "InitRequest",
     "InitResult",
     "Job",
+    "Launch",
     "ListResult",
     "ListedRecipe",
     "LockAllRequest",
@@ -150,18 +168,30 @@ __all__ = [
     "ProveResult",
     "RegisterRequest",
     "RegisterResult",
+    "Removable",
+    "RemoveRequest",
+    "RemoveResult",
     "RenderPlainRequest",
     "RenderRequest",
     "RenderResult",
+    "RunRequest",
+    "Setting",
     "ShowRequest",
     "ShowResult",
+    "StatusRequest",
+    "StatusResult",
+    "SyncRequest",
+    "SyncResult",
     "UnpackRequest",
     "UnpackResult",
     "UpdateRequest",
     "UpdateResult",
     "VerifyRequest",
     "VerifyResult",
+    "activate",
     "check",
+    "clean",
+    "cleanable",
     "compat",
     "create",
     "diff",
@@ -180,10 +210,16 @@ __all__ = [
     "pack",
     "prove",
     "register",
+    "removable",
+    "remove",
     "render",
     "render_plain",
     "resolve",
+    "run",
     "show",
+    "show_config",
+    "status",
+    "sync",
     "unpack",
     "unregister",
     "update",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,8 +22,6 @@ description: What this environment is for.
 extends: {base}
 dependencies: []
 """
-_ATTRIBUTES_FILE: Final = ".gitattributes"
-_MOST_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +94,7 @@ def write_recipe(workspace: Workspace, name: str, text: str, *, dry_run: bool = 
 
     folder = workspace.project.root / "recipes"
     file = folder / f"{name}.yaml"
-    if not dry_run and (file.exists() or file.is_symlink()):
+    if not dry_run and os.path.lexists(file):
         raise UsageError(f"{file} exists already", hint="edit it, or choose another name")
     with scratch("envbuild-recipe-") as place:
         (place / file.name).write_text(text, encoding="utf-8")
@@ -112,8 +111,8 @@ def write_recipe(workspace: Workspace, name: str, text: str, *, dry_run: bool = 
 
 
 def _beside(workspace: Workspace, request: InitRequest, written: list[Path], left: list[str]) -> None:
-    from builder.files import read_ordinary, write_atomically
-    from builder.operations.merge_driver import with_attributes
+    from builder.files import write_atomically
+    from builder.operations.merge_driver import write_attributes
     from builder.operations.repository_files import (
         PRE_COMMIT_FILE,
         WORKFLOW_FILE,
@@ -124,23 +123,21 @@ def _beside(workspace: Workspace, request: InitRequest, written: list[Path], lef
 
     root = workspace.project.root
     if request.attributes:
-        file = root / _ATTRIBUTES_FILE
-        there = read_ordinary(file, limit=_MOST_BYTES, error=UsageError).decode() if file.exists() else ""
-        if (wanted := with_attributes(there)) != there:
-            write_atomically(file, wanted)
+        file, added = write_attributes(root)
+        if added:
             written.append(file)
         else:
             left.append(f"{file} says so already")
     if request.workflow:
         file = root / WORKFLOW_FILE
-        if _is_there(file):
+        if os.path.lexists(file):
             left.append(f"{file} is there already; delete it to have it written anew")
         else:
             write_atomically(file, workflow(workspace.project.recipe(request.recipe)))
             written.append(file)
     if request.pre_commit:
         file = root / PRE_COMMIT_FILE
-        if _is_there(file):
+        if os.path.lexists(file):
             left.append(f"{file} is there already; add under its `repos:`\n{pre_commit_hook().rstrip()}")
         else:
             write_atomically(file, pre_commit())
@@ -161,7 +158,3 @@ def _require_top(workspace: Workspace) -> None:
             f"a workflow and a pre-commit hook are read at the top of the repository only, which is {top}",
             hint=f"put recipes/ there and use --project {top}, or leave the two options out",
         )
-
-
-def _is_there(file: Path) -> bool:
-    return file.exists() or file.is_symlink()

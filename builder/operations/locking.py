@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from builder.operations.preparing import Prepared
     from builder.operations.recipe_files import RecipeFiles
     from builder.plan.catalogue import Catalogue
-    from builder.plan.staying import Kept
     from builder.recipe.model import Recipe
     from builder.render.model import Rendered
     from builder.workspace import Workspace
@@ -88,7 +87,7 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
     if (there := _unchanged(workspace, request)) is not None:
         return there
     from builder.lock import condalock
-    from builder.operations.preparing import newer_on_index, preparations
+    from builder.operations.preparing import kept_in, newer_on_index, preparations
     from builder.plan.attempts import first_that_works
 
     warn = Warnings(workspace.progress)
@@ -96,14 +95,16 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
     require_own_folder(request.folder or workspace.project.environment(recipe.name))
     built_in = _built_in(workspace, recipe, request, built_in)
     catalogue = _catalogue(built_in, recipe, request)
-    wanted = preparations(
-        workspace, recipe, request.options, catalogue=catalogue, kept=_kept(workspace, recipe, request)
-    )
+    previous = _previous(workspace, recipe, request, warn)
+    kept = None
+    if previous is not None and not request.everything:
+        kept = kept_in(previous.lock, workspace.facts, moving=request.moving)
+    wanted = preparations(workspace, recipe, request.options, catalogue=catalogue, kept=kept)
     explain = _explain(workspace, recipe, request, built_in, catalogue)
     unproven: list[ChecksFailedError] = []
 
     def attempt(prepared: Prepared) -> tuple[Prepared, Rendered, Made, dict[str, str]]:
-        found = _locked(workspace, prepared, request, built_in=built_in, warn=warn)
+        found = _locked(workspace, prepared, request, built_in=built_in, previous=previous)
         if not request.prove:
             return *found, {}
         try:
@@ -204,26 +205,6 @@ def _explain(
     return explain
 
 
-def _kept(workspace: Workspace, recipe: Recipe, request: LockRequest) -> Kept | None:
-    """What the plan stays at of the lock there is, which is said to be unreadable elsewhere."""
-    from builder.lock.read import read_lock
-    from builder.operations.preparing import kept_in
-
-    local = request.options.source is not Source.CONDA_FORGE
-    usual = (
-        workspace.project.local_environment(recipe.name, source=request.options.source)
-        if local
-        else workspace.project.environment(recipe.name)
-    )
-    file = (request.folder or usual) / LOCK_NAME
-    if request.everything or (request.previous is None and not file.exists()):
-        return None
-    try:
-        return kept_in(request.previous or read_lock(file), workspace.facts, moving=request.moving)
-    except LockfileError:
-        return None
-
-
 def _tell_what_stayed(workspace: Workspace, recipe: Recipe, prepared: Prepared) -> None:
     """That a newer framework fits as well, and how to get it."""
     from builder.frameworks import registry
@@ -236,7 +217,12 @@ def _tell_what_stayed(workspace: Workspace, recipe: Recipe, prepared: Prepared) 
 
 
 def _locked(
-    workspace: Workspace, prepared: Prepared, request: LockRequest, *, built_in: RattlerSolver, warn: Warnings
+    workspace: Workspace,
+    prepared: Prepared,
+    request: LockRequest,
+    *,
+    built_in: RattlerSolver,
+    previous: Previous | None,
 ) -> tuple[Prepared, Rendered, Made]:
     """One preparation rendered, read back as whoever begins from the files would, and locked."""
     from builder.render.read import read_rendered
@@ -247,13 +233,12 @@ def _locked(
         parity = tuple(dict.fromkeys(name for specs in prepared.rendered.platforms for name in specs.parity))
         rendered = read_rendered(staged, groups=prepared.rendered.groups[1:], parity=parity)
     solver = built_in if request.solver == BUILT_IN_SOLVER else _own_solver(workspace, request.solver, rendered)
-    folder = request.folder or prepared.folder
     made = lock_rendered(
         workspace,
         rendered,
         solver=solver,
         notes=request.notes,
-        previous=_previous(folder / LOCK_NAME, request, warn),
+        previous=previous,
         exclude_newer=request.exclude_newer,
     )
     return prepared, rendered, made
@@ -268,11 +253,15 @@ def _catalogue(solver: RattlerSolver, recipe: Recipe, request: LockRequest) -> C
     return ChannelCatalogue(solver, request.options.channels or recipe.channels, exclude_newer=request.exclude_newer)
 
 
-def _previous(file: Path, request: LockRequest, warn: Warnings) -> Previous | None:
+def _previous(workspace: Workspace, recipe: Recipe, request: LockRequest, warn: Warnings) -> Previous | None:
     """The lock there is, whose versions the new one stays at; None where there is none that can be read."""
     from builder.lock.moves import Previous
     from builder.lock.read import read_lock
 
+    project, source = workspace.project, request.options.source
+    local = source is not Source.CONDA_FORGE
+    usual = project.local_environment(recipe.name, source=source) if local else project.environment(recipe.name)
+    file = (request.folder or usual) / LOCK_NAME
     if request.previous is None and not file.exists():
         return None
     try:

@@ -54,12 +54,8 @@ def install(workspace: Workspace, request: InstallRequest) -> InstallResult:
     settings = driver_settings(program)
     for name, value in settings.items():
         git.set(name, value)
-    file = root / _FILE
-    there = read_ordinary(file, limit=_MOST_BYTES, error=UsageError).decode() if file.exists() else ""
-    wanted = with_attributes(there)
-    if wanted != there:
-        write_atomically(file, wanted)
-    return InstallResult(settings=settings, attributes=file, written=wanted != there)
+    file, written = write_attributes(root)
+    return InstallResult(settings=settings, attributes=file, written=written)
 
 
 def driver_settings(program: str = "envbuild") -> dict[str, str]:
@@ -72,6 +68,19 @@ def driver_settings(program: str = "envbuild") -> dict[str, str]:
         # Between the ancestors of a criss-cross merge there is no recipe to solve.
         f"merge.{DRIVER}.recursive": "text",
     }
+
+
+def write_attributes(root: Path) -> tuple[Path, bool]:
+    """Add to a project's `.gitattributes` which files the driver is for; the file, and whether anything was missing.
+
+    Raises UsageError for one that cannot be read.
+    """
+    file = root / _FILE
+    there = read_ordinary(file, limit=_MOST_BYTES, error=UsageError).decode() if file.exists() else ""
+    wanted = with_attributes(there)
+    if wanted != there:
+        write_atomically(file, wanted)
+    return file, wanted != there
 
 
 def with_attributes(text: str) -> str:

@@ -35,7 +35,6 @@ FORMAT: Final = 1
 MANIFEST: Final = "envbuild-pack.json"
 SUMS: Final = "SHA256SUMS"
 _TASK: Final = "pack"
-_CHUNK: Final = 1 << 20
 
 _README: Final = """\
 The environment {name} for {platforms}, with all its packages; made by envbuild.

@@ -90,7 +90,6 @@ class Patient:
             "XDG_DATA_HOME": str(self.folder / "data"),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             **{name: os.environ[name] for name in os.environ if name.startswith(("UV_", "SSL_", "HTTP", "http"))},
-            **({"UV_CACHE_DIR": os.environ["UV_CACHE_DIR"]} if "UV_CACHE_DIR" in os.environ else {}),
         }
         return subprocess.run(
             ["/bin/sh", "-e", "-c", script],

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.sabotage.cases import Case, deleted_and_written, pip, set_variables, write
+from tests.sabotage.case import Case
+from tests.sabotage.damages import deleted_and_written, pip, set_variables, write
 from tests.sabotage.patient import Patient
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sabotage.cases import CASES, Case
+from tests.sabotage.cases import CASES
 
 if TYPE_CHECKING:
+    from tests.sabotage.case import Case
     from tests.sabotage.patient import Patient
 
 pytestmark = pytest.mark.network

@@ -116,10 +116,10 @@ def team(world: World) -> Team:
     return team
 
 
-def _two_branches(team: Team) -> None:
-    """`theirs` adds `addition` and updates `words`; `main` adds `another`, elsewhere in the recipe."""
+def _two_branches(team: Team, *, below: str = "  # -- the rest\n") -> None:
+    """`theirs` adds `addition` below a line of the recipe, and updates `words`; `main` adds `another` below `words`."""
     team.git("switch", "-qc", "theirs")
-    team.change("  # -- the rest\n", "  # -- the rest\n  - addition\n")
+    team.change(below, f"{below}  - addition\n")
     team.run("update", "tiny", "words").ended(0)
     team.commit("addition")
     team.git("switch", "-q", "main")
@@ -171,14 +171,7 @@ def _below(team: Team, branch: str, before: str, after: str) -> None:
 
 
 def test_a_recipe_in_conflict_is_merged_first_and_the_lock_after_it(team: Team) -> None:
-    team.git("switch", "-qc", "theirs")
-    team.change("  - words\n", "  - words\n  - addition\n")
-    team.run("update", "tiny", "words").ended(0)
-    team.commit("addition")
-    team.git("switch", "-q", "main")
-    team.change("  - words\n", "  - words\n  - another\n")
-    team.run("lock", "tiny").ended(0)
-    team.commit("another")
+    _two_branches(team, below="  - words\n")
     told = team.git("merge", "theirs", ends=1)
     assert "both sides have changed recipes/tiny.yaml" in told
     assert "envbuild lock tiny --resolve" in told

@@ -13,13 +13,31 @@ from builder.checks.subject import Subject, User
 from builder.environment.environment import Environment
 from builder.environment.stamp import RELATIVE_PATH, Expectations, Stamp, StampedPackage
 from builder.platforms import Subdir
-from builder.probes.harness import Step
+from builder.probes.harness import Outcome, Step
 from builder.probes.level import Level
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.finding import Finding
+
+
+def outcome(
+    *steps: Step, probe: str = "imports", returncode: int = 0, finished: bool = True, stderr: str = ""
+) -> Outcome:
+    """What became of a probe that took these steps; by default it reached its end and said nothing."""
+    return Outcome(
+        probe=probe,
+        steps=steps,
+        finished=finished,
+        returncode=returncode,
+        timed_out=False,
+        limit=9.0,
+        seconds=1.0,
+        peak_mib=1.0,
+        stdout="",
+        stderr=stderr,
+    )
 
 
 class Tree:

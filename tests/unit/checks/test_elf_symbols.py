@@ -31,8 +31,9 @@ def laid_out(site: Path, *, library: str = "libversions-x86_64.so") -> Path:
     return site
 
 
-def judged(path: Path, check: str, *, glibc: tuple[int, ...] | None = None) -> list[Finding]:
-    host = Subdir.LINUX_64 if glibc is not None else None
+def judged(
+    path: Path, check: str, *, glibc: tuple[int, ...] | None = None, host: Subdir | None = None
+) -> list[Finding]:
     subject = Subject(Environment(path, subdir=Subdir.LINUX_64), glibc=glibc, host=host)
     checks = [one for one in catalogue() if one.id == check]
     return list(observed(subject, checks=checks, needs=frozenset((Needs.FILES,))))
@@ -57,10 +58,17 @@ def test_a_library_too_old(tmp_path: Path) -> None:
     ("glibc", "status"), [(None, Status.PASS), ((2, 28), Status.PASS), ((2, 35), Status.PASS), ((2, 17), Status.FAIL)]
 )
 def test_lowest_glibc(tmp_path: Path, glibc: tuple[int, ...] | None, status: Status) -> None:
-    (finding,) = judged(laid_out(tmp_path), "link.glibc-floor", glibc=glibc)
+    (finding,) = judged(laid_out(tmp_path), "link.glibc-floor", glibc=glibc, host=Subdir.LINUX_64)
     assert finding.status is status
     if status is Status.PASS:
         assert finding.title == "The environment runs on glibc 2.28 and newer."
     else:
         assert finding.title == "The environment needs glibc 2.28, newer than 2.17."
         assert finding.evidence[0] == "version `GLIBC_2.28' not found (required by guest/module.so)"
+
+
+@pytest.mark.parametrize("host", [None, Subdir.OSX_ARM64])
+def test_a_glibc_that_is_not_this_machines_is_a_warning(tmp_path: Path, host: Subdir | None) -> None:
+    """A recipe may be for newer systems than what it is locked for."""
+    (finding,) = judged(laid_out(tmp_path), "link.glibc-floor", glibc=(2, 17), host=host)
+    assert finding.status is Status.WARN

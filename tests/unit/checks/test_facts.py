@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.finding import Status
+from builder.frameworks import registry
 from tests.unit.checks.trees import dist, verified
 
 if TYPE_CHECKING:
@@ -29,3 +30,20 @@ def test_pairs(tmp_path: Path, versions: dict[str, str], status: Status) -> None
     assert {finding.status for finding in found} == {status}
     if status is Status.FAIL:
         assert "source: " in found[0].evidence[0]
+
+
+def test_a_pair_that_computes_wrongly_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a fact that a framework from outside brings."""
+    (tmp_path / "facts").mkdir()
+    (tmp_path / "facts" / "relations.yaml").write_text(
+        "relations:\n"
+        "  - {id: six-idna, left: {package: six}, right: {package: idna}, verdict: unsafe, check: numerics.numpy,\n"
+        '     cause: six rounds what idna gives it, source: six#1, established: published, date: "2026-11-01"}\n'
+    )
+    monkeypatch.setattr(registry, "fact_folders", lambda: (tmp_path / "facts",))
+    site = tmp_path / "site"
+    for name in ("six", "idna"):
+        dist(site, name, "1.0")
+    (found,) = verified(site)["pkg.facts"]
+    assert found.status is Status.WARN
+    assert found.title == "Known to give wrong results: six rounds what idna gives it."

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,8 +20,9 @@ from builder.errors import UsageError
 from builder.finding import Status
 from builder.install.transaction import current
 from builder.operations.locked import stamp_of
-from builder.probes.harness import Outcome, Step
+from builder.probes.harness import Step
 from builder.probes.schedule import Task
+from tests.unit.checks.support import outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,17 +91,13 @@ def test_what_packages_run_at_start_up_is_known_with_its_package(tree: Tree) -> 
 
 def test_a_process_that_ends_by_what_is_set_at_start_up_is_no_cause_of_its_own(tree: Tree) -> None:
     """A probe whose every step failed for that, and which then ended with the same error outside of any step."""
-    ended: dict[str, Any] = {
-        "limit": 9.0, "timed_out": False, "seconds": 1.0, "peak_mib": 1.0, "stdout": "", "stderr": "ImportError: jax",
-    }  # fmt: skip
     alive = Step(check="process.interpreter", subject="", how="done", facts={"changed": {"KERAS_BACKEND": "jax"}})
     task = Task(probe="snippet", answers=(("recipe.snippet", "1"),), limit=9.0, doing="running it")
     raised = Step(check="recipe.snippet", subject="1", how="raised", error="ImportError: jax")
+    ended = outcome(raised, probe="snippet", finished=False, returncode=1, stderr="ImportError: jax")
     results = Results(
-        interpreter=Outcome(probe="process", steps=(alive,), finished=True, returncode=0, **ended),
-        probes=(
-            Ran(task=task, outcome=Outcome(probe="snippet", steps=(raised,), finished=False, returncode=1, **ended)),
-        ),
+        interpreter=outcome(alive, probe="process"),
+        probes=(Ran(task=task, outcome=ended),),
     )
     subject = tree.subject()
     subject.__dict__["runs"] = SimpleNamespace(results=results)

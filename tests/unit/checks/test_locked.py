@@ -65,6 +65,13 @@ def test_metadata_that_is_gone_is_not_a_package_that_is_gone(tree: Tree) -> None
     assert "Keras's metadata (Keras-3.15.1.dist-info) is missing" in judged(tree).title
 
 
+def test_metadata_that_cannot_be_read_is_not_a_package_that_is_gone(tree: Tree) -> None:
+    tree.stamp(KERAS)
+    tree.dist("keras", "3.15.1", "keras/__init__.py")
+    (tree.site / "keras-3.15.1.dist-info" / "METADATA").write_bytes(bytes(range(256)))
+    assert "Keras's metadata (keras-3.15.1.dist-info) cannot be read, locked 3.15.1" in judged(tree).title
+
+
 def test_pip_over_conda_is_found_although_both_records_look_right(tree: Tree) -> None:
     """`pip install --upgrade numpy` leaves conda-meta saying 2.1.0."""
     tree.stamp(NUMPY)

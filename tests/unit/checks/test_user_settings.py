@@ -12,7 +12,7 @@ from builder.checks import user
 from builder.checks.runs import Results, UserImports
 from builder.finding import Status
 from builder.frameworks import keras_settings
-from builder.probes.harness import Outcome
+from tests.unit.checks.support import outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,20 +139,9 @@ def test_a_user_site_that_adds_packages_is_a_warning(tree: Tree) -> None:
 
 def test_imports_that_never_ran_are_no_pass(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sitecustomize on PYTHONPATH that exits with 0 leaves nothing that failed, and nothing that was looked at."""
-    outcome = Outcome(
-        probe="imports",
-        steps=(),
-        finished=False,
-        returncode=0,
-        timed_out=False,
-        limit=9.0,
-        seconds=0.1,
-        peak_mib=1.0,
-        stdout="",
-        stderr="",
-    )
+    unstarted = outcome(finished=False)
     subject = tree.subject()
-    results = Results(interpreter=outcome, user_imports=UserImports(outcome=outcome))
+    results = Results(interpreter=unstarted, user_imports=UserImports(outcome=unstarted))
     monkeypatch.setattr(subject, "runs", SimpleNamespace(results=results))
     (found,) = user._imports(subject)
     assert found.status is Status.SKIP

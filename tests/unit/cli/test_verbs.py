@@ -42,6 +42,21 @@ def test_render_refuses_a_group_it_would_ignore(
     assert told in capsys.readouterr().err
 
 
+def test_render_writes_the_files_of_every_recipe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As pre-commit calls it, with the files of all recipes that changed, and by names."""
+    (tmp_path / "recipes").mkdir()
+    for name in ("one", "two", "three"):
+        (tmp_path / "recipes" / f"{name}.yaml").write_text(f"name: {name}\nextends: ml-base\n")
+    assert run(cli, ["render", "recipes/one.yaml", "two", "recipes/two.yaml", "--offline", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)["result"]
+    assert (result["name"], result["names"]) == (None, ["one", "two"])
+    assert {Path(file).parent.name for file in result["files"]} == {"one", "two"}
+    assert all(Path(file).is_file() for file in result["files"])
+    assert run(cli, ["render", "three", "--offline", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["name"] == "three"
+    assert run(cli, ["render", "one", "two", "--platform", "linux-64"]) == 2
+
+
 def test_verify_of_nothing_is_no_success(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A mistyped folder must not turn CI green."""
     (tmp_path / "empty").mkdir()

@@ -114,6 +114,16 @@ def test_other_size(extracted: Extracted) -> None:
     assert extracted.objection() == "share/file has 7 bytes, not 4"
 
 
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_link_in_the_place_of_a_file(extracted: Extracted, tmp_path: Path, outside: bool) -> None:
+    """The linker would follow it, and make this machine's file one of the package's."""
+    target = tmp_path / "private" if outside else extracted.folder / "share" / "other"
+    target.write_text("four")
+    (extracted.folder / "share" / "file").unlink()
+    (extracted.folder / "share" / "file").symlink_to(target)
+    assert extracted.objection() == ("share/file is a link out of the package" if outside else None)
+
+
 def test_fifo_among_the_files(extracted: Extracted) -> None:
     (extracted.folder / "share" / "file").unlink()
     os.mkfifo(extracted.folder / "share" / "file")
