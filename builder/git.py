@@ -52,7 +52,7 @@ class Git:
             if self._run("rev-parse", "--is-inside-work-tree") is None:
                 raise UsageError(
                     f"{self.folder} is not in a git repository, so {revision!r} is no revision of anything",
-                    hint="name two files instead, or go to the repository",
+                    hint="go to the repository, or name it with --project DIR",
                 )
             raise UsageError(
                 f"{revision!r} is neither a file nor a revision of the repository around {self.folder}",
@@ -112,8 +112,9 @@ class Git:
         if ours is None:
             return
         for name in self.environ:
-            if name.startswith("GITHEAD_") and (common := self._line("merge-base", ours, name[8:])):
-                yield Sides(base=common, ours=ours, theirs=name[8:])
+            other = name.removeprefix("GITHEAD_")
+            if other != name and (common := self._line("merge-base", ours, other)):
+                yield Sides(base=common, ours=ours, theirs=other)
         steps = [self._picked_by_rebase(), *self._changing(path, before=base, after=theirs)]
         for before, after in filter(None, steps):
             yield Sides(base=before, ours=ours, theirs=after)
@@ -189,7 +190,7 @@ class Git:
     def _ended(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         program = shutil.which("git", path=self.environ.get("PATH"))
         if program is None:
-            raise UsageError("git is not installed, so the repository cannot be read", hint="name two files instead")
+            raise UsageError("git is not installed, so the repository cannot be read", hint="install git")
         environ = dict(self.environ)
         if "GIT_WORK_TREE" not in environ:
             # git sets it alone for what it starts in a linked working tree, and takes every folder for the top then.

@@ -34,8 +34,6 @@ _LEVEL: Final = 6
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _DYLIB_FLAGS: Final = ("weak", "reexport", "lazy", "upward")
 
-_SENSELESS: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
-
 
 class DamagedSummaryError(ValueError):
     """Bytes that are no summary of this version."""

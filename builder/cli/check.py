@@ -48,7 +48,6 @@ def command(session: Session, *, names: tuple[str, ...], require_proof: bool) ->
     return Output(
         result={"locks": entries},
         text="\n".join(lines) or None,
-        exit_code=max((problem.exit_code for problem in checked.problems), default=0),
         errors=checked.problems,
     )
 

@@ -66,6 +66,5 @@ def command(session: Session, *, dry_run: bool, only: tuple[str, ...], yes: bool
         },
         text="\n".join(lines),
         told=not dry_run,
-        exit_code=BuildError.exit_code if failed else 0,
         errors=(BuildError("something could not be deleted", hint="see what is said of it above"),) if failed else (),
     )

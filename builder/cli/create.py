@@ -97,7 +97,6 @@ def command(
         result=created_json(created),
         text=created_text(created, quiet=session.quiet),
         told=created.problem is None,
-        exit_code=created.problem.exit_code if created.problem else 0,
         errors=(created.problem,) if created.problem else (),
     )
 

@@ -126,7 +126,6 @@ def _all(done: LockAllResult) -> Output:
         },
         text="\n".join(lines),
         told=not done.problems,
-        exit_code=max((problem.exit_code for problem in done.problems), default=0),
         errors=done.problems,
     )
 

@@ -42,16 +42,22 @@ class Output:
 
     `text` is printed to stdout without `--json`: lines, which a terminal breaks between words, or a rich renderable.
     `verbatim` text is for another program and never broken. `told` says that `text` only tells what was done, which
-    `--quiet` leaves out. `exit_code` 1 means that checks failed, a lock is stale or drift was found; then `errors`
-    says so.
+    `--quiet` leaves out. `exit_code` is by default the highest of the `errors`, and 0 without any.
     """
 
     result: dict[str, Any]
     text: str | RenderableType | None = None
     verbatim: bool = False
     told: bool = False
-    exit_code: int = 0
+    exit_code: int | None = None
     errors: tuple[EnvbuildError, ...] = ()
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        if self.exit_code is not None:
+            return self.exit_code
+        return max((error.exit_code for error in self.errors), default=0)
 
 
 @dataclass(kw_only=True)
@@ -182,7 +188,7 @@ def _color(*, no_color: bool) -> bool | None:
 
 def _show(session: Session, output: Output) -> None:
     if session.json:
-        _echo(sys.stdout, _envelope(session.verb, output.exit_code, output.result, output.errors))
+        _echo(sys.stdout, _envelope(session.verb, output.code, output.result, output.errors))
         return
     if output.text is None or (output.told and session.quiet):
         pass
@@ -286,7 +292,7 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
         output = command.main(list(arguments), prog_name="envbuild", standalone_mode=False)
-        return output.exit_code if isinstance(output, Output) else int(output or 0)
+        return output.code if isinstance(output, Output) else int(output or 0)
     except EnvbuildError as error:
         return _fail(name, arguments, error)
     except click.exceptions.NoArgsIsHelpError as error:

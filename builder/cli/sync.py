@@ -52,7 +52,6 @@ def command(session: Session, *, environment: str, prune: bool, mirrors: tuple[s
         },
         text=_text(synced, details=session.verbose, quiet=session.quiet),
         told=synced.problem is None,
-        exit_code=synced.problem.exit_code if synced.problem is not None else 0,
         errors=(synced.problem,) if synced.problem is not None else (),
     )
 

@@ -82,6 +82,5 @@ def command(
         result={"platforms": subdirs, **created_json(done.created)},
         text=created_text(done.created, quiet=session.quiet),
         told=problem is None,
-        exit_code=problem.exit_code if problem else 0,
         errors=(problem,) if problem else (),
     )

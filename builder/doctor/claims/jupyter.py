@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _BARE: Final = re.compile(r"python(?:\d(?:\.\d+)?)?")
 _SERVERS: Final = ("jupyter-server", "notebook", "jupyterlab", "jupyter-core")
 _MOST_NOTEBOOKS: Final = 30
-_NOTEBOOK_LIMIT: Final = 20_000_000
 _CHANGE: Final = "Kernel ▸ Change Kernel…"
 
 

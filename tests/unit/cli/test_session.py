@@ -95,6 +95,13 @@ def test_result_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
     assert envelope["errors"] == [{"code": "stale-lock", "message": "old", "hint": "lock"}]
 
 
+def test_the_gravest_error_decides_the_exit_code() -> None:
+    several = (errors.StaleLockError("old"), errors.BuildError("full"), errors.UsageError("wrong"))
+    assert _run(Output(result={}, errors=several)) == errors.BuildError.exit_code == 5
+    assert _run(Output(result={})) == 0
+    assert _run(Output(result={}, errors=several, exit_code=1)) == 1
+
+
 def test_place_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     _run(errors.RecipeError("wrong", file="r.yaml", line=3, hint="write it"))
     assert capsys.readouterr().err == "error: r.yaml:3: wrong\n  fix: write it\n"

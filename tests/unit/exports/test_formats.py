@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,11 @@ def _wanted(form: Format, *, platforms: tuple[Subdir, ...] = (), lock: Lock | No
 
 def _export(form: Format, **more: Any) -> str:
     return export(_wanted(form, **more), form).text
+
+
+def _of_python(python: LockedPackage, name: str) -> LockedPackage:
+    """A conda package that needs Python, for the platform of `python`."""
+    return replace(python, name=name, url=python.url.replace("python", name), dependencies={"python": ">=3.12"})
 
 
 @pytest.mark.parametrize("form", [form for form in Format if form is not Format.PIXI])
@@ -116,6 +122,14 @@ def test_pylock_holds_every_wheel() -> None:
     assert document["requires-python"] == "==3.12.*"
 
 
+def test_a_pylock_of_two_pythons_says_neither() -> None:
+    lock = read_lock(LOCK)
+    packages = tuple(
+        replace(one, version="3.11.9") if (one.name, one.subdir) == ("python", MAC) else one for one in lock.packages
+    )
+    assert "requires-python" not in tomllib.loads(_export(Format.PYLOCK, lock=replace(lock, packages=packages)))
+
+
 def test_pylock_for_packaging() -> None:
     pylock = pytest.importorskip("packaging.pylock", reason="packaging before 26 does not read pylock.toml")
     read = pylock.Pylock.from_dict(tomllib.loads(_export(Format.PYLOCK)))
@@ -146,6 +160,14 @@ def test_pixi_lock_for_rattler(tmp_path: Path) -> None:
     dev = read.environment("dev")
     assert dev is not None
     assert "extra" in {one.name.normalized for one in dev.conda_repodata_records()["linux-64"]}
+
+
+def test_pixi_lock_writes_everything_out_and_names_what_conda_has_of_pypi() -> None:
+    lock = read_lock(LOCK)
+    ruff = replace(_of_python(lock.packages[0], "ruff"), groups=("dev",))
+    text = _export(Format.PIXI_LOCK, lock=replace(lock, packages=(*lock.packages, ruff)))
+    assert "&id" not in text, "no anchors"
+    assert ["pkg:pypi/ruff"] in [entry.get("purls") for entry in yaml.safe_load(text)["packages"]]
 
 
 @pytest.fixture
@@ -188,6 +210,15 @@ def test_dockerfile() -> None:
         _export(Format.DOCKERFILE, platforms=(MAC,))
 
 
+def test_a_dockerfile_borrows_pip_where_the_lock_has_none() -> None:
+    lock = read_lock(LOCK)
+    assert "-m venv /tmp/pip" in _export(Format.DOCKERFILE)
+    pip = replace(lock.packages[0], name="pip", url=lock.packages[0].url.replace("python", "pip"))
+    text = _export(Format.DOCKERFILE, lock=replace(lock, packages=(*lock.packages, pip)))
+    assert "venv" not in text
+    assert "RUN micromamba run --name base python -m pip install" in text
+
+
 def test_dockerfile_for_hadolint(tmp_path: Path) -> None:
     hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}") or shutil.which("hadolint")
     if hadolint is None:
@@ -226,6 +257,23 @@ def test_cyclonedx() -> None:
         "pkg:conda/python@3.12.7?build=hc5c86c4_0_cpython&channel=conda-forge&subdir=linux-64&type=conda"
     )
     assert "/home/me" not in json.dumps(document), "a folder of this machine is nobody's business"
+    assert "%2Fhome%2Fme" not in json.dumps(document)
+
+
+def test_a_wheel_that_needs_what_conda_has_is_tied_to_it() -> None:
+    lock = read_lock(LOCK)
+    dtypes = _of_python(lock.packages[0], "ml_dtypes")
+    packages = (*(one for one in lock.packages if one.name != "ml-dtypes"), dtypes)
+    document = json.loads(_export(Format.SBOM_CYCLONEDX, lock=replace(lock, packages=packages)))
+    needs = {entry["ref"]: entry["dependsOn"] for entry in document["dependencies"]}
+    assert [ref.split("@")[0] for ref in needs["pkg:pypi/keras@3.6.0"]] == ["pkg:conda/ml_dtypes"]
+
+
+def test_spdx_tells_the_moment_it_is_given() -> None:
+    wanted = _wanted(Format.SBOM_SPDX)
+    told = replace(wanted, created=datetime(2026, 11, 24, 9, 30, tzinfo=UTC))
+    created = [json.loads(export(one, Format.SBOM_SPDX).text)["creationInfo"]["created"] for one in (wanted, told)]
+    assert created == ["1970-01-01T00:00:00Z", "2026-11-24T09:30:00Z"]
 
 
 def test_cyclonedx_for_its_validator() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.errors import UsageError
+from builder.importing.compose import compose
 from builder.importing.elsewhere import only_on
 from builder.importing.read import read_file
 from builder.lock.read import read_lock
@@ -34,6 +35,15 @@ def test_a_framework_becomes_the_recipes(tmp_path: Path) -> None:
     assert recipe["pypi"] == ["keras==2.15.0"]
     conda = read(tmp_path, "environment.yml", "dependencies: [pytorch=2.4, torchvision]\n")
     assert recipe_of(conda, tmp_path)["framework"] == {"name": "pytorch", "version": "==2.4.*"}
+
+
+def test_what_the_frameworks_field_does_not_say_is_told(tmp_path: Path) -> None:
+    draft = read(tmp_path, "requirements.txt", "torch[opt]==2.4.0\ntorch==2.5.0\n")
+    composed = compose(draft, name="made", source="test", platforms=())
+    assert {one.place: one.reason for one in composed.left} == {
+        "requirements.txt:1": "the extra opt is not carried over to `framework:`",
+        "requirements.txt:2": "==2.4.0 is taken, from another line",
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,12 @@ import pytest
 
 from builder.errors import UnsatisfiableError
 from builder.lock.conflict import MOST, smallest_clash
+from builder.lock.model import LockedPackage
 from builder.lock.solver import SolveRequest
 from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from builder.lock.model import LockedPackage
 
 
 class Refusing:
@@ -30,7 +29,7 @@ class Refusing:
 
     async def solve(self, request: SolveRequest) -> Sequence[LockedPackage]:
         self.asked += 1
-        assert request.preferred == ()
+        assert (request.preferred, request.exact) == ((), {})
         if any(clash <= set(request.specs) for clash in self.clashes):
             raise UnsatisfiableError("no")
         return ()
@@ -40,7 +39,15 @@ class Refusing:
 
 
 def found(solver: Refusing, *specs: str) -> tuple[str, ...]:
-    request = SolveRequest(subdir=Subdir.LINUX_64, channels=(), specs=specs, virtual_packages={}, exact={})
+    before = LockedPackage(manager="conda", name="a", version="1", subdir=Subdir.LINUX_64, url="https://h/a", sha256="")
+    request = SolveRequest(
+        subdir=Subdir.LINUX_64,
+        channels=(),
+        specs=specs,
+        virtual_packages={},
+        exact={"a": "1"},
+        preferred=(before,),
+    )
     return asyncio.run(smallest_clash(solver, request))
 
 

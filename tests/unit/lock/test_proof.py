@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.errors import LockfileError
+from builder.lock import proof
 from builder.lock.model import LockedPackage
 from builder.lock.proof import (
     PlatformProof,
@@ -15,6 +16,7 @@ from builder.lock.proof import (
     ProvenFinding,
     dump_proofs,
     packages_digest,
+    parse_proofs,
     read_proofs,
     state_of,
 )
@@ -90,6 +92,13 @@ def test_what_is_no_proof_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "proof.json").write_text(text)
     with pytest.raises(LockfileError, match="cannot be read as a proof"):
         read_proofs(tmp_path / "proof.json")
+
+
+def test_what_is_too_large_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = dump_proofs("r", {"osx-arm64": PROOF}).encode()
+    monkeypatch.setattr(proof, "_MOST_BYTES", len(text) - 1)
+    with pytest.raises(LockfileError, match="it is too large"):
+        parse_proofs(text, place="here")
 
 
 def test_a_folder_in_its_place_is_told(tmp_path: Path) -> None:

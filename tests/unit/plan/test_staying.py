@@ -95,6 +95,11 @@ def test_a_lock_of_another_provider_is_no_reason(facts: Facts) -> None:
     assert versions(plan)[:2] == ("3.11", "2.17.1")
 
 
+def test_a_lock_without_the_plug_in_that_is_asked_for_by_now_is_no_reason(facts: Facts) -> None:
+    plan = chosen(facts, held(tensorflow="2.17.1"), framework=METAL)
+    assert versions(plan)[1:] == ("2.19.1", "1.2.0")
+
+
 def test_platforms_that_differ_keep_nothing_of_the_framework(facts: Facts) -> None:
     kept = {Subdir.OSX_ARM64: held(tensorflow="2.17.1")[Subdir.OSX_ARM64], Subdir.LINUX_64: held(tensorflow="2.18.1")[
         Subdir.LINUX_64

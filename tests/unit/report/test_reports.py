@@ -16,7 +16,7 @@ from builder.errors import UsageError
 from builder.finding import Finding, Identity, Remedy, Report, Status
 from builder.page import Made
 from builder.report import compare, html, junit, text
-from builder.report.grouping import by_area, evidence, verdict
+from builder.report.grouping import by_area, evidence, mending, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,12 @@ def test_text_has_what_failed_together_at_the_end_with_remedies(report: Report) 
     assert "ml-m1 failed: 1 failure, 2 checks passed, 1 warning, 1 skipped." in output
     assert "Another learns." not in output
     assert "Another learns." in shown(report, details=True)
+
+
+def test_a_command_that_mends_several_things_is_told_once(report: Report) -> None:
+    again = finding("import.alone", Status.FAIL, remedy=Remedy("Do it.", ("then this",)))
+    several = replace(report, findings=(*report.findings, again))
+    assert sorted(mending(several)) == ["run 'that & that'", "then this"]
 
 
 def test_evidence_is_told_for_reading(report: Report) -> None:
