@@ -13,6 +13,7 @@ from builder.checks.startup import Startup, strays
 from builder.environment.intact import closed_folders, linked_folders
 from builder.environment.model import Kind
 from builder.environment.stamp import RELATIVE_PATH, UPGRADE
+from builder.files import SET_ASIDE
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
 from builder.wording import listed, listing, plural
@@ -51,7 +52,7 @@ def _finished(subject: Subject) -> Iterator[Finding]:
         )
         return
     if environment.lost is not None and not subject.building:
-        yield _lost(subject, environment.lost)
+        yield _lost(environment, environment.lost)
         return
     yield Finding(
         check="env.finished",
@@ -62,8 +63,7 @@ def _finished(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _lost(subject: Subject, gone: Lost) -> Finding:
-    environment = subject.environment
+def _lost(environment: Environment, gone: Lost) -> Finding:
     damaged = os.path.lexists(environment.path / gone.what)
     say = f"Put {environment.path} aside and create it again"
     return Finding(
@@ -75,7 +75,7 @@ def _lost(subject: Subject, gone: Lost) -> Finding:
         remedy=Remedy(
             f"{say} from its lock.",
             (
-                *subject.repair.set_aside(environment.path, say="").commands,
+                shlex.join(("mv", "--", str(environment.path), f"{environment.path}{SET_ASIDE}")),
                 shlex.join((*gone.made_with, "-p", str(environment.path))),
             ),
         )
