@@ -70,15 +70,16 @@ def _conda_locks(case: Case, meant: Interpreter, project: Path) -> Iterator[_Loc
             (project / "conda-lock.yml", f"conda-lock install -p {meant.prefix} {project}/conda-lock.yml")
         )
     for file, command in candidates:
-        if meant.subdir is None or case.around.disk.text(file, limit=_LOCK_LIMIT) is None:
+        content = case.around.disk.read(file, limit=_LOCK_LIMIT)
+        if meant.subdir is None or content is None:
             continue
         # Slow to import, and most projects have no lock.
-        from builder.lock.read import read_lock
+        from builder.lock.read import parse_lock
         from builder.plan.model import MAIN_GROUP
         from builder.platforms import Subdir
 
         try:
-            packages = read_lock(file).on(Subdir(meant.subdir))
+            packages = parse_lock(content, place=file).on(Subdir(meant.subdir))
         except ValueError:
             continue  # a platform that no lock is made for
         except EnvbuildError as error:
