@@ -68,19 +68,20 @@ class SystemImports:
         known: dict[tuple[str, bytes], Since] = {}
         for image, resolutions in self._images.values():
             try:
-                imports = image.imports
+                imports = image.imports.strong
             except (BinaryError, OSError):
                 continue
-            for name, ordinal, weak, _ in imports:
-                if weak or not 0 < ordinal <= len(resolutions):
+            for ordinal, names in imports.items():
+                if not 0 < ordinal <= len(resolutions):
                     continue
                 library = resolutions[ordinal - 1]
                 if library.place is not Place.SYSTEM or library.weak:
                     continue
-                key = (library.name, name)
-                if key not in known:
-                    known[key] = self._symbols.since(library.name, name)
-                found.append(SystemImport(image=image, library=library.name, symbol=name, since=known[key]))
+                for name in names:
+                    key = (library.name, name)
+                    if key not in known:
+                        known[key] = self._symbols.since(library.name, name)
+                    found.append(SystemImport(image=image, library=library.name, symbol=name, since=known[key]))
         return tuple(found)
 
     def on(self, macos: tuple[int, ...], presence: Presence) -> tuple[SystemImport, ...]:

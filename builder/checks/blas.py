@@ -130,7 +130,7 @@ def _imports_new_lapack(process: Process) -> bool:
     """Accelerate of macOS 13.3 has each symbol twice: `_dgesv$NEWLAPACK` is that of LAPACK 3.9 and later."""
     for binary, _ in process.images.values():
         try:
-            if any(b"$NEWLAPACK" in name for name, *_ in binary.imports):
+            if b"$NEWLAPACK" in binary.imports.names.joined:
                 return True
         except (BinaryError, OSError):
             continue

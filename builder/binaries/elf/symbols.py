@@ -73,6 +73,7 @@ class ElfSymbols:
         self.system = 0
         """Symbols that the system's libraries must have."""
         self.damaged: dict[str, str] = {}
+        self._asked: frozenset[bytes] = frozenset()
         self._defined: dict[str, frozenset[bytes]] = {}
         self._wanted: dict[str, tuple[Symbol, ...]] = {}
         self._shared: dict[Symbol, Symbol] = {}
@@ -94,11 +95,10 @@ class ElfSymbols:
         found: dict[tuple[str, bytes], MissingSymbol] = {}
         passed: set[tuple[str, ...]] = set()
         main = tuple(self._tree.closure(self._main)) if self._main is not None else ()
-        for entry in entries:
-            images = self._tree.closure(entry)
-            names = {name for image in images.values() for name in image.needed}
-            if any(not _VERSIONED.fullmatch(name) for name in names if self._is_outside(images, name)):
-                continue  # a library that is not at hand may have anything
+        closures = [(entry, images) for entry in entries if self._is_at_hand(images := self._tree.closure(entry))]
+        every = {rel: image for _, images in closures for rel, image in images.items()}
+        self._asked = frozenset(symbol.name for image in every.values() for symbol in self._wanted_by(image))
+        for entry, images in closures:
             scope = dict.fromkeys((*main, *images))
             key = tuple(sorted(images))
             for rel, image in images.items():
@@ -129,6 +129,11 @@ class ElfSymbols:
             left -= self._defined_in(rel)
         return [symbol for symbol in wanted if symbol.name in left]
 
+    def _is_at_hand(self, images: dict[str, ElfBinary]) -> bool:
+        """Whether no library is lacking that may have anything."""
+        names = {name for image in images.values() for name in image.needed}
+        return all(_VERSIONED.fullmatch(name) for name in names if self._is_outside(images, name))
+
     def _is_outside(self, images: dict[str, ElfBinary], name: str) -> bool:
         """Whether a NEEDED name of some image is not in the prefix."""
         return any(name in image.needed and self._tree.links[rel].get(name) is None for rel, image in images.items())
@@ -141,30 +146,36 @@ class ElfSymbols:
 
     def _read(self, image: ElfBinary) -> None:
         wanted: list[Symbol] = []
-        defined: frozenset[bytes] = frozenset()
         # Programs of Go name their symbols without versions, whatever library they are of.
         unversioned = not image.needs and any(map(is_system_library, image.needed))
         try:
-            defined, undefined = image.symbol_parts()
-            for symbol in undefined:
+            for symbol in image.wanted():
                 of_system = unversioned if symbol.library is None else self._of_system(image, symbol.library)
                 if of_system:
                     self.system += 1
                 elif not symbol.weak:
                     wanted.append(self._shared.setdefault(symbol, symbol))
         except (BinaryError, OSError) as error:
-            self.damaged[image.rel] = error.plain if isinstance(error, BinaryError) else str(error.strerror)
+            self._note(image, error)
             wanted = []
         self.checked += len(wanted)
         self._wanted[image.rel] = tuple(wanted)
-        self._defined[image.rel] = defined
+
+    def _note(self, image: ElfBinary, error: BinaryError | OSError) -> None:
+        self.damaged[image.rel] = error.plain if isinstance(error, BinaryError) else str(error.strerror)
 
     def _of_system(self, image: ElfBinary, library: str) -> bool:
         return self._tree.links[image.rel].get(library) is None and is_system_library(library)
 
     def _defined_in(self, rel: str) -> frozenset[bytes]:
+        """What the file defines of all that any file wants."""
         if rel not in self._defined:
-            self._read(self._tree.by_rel[rel])
+            image = self._tree.by_rel[rel]
+            try:
+                self._defined[rel] = frozenset() if rel in self.damaged else image.defined(self._asked)
+            except (BinaryError, OSError) as error:
+                self._note(image, error)
+                self._defined[rel] = frozenset()
         return self._defined[rel]
 
     def _comes_from_elsewhere(self, symbol: Symbol) -> bool:

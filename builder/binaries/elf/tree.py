@@ -58,8 +58,9 @@ class ElfBinary:
             raise BinaryError("changed while it was read", file=self.rel)
         return opened
 
-    def symbol_parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
-        """The names that it defines, and the symbols that it wants of others. Raises like `symbols`."""
+    @cached_property
+    def _parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
+        """The names that it defines, and the symbols that it wants of others: the file is read once for both."""
         defined: list[bytes] = []
         wanted: list[Symbol] = []
         with self._opened() as file:
@@ -70,6 +71,14 @@ class ElfBinary:
                 else:
                     wanted.append(symbol)
         return frozenset(defined), tuple(wanted)
+
+    def wanted(self) -> tuple[Symbol, ...]:
+        """The symbols that it wants of others. Raises like `symbols`."""
+        return self._parts[1]
+
+    def defined(self, names: frozenset[bytes]) -> frozenset[bytes]:
+        """Those of `names` that it defines. Raises like `symbols`."""
+        return self._parts[0] & names
 
     def symbols(self) -> tuple[Symbol, ...]:
         """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
