@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from builder.binaries.elf.file import Symbol
+    from builder.binaries.elf.tree import LookedUp
     from builder.binaries.macho import Commands, Export, SliceVerdict
     from builder.binaries.numpy_abi import NumpyAbi
     from builder.binaries.summary import ElfImage, MachOImage, PackageSummary
@@ -85,11 +86,8 @@ class SummarizedElf(ElfBinary):
     def symbols(self) -> tuple[Symbol, ...]:
         return self.image.symbols.symbols()
 
-    def wanted(self) -> tuple[Symbol, ...]:
-        return self.image.symbols.wanted()
-
-    def defined(self, names: frozenset[bytes]) -> frozenset[bytes]:
-        return self.image.symbols.defined(names)
+    def looked_up(self) -> LookedUp:
+        return self.image.symbols
 
     def numpy_abi(self) -> NumpyAbi | None:
         return self.image.numpy_abi
@@ -108,12 +106,12 @@ class Layout:
     ) -> None:
         self.packages = tuple(packages)
         self.arch = arch
-        self._site = f"lib/python{python}/site-packages/"
+        self.site = f"lib/python{python}/site-packages/"
         self._plugin_hosts = plugin_hosts
 
     def rel(self, path: str) -> str:
         """Where a path of a summary is laid out, relative to the environment's root."""
-        return self._site + path.removeprefix(SITE) if path.startswith(SITE) else path
+        return self.site + path.removeprefix(SITE) if path.startswith(SITE) else path
 
     @cached_property
     def links(self) -> dict[str, str]:
@@ -213,7 +211,7 @@ class SummaryOwners(ImportOrder):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(plugin_hosts=layout._plugin_hosts)
-        self._site = layout._site
+        self._site = layout.site
         self._packages = {package.identity.name: package for package in layout.packages}
         self._owners: dict[str, str] = {}
         self._mentions: dict[str, set[str]] = {}

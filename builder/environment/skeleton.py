@@ -1,8 +1,7 @@
-"""What of an environment that was never laid out is on the disk: folders, links and an empty interpreter.
+"""What of an environment that was never laid out is on the disk: links, and an empty interpreter.
 
-What reads an environment looks for these in its folder, and need not know that there is nothing else. The metadata,
-and which package brought which file, is handed on (`builder.environment.summarized`). No file is written that has
-content.
+What reads an environment looks for these in its folder, and need not know that there is nothing else. The metadata, the
+modules, and which package brought which file, are handed on (`builder.environment.summarized`).
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from builder.binaries.summary import PREFIX, SITE
-from builder.environment.distributions import can_be_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +23,7 @@ _PYTHON: Final = re.compile(r"bin/python[\d.]*t?")
 
 
 def write_skeleton(folder: Path, packages: Sequence[PackageSummary], *, python: str) -> None:
-    """Make the folders and links of `packages` in the empty `folder`. `python` is the minor version (`3.12`, `3.13t`).
+    """Make the interpreter and the links of `packages` in the empty `folder`. `python` is the minor (`3.12`, `3.13t`).
 
     Paths that lead outside are left out: a summary is somebody else's input.
     """
@@ -33,11 +31,7 @@ def write_skeleton(folder: Path, packages: Sequence[PackageSummary], *, python: 
     (folder / site).mkdir(parents=True)
     (folder / "bin").mkdir()
     (folder / "conda-meta").mkdir()
-    made: set[str] = set()
     for package in packages:
-        for top in _top_folders(package, site) - made:
-            made.add(top)
-            (folder / site / top).mkdir(exist_ok=True)
         for path in package.paths:
             if _PYTHON.fullmatch(path) and path not in {link for link, _ in package.links}:
                 (folder / path).touch()
@@ -54,16 +48,6 @@ def _placed(path: str, site: str) -> str:
 def is_inside(path: str) -> bool:
     """Whether a path of a summary stays in the environment."""
     return bool(path) and "\0" not in path and not path.startswith("/") and ".." not in path.split("/")
-
-
-def _top_folders(package: PackageSummary, site: str) -> set[str]:
-    """The top-level names in site-packages, metadata left out."""
-    tops = {path.removeprefix(SITE).partition("/")[0] for path in package.paths if path.startswith((SITE, site))}
-    return {
-        top
-        for top in tops
-        if top and is_inside(top) and can_be_path(top) and not top.endswith((".dist-info", ".egg-info"))
-    }
 
 
 def _link(folder: Path, rel: str, target: str) -> None:

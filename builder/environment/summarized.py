@@ -19,6 +19,7 @@ from builder.environment.reading import MOST_BYTES, Reader
 from builder.environment.skeleton import is_inside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from builder.binaries.summary import PackageSummary
@@ -83,6 +84,26 @@ class SummarizedEnvironment(Environment):
                     reader=self._reader,
                 )
         return tuple(sorted(found.values(), key=lambda dist: (dist.name, str(dist.path))))
+
+    def has_module(self, module: str, *, beside: Distribution | None = None) -> bool:
+        top, dot, _ = module.partition(".")
+        if top not in self._modules:
+            return False
+        inner = module.replace(".", "/")
+        return not dot or any(path.startswith((f"{inner}/", f"{inner}.")) for path in self._in_site)
+
+    @property
+    def _in_site(self) -> Iterator[str]:
+        """Every path in site-packages, relative to it."""
+        return (
+            path.removeprefix(self.layout.site)
+            for path in map(self.layout.rel, (path for package in self.layout.packages for path in package.paths))
+            if path.startswith(self.layout.site)
+        )
+
+    @cached_property
+    def _modules(self) -> frozenset[str]:
+        return frozenset(path.partition("/")[0].partition(".")[0] for path in self._in_site)
 
     @cached_property
     def owners(self) -> Ownership:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from builder.binaries.elf.file import Symbol
-    from builder.binaries.elf.tree import ElfBinary, ElfTree
+    from builder.binaries.elf.tree import ElfBinary, ElfTree, LookedUp
     from builder.binaries.owners import Owners
 
 #: Libraries of the system all of whose symbols have versions: what is wanted without one comes from elsewhere.
@@ -73,6 +73,7 @@ class ElfSymbols:
         self.system = 0
         """Symbols that the system's libraries must have."""
         self.damaged: dict[str, str] = {}
+        self._tables: dict[str, LookedUp] = {}
         self._asked: frozenset[bytes] = frozenset()
         self._defined: dict[str, frozenset[bytes]] = {}
         self._wanted: dict[str, tuple[Symbol, ...]] = {}
@@ -149,7 +150,7 @@ class ElfSymbols:
         # Programs of Go name their symbols without versions, whatever library they are of.
         unversioned = not image.needs and any(map(is_system_library, image.needed))
         try:
-            for symbol in image.wanted():
+            for symbol in self._table(image).wanted():
                 of_system = unversioned if symbol.library is None else self._of_system(image, symbol.library)
                 if of_system:
                     self.system += 1
@@ -160,6 +161,11 @@ class ElfSymbols:
             wanted = []
         self.checked += len(wanted)
         self._wanted[image.rel] = tuple(wanted)
+
+    def _table(self, image: ElfBinary) -> LookedUp:
+        if image.rel not in self._tables:
+            self._tables[image.rel] = image.looked_up()
+        return self._tables[image.rel]
 
     def _note(self, image: ElfBinary, error: BinaryError | OSError) -> None:
         self.damaged[image.rel] = error.plain if isinstance(error, BinaryError) else str(error.strerror)
@@ -172,7 +178,7 @@ class ElfSymbols:
         if rel not in self._defined:
             image = self._tree.by_rel[rel]
             try:
-                self._defined[rel] = frozenset() if rel in self.damaged else image.defined(self._asked)
+                self._defined[rel] = frozenset() if rel in self.damaged else self._table(image).defined(self._asked)
             except (BinaryError, OSError) as error:
                 self._note(image, error)
                 self._defined[rel] = frozenset()

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from builder.binaries.elf.file import ET_DYN, ET_EXEC, open_elf
 from builder.binaries.inventory import Unreadable
@@ -31,6 +31,28 @@ _SYSTEM: Final = re.compile(
     r"|lib(xcb|xkbcommon|wayland|drm|fontconfig|freetype|dbus-1|asound|pulse|udev|va|vdpau)[\w-]*\.so[.\d]*"
     r"|lib(cuda|nvidia-\w+|amdhip64|hsa-runtime64)\.so[.\d]*"
 )
+
+
+class LookedUp(Protocol):
+    """The symbols of a file, as looking up needs them."""
+
+    def wanted(self) -> tuple[Symbol, ...]:
+        """The symbols that it wants of others."""
+
+    def defined(self, names: frozenset[bytes]) -> frozenset[bytes]:
+        """Those of `names` that it defines."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    names: frozenset[bytes]
+    undefined: tuple[Symbol, ...]
+
+    def wanted(self) -> tuple[Symbol, ...]:
+        return self.undefined
+
+    def defined(self, names: frozenset[bytes]) -> frozenset[bytes]:
+        return self.names & names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +80,8 @@ class ElfBinary:
             raise BinaryError("changed while it was read", file=self.rel)
         return opened
 
-    @cached_property
-    def _parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
-        """The names that it defines, and the symbols that it wants of others: the file is read once for both."""
+    def looked_up(self) -> LookedUp:
+        """Its symbols for looking others up in them, read anew. Raises like `symbols`."""
         defined: list[bytes] = []
         wanted: list[Symbol] = []
         with self._opened() as file:
@@ -70,15 +91,7 @@ class ElfBinary:
                     defined.append(symbol.name)
                 else:
                     wanted.append(symbol)
-        return frozenset(defined), tuple(wanted)
-
-    def wanted(self) -> tuple[Symbol, ...]:
-        """The symbols that it wants of others. Raises like `symbols`."""
-        return self._parts[1]
-
-    def defined(self, names: frozenset[bytes]) -> frozenset[bytes]:
-        """Those of `names` that it defines. Raises like `symbols`."""
-        return self._parts[0] & names
+        return _Read(frozenset(defined), tuple(wanted))
 
     def symbols(self) -> tuple[Symbol, ...]:
         """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
