@@ -9,6 +9,7 @@ another version is as if it were not there: the package is read again.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 3
 _MAGIC: Final = b"envbuild summary %d\n" % FORMAT
 _HEAD: Final = len(_MAGIC) + 32
-_MOST_BYTES: Final = 2 << 30
+_MOST_BYTES: Final = 256 << 20
 _MOST_PLAIN: Final = 512 << 20
 _LEVEL: Final = 6
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -68,8 +69,8 @@ class SummaryStore:
         """The summary, or None where there is none that is whole."""
         try:
             with open_regular(self.path(sha256)) as stream:
-                content = stream.read(_MOST_BYTES + 1)
-            return loads(content) if len(content) <= _MOST_BYTES else None
+                # Not `read(_MOST_BYTES)`, which would ask for that much memory first.
+                return loads(stream.read()) if os.fstat(stream.fileno()).st_size <= _MOST_BYTES else None
         except (OSError, DamagedSummaryError):
             return None
 
