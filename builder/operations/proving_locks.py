@@ -154,7 +154,7 @@ def prove_platform(
         subdir=subdir,
         python=python.version,
         macos=recipe.macos if subdir.is_osx else None,
-        mirrors=workspace.mirrors,
+        mirrors=workspace.mirrors_for(lock.channels, named_by=recipe.channels),
         uv=workspace.uv,
         progress=workspace.progress,
     )
