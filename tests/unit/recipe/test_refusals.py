@@ -275,7 +275,7 @@ def test_good(tmp_path: Path) -> None:
         (b"- a\n- b\n", "a recipe is a mapping of fields"),
         (b"just text", "a recipe is a mapping of fields"),
         (b"name: \xff\n", "not UTF-8"),
-        (b"name: a\x00b\n", "not valid YAML"),
+        (b"name: a\x00b\n", "a control character"),
         (b"x" * 1_000_001, "larger than"),
         (b"a: " + b"[" * 400_000, "nested deeper"),
         (b"- " * 400_000 + b"a", "nested deeper"),
