@@ -103,9 +103,10 @@ def main() -> NoReturn:
         if getattr(sys, name) is None:
             # Closed by whoever started us (`>&-`): what would be said goes nowhere.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
-    from builder.cli.session import run
+    from builder.cli.session import answer_signals, run
     from builder.cli.terminal import fit_streams
 
+    answer_signals()
     fit_streams()
     code = run(cli, sys.argv[1:])
     # All is written and closed by now; taking half a million repodata records apart only takes time.

@@ -24,7 +24,14 @@ _IDES: Final = ("dataspell", "pycharm", "intellij", "vscode", "cursor", "jupyter
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
-@verb("doctor")
+@verb(
+    "doctor",
+    left=lambda options: (
+        "no file is half changed; `envbuild doctor --undo` takes back what was"
+        if options["fix"] and not options["dry_run"]
+        else "nothing was changed"
+    ),
+)
 @environment_argument(required=False, metavar="[ENVIRONMENT]")
 @click.option(
     "--ide", "ides", multiple=True, type=click.Choice(_IDES), help="Only what this program runs (repeatable)."

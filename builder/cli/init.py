@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.cli.session import Output, verb
+from builder.cli.session import WHOLE_FILES, Output, verb
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _QUESTIONS: Final = {
 }
 
 
-@verb("init")
+@verb("init", left=WHOLE_FILES)
 @click.argument("name", metavar="[RECIPE]", required=False)
 @click.option("--extends", "base", help=f"The recipe to build on (default: {_BASE}).")
 @click.option("--gitattributes/--no-gitattributes", "attributes", default=None, help="Let git merge locks by envbuild.")

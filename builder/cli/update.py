@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from builder.operations.updating import UpdateResult
 
 
-@verb("update")
+@verb("update", left="nothing was written, and the lock stays as it was")
 @options.recipe_argument
 @click.argument("packages", nargs=-1, metavar="[PACKAGE]...", shell_complete=options.complete_locked_package)
 @click.option("--all", "everything", is_flag=True, help="Take every package anew.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import ChecksFailedError, EnvbuildError, LockfileError, UnsatisfiableError
+from builder.interrupts import uninterrupted
 from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import PackageOptions
 from builder.operations.warnings import Warnings
@@ -131,7 +132,8 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
     folder = request.folder or prepared.folder
     if not request.dry_run:
         text = condalock.dumps(made.lock, name=rendered.name)
-        write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
+        with uninterrupted():  # a lock beside other files than its own would be out of date
+            write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
     return LockResult(
         lock=made.lock,
         file=folder / LOCK_NAME,
