@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from builder.cli.terminal import Harmless, harmless
+from builder.cli.terminal import Harmless, HelpContext, harmless
 from builder.errors import BuildError, EnvbuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 JSON_FORMAT: Final = 1
 #: What `TERM` says of a terminal whose cursor cannot be moved.
 _DUMB: Final = ("dumb", "unknown")
+#: The cells that ` [y/N]: y` takes.
+_ANSWER: Final = 10
 #: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented endings.
 EXIT_INTERNAL: Final = 70
 #: What the operating system says of a disk or a folder, and not of a mistake in here.
@@ -119,8 +122,18 @@ class Session:
         self.close()
         if self.json or not sys.stdin.isatty():
             raise UsageError(f"not confirmed: {question}", hint="add --yes where nobody can be asked")
-        if not click.confirm(harmless(question), err=True):
+        if not click.confirm(self.fitted(question), err=True):
             raise InterruptedByUserError("not confirmed; nothing was changed")
+
+    def fitted(self, question: str) -> str:
+        """A question for click's prompts, which break no lines: with room for what click adds, and for the answer."""
+        from builder.hanging import breaks
+
+        lines = []
+        for line in harmless(question).split("\n"):
+            places = [0, *breaks(line, width=self.err.width - _ANSWER, rest=2), len(line)]
+            lines += [("  " if begin else "") + line[begin:end].rstrip() for begin, end in pairwise(places)]
+        return "\n".join(lines)
 
     @cached_property
     def progress(self) -> SessionProgress:
@@ -146,6 +159,10 @@ class Session:
         """End what is being drawn on the terminal."""
         if "progress" in self.__dict__:
             self.progress.close()
+
+
+class _Verb(click.Command):
+    context_class = HelpContext
 
 
 #: What an interrupted verb has left, as the end of a sentence; of its options, where they decide it.
@@ -196,7 +213,7 @@ def verb(
             return output
 
         settings = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": not options_first}
-        return click.command(name, cls=click.Command, context_settings=settings, **attributes)(command)
+        return click.command(name, cls=_Verb, context_settings=settings, **attributes)(command)
 
     return decorate
 

@@ -70,7 +70,7 @@ def _lines(done: UpdateResult) -> Iterator[str]:
 
     yield from told(done.locked.moves)
     for name, version in done.stayed.items():
-        yield f"{name} stays at {version}: no other version or build was preferred that fits the recipe and the rest"
+        yield f"{name} stays at {version}, the best that fits the recipe and the rest"
     if not done.locked.moves and not done.stayed:
         yield "everything is at the newest versions that fit"
     yield f"wrote {done.locked.file}" if done.written else f"dry run: {done.locked.file} is unchanged"

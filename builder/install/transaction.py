@@ -22,7 +22,6 @@ from builder.environment.stamp import RELATIVE_PATH as STAMP
 from builder.environment.stamp import UPGRADE, NewerStampError, Stamp, read_stamp, require_stamp
 from builder.errors import BuildError, UsageError
 from builder.files import atomically
-from builder.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,6 +176,8 @@ def replacing(
     It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place. `leaving` is
     told at once what is done after Ctrl-C. Whoever presses it again leaves the deleting to the next run.
     """
+    from builder.interrupts import uninterrupted
+
     try:
         with writing(place.prefix):
             _begin(place, copy)

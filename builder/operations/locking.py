@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import ChecksFailedError, EnvbuildError, LockfileError, UnsatisfiableError
-from builder.interrupts import uninterrupted
 from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import PackageOptions
 from builder.operations.warnings import Warnings
@@ -87,6 +86,7 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
     """
     if (there := _unchanged(workspace, request)) is not None:
         return there
+    from builder.interrupts import uninterrupted
     from builder.lock import condalock
     from builder.operations.preparing import kept_in, newer_on_index, preparations
     from builder.plan.attempts import first_that_works
