@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from packaging.utils import canonicalize_name
 
+from builder.credentials import named_credentials
 from builder.errors import LockfileError, UnsatisfiableError, UsageError
+from builder.lock.channels import canonical_url
 from builder.lock.model import Lock, LockedPackage
 from builder.names import MAPPING_FILE
 from builder.plan.model import MAIN_GROUP
@@ -35,11 +37,12 @@ from builder.render.model import VIRTUAL_PACKAGES_FILE
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from conda_lock.models.lock_spec import LockSpecification
     from conda_lock.virtual_package import FakeRepoData
 
+    from builder.lock.channels import Mirrors
     from builder.lock.solver import SolveRequest
     from builder.render.model import Rendered
 
@@ -157,7 +160,11 @@ def dumps(lock: Lock, *, name: str) -> str:
         ],
         metadata=LockMeta(
             content_hash={subdir.value: digest for subdir, digest in lock.content_hash.items()},
-            channels=[Channel.from_string(channel) for channel in lock.channels],
+            # Not by `from_string`, which puts any variable in a URL whose value happens to stand there.
+            channels=[
+                Channel(url=channel, used_env_vars=tuple(sorted(named_credentials(channel))))
+                for channel in lock.channels
+            ],
             platforms=[subdir.value for subdir in lock.platforms],
             sources=list(lock.sources),
             inputs_metadata={
@@ -237,8 +244,8 @@ class CondaLockSolver:
 
     prefers = False
 
-    def __init__(self, executable: str, *, rendered: Rendered, fetch_channels: Sequence[str]) -> None:
-        """`executable` is conda, mamba or micromamba, or a path; `fetch_channels` are URLs, in order of priority."""
+    def __init__(self, executable: str, *, rendered: Rendered, mirrors: Mirrors) -> None:
+        """`executable` is conda, mamba or micromamba, or a path. It has its own credentials."""
         found = shutil.which(executable)
         if found is None:
             raise UsageError(
@@ -248,7 +255,7 @@ class CondaLockSolver:
         self.name = Path(found).name
         self._executable = found
         self._rendered = rendered
-        self._fetch_channels = tuple(fetch_channels)
+        self._mirrors = mirrors
         # conda-lock states virtual packages through the process's environment: one platform at a time.
         self._one_at_a_time = asyncio.Lock()
 
@@ -283,7 +290,10 @@ class CondaLockSolver:
                         update=[],
                         platform=request.subdir.value,
                         channels=[
-                            *(Channel.from_string(channel) for channel in self._fetch_channels),
+                            *(
+                                Channel.from_string(self._mirrors.fetch_url(canonical_url(channel)))
+                                for channel in request.channels
+                            ),
                             virtual_packages.channel,
                         ],
                         mapping_url=str(MAPPING_FILE),
@@ -299,7 +309,7 @@ class CondaLockSolver:
                 name=package.name,
                 version=package.version,
                 subdir=request.subdir,
-                url=package.url,
+                url=self._mirrors.canonical(package.url),
                 sha256=package.hash.sha256,
                 md5=package.hash.md5 or None,
                 dependencies=package.dependencies,
