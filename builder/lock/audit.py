@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from builder.credentials import has_credentials
+from builder.credentials import has_credentials, names_elsewhere
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
 from builder.lock.pypi import provided_distributions
@@ -111,6 +111,8 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: 
         yield "has no sha256"
     if has_credentials(package.url):
         yield "its URL contains credentials"
+    elif names_elsewhere(package.url):
+        yield "its URL names a variable where only a user, a password or a token may be one"
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         yield "its URL is plain http, which anyone on the way can read and answer"
     elif url.scheme not in ("https", "http", "file"):

@@ -29,6 +29,7 @@ from packaging.utils import canonicalize_name
 
 from builder.errors import LockfileError, UnsatisfiableError, UsageError
 from builder.lock import content_hash
+from builder.lock.channels import canonical_url
 from builder.lock.model import LockedPackage
 from builder.names import MAPPING_FILE
 from builder.platforms import Subdir
@@ -36,11 +37,12 @@ from builder.render.model import VIRTUAL_PACKAGES_FILE
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from conda_lock.models.lock_spec import LockSpecification
     from conda_lock.virtual_package import FakeRepoData
 
+    from builder.lock.channels import Mirrors
     from builder.lock.solver import SolveRequest
     from builder.render.model import Rendered
 
@@ -189,8 +191,8 @@ class CondaLockSolver:
 
     prefers = False
 
-    def __init__(self, executable: str, *, rendered: Rendered, fetch_channels: Sequence[str]) -> None:
-        """`executable` is conda, mamba or micromamba, or a path; `fetch_channels` are URLs, in order of priority."""
+    def __init__(self, executable: str, *, rendered: Rendered, mirrors: Mirrors) -> None:
+        """`executable` is conda, mamba or micromamba, or a path. It has its own credentials."""
         found = shutil.which(executable)
         if found is None:
             raise UsageError(
@@ -200,7 +202,7 @@ class CondaLockSolver:
         self.name = Path(found).name
         self._executable = found
         self._rendered = rendered
-        self._fetch_channels = tuple(fetch_channels)
+        self._mirrors = mirrors
         # conda-lock states virtual packages through the process's environment: one platform at a time.
         self._one_at_a_time = asyncio.Lock()
 
@@ -235,7 +237,10 @@ class CondaLockSolver:
                         update=[],
                         platform=request.subdir.value,
                         channels=[
-                            *(Channel.from_string(channel) for channel in self._fetch_channels),
+                            *(
+                                Channel.from_string(self._mirrors.fetch_url(canonical_url(channel)))
+                                for channel in request.channels
+                            ),
                             virtual_packages.channel,
                         ],
                         mapping_url=str(MAPPING_FILE),
@@ -251,7 +256,7 @@ class CondaLockSolver:
                 name=package.name,
                 version=package.version,
                 subdir=request.subdir,
-                url=package.url,
+                url=self._mirrors.canonical(package.url),
                 sha256=package.hash.sha256,
                 md5=package.hash.md5 or None,
                 dependencies=package.dependencies,

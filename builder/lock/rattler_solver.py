@@ -56,6 +56,7 @@ class RattlerSolver:
         """
         self._mirrors = mirrors or Mirrors()
         self._client = client_for(self._mirrors)
+        self._offline = offline
         self._config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
         self._gateway = rattler.Gateway(cache_dir=cache, client=self._client, default_config=self._config)
         self._prefetching: threading.Thread | None = None
@@ -159,6 +160,9 @@ class RattlerSolver:
         raise AssertionError("the last try returns or raises")
 
     def _sources(self, channels: Sequence[str]) -> list[rattler.Channel]:
+        if not self._offline:
+            for channel in channels:
+                self._mirrors.require(canonical_url(channel))
         try:
             return [rattler.Channel(self._mirrors.fetch_url(canonical_url(channel))) for channel in channels]
         except InvalidChannelError as error:

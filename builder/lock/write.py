@@ -11,6 +11,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.credentials import named_credentials
 from builder.errors import LockfileError
 from builder.lock.lines import is_text
 from builder.plan.model import MAIN_GROUP
@@ -32,9 +33,6 @@ _QUOTED: Final = re.compile(r"[>!*|][A-Za-z0-9_.+!*<>=,~|/-]{0,70}")
 _URL: Final = re.compile(r"[a-z]+://[A-Za-z0-9_.+!*=~/%@-]+")
 #: A hash with a letter cannot be read as a number.
 _HASH: Final = re.compile(r"(?=[0-9]*[a-f])(?:[0-9a-f]{64}|[0-9a-f]{32})")
-
-#: A credential that conda-lock has left to an environment variable: `https://${USER}:${TOKEN}@host/channel`.
-_VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class _UnusualError(Exception):
@@ -67,7 +65,7 @@ def _metadata(lock: Lock) -> dict[str, Any]:
     told: dict[str, Any] = {
         "content_hash": {subdir.value: digest for subdir, digest in lock.content_hash.items()},
         "channels": [
-            {"url": channel, "used_env_vars": sorted({*_VARIABLE.findall(channel)})} for channel in lock.channels
+            {"url": channel, "used_env_vars": sorted(named_credentials(channel))} for channel in lock.channels
         ],
         "platforms": [subdir.value for subdir in lock.platforms],
         "sources": list(lock.sources),
