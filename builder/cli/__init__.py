@@ -102,7 +102,7 @@ def main() -> NoReturn:
     # Nobody extends our models, and looking for plug-ins opens the metadata of every installed distribution.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A run makes many objects and few cycles: looking for these at every 700 new ones costs a tenth of all time.
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # Closed by whoever started us (`>&-`): what would be said goes nowhere.
