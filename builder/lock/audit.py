@@ -19,7 +19,6 @@ from builder.credentials import has_credentials, names_elsewhere
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
 from builder.lock.pypi import provided_distributions
-from builder.lock.read import line_of, relock
 from builder.plan.model import MAIN_GROUP
 from builder.wheels import WheelTarget, why_unfit
 
@@ -64,6 +63,8 @@ def require_sound(lock: Lock, file: Path) -> None:
     defects = audit(lock)
     if not defects:
         return
+    from builder.lock.read import relock
+
     first = defects[0]
     more = f" (and {len(defects) - 1} more)" if len(defects) > 1 else ""
     raise LockfileError(
@@ -87,6 +88,9 @@ def _line(file: Path, defect: Defect) -> int | None:
     package = defect.package
     if package is None:
         return None
+    # Here, for its models' time: a lock that was just made is not read.
+    from builder.lock.read import line_of
+
     text = file.read_text(encoding="utf-8")
     first: int | None = None
     platform = ""

@@ -1,11 +1,12 @@
 """The only module that imports conda-lock, whose Python API is not stable (`>=4.0.3,<5`; see the contract test).
 
-Used of it: its models and serialisation of the v1 lockfile, its reading of environment.yml, its content
-hashes, and its `solve_conda`, which drives a user's own conda, mamba or micromamba.
+Used of it: its reading of environment.yml, its content hashes, and its `solve_conda`, which drives a user's own
+conda, mamba or micromamba.
 
-Importing it costs more than solving, because its `__init__` imports all of it, Poetry's resolver included.
-`preload` imports in a thread while packages are fetched and solved; and where a recipe asks for nothing from PyPI,
-which is all that Poetry's part serves, only the modules that are used are imported (`_enter_lean`).
+Importing it costs more than solving, because its `__init__` imports all of it, Poetry's resolver included. Hashes that
+need none of it are computed by `lock.content_hash`. Otherwise `preload` imports in a thread while packages are fetched
+and solved; and where a recipe asks for nothing from PyPI, which is all that Poetry's part serves, only the modules that
+are used are imported (`_enter_lean`).
 """
 
 from __future__ import annotations
@@ -22,16 +23,15 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
-from builder.credentials import named_credentials
 from builder.errors import LockfileError, UnsatisfiableError, UsageError
+from builder.lock import content_hash
 from builder.lock.channels import canonical_url
-from builder.lock.model import Lock, LockedPackage
+from builder.lock.model import LockedPackage
 from builder.names import MAPPING_FILE
-from builder.plan.model import MAIN_GROUP
 from builder.platforms import Subdir
 from builder.render.model import VIRTUAL_PACKAGES_FILE
 from builder.scratch import scratch
@@ -47,20 +47,19 @@ if TYPE_CHECKING:
     from builder.render.model import Rendered
 
 
-_HEADER: Final = """\
-# The lock of {name}, in conda-lock's format: made by `envbuild lock {name}`, checked by `envbuild check {name}`.
-# Install it with `envbuild create {name}`, or with conda-lock or micromamba:
-#     conda-lock install -n {name} conda-lock.yml
-"""
-
-
 #: conda-lock's packages whose `__init__` imports far more than the modules that are used below them.
 _ENTERED_LEAN: Final = (
     "conda_lock",
-    "conda_lock.lockfile",
-    "conda_lock.lockfile.v1",
     "conda_lock.src_parser",
 )
+
+
+def prepare(rendered: Rendered, *, own_solver: bool) -> None:
+    """Begin to import in the background what will be used, if anything."""
+    if own_solver:
+        preload()
+    elif content_hash.content_hashes(rendered) is None:
+        preload(lean=is_lean(rendered))
 
 
 @functools.cache
@@ -73,7 +72,6 @@ def preload(*, lean: bool = False) -> threading.Thread:
             if lean:
                 _enter_lean()
                 import conda_lock.content_hash
-                import conda_lock.lockfile.v1.models
                 import conda_lock.src_parser.conda_common
             else:
                 import conda_lock.conda_lock  # noqa: F401
@@ -124,64 +122,13 @@ def content_hashes(rendered: Rendered) -> dict[Subdir, str]:
 
     Raises LockfileError when conda-lock reads the rendered files differently from what was solved.
     """
+    if (known := content_hash.content_hashes(rendered)) is not None:
+        return known
     with _parsed(rendered, lean=is_lean(rendered)) as (specification, virtual_packages):
         from conda_lock.content_hash import compute_content_hashes
 
         hashes = compute_content_hashes(specification, virtual_packages)
     return {Subdir(platform): digest for platform, digest in hashes.items()}
-
-
-def dumps(lock: Lock, *, name: str) -> str:
-    """The lock as the text of `conda-lock.yml`: conda-lock's own models, order and layout.
-
-    Written with libyaml where PyYAML has it, which conda-lock itself does not do; the text is the same.
-    """
-    _ready(lean=not any(package.manager == "pip" for package in lock.packages))
-    import yaml
-    from conda_lock.lockfile.v1.models import HashModel, InputMeta, LockedDependency, Lockfile, LockMeta
-    from conda_lock.models.channel import Channel
-
-    content = Lockfile(
-        package=[
-            LockedDependency(
-                name=package.name,
-                version=package.version,
-                manager=package.manager,
-                platform=package.subdir.value,
-                dependencies=dict(sorted(package.dependencies.items())),
-                url=package.url,
-                hash=_hashes(HashModel, package),
-                # The format has one group an entry: a package of several groups is written once for each.
-                category=group,
-                optional=group != MAIN_GROUP,
-            )
-            for package in sorted(lock.packages, key=lambda package: (package.manager, package.name, package.subdir))
-            for group in package.groups
-        ],
-        metadata=LockMeta(
-            content_hash={subdir.value: digest for subdir, digest in lock.content_hash.items()},
-            # Not by `from_string`, which puts any variable in a URL whose value happens to stand there.
-            channels=[
-                Channel(url=channel, used_env_vars=tuple(sorted(named_credentials(channel))))
-                for channel in lock.channels
-            ],
-            platforms=[subdir.value for subdir in lock.platforms],
-            sources=list(lock.sources),
-            inputs_metadata={
-                file: InputMeta(md5=digest.md5, sha256=digest.sha256) for file, digest in lock.inputs.items()
-            }
-            or None,
-            custom_metadata=dict(lock.notes) or None,
-        ),
-    )
-    dumper: Any = getattr(yaml, "CDumper", yaml.Dumper)
-    body: str = yaml.dump(content.dict_for_output(), Dumper=dumper, sort_keys=False)
-    return _HEADER.format(name=name) + body
-
-
-def _hashes(model: Any, package: LockedPackage) -> Any:
-    present = {"md5": package.md5, "sha256": package.sha256}
-    return model(**{kind: digest for kind, digest in present.items() if digest})
 
 
 @contextlib.contextmanager

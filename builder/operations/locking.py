@@ -87,7 +87,8 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
     """
     if (there := _unchanged(workspace, request)) is not None:
         return there
-    from builder.lock import condalock
+    from builder.interrupts import uninterrupted
+    from builder.lock.write import dumps
     from builder.operations.preparing import kept_in, newer_on_index, preparations
     from builder.plan.attempts import first_that_works
 
@@ -131,8 +132,9 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
     _tell_what_stayed(workspace, recipe, prepared)
     folder = request.folder or prepared.folder
     if not request.dry_run:
-        text = condalock.dumps(made.lock, name=rendered.name)
-        write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
+        text = dumps(made.lock, name=rendered.name)
+        with uninterrupted():  # a lock beside other files than its own would be out of date
+            write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
     return LockResult(
         lock=made.lock,
         file=folder / LOCK_NAME,
