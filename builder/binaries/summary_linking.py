@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from builder.binaries.elf.file import Symbol
-    from builder.binaries.elf.tree import LookedUp
     from builder.binaries.macho import Commands, Export, SliceVerdict
     from builder.binaries.numpy_abi import NumpyAbi
     from builder.binaries.summary import ElfImage, MachOImage, PackageSummary
@@ -83,11 +82,11 @@ class SummarizedElf(ElfBinary):
 
     image: ElfImage
 
-    def symbols(self) -> tuple[Symbol, ...]:
-        return self.image.symbols.symbols()
+    def wanted(self) -> tuple[Symbol, ...]:
+        return self.image.symbols.wanted()
 
-    def looked_up(self) -> LookedUp:
-        return self.image.symbols
+    def defined_of(self, names: AbstractSet[bytes]) -> frozenset[bytes]:
+        return self.image.symbols.defined_of(names)
 
     def numpy_abi(self) -> NumpyAbi | None:
         return self.image.numpy_abi

@@ -10,7 +10,7 @@ from builder.binaries.elf.file import Symbol
 from builder.binaries.tables import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
 #: For `bytes.translate`: the marks of symbols that are defined as 1, and the others as 0; and the reverse.
 _DEFINED: Final = bytes(mark & 1 for mark in range(256))
@@ -39,13 +39,13 @@ class SymbolTable:
             tuple(numbers[item.version, item.library] for item in symbols),
         )
 
-    def defined(self, names: frozenset[bytes]) -> frozenset[bytes]:
+    def defined_of(self, names: Set[bytes]) -> frozenset[bytes]:
         """Those of `names` that the file defines."""
         found: set[bytes] = set()
         place = 0
         for block in self.names.blocks(len(self.marks)) if names else ():
             marks = self.marks[place : place + len(block)].translate(_DEFINED)
-            found |= names.intersection(compress(block, marks))
+            found.update(name for name in compress(block, marks) if name in names)
             place += len(block)
         return frozenset(found)
 
@@ -63,10 +63,3 @@ class SymbolTable:
             )
             place += len(block)
         return tuple(found)
-
-    def symbols(self) -> tuple[Symbol, ...]:
-        names = self.names.split(len(self.marks))
-        return tuple(
-            Symbol(name, bool(mark & 1), bool(mark & 2), *self.versions[place], hidden=bool(mark & 4))
-            for name, mark, place in zip(names, self.marks, self.places, strict=True)
-        )

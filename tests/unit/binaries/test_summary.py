@@ -303,7 +303,7 @@ def test_long_tables_of_names_are_gone_through_in_pieces(count: int) -> None:
     assert again.among([*names[-2:], b"_nothing"]) == set(names[-2:])
     assert [name for block in again.names.blocks(count) for name in block] == names
     symbols = SymbolTable.of([Symbol(name, number % 2 == 0, False) for number, name in enumerate(names)])
-    assert symbols.defined(frozenset(names)) == set(names[::2])
+    assert symbols.defined_of(frozenset(names)) == set(names[::2])
     assert [symbol.name for symbol in symbols.wanted()] == names[1::2]
     for wrong in (count + 1, count - 1) if count > 1 else ():
         with pytest.raises(BinaryError, match="names missing"):
