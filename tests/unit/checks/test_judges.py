@@ -198,6 +198,47 @@ def test_slow_products_warn_beside_what_the_machine_can_do(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize(
+    ("subdir", "library", "locked", "says"),
+    [
+        (Subdir.LINUX_64, "lib/libcblas.so.3.9.0", True, "Write `libblas * *openblas` among its dependencies into"),
+        (Subdir.LINUX_64, "lib/libcblas.so.3.9.0", False, "Have conda take another BLAS: `libblas=*=*openblas`."),
+        # It is there and fast elsewhere: another one would be no faster.
+        (Subdir.LINUX_64, "lib/libopenblasp-r0.3.30.so", True, "Build the environment again from its lock."),
+        (Subdir.LINUX_64, "lib/libmkl_rt.so.2", True, "Build the environment again from its lock."),
+        (
+            Subdir.OSX_ARM64,
+            "lib/libopenblas.0.dylib",
+            True,
+            "Write `blas: accelerate` into the recipe ml: `envbuild",
+        ),
+        (Subdir.OSX_ARM64, "lib/libblas_reexport.dylib", True, "Build the environment again from its lock."),
+    ],
+)
+def test_the_remedy_of_slow_products_fits_the_library_that_is_loaded(
+    tree: Tree, subdir: Subdir, library: str, locked: bool, says: str
+) -> None:
+    tree.dist("numpy", "2.3.0", "numpy/__init__.py", installer="conda")
+    files = ("numpy/__init__.py", "numpy-2.3.0.dist-info/METADATA")
+    tree.conda("numpy", "2.3.0", "py312", *(f"lib/python3.12/site-packages/{file}" for file in files))
+    tree.conda("libblas", "3.9.0", "0", library)
+    if locked:
+        tree.stamp(recipe="ml")
+    beside = {"accelerate": 1300.0} if subdir.is_osx else {"einsum": 20.0}
+    facts: dict[str, Any] = {"numpy": 1.0, "images": ["/usr/lib/libc.so", str(tree.path / library)], **beside}
+    finding = blas.judge_rate(tree.case("blas.rate", subject=tree.subject(subdir=subdir), **facts))
+    assert finding.remedy is not None
+    assert finding.remedy.say.startswith(says)
+    assert library in finding.evidence[1]
+
+
+def test_a_wheel_of_numpy_without_a_blas_is_replaced_by_one_with_it(tree: Tree) -> None:
+    tree.dist("numpy", "2.3.0", "numpy/__init__.py")
+    finding = blas.judge_rate(tree.case("blas.rate", numpy=1.0, einsum=20.0, images=["/usr/lib/libc.so"]))
+    assert finding.remedy is not None
+    assert finding.remedy.say == "Take a wheel of NumPy from PyPI, which brings OpenBLAS, instead of this one."
+
+
+@pytest.mark.parametrize(
     ("requires", "keras", "status"),
     [
         (["keras>=3.12.0"], "3.15.1", Status.PASS),
