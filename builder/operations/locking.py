@@ -179,11 +179,14 @@ def _unchanged(workspace: Workspace, request: LockRequest) -> LockResult | None:
 def _warnings_of(workspace: Workspace, files: RecipeFiles, answers: Answers) -> list[str]:
     """What there is to warn of in a lock that is up to date. Raises EnvbuildError for any other."""
     from builder.compat.together import LockedSetJudge
+    from builder.lock.parity import compared, differences
     from builder.operations.checking import current
 
     basis = files.basis()
     lock, prepared = current(workspace, files, basis)
     judge, found = LockedSetJudge(facts=workspace.facts), [*prepared.warnings]
+    there = {subdir: lock.on(subdir) for subdir in lock.platforms}
+    found += differences(there, compared(prepared.rendered.platforms))
     for subdir in lock.platforms:
         found += judge(subdir, {(one.manager, one.name): one.version for one in lock.on(subdir)})
     answers.keep(_KIND, files.name, basis, found)
