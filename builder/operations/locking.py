@@ -87,6 +87,7 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
     if (there := _unchanged(workspace, request)) is not None:
         return there
     from builder.lock import condalock
+    from builder.operations.for_nvidia import unasked
     from builder.operations.preparing import kept_in, newer_on_index, preparations
     from builder.plan.attempts import first_that_works
 
@@ -128,6 +129,8 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
         raise
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
+    if (gpu := unasked(made.lock, prepared, source=request.options.source)) is not None:
+        workspace.progress.note(gpu)
     folder = request.folder or prepared.folder
     if not request.dry_run:
         text = condalock.dumps(made.lock, name=rendered.name)

@@ -346,6 +346,23 @@ def test_a_package_that_lost_a_file_is_one_finding_with_what_needs_it(tree: Tree
     assert sum(line.startswith("so keras.save failed") for line in one.evidence) == 2
 
 
+def test_a_package_that_is_said_to_be_missing_may_lack_something_itself(tree: Tree) -> None:
+    """Keras says that optree is not installed; it is, and cannot be imported without typing_extensions."""
+    from builder.checks.causes import gathered
+
+    for name, needs in (("keras", "optree"), ("optree", "Typing_Extensions"), ("typing-extensions", "")):
+        tree.dist(name, "1.0", f"{name.replace('-', '_')}.py")
+        metadata = tree.site / f"{name.replace('-', '_')}-1.0.dist-info" / "METADATA"
+        metadata.write_text(metadata.read_text().replace("\n\n", f"\nRequires-Dist: {needs}\n\n" if needs else "\n\n"))
+    (tree.site / "typing_extensions.py").unlink()
+    error = "ImportError: To use Keras, you need to have `optree` installed."
+    step = Step(check="import.alone", subject="keras", how="raised", facts={}, error=error, message=error)
+    subject = tree.subject()
+    integrity = next(check for check in catalogue() if check.id == "pkg.integrity")
+    (one,) = gathered([failure(step, outcome(step), subject), *integrity.run(subject)])
+    assert "typing_extensions.py" in one.title
+
+
 def test_what_a_check_of_another_version_than_locked_meets_follows_from_that(tree: Tree) -> None:
     """An older Keras: by metadata, by its own word, and by an argument that it does not know yet."""
     from builder.checks.causes import gathered
