@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.binaries.summary_store import SummaryStore
+    from builder.lock.channels import Mirrors
     from builder.lock.model import Lock, LockedPackage
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
@@ -151,7 +152,10 @@ def prove_platform(
     about = {"subdir": subdir.value, "judged_for": judged}
     proof = kept.recall(name, question_of(packages, store, **about))
     if proof is None:
-        proof, steady = _linked(workspace, packages, python, subdir, store=store, judged=judged, oldest=recipe.macos)
+        mirrors = workspace.mirrors_for(lock.channels, named_by=recipe.channels)
+        proof, steady = _linked(
+            workspace, packages, python, subdir, store=store, mirrors=mirrors, judged=judged, oldest=recipe.macos
+        )
         if steady:
             kept.keep(name, question_of(packages, store, **about), proof)
     return proof
@@ -164,6 +168,7 @@ def _linked(
     subdir: Subdir,
     *,
     store: SummaryStore,
+    mirrors: Mirrors,
     judged: str | None,
     oldest: str | None,
 ) -> tuple[PlatformProof, bool]:
@@ -186,7 +191,7 @@ def _linked(
         subdir=subdir,
         python=python.version,
         macos=oldest if subdir.is_osx else None,
-        mirrors=workspace.mirrors,
+        mirrors=mirrors,
         uv=workspace.uv,
         progress=workspace.progress,
     )

@@ -166,6 +166,27 @@ REFUSED = {
         "must not hold credentials",
         "",
     ),
+    "channel with a user": (
+        "framework:",
+        'channels: ["https://me:${PW}@example.org/c"]\nframework:',
+        4,
+        "must not hold credentials",
+        "",
+    ),
+    "channel with a variable for its host": (
+        "framework:",
+        'channels: ["https://${HOST}/c"]\nframework:',
+        4,
+        "where only a user, a password or a token may be one",
+        "",
+    ),
+    "channel that would tell everybody": (
+        "framework:",
+        'channels: ["http://${ME}:${PW}@example.org/c"]\nframework:',
+        4,
+        "write https://",
+        "",
+    ),
     "channel with a newline": ("framework:", 'channels: ["a\\n  - evil"]\nframework:', 4, "is not a channel", ""),
     "empty dependency": (
         "  - conda: matplotlib-base\n    pypi: matplotlib",
