@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from builder.platforms import Subdir
+
+
+#: A URL that says what it says: no user, token or signature in it, nothing that is encoded or goes up a folder.
+_PLAIN: Final = re.compile(r"https://[A-Za-z0-9.-]+((?:/(?!t/)[A-Za-z0-9_+!~-][A-Za-z0-9._+!~-]*)+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,11 @@ class LockedPackage:
     dependencies: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ("main",)
     """The groups that need it, sorted; only `main` where the main group needs it."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing about the URL needs to be looked into: https, no credentials, no `..`, nothing encoded."""
+        return self._plain is not None
 
     @cached_property
     def file_name(self) -> str:
@@ -52,7 +61,12 @@ class LockedPackage:
 
     @cached_property
     def _path(self) -> str:
-        return urlsplit(self.url).path
+        return self._plain[1] if self._plain is not None else urlsplit(self.url).path
+
+    @cached_property
+    def _plain(self) -> re.Match[str] | None:
+        # Taking a URL apart takes ten times as long, and there are thousands.
+        return _PLAIN.fullmatch(self.url)
 
 
 @dataclass(frozen=True, kw_only=True)

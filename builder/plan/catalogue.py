@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -65,6 +66,7 @@ class Catalogue(Protocol):
         """Names of packages that a user may have meant, nearest first."""
 
 
+@cache
 def as_specifiers(conda_range: str) -> tuple[SpecifierSet, ...]:
     """A version range of a conda record as PEP 440, one for each alternative; none where it cannot be said."""
     text = re.sub(r"\s*([<>=!~|,]+)\s*", r"\1", conda_range.strip()).split(" ")[0]
