@@ -73,9 +73,9 @@ def examine(request: Request, patient: Patient) -> Examination:
     found = [diagnosis for diagnosis in apply_rules(case) if diagnosis.check in selected]
     problems = _one_each([diagnosis for diagnosis in found if diagnosis.level is Level.PROBLEM])
     if "verify" in selected and not any(problem.klass in "ABCD" for problem in problems):
-        problems = _one_each(
-            [*problems, *verification.diagnose(case, static=request.static, thorough=request.environment is not None)]
-        )
+        thorough = request.environment is not None
+        found_by_it = verification.diagnose(case, told=problems, static=request.static, thorough=thorough)
+        problems = _one_each([*problems, *found_by_it])
     environments = case.around.survey.environments
     return Examination(
         machine=case.around.machine,

@@ -124,6 +124,8 @@ def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str
 
 
 def place_text(place: Place, names: Names) -> str:
+    if place.key and names.text(f"{place.file}") == "~":
+        return names.text(f"{place.key} in this shell")
     line = f":{place.line}" if place.line else ""
     key = f" ({place.key})" if place.key and not place.line else ""
     return names.text(f"{place.file}{line}{key}")

@@ -239,7 +239,10 @@ class _Work:
             return packages
 
         solving = [asyncio.create_task(one(subdir, request)) for subdir, request in requests.items()]
-        asyncio.get_running_loop().call_soon(_prepare, self.rendered, self.solver)
+        # While solvers work outside the interpreter's lock.
+        asyncio.get_running_loop().call_soon(
+            lambda: condalock.prepare(self.rendered, own_solver=self.solver.name != "rattler")
+        )
         results = await settled(solving)
         return dict(zip(requests, results, strict=True))
 
@@ -294,8 +297,3 @@ class _Work:
         )
         self.progress.done(task, f"{specs.subdir}: {len(packages)} PyPI packages")
         return packages
-
-
-def _prepare(rendered: Rendered, solver: Solver) -> None:
-    """What can be done while solvers work outside the interpreter's lock: import conda-lock."""
-    condalock.preload(lean=solver.name == "rattler" and condalock.is_lean(rendered))

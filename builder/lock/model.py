@@ -36,7 +36,7 @@ class LockedPackage:
     @property
     def is_plain(self) -> bool:
         """Whether nothing about the URL needs to be looked into: https, no credentials, no `..`, nothing encoded."""
-        return self._plain is not None
+        return self._plain_path is not None
 
     @cached_property
     def file_name(self) -> str:
@@ -59,14 +59,15 @@ class LockedPackage:
         """The folder that the URL names: the package's own subdir, or `noarch`."""
         return self._path.rpartition("/")[0].rpartition("/")[2]
 
-    @cached_property
+    @property
     def _path(self) -> str:
-        return self._plain[1] if self._plain is not None else urlsplit(self.url).path
+        return self._plain_path if self._plain_path is not None else urlsplit(self.url).path
 
     @cached_property
-    def _plain(self) -> re.Match[str] | None:
-        # Taking a URL apart takes ten times as long, and there are thousands.
-        return _PLAIN.fullmatch(self.url)
+    def _plain_path(self) -> str | None:
+        # To take a URL apart takes ten times as long, and there are thousands.
+        found = _PLAIN.fullmatch(self.url)
+        return found[1] if found is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)

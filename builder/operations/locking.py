@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from builder.lock.rattler_solver import RattlerSolver
     from builder.lock.solver import Solver
     from builder.operations.answers import Answers
+    from builder.operations.fetching import Solvers
     from builder.operations.preparing import Prepared
     from builder.operations.recipe_files import RecipeFiles
     from builder.plan.catalogue import Catalogue
@@ -76,24 +77,25 @@ class LockResult:
     written: bool = True
 
 
-def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver | None = None) -> LockResult:
+def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None = None) -> LockResult:
     """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
 
     A lock that is sound and still its recipe's is left as it is, and nobody is asked for anything. Nothing is written
-    unless all of it is sound. `built_in` is a solver that was used before, and has the channels' metadata at hand.
+    unless all of it is sound. `solvers` are those of earlier locks, which have the channels' metadata at hand.
     Raises RecipeError, UnsatisfiableError, SourceUnreachableError, LockfileError, UsageError; with `prove` also
     ChecksFailedError, and what reading packages raises.
     """
     if (there := _unchanged(workspace, request)) is not None:
         return there
-    from builder.lock import condalock
+    from builder.interrupts import uninterrupted
+    from builder.lock.write import dumps
     from builder.operations.preparing import kept_in, newer_on_index, preparations
     from builder.plan.attempts import first_that_works
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
     require_own_folder(request.folder or workspace.project.environment(recipe.name))
-    built_in = _built_in(workspace, recipe, request, built_in)
+    built_in = _built_in(workspace, recipe, request, solvers)
     catalogue = _catalogue(built_in, recipe, request)
     previous = _previous(workspace, recipe, request, warn)
     kept = None
@@ -130,8 +132,9 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
     _tell_what_stayed(workspace, recipe, prepared)
     folder = request.folder or prepared.folder
     if not request.dry_run:
-        text = condalock.dumps(made.lock, name=rendered.name)
-        write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
+        text = dumps(made.lock, name=rendered.name)
+        with uninterrupted():  # a lock beside other files than its own would be out of date
+            write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
     return LockResult(
         lock=made.lock,
         file=folder / LOCK_NAME,
@@ -321,21 +324,19 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         write_atomically(folder / name, text)
 
 
-def _built_in(
-    workspace: Workspace, recipe: Recipe, request: LockRequest, solver: RattlerSolver | None
-) -> RattlerSolver:
+def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest, solvers: Solvers | None) -> RattlerSolver:
     """py-rattler, which also says what the channels have; where these are known it begins to fetch their metadata."""
-    from builder.lock.rattler_solver import RattlerSolver
+    from builder.operations.fetching import Solvers
 
-    solver = solver or RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
+    channels = request.options.channels or recipe.channels
+    solver = (solvers or Solvers(workspace)).solver(channels)
     if request.options.source is Source.CONDA_FORGE:
-        solver.prefetch(request.options.channels or recipe.channels, recipe.subdirs)
+        solver.prefetch(channels, recipe.subdirs)
     return solver
 
 
 def _own_solver(workspace: Workspace, executable: str, rendered: Rendered) -> Solver:
-    from builder.lock.channels import canonical_url
     from builder.lock.condalock import CondaLockSolver
 
-    urls = [workspace.mirrors.fetch_url(canonical_url(channel)) for channel in rendered.channels]
-    return CondaLockSolver(executable, rendered=rendered, fetch_channels=urls)
+    mirrors = workspace.mirrors_for(rendered.channels, named_by=rendered.channels)
+    return CondaLockSolver(executable, rendered=rendered, mirrors=mirrors)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from builder.checks import blas, imports, openmp, process
+from builder.checks.catalogue import catalogue
 from builder.checks.failures import failure
+from builder.checks.runs import Ran, Results
+from builder.environment.stamp import StampedPackage
 from builder.finding import Finding, Status
 from builder.frameworks import keras, pytorch, registry, tensorflow
 from builder.frameworks.judging import known_answer
 from builder.frameworks.keras import judge_versions
 from builder.platforms import Subdir
 from builder.probes.harness import Step
+from builder.probes.schedule import Task
 from tests.unit.checks.support import outcome
 
 if TYPE_CHECKING:
@@ -298,6 +303,35 @@ def test_a_package_that_lost_a_file_is_one_finding_with_what_needs_it(tree: Tree
     assert one.remedy is not None
     assert one.remedy.say.startswith("Reinstall h5py")
     assert sum(line.startswith("so keras.save failed") for line in one.evidence) == 2
+
+
+def test_what_a_check_of_another_version_than_locked_meets_follows_from_that(tree: Tree) -> None:
+    """An older Keras: by metadata, by its own word, and by an argument that it does not know yet."""
+    from builder.checks.causes import gathered
+
+    tree.dist("keras", "3.4.0", "keras/__init__.py")
+    tree.stamp(StampedPackage(name="keras", version="3.15.1", manager="pip", sha256="b" * 64))
+    step = Step(
+        check="keras.save",
+        subject="SavedModel",
+        how="raised",
+        error='  File "/somewhere/probe.py", line 1, in f\nTypeError: unexpected keyword argument',
+    )
+    versions = Step(
+        check="keras.versions",
+        subject="",
+        how="done",
+        facts={"keras": "3.4.0", "tensorflow": "2.21.0", "distribution": "tensorflow-cpu", "requires": ["keras>=3.12"]},
+    )
+    task = Task(probe="keras_model", answers=(), limit=9.0, doing="running it")
+    subject = tree.subject()
+    results = Results(interpreter=outcome(probe="process"), probes=(Ran(task=task, outcome=outcome(step, versions)),))
+    subject.__dict__["runs"] = SimpleNamespace(results=results)
+    ids = ("pkg.locked", "keras.versions", "keras.save")
+    found = [one for check in catalogue() if check.id in ids for one in check.run(subject)]
+    (one,) = gathered(found)
+    assert "keras is 3.4.0, locked 3.15.1" in one.title
+    assert sum(line.startswith(("so keras.versions failed", "so keras.save failed")) for line in one.evidence) == 2
 
 
 def test_a_crash_is_about_the_compiled_modules_that_were_loaded(tree: Tree) -> None:
