@@ -196,7 +196,7 @@ class SessionProgress:
         from rich.text import Text
 
         full = round(_BAR * min(1.0, (task.completed or 0) / (task.total or 1)))
-        return Text.assemble(" ", ("━" * full, "green"), ("━" * (_BAR - full), "dim"))
+        return Text.assemble(" ", ("━" * full, "green"), ("─" * (_BAR - full), "dim"))
 
     def _finished(self, description: str, took: str) -> RenderableType:
         from rich.text import Text
