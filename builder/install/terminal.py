@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+#: One that has begun, at the end of what was read so far.
+_BEGUN: Final = re.compile(rb"\x1b(?:\[[0-9;?]*)?$")
 #: A line of uv's list of installed packages (` + numpy==2.3.5`), and what may become one.
 _LISTED: Final = re.compile(r" \+ \S+==")
 _MAYBE_LISTED: Final = re.compile(r"(?: (?:\+(?: \S*)?)?)?")
@@ -93,7 +95,7 @@ def _draw(chunk: bytes) -> bytes:
     """
     *lines, rest = chunk.split(b"\n")
     shown = b"".join(map(_passed_on, lines))
-    last = _text(rest)
+    last = _text(_BEGUN.sub(b"", rest))
     if not (_MAYBE_LISTED.fullmatch(last) or any(step.startswith(last) or last.startswith(step) for step in _STEPS)):
         shown, rest = shown + rest, b""
     sys.stderr.buffer.write(shown)
