@@ -92,9 +92,14 @@ class SummaryStore:
 def dumps(summary: PackageSummary) -> bytes:
     """The same bytes for the same summary."""
     import msgpack
+
+    return framed(msgpack.packb(_packed(summary), use_bin_type=True))
+
+
+def framed(packed: bytes) -> bytes:
+    """A summary's content as it is kept: compressed, behind its hash."""
     import zstandard
 
-    packed = msgpack.packb(_packed(summary), use_bin_type=True)
     body = zstandard.ZstdCompressor(level=_LEVEL).compress(packed)
     return _MAGIC + hashlib.sha256(body).digest() + body
 
@@ -102,23 +107,24 @@ def dumps(summary: PackageSummary) -> bytes:
 def loads(data: bytes) -> PackageSummary:
     """The summary that `dumps` wrote. Raises DamagedSummaryError for anything else."""
     import msgpack
+
+    packed = unframed(data)
+    try:
+        return _summary(msgpack.unpackb(packed, raw=False, strict_map_key=False))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, msgpack.UnpackException) as error:
+        raise DamagedSummaryError(f"a summary that makes no sense: {error}") from error
+
+
+def unframed(data: bytes) -> bytes:
+    """What `framed` was given. Raises DamagedSummaryError for anything else than its bytes."""
     import zstandard
 
     body = memoryview(data)[_HEAD:]
     if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : _HEAD]:
         raise DamagedSummaryError("not a summary of this version, or not a whole one")
     try:
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_BYTES)
-        return _summary(msgpack.unpackb(plain, raw=False, strict_map_key=False))
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        zstandard.ZstdError,
-        msgpack.UnpackException,
-    ) as error:
+        return zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_BYTES)
+    except zstandard.ZstdError as error:
         raise DamagedSummaryError(f"a summary that makes no sense: {error}") from error
 
 
