@@ -208,7 +208,21 @@ def read_summary(path: Path) -> None:
             if not (isinstance(node[key], dict | list) and node[key] and chosen.ConsumeProbability() < 0.9):
                 break
             node = node[key]
-        odd = (None, -1, 2**63, 1.5, "", "\0", "a b", b"\xff", [], [None], {}, [[]], chosen.ConsumeUnicode(8))
+        odd = (
+            None,
+            -1,
+            2**63,
+            1.5,
+            "",
+            "\0",
+            "a b",
+            b"\xff",
+            [],
+            [None],
+            {},
+            [[]],
+            chosen.ConsumeUnicodeNoSurrogates(8),
+        )
         node[key] = chosen.PickValueInList(list(odd))
         if not packed:
             break

@@ -162,7 +162,7 @@ def _summary(data: dict[str, Any]) -> PackageSummary:
         elf=tuple(map(_elf, data["elf"])),
         damaged=tuple((path, why) for path, why in data["damaged"]),
         mentions=tuple((top, tuple(names.split(" "))) for top, names in data["mentions"]),
-        digests=bytes(data["digests"]),
+        digests=_octets(data["digests"]),
         distributions=tuple(
             Metadata(folder=folder, name=name, version=version, requires=tuple(requires))
             for folder, name, version, requires in data["distributions"]
@@ -177,6 +177,13 @@ def _names(stored: object, packed: object) -> Names:
     if not isinstance(stored, bytes) or not isinstance(packed, bool):
         raise TypeError("names are no bytes")
     return Names(stored=stored, packed=packed)
+
+
+def _octets(value: object) -> bytes:
+    """Bytes as they are: of a number, `bytes` would make as many zeros."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} where bytes belong")
+    return value
 
 
 def _packed_abi(abi: NumpyAbi | None) -> list[Any] | None:
@@ -267,10 +274,10 @@ def _mach_o(data: dict[str, Any]) -> MachOImage:
             ),
             rpaths=tuple(data["rpaths"]),
         ),
-        imports=ImportTable(_names(names, packed), tuple(ordinals), bytes(marks)),
+        imports=ImportTable(_names(names, packed), tuple(ordinals), _octets(marks)),
         exports=ExportTable(
             _names(exported, exported_packed),
-            bytes(flags),
+            _octets(flags),
             tuple((place, ordinal, target) for place, ordinal, target in handed_on),
         ),
         numpy_abi=_abi(data["numpy"]),
@@ -310,6 +317,6 @@ def _elf(data: dict[str, Any]) -> ElfImage:
         search=tuple(data["search"]),
         needs=tuple(Needs(library=library, versions=tuple(wanted)) for library, wanted in data["needs"]),
         defines=tuple(data["defines"]),
-        symbols=SymbolTable(_names(names, packed), bytes(marks), versions, tuple(places)),
+        symbols=SymbolTable(_names(names, packed), _octets(marks), versions, tuple(places)),
         numpy_abi=_abi(data["numpy"]),
     )
