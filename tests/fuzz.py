@@ -208,7 +208,7 @@ def read_summary(path: Path) -> None:
             if not (isinstance(node[key], dict | list) and node[key] and chosen.ConsumeProbability() < 0.9):
                 break
             node = node[key]
-        odd = (
+        odd: tuple[object, ...] = (
             None,
             -1,
             2**63,
