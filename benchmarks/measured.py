@@ -41,6 +41,12 @@ class Run:
     memory: float
 
 
+def _environ(command: Command) -> dict[str, str]:
+    """With byte code, as an installation has it, whatever the machine that measures keeps from writing it."""
+    given = os.environ if command.environ is None else command.environ
+    return {name: value for name, value in given.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run(command: Command) -> Run:
     """Raises CalledProcessError, with what was said, where the process does not end well."""
     if command.before is not None:
@@ -52,7 +58,7 @@ def run(command: Command) -> Run:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         cwd=command.cwd,
-        env=None if command.environ is None else dict(command.environ),
+        env=_environ(command),
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None

@@ -11,12 +11,17 @@ from builder.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: `${VARIABLE}`, which names a secret and is none.
+_NAMED: Final = r"\$\{[A-Za-z_]\w*\}"
 #: `user:password@` (or a token alone) after the scheme of a URL, wherever it stands in a text.
-_USERINFO: Final = re.compile(r"(?<=://)[^\s/@'\"<>]+@")
+_USERINFO: Final = re.compile(rf"(?<=://)(?!(?:(?:[\w.~+-]+|{_NAMED}):)?{_NAMED}@(?![^\s/]*@))[^\s/'\"<>]+@")
 #: `user:password@` where the scheme was forgotten.
 _BARE: Final = re.compile(r"(?:^|(?<=[\s='\"]))[^\s/@:='\"<>]+:[^\s/@'\"<>]+@")
-#: Anaconda's tokens, which are a part of the path: `/t/TOKEN/`. `${VARIABLE}` names a secret and is none.
-_TOKEN: Final = re.compile(r"(/t/)(?!\$\{)[^\s/'\"<>]+(?=/|$|[\s'\"<>])")
+#: Anaconda's tokens, which are a part of the path: `/t/TOKEN/`.
+_TOKEN: Final = re.compile(rf"(/t/)(?!{_NAMED}(?:/|$|[\s'\"<>]))[^\s/'\"<>]+(?=/|$|[\s'\"<>])")
+#: What stands for a user, a password or a token in a URL, be it one or the name of one.
+_ANY_USERINFO: Final = re.compile(r"(?<=://)[^\s/@]+(?=@)")
+_ANY_TOKEN: Final = re.compile(r"/t/([^/]+)(?=/|$)")
 #: Queries by which stores sign a URL or take a token.
 _QUERY: Final = re.compile(
     r"((?:^|[?&;])(?:access_?token|api_?key|auth|key|password|secret|sig|signature|token|x-amz-[a-z-]+|x-goog-[a-z-]+)=)"
@@ -38,14 +43,15 @@ def redact(text: str) -> str:
 def without_credentials(url: str) -> str:
     """The URL without user, password, token and signature: what may be written to a file that others read.
 
-    A URL that cannot be parsed is given back redacted.
+    Variables that name them go as well: the place is the same for everybody. A URL that cannot be parsed is given back
+    redacted.
     """
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return redact(url)
-    path = _TOKEN.sub("", parts.path)
+    path = _ANY_TOKEN.sub("", parts.path)
     query = "&".join(part for part in parts.query.split("&") if part and _QUERY.sub("", f"?{part}") == f"?{part}")
     return urlunsplit((parts.scheme, host, path, query, parts.fragment))
 
@@ -53,6 +59,20 @@ def without_credentials(url: str) -> str:
 def has_credentials(url: str) -> bool:
     """Whether the URL holds a user, password, token or signature."""
     return redact(url) != url
+
+
+def named_credentials(url: str) -> tuple[str, ...]:
+    """The variables that the URL names for its user, password or token (`${NAME}`), in their order.
+
+    Those are the only places where a variable stands for a secret. conda-lock keeps the same ones (`used_env_vars`).
+    """
+    found = (*_ANY_USERINFO.findall(url), *_ANY_TOKEN.findall(url))
+    return tuple(dict.fromkeys(name[2] for text in found for name in _VARIABLE.finditer(text) if name[2]))
+
+
+def names_elsewhere(url: str) -> bool:
+    """Whether the URL names a variable anywhere else, where it could change whom a secret is sent to."""
+    return "$" in url and _VARIABLE.search(without_credentials(url)) is not None
 
 
 #: `$NAME` and `${NAME}`, as a shell writes them.

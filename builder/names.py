@@ -49,6 +49,7 @@ def conda_name(pypi: str) -> str:
     return _names().conda.get(name, name)
 
 
+@cache
 def project(name: str, *, conda: bool = True) -> str:
     """The project that a package is a build of: `tensorflow` for `tensorflow-cpu`, `tensorflow-base` and itself.
 

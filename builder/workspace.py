@@ -24,7 +24,7 @@ from builder.progress import NoProgress, Progress
 from builder.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from builder.compat.facts import Facts
     from builder.lock.channels import Mirrors
@@ -115,6 +115,15 @@ class Workspace:
             place = written if there else with_variables(written, self.environ, of=f"the mirror of {channel}")
             places[channel] = place if "://" in place else str(self.path(place))
         return Mirrors.parse(places, unpack_dir=self.project.state / "mirrors")
+
+    def mirrors_for(self, channels: Iterable[str], *, named_by: Iterable[str] = ()) -> Mirrors:
+        """The mirrors, and the credentials of `channels` whose URLs name variables for them.
+
+        `named_by` are the channels of the user's own recipe, without which no variable is read. Raises as `mirrors`.
+        """
+        from builder.lock.private import with_private
+
+        return with_private(self.mirrors, channels, named_by=named_by, environ=self.environ)
 
     @property
     def uv(self) -> Uv:

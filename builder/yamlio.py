@@ -132,6 +132,9 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
             ) from None
         raise error(f"not valid YAML: {reason}", file=file, line=mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, RecursionError) as problem:
+        if (unreadable := unprintable(text)) is not None:
+            hint = "save the file as UTF-8 text"
+            raise error("not text: it holds a control character", file=file, line=unreadable, hint=hint) from None
         raise error(f"not valid YAML: {str(problem).splitlines()[0]}", file=file) from None
     if node is None:
         raise error("the file is empty", file=file, line=1)
@@ -145,6 +148,12 @@ def load(file: Path, *, error: type[EnvbuildError], text: str | None = None) -> 
 def conflict_mark(text: str) -> int | None:
     """The line (1-based) of the first merge conflict mark; None where there is none."""
     found = re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else None
+
+
+def unprintable(text: str) -> int | None:
+    """The line (1-based) of the first character that YAML refuses in any text (a NUL); None where there is none."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     return text.count("\n", 0, found.start()) + 1 if found else None
 
 

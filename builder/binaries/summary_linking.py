@@ -21,7 +21,7 @@ from builder.binaries.summary import PREFIX, SITE
 from builder.binaries.summary_python import Generated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from builder.binaries.elf.file import Symbol
     from builder.binaries.macho import Commands, Export, Import, SliceVerdict
@@ -68,11 +68,11 @@ class SummarizedElf(ElfBinary):
 
     image: ElfImage
 
-    def symbols(self) -> tuple[Symbol, ...]:
-        return self.image.symbols.symbols()
+    def wanted(self) -> tuple[Symbol, ...]:
+        return self.image.symbols.wanted()
 
-    def symbol_parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
-        return self.image.symbols.parts()
+    def defined_of(self, names: Set[bytes]) -> frozenset[bytes]:
+        return self.image.symbols.defined_of(names)
 
     def numpy_abi(self) -> NumpyAbi | None:
         return self.image.numpy_abi

@@ -19,7 +19,7 @@ from builder.binaries.summary import ElfImage, Identity, MachOImage, PackageSumm
 from builder.binaries.summary_python import Generated, Metadata
 from builder.binaries.tables import ExportTable, ImportTable, Names, SymbolTable
 from builder.errors import BuildError
-from builder.files import write_atomically
+from builder.files import open_regular, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: Changes whenever what is read, or how it is written, does: older files are then read anew.
 FORMAT: Final = 3
 _MAGIC: Final = b"envbuild summary %d\n" % FORMAT
+_HEAD: Final = len(_MAGIC) + 32
 _MOST_BYTES: Final = 2 << 30
 _LEVEL: Final = 6
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -52,13 +53,21 @@ class SummaryStore:
             raise ValueError(f"{sha256!r} is no SHA-256 in hexadecimal digits")
         return self._folder / sha256[:2] / f"{sha256}.summary"
 
+    def digest(self, sha256: str) -> str | None:
+        """The SHA-256 (hex) of the summary's content as its head has it, unread; None where there is no such head."""
+        try:
+            with open_regular(self.path(sha256)) as stream:
+                head = stream.read(_HEAD)
+        except OSError:
+            return None
+        return head[len(_MAGIC) :].hex() if len(head) == _HEAD and head.startswith(_MAGIC) else None
+
     def get(self, sha256: str) -> PackageSummary | None:
         """The summary, or None where there is none that is whole."""
         try:
-            path = self.path(sha256)
-            if path.stat().st_size > _MOST_BYTES:
-                return None
-            return loads(path.read_bytes())
+            with open_regular(self.path(sha256)) as stream:
+                content = stream.read(_MOST_BYTES + 1)
+            return loads(content) if len(content) <= _MOST_BYTES else None
         except (OSError, DamagedSummaryError):
             return None
 
@@ -95,9 +104,8 @@ def loads(data: bytes) -> PackageSummary:
     import msgpack
     import zstandard
 
-    start = len(_MAGIC) + 32
-    body = data[start:]
-    if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : start]:
+    body = memoryview(data)[_HEAD:]
+    if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : _HEAD]:
         raise DamagedSummaryError("not a summary of this version, or not a whole one")
     try:
         plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_BYTES)

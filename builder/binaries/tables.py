@@ -15,7 +15,7 @@ from builder.binaries.macho import Export, Import
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Set
 
 #: From this many bytes on, names are compressed by themselves, so that they need not be opened with their package.
 WORTH_PACKING: Final = 64 << 10
@@ -147,21 +147,16 @@ class SymbolTable:
             tuple(numbers[item.version, item.library] for item in symbols),
         )
 
-    def parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
-        """The names that the file defines, and the symbols that it wants of others."""
-        names = self.names.split(len(self.marks))
-        wanted = self.marks.translate(_NOT_DEFINED)
-        return (
-            frozenset(compress(names, self.marks.translate(_DEFINED))),
-            tuple(
-                Symbol(name, False, bool(mark & 2), *self.versions[place], hidden=bool(mark & 4))
-                for name, mark, place in compress(zip(names, self.marks, self.places, strict=True), wanted)
-            ),
-        )
-
-    def symbols(self) -> tuple[Symbol, ...]:
+    def wanted(self) -> tuple[Symbol, ...]:
+        """The symbols that the file wants of others."""
+        chosen = self.marks.translate(_NOT_DEFINED)
         names = self.names.split(len(self.marks))
         return tuple(
-            Symbol(name, bool(mark & 1), bool(mark & 2), *self.versions[place], hidden=bool(mark & 4))
-            for name, mark, place in zip(names, self.marks, self.places, strict=True)
+            Symbol(name, False, bool(mark & 2), *self.versions[place], hidden=bool(mark & 4))
+            for name, mark, place in compress(zip(names, self.marks, self.places, strict=True), chosen)
         )
+
+    def defined_of(self, names: Set[bytes]) -> frozenset[bytes]:
+        """Those of `names` that the file defines."""
+        found = compress(self.names.split(len(self.marks)), self.marks.translate(_DEFINED))
+        return frozenset(name for name in found if name in names)

@@ -108,7 +108,7 @@ def _follows(one: Finding, leader: Finding) -> bool:
     if shared and leader.status is Status.FAIL and _imports(leader) and not _imports(one):
         return True
     same = one.check == leader.check and one.remedy == leader.remedy
-    return same and leader.status is Status.FAIL and not one.about and not leader.about
+    return same and leader.status is Status.FAIL and one.about == leader.about
 
 
 def _imports(finding: Finding) -> bool:

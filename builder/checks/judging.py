@@ -49,14 +49,20 @@ def probed(
 def _judged(check: str, judge: Judge | None, subject: Subject) -> Iterator[Finding]:
     results = subject.runs.results
     found = [finding for ran in results.probes for finding in _of_one(check, judge, ran, subject)]
-    if doubts := results.doubts:
-        found = [
-            replace(finding, about=finding.about | doubts) if finding.status is Status.FAIL else finding
-            for finding in found
-        ]
-    yield from found
+    suspects = results.doubts | _exercised(check, subject)
+    yield from (
+        replace(finding, about=finding.about | suspects) if finding.status is Status.FAIL else finding
+        for finding in found
+    )
     if not any(finding.status is Status.FAIL for finding in found):
         yield from _right_answers(check, subject)
+
+
+def _exercised(check: str, subject: Subject) -> frozenset[str]:
+    """The package that a check exercises: Keras for `keras.fit`, NumPy for `numerics.numpy`."""
+    area, _, what = check.partition(".")
+    owner = subject.repair.module_owner(what if area == "numerics" else area)
+    return frozenset({owner.name} if owner is not None else ())
 
 
 def _of_one(check: str, judge: Judge | None, ran: Ran, subject: Subject) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ _SETTINGS: Final = re.compile(
     r"|pythonPath|workspace|configuration|launch|windowsState"
 )
 #: Of a launch configuration, what is read.
-_LAUNCH: Final = ("name", "type", "request", "program", "python", "pythonPath", "env")
+_LAUNCH: Final = ("name", "type", "request", "program", "python", "pythonPath", "env", "envFile")
 #: What may stand in a URL and opens a door: a name and password, and Anaconda's `/t/TOKEN/`.
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+@")
 _TOKEN: Final = re.compile(r"(?<=/t/)[^/\s]+(?=/)")
@@ -276,7 +276,7 @@ _KINDS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     (r"/launch\.json$", _launches),
     (r"conda-meta/state$|\.code-workspace$|\.json$", _json),
     (r"/\.?(?:conda|mamba)rc$|/condarc\.d/[^/]+\.ya?ml$", _lines(_condarc)),
-    (r"\.env(?:rc)?$", _lines(_variable)),
+    (r"\.env(?:rc|\.[\w-]+)?$", _lines(_variable)),
     (r"/(?:\.?mise(?:\.local)?\.toml|mise/config\.toml)$", _matching(r"\[|\s*python\s*=")),
     (r"/\.tool-versions$", _matching(r"python\s")),
     (r"/pip\.conf$", _matching(r"\[|\s*(?:target|prefix|root|user)\s*[=:]")),

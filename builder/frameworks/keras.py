@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -67,11 +68,12 @@ def judge_versions(case: Case) -> Finding:
     for line in facts["requires"]:
         if not _allows(line, keras):
             specifier = line.partition(";")[0].strip()
-            return case.failed(
+            failed = case.failed(
                 f"Keras {keras} is not compatible with {tensorflow}, which needs {specifier}.",
                 *evidence,
                 remedy=case.repair.fitting("keras", str(Requirement(line).specifier)),
             )
+            return replace(failed, about=frozenset((OVER_FRAMEWORKS, str(facts["distribution"]))))
     return case.passed(f"Keras {keras} is compatible with {tensorflow}.", *evidence)
 
 

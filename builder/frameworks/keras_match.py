@@ -64,6 +64,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
             title=f"Keras is not compatible with {host.name} {host.version}: {reasons[0]}",
             evidence=(*evidence, *reasons[1:], *lines),
             remedy=_keras_remedy(inspection.repair, host, version, reasons),
+            about=frozenset(dist.name for dist in (host, keras, legacy) if dist is not None),
         )
     elif keras is None:
         alone = environment.python is None

@@ -7,10 +7,13 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.files import open_regular
 from builder.finding import Finding, Remedy, Status
 from builder.frameworks import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from builder.frameworks.case import UserSettings
 #: Keras' back-ends and the module that each needs.
 BACKENDS: Final[dict[str, str]] = {
@@ -22,6 +25,14 @@ BACKENDS: Final[dict[str, str]] = {
 }
 #: What Keras computes with where nothing says otherwise (keras/src/backend/config.py).
 _DEFAULT: Final = "tensorflow"
+#: The values that Keras takes for a setting, its default first. With others it raises when it is imported.
+_TAKEN: Final[dict[str, tuple[str, ...]]] = {
+    "floatx": ("float32", "float16", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+}
+_NO_JSON: Final = "not JSON"
+#: Of a file of four settings.
+_MOST: Final = 1 << 20
 
 
 def backend_of(framework: str | None) -> str | None:
@@ -80,12 +91,16 @@ def _why(user: UserSettings) -> str:
 def _backend_setting(user: UserSettings) -> list[Finding]:
     file = keras_json(user)
     settings, problem = _read_keras_json(file)
+    ignored = problem is not None and problem.startswith(_NO_JSON)
+    problem = problem or _refused(settings)
     if problem is not None:
         return [
             Finding(
                 check="keras.settings",
-                status=Status.WARN,
-                title="keras.json cannot be read, and Keras then ignores or dies of it.",
+                status=Status.WARN if ignored else Status.FAIL,
+                title="keras.json is not JSON, and Keras ignores it."
+                if ignored
+                else "Keras does not import because of what is in keras.json.",
                 evidence=(f"{file}: {problem}",),
                 remedy=Remedy(f"Move {file} out of the way: Keras writes a new one.", (_aside(file),)),
             )
@@ -101,7 +116,7 @@ def _backend_setting(user: UserSettings) -> list[Finding]:
             else Remedy(f'Set "backend" to "{_wanted(user)}" in {file}, or let Keras write a new one.', (_aside(file),))
         )
         findings.extend(_judge_backend(backend, source=source, cure=cure, user=user))
-    for key, usual in (("floatx", "float32"), ("image_data_format", "channels_last")):
+    for key, (usual, *_) in _TAKEN.items():
         if settings.get(key, usual) != usual:
             findings.append(
                 Finding(
@@ -113,6 +128,16 @@ def _backend_setting(user: UserSettings) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _refused(settings: Mapping[str, Any]) -> str | None:
+    """The setting at which Keras raises when it is imported; None where there is none."""
+    for key, taken in _TAKEN.items():
+        if settings.get(key, taken[0]) not in taken:
+            return f'"{key}": {json.dumps(settings[key])} is none of {", ".join(taken)}'
+    if not isinstance(settings.get("epsilon", 1e-7), float):
+        return f'"epsilon": {json.dumps(settings["epsilon"])} is not a float'
+    return None
 
 
 def _judge_backend(backend: str, *, source: str, cure: Remedy, user: UserSettings) -> list[Finding]:
@@ -146,9 +171,12 @@ def _is_keras_3(user: UserSettings) -> bool:
 
 def _read_keras_json(file: Path) -> tuple[dict[str, Any], str | None]:
     try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
+        with open_regular(file) as stream:
+            settings = json.loads(stream.read(_MOST).decode())
     except FileNotFoundError:
         return {}, None
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, str(error)
+    except OSError as error:
+        return {}, str(error.strerror)
+    except (ValueError, RecursionError) as error:
+        return {}, f"{_NO_JSON}: {error}"
     return (settings, None) if isinstance(settings, dict) else ({}, "not a JSON object")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from packaging.utils import canonicalize_name
 
-from builder.credentials import redact, without_credentials
+from builder.credentials import named_credentials, redact, without_credentials
 from builder.importing.elsewhere import only_on
 from builder.plan.model import MAIN_GROUP
 from builder.platforms import TARGETS, Subdir
@@ -98,11 +98,12 @@ class Collector:
             self.leave(f"channel {text}", "is Anaconda's own; conda-forge has its packages", line)
             if "conda-forge" not in self.channels:
                 self.channels.append("conda-forge")
+        elif named_credentials(braced := _braced(text)) and _is_channel(braced):
+            self.channels.append(braced)
         elif (clean := _without_secrets(text)) != text:
             self.leave(
                 f"the credentials of channel {clean}",
-                "belong in no file: keep them in ~/.netrc or with `rattler auth`, or give the channel a mirror whose "
-                "URL names a variable",
+                "belong in no file: keep them in ~/.netrc or with `rattler auth`, or name variables in the URL",
                 line,
             )
             self.channel(clean, line)
@@ -272,6 +273,19 @@ class Collector:
         same = (one.manager, one.text, one.group, one.platforms)
         if all((other.manager, other.text, other.group, other.platforms) != same for other in self.asked):
             self.asked.append(one)
+
+
+def _braced(url: str) -> str:
+    """Variables as a recipe writes them: conda takes `$NAME` as well."""
+    return re.sub(r"\$(?!\{)(\w+)", r"${\1}", url)
+
+
+def _is_channel(text: str) -> bool:
+    try:
+        check_channel(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _without_secrets(url: str) -> str:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from builder.credentials import redact
+from builder.credentials import redact, without_credentials
 from builder.errors import BuildError, SourceUnreachableError
 from builder.files import open_regular
 from builder.install.space import Store, is_no_space, no_space
 from builder.lock.channels import client_for
 from builder.lock.solver import settled
-from builder.uv import UvFailure, index_logins
+from builder.logins import find_logins
+from builder.uv import UvFailure
 from builder.wording import plural
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class _Run:
     def __init__(self, archives: Archives, missing: list[Wanted]) -> None:
         self._mirrors, self._uv, self._progress = archives.mirrors, archives.uv, archives.progress
         self._missing = missing
-        secret = {**self._mirrors.secret, **index_logins(self._uv.environ)}
-        self._client = client_for(replace(self._mirrors, secret=secret))
+        logins = find_logins(self._uv, (one.package.url for one in missing if one.package.manager == "pip"))
+        self._client = client_for(replace(self._mirrors, secret={**self._mirrors.secret, **logins}))
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._done = 0
         self._failed = False
@@ -124,6 +125,7 @@ class _Run:
             part.unlink(missing_ok=True)
 
     async def _conda(self, package: LockedPackage, part: Path) -> None:
+        self._mirrors.require(package.url)
         reason = await self._download(self._mirrors.package_url(package.url), part, package)
         if reason is not None:
             raise SourceUnreachableError(
@@ -133,7 +135,9 @@ class _Run:
 
     async def _wheel(self, package: LockedPackage, part: Path) -> None:
         """From where it was locked, or from the index that is configured here, which may be another one."""
-        url = package.url if self._by_index is None else self._by_index.get(package.sha256, package.url)
+        # Another tool's lock may name variables in it for the index's login, which uv knows, or is told by the user.
+        locked = without_credentials(package.url)
+        url = locked if self._by_index is None else self._by_index.get(package.sha256, locked)
         reason = await self._download(url, part, package)
         if reason is None:
             return

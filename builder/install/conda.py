@@ -68,6 +68,7 @@ def install_conda(
     """
     linking = [package for package in packages if anew is None or package.name in anew]
     for package in linking:
+        mirrors.require(package.url)
         _check_local(package, mirrors)
     foreign_mac = subdir.is_osx and not (host is not None and host.is_osx)
     # The protocol's other methods are no-ops that it wants inherited; mypy takes empty bodies for abstract.
@@ -181,7 +182,7 @@ def _failure(
             hint="choose a shorter one with -p PREFIX",
         )
     if _UNREACHABLE.search(reason):
-        hosts = sorted({urlsplit(package.url).netloc for package in packages})
+        hosts = sorted({urlsplit(package.url).netloc.rpartition("@")[2] for package in packages})
         return SourceUnreachableError(
             f"packages cannot be fetched from {', '.join(hosts)}: {reason}",
             hint="check the network; behind a mirror use --mirror CHANNEL=URL; "

@@ -15,11 +15,10 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from builder.credentials import has_credentials
+from builder.credentials import has_credentials, names_elsewhere
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
 from builder.lock.pypi import provided_distributions
-from builder.lock.read import line_of, relock
 from builder.plan.model import MAIN_GROUP
 from builder.wheels import WheelTarget, why_unfit
 
@@ -64,6 +63,8 @@ def require_sound(lock: Lock, file: Path) -> None:
     defects = audit(lock)
     if not defects:
         return
+    from builder.lock.read import relock
+
     first = defects[0]
     more = f" (and {len(defects) - 1} more)" if len(defects) > 1 else ""
     raise LockfileError(
@@ -87,6 +88,9 @@ def _line(file: Path, defect: Defect) -> int | None:
     package = defect.package
     if package is None:
         return None
+    # Here, for its models' time: a lock that was just made is not read.
+    from builder.lock.read import line_of
+
     text = file.read_text(encoding="utf-8")
     first: int | None = None
     platform = ""
@@ -107,6 +111,8 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: 
         yield "has no sha256"
     if has_credentials(package.url):
         yield "its URL contains credentials"
+    elif names_elsewhere(package.url):
+        yield "its URL names a variable where only a user, a password or a token may be one"
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         yield "its URL is plain http, which anyone on the way can read and answer"
     elif url.scheme not in ("https", "http", "file"):

@@ -36,6 +36,8 @@ class Mirrors:
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Mirror URL → the same with the user's credentials, which only `client_for` uses: they are sent, and neither
     written nor part of a cache's key."""
+    problems: Mapping[str, SourceUnreachableError] = field(default_factory=dict)
+    """Channel → why nothing can be fetched from it (`builder.lock.private`)."""
 
     @classmethod
     def parse(cls, pairs: Mapping[str, str], *, unpack_dir: Path) -> Mirrors:
@@ -68,6 +70,12 @@ class Mirrors:
     def package_url(self, url: str) -> str:
         """Where to fetch the package that the canonical `url` names."""
         return _moved(url, {**self.urls, **self.packages})
+
+    def require(self, url: str) -> None:
+        """To be called before anything is fetched. Raises SourceUnreachableError where credentials are missing."""
+        for channel, problem in self.problems.items():
+            if url == channel or url.startswith(f"{channel}/"):
+                raise problem
 
     def canonical(self, url: str) -> str:
         """The canonical URL of something fetched from `url`."""

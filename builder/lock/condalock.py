@@ -1,11 +1,12 @@
 """The only module that imports conda-lock, whose Python API is not stable (`>=4.0.3,<5`; see the contract test).
 
-Used of it: its models and serialisation of the v1 lockfile, its reading of environment.yml, its content
-hashes, and its `solve_conda`, which drives a user's own conda, mamba or micromamba.
+Used of it: its reading of environment.yml, its content hashes, and its `solve_conda`, which drives a user's own
+conda, mamba or micromamba.
 
-Importing it costs more than solving, because its `__init__` imports all of it, Poetry's resolver included.
-`preload` imports in a thread while packages are fetched and solved; and where a recipe asks for nothing from PyPI,
-which is all that Poetry's part serves, only the modules that are used are imported (`_enter_lean`).
+Importing it costs more than solving, because its `__init__` imports all of it, Poetry's resolver included. Hashes that
+need none of it are computed by `lock.content_hash`. Otherwise `preload` imports in a thread while packages are fetched
+and solved; and where a recipe asks for nothing from PyPI, which is all that Poetry's part serves, only the modules that
+are used are imported (`_enter_lean`).
 """
 
 from __future__ import annotations
@@ -22,42 +23,43 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
 from builder.errors import LockfileError, UnsatisfiableError, UsageError
-from builder.lock.model import Lock, LockedPackage
+from builder.lock import content_hash
+from builder.lock.channels import canonical_url
+from builder.lock.model import LockedPackage
 from builder.names import MAPPING_FILE
-from builder.plan.model import MAIN_GROUP
 from builder.platforms import Subdir
 from builder.render.model import VIRTUAL_PACKAGES_FILE
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from conda_lock.models.lock_spec import LockSpecification
     from conda_lock.virtual_package import FakeRepoData
 
+    from builder.lock.channels import Mirrors
     from builder.lock.solver import SolveRequest
     from builder.render.model import Rendered
-
-
-_HEADER: Final = """\
-# The lock of {name}, in conda-lock's format: made by `envbuild lock {name}`, checked by `envbuild check {name}`.
-# Install it with `envbuild create {name}`, or with conda-lock or micromamba:
-#     conda-lock install -n {name} conda-lock.yml
-"""
 
 
 #: conda-lock's packages whose `__init__` imports far more than the modules that are used below them.
 _ENTERED_LEAN: Final = (
     "conda_lock",
-    "conda_lock.lockfile",
-    "conda_lock.lockfile.v1",
     "conda_lock.src_parser",
 )
+
+
+def prepare(rendered: Rendered, *, own_solver: bool) -> None:
+    """Begin to import in the background what will be used, if anything."""
+    if own_solver:
+        preload()
+    elif content_hash.content_hashes(rendered) is None:
+        preload(lean=is_lean(rendered))
 
 
 @functools.cache
@@ -70,7 +72,6 @@ def preload(*, lean: bool = False) -> threading.Thread:
             if lean:
                 _enter_lean()
                 import conda_lock.content_hash
-                import conda_lock.lockfile.v1.models
                 import conda_lock.src_parser.conda_common
             else:
                 import conda_lock.conda_lock  # noqa: F401
@@ -121,60 +122,13 @@ def content_hashes(rendered: Rendered) -> dict[Subdir, str]:
 
     Raises LockfileError when conda-lock reads the rendered files differently from what was solved.
     """
+    if (known := content_hash.content_hashes(rendered)) is not None:
+        return known
     with _parsed(rendered, lean=is_lean(rendered)) as (specification, virtual_packages):
         from conda_lock.content_hash import compute_content_hashes
 
         hashes = compute_content_hashes(specification, virtual_packages)
     return {Subdir(platform): digest for platform, digest in hashes.items()}
-
-
-def dumps(lock: Lock, *, name: str) -> str:
-    """The lock as the text of `conda-lock.yml`: conda-lock's own models, order and layout.
-
-    Written with libyaml where PyYAML has it, which conda-lock itself does not do; the text is the same.
-    """
-    _ready(lean=not any(package.manager == "pip" for package in lock.packages))
-    import yaml
-    from conda_lock.lockfile.v1.models import HashModel, InputMeta, LockedDependency, Lockfile, LockMeta
-    from conda_lock.models.channel import Channel
-
-    content = Lockfile(
-        package=[
-            LockedDependency(
-                name=package.name,
-                version=package.version,
-                manager=package.manager,
-                platform=package.subdir.value,
-                dependencies=dict(sorted(package.dependencies.items())),
-                url=package.url,
-                hash=_hashes(HashModel, package),
-                # The format has one group an entry: a package of several groups is written once for each.
-                category=group,
-                optional=group != MAIN_GROUP,
-            )
-            for package in sorted(lock.packages, key=lambda package: (package.manager, package.name, package.subdir))
-            for group in package.groups
-        ],
-        metadata=LockMeta(
-            content_hash={subdir.value: digest for subdir, digest in lock.content_hash.items()},
-            channels=[Channel.from_string(channel) for channel in lock.channels],
-            platforms=[subdir.value for subdir in lock.platforms],
-            sources=list(lock.sources),
-            inputs_metadata={
-                file: InputMeta(md5=digest.md5, sha256=digest.sha256) for file, digest in lock.inputs.items()
-            }
-            or None,
-            custom_metadata=dict(lock.notes) or None,
-        ),
-    )
-    dumper: Any = getattr(yaml, "CDumper", yaml.Dumper)
-    body: str = yaml.dump(content.dict_for_output(), Dumper=dumper, sort_keys=False)
-    return _HEADER.format(name=name) + body
-
-
-def _hashes(model: Any, package: LockedPackage) -> Any:
-    present = {"md5": package.md5, "sha256": package.sha256}
-    return model(**{kind: digest for kind, digest in present.items() if digest})
 
 
 @contextlib.contextmanager
@@ -237,8 +191,8 @@ class CondaLockSolver:
 
     prefers = False
 
-    def __init__(self, executable: str, *, rendered: Rendered, fetch_channels: Sequence[str]) -> None:
-        """`executable` is conda, mamba or micromamba, or a path; `fetch_channels` are URLs, in order of priority."""
+    def __init__(self, executable: str, *, rendered: Rendered, mirrors: Mirrors) -> None:
+        """`executable` is conda, mamba or micromamba, or a path. It has its own credentials."""
         found = shutil.which(executable)
         if found is None:
             raise UsageError(
@@ -248,7 +202,7 @@ class CondaLockSolver:
         self.name = Path(found).name
         self._executable = found
         self._rendered = rendered
-        self._fetch_channels = tuple(fetch_channels)
+        self._mirrors = mirrors
         # conda-lock states virtual packages through the process's environment: one platform at a time.
         self._one_at_a_time = asyncio.Lock()
 
@@ -283,7 +237,10 @@ class CondaLockSolver:
                         update=[],
                         platform=request.subdir.value,
                         channels=[
-                            *(Channel.from_string(channel) for channel in self._fetch_channels),
+                            *(
+                                Channel.from_string(self._mirrors.fetch_url(canonical_url(channel)))
+                                for channel in request.channels
+                            ),
                             virtual_packages.channel,
                         ],
                         mapping_url=str(MAPPING_FILE),
@@ -299,7 +256,7 @@ class CondaLockSolver:
                 name=package.name,
                 version=package.version,
                 subdir=request.subdir,
-                url=package.url,
+                url=self._mirrors.canonical(package.url),
                 sha256=package.hash.sha256,
                 md5=package.hash.md5 or None,
                 dependencies=package.dependencies,

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import codecs
+import hashlib
+import itertools
+from typing import TYPE_CHECKING, Final
 
+from builder.errors import LockfileError
+from builder.files import read_ordinary
 from builder.lock.make import input_hashes
+from builder.yamlio import conflict_mark
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from builder.lock.model import Lock
+    from builder.lock.model import InputHash, Lock
     from builder.render.model import Rendered
+
+#: Of a rendered file. The largest seen has 4 kB.
+_MOST: Final = 1_000_000
 
 
 def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ...]:
@@ -22,16 +31,9 @@ def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ..
     """
     reasons: list[str] = []
     for file, text in rendered.files.items():
-        try:
-            written = (folder / file).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            reasons.append(f"{file} is missing")
-            continue
-        except (OSError, UnicodeDecodeError):
-            reasons.append(f"{file} cannot be read")
-            continue
-        if written != text:
-            reasons.append(f"{file} is out of date: the recipe renders to something else now")
+        what = _what_is_wrong(folder / file, text, lock.inputs.get(file))
+        if what is not None:
+            reasons.append(f"{file} {what}")
     if set(lock.platforms) != {specs.subdir for specs in rendered.platforms}:
         reasons.append("the lock is for other platforms: " + ", ".join(lock.platforms))
     elif lock.inputs:
@@ -41,6 +43,49 @@ def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ..
     elif _content_hashes(rendered) != dict(lock.content_hash):
         reasons.append("conda-lock's content hash differs")
     return tuple(reasons)
+
+
+def _what_is_wrong(file: Path, text: str, noted: InputHash | None) -> str | None:
+    """What `file` is other than `text`, in words that follow its name; None where it is the same but for line ends.
+
+    `noted` is the hash of what the lock was made from.
+    """
+    try:
+        content = read_ordinary(file, limit=_MOST, error=LockfileError)
+    except LockfileError as error:
+        reason = error.plain.removeprefix("cannot be read: ")
+        return f"cannot be read ({reason})" if file.exists() else "is missing"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "is UTF-16, and not the UTF-8 that was rendered"
+    if content.startswith(codecs.BOM_UTF8):
+        return "begins with a byte order mark, which an editor has put there"
+    try:
+        written = content.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 text (byte {error.start})"
+    if written == text:
+        return None
+    if noted is None or noted.sha256 != _digest(written):
+        if (line := conflict_mark(written)) is not None:
+            return f"has both sides of a merge in it (line {line})"
+        if not written.strip("\0 \n"):
+            return "is empty"
+        if text.startswith(written):
+            return f"ends after line {len(written.splitlines())}: the rest of it is gone"
+        if noted is not None and noted.sha256 == _digest(text):
+            line = _first_difference(written, text)
+            return f"was changed after locking: line {line} is not what the recipe renders to"
+    return "is out of date: the recipe renders to something else now"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _first_difference(one: str, other: str) -> int:
+    """The first line (1-based) that two different texts do not share."""
+    pairs = itertools.zip_longest(one.splitlines(), other.splitlines())
+    return next(number for number, (here, there) in enumerate(pairs, start=1) if here != there)
 
 
 def _content_hashes(rendered: Rendered) -> dict[str, str]:

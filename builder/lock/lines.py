@@ -113,9 +113,15 @@ def _text(written: str) -> str:
     """The string that a scalar is read as. Raises ValueError for one that is read as something else (`1.5`, `yes`)."""
     if written.startswith("'"):
         return written[1:-1]
-    if _resolver().resolve(yaml.ScalarNode, written, (True, False)) != _TEXT:
+    if not is_text(written):
         raise ValueError(written)
     return written
+
+
+def is_text(plain: str) -> bool:
+    """Whether YAML reads a scalar without quotation marks as text, not as a number, a date, a truth or null."""
+    tag: str = _resolver().resolve(yaml.ScalarNode, plain, (True, False))
+    return tag == _TEXT
 
 
 @cache

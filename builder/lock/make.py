@@ -16,6 +16,7 @@ from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.lock.moves import Move, Previous, moves
 from builder.lock.parity import (
     Solutions,
+    compared,
     differences,
     equalise,
     exact_for,
@@ -103,7 +104,7 @@ async def make_lock(
     names = subjects(name for specs in rendered.platforms for name in specs.parity)
     chosen = await work.choose(names)
     there = chosen.everything()
-    warnings = list(differences(there, names, refused=chosen.refused))
+    warnings = list(differences(there, compared(rendered.platforms), refused=chosen.refused))
     if previous is not None and not previous.everything and not solver.prefers:
         warnings.append(
             f"{solver.name} solves from scratch: conda packages do not stay at the versions of the previous lock. "
@@ -239,7 +240,10 @@ class _Work:
             return packages
 
         solving = [asyncio.create_task(one(subdir, request)) for subdir, request in requests.items()]
-        asyncio.get_running_loop().call_soon(_prepare, self.rendered, self.solver)
+        # While solvers work outside the interpreter's lock.
+        asyncio.get_running_loop().call_soon(
+            lambda: condalock.prepare(self.rendered, own_solver=self.solver.name != "rattler")
+        )
         results = await settled(solving)
         return dict(zip(requests, results, strict=True))
 
@@ -294,8 +298,3 @@ class _Work:
         )
         self.progress.done(task, f"{specs.subdir}: {len(packages)} PyPI packages")
         return packages
-
-
-def _prepare(rendered: Rendered, solver: Solver) -> None:
-    """What can be done while solvers work outside the interpreter's lock: import conda-lock."""
-    condalock.preload(lean=solver.name == "rattler" and condalock.is_lean(rendered))

@@ -108,7 +108,7 @@ def parse_proofs(content: bytes, *, place: Path | str) -> dict[str, PlatformProo
         data = json.loads(content)
         if data["version"] != _VERSION:
             raise ValueError(f"its version is {data['version']!r:.20}, and this envbuild reads {_VERSION}")
-        return {str(subdir): _proof(entry) for subdir, entry in data["platforms"].items()}
+        return {str(subdir): proof_of(entry) for subdir, entry in data["platforms"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _no_proof(place, f"no {error}" if isinstance(error, KeyError) else str(error)) from None
 
@@ -119,7 +119,10 @@ def _no_proof(file: Path | str, why: str) -> LockfileError:
     )
 
 
-def _proof(entry: dict[str, Any]) -> PlatformProof:
+def proof_of(entry: dict[str, Any]) -> PlatformProof:
+    """The proof of one platform, from what `asdict` makes of it. Of anything else raises KeyError, TypeError,
+    ValueError or AttributeError.
+    """
     digest, proven, holds_from = entry["digest"], entry["proven"], entry["holds_from"]
     if not (isinstance(digest, str) and isinstance(proven, bool) and isinstance(holds_from, str | None)):
         raise TypeError("a field is of the wrong kind")

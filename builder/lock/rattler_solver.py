@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import rattler
@@ -55,6 +56,7 @@ class RattlerSolver:
         """
         self._mirrors = mirrors or Mirrors()
         self._client = client_for(self._mirrors)
+        self._offline = offline
         self._config = rattler.SourceConfig(cache_action="force-cache-only") if offline else None
         self._gateway = rattler.Gateway(cache_dir=cache, client=self._client, default_config=self._config)
         self._prefetching: threading.Thread | None = None
@@ -158,6 +160,9 @@ class RattlerSolver:
         raise AssertionError("the last try returns or raises")
 
     def _sources(self, channels: Sequence[str]) -> list[rattler.Channel]:
+        if not self._offline:
+            for channel in channels:
+                self._mirrors.require(canonical_url(channel))
         try:
             return [rattler.Channel(self._mirrors.fetch_url(canonical_url(channel))) for channel in channels]
         except InvalidChannelError as error:
@@ -203,15 +208,22 @@ def version_ranges(depends: Iterable[str]) -> dict[str, str]:
     """
     ranges: dict[str, str] = {}
     for depend in depends:
-        if "[" in depend:
-            spec = rattler.MatchSpec(depend)
-            name, version = str(spec.name.normalized), str(spec.version or "")
-        else:
-            parts = depend.split()
-            name, version = parts[0], parts[1] if len(parts) > 1 else ""
-        version = "" if version == "*" else version
-        ranges[name] = ",".join(part for part in (ranges.get(name, ""), version) if part)
+        name, version = _parted(depend)
+        known = ranges.get(name)
+        ranges[name] = f"{known},{version}" if known and version else known or version
     return ranges
+
+
+@cache
+def _parted(depend: str) -> tuple[str, str]:
+    """Name and version range. Remembered: the records of a package depend on the same few things."""
+    if "[" in depend:
+        spec = rattler.MatchSpec(depend)
+        name, version = str(spec.name.normalized), str(spec.version or "")
+    else:
+        parts = depend.split()
+        name, version = parts[0], parts[1] if len(parts) > 1 else ""
+    return name, "" if version == "*" else version
 
 
 def _virtual(name: str, text: str) -> rattler.GenericVirtualPackage:

@@ -17,7 +17,7 @@ from builder.lock.digest import MAX_BYTES
 from builder.lock.lines import Entry, read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
-from builder.yamlio import conflict_mark, too_deep
+from builder.yamlio import conflict_mark, too_deep, unprintable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,10 +107,10 @@ def _parsed(text: str, place: Path | str) -> Lock:
         mark = error.problem_mark or error.context_mark
         conflict = conflict_mark(text)
         raise LockfileError(
-            f"not valid YAML: {error.problem or error.context}",
+            "both sides of a merge are in it" if conflict else f"not valid YAML: {error.problem or error.context}",
             file=place,
             line=conflict or (mark.line + 1 if mark else None),
-            hint=f"the file has merge conflict marks: run `envbuild lock {_recipe_of(place)} --resolve`"
+            hint=f"run `envbuild lock {_recipe_of(place)} --resolve`"
             if conflict
             else f"run {relock(place)}, or restore the file from version control",
         ) from None
@@ -118,7 +118,13 @@ def _parsed(text: str, place: Path | str) -> Lock:
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
         said = isinstance(error, (yaml.YAMLError, ValueError)) and str(error)
         reason = said.splitlines()[0] if said else "a value does not match its tag"
-        raise LockfileError(f"not valid YAML: {reason}", file=place) from None
+        line = unprintable(text)
+        raise LockfileError(
+            f"not valid YAML: {reason}" if line is None else "not text: it holds a control character",
+            file=place,
+            line=line,
+            hint=f"run {relock(place)}, or restore the file from version control",
+        ) from None
     if isinstance(data, dict) and data.get("version") not in (None, 1):
         raise LockfileError(
             f"format version {data['version']!r}; only version 1 is known",
@@ -159,7 +165,11 @@ def _decoded(content: bytes, place: Path | str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise LockfileError(f"not UTF-8 text (byte {error.start})", file=place) from None
+        raise LockfileError(
+            f"not UTF-8 text (byte {error.start})",
+            file=place,
+            hint=f"run {relock(place)}, or restore the file from version control",
+        ) from None
 
 
 def _entry_name(data: Any, location: tuple[str | int, ...]) -> str:

@@ -252,7 +252,7 @@ def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) ->
         reasons = (f"it was made from the channels {theirs}, and the recipe names {ours}", *reasons)
     if reasons:
         raise StaleLockError(
-            f"the lock is out of date: {'; '.join(reasons)}",
+            f"not up to date with its recipe: {'; '.join(reasons)}",
             file=file,
             hint=f"run `envbuild lock {name}` and commit the result",
         )

@@ -145,7 +145,8 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     # Before anything slow is imported or read: the usual second run has nothing to do.
     if nothing_to_do(build, there):
         return present(workspace, build, there, lock=lock, warn=warn, proof=told_by(lock.file, target))
-    return _build(workspace, build, lock=lock, prove=request.prove, warn=warn)
+    channels = request.options.channels or recipe.channels
+    return _build(workspace, build, lock=lock, channels=channels, prove=request.prove, warn=warn)
 
 
 def _standing(workspace: Workspace, request: CreateRequest) -> Standing | None:
@@ -281,7 +282,10 @@ def _require_committed(workspace: Workspace, request: CreateRequest) -> None:
         )
 
 
-def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool, warn: Warnings) -> CreateResult:
+def _build(
+    workspace: Workspace, build: Build, *, lock: UsableLock, channels: tuple[str, ...], prove: bool, warn: Warnings
+) -> CreateResult:
+    """Build from the lock; `channels` are the recipe's."""
     from builder.install.create import Surroundings
     from builder.install.create import create as install
     from builder.lock.audit import require_sound
@@ -297,7 +301,7 @@ def _build(workspace: Workspace, build: Build, *, lock: UsableLock, prove: bool,
     around = Surroundings(
         cache=workspace.package_cache,
         uv=workspace.uv,
-        mirrors=workspace.mirrors,
+        mirrors=workspace.mirrors_for(locked.channels, named_by=channels),
         progress=workspace.progress,
     )
     before = identity(build.prefix)

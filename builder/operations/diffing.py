@@ -250,7 +250,7 @@ def _sizes(workspace: Workspace, lock: Lock, subdir: Subdir, packages: list[Lock
     from builder.lock.solver import SolveRequest
 
     request = SolveRequest(subdir=subdir, channels=lock.channels, specs=(), virtual_packages={}, exact={})
-    solver = RattlerSolver(mirrors=workspace.mirrors, offline=True)
+    solver = RattlerSolver(mirrors=workspace.mirrors_for(lock.channels), offline=True)
     try:
         records = asyncio.run(solver.records(request, sorted({package.name for package in packages})))
     except (SourceUnreachableError, UsageError):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.lock.moves import Move
-    from builder.lock.rattler_solver import RattlerSolver
+    from builder.operations.fetching import Solvers
     from builder.operations.locking import LockRequest
     from builder.workspace import Workspace
 
@@ -57,17 +57,17 @@ class Locker:
         # What is said meanwhile belongs to the result: several speak at once.
         self._workspace = replace(workspace, progress=NoProgress())
         self._request = request
-        self._solver: RattlerSolver | None = None
+        self._solvers: Solvers | None = None
 
     def lock(self, name: str) -> Locked:
-        from builder.lock.rattler_solver import RattlerSolver
+        from builder.operations.fetching import Solvers
         from builder.operations.locking import lock
 
-        if self._solver is None:
-            self._solver = RattlerSolver(mirrors=self._workspace.mirrors, offline=self._workspace.offline)
+        if self._solvers is None:
+            self._solvers = Solvers(self._workspace)
         new = self._workspace.project.committed_lock(name) is None
         try:
-            done = lock(self._workspace, replace(self._request, recipe=name), built_in=self._solver)
+            done = lock(self._workspace, replace(self._request, recipe=name), solvers=self._solvers)
         except EnvbuildError as problem:
             return Locked(name=name, problem=problem)
         counts = tuple((subdir.value, len(done.lock.on(subdir))) for subdir in done.lock.platforms)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from builder.lock.rattler_solver import RattlerSolver
     from builder.lock.solver import Solver
     from builder.operations.answers import Answers
+    from builder.operations.fetching import Solvers
     from builder.operations.preparing import Prepared
     from builder.operations.recipe_files import RecipeFiles
     from builder.plan.catalogue import Catalogue
@@ -76,24 +77,26 @@ class LockResult:
     written: bool = True
 
 
-def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver | None = None) -> LockResult:
+def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None = None) -> LockResult:
     """Choose versions, solve all platforms, audit, and write the rendered files and the lock, the lock last.
 
     A lock that is sound and still its recipe's is left as it is, and nobody is asked for anything. Nothing is written
-    unless all of it is sound. `built_in` is a solver that was used before, and has the channels' metadata at hand.
+    unless all of it is sound. `solvers` are those of earlier locks, which have the channels' metadata at hand.
     Raises RecipeError, UnsatisfiableError, SourceUnreachableError, LockfileError, UsageError; with `prove` also
     ChecksFailedError, and what reading packages raises.
     """
     if (there := _unchanged(workspace, request)) is not None:
         return there
-    from builder.lock import condalock
+    from builder.interrupts import uninterrupted
+    from builder.lock.write import dumps
+    from builder.operations.for_nvidia import unasked
     from builder.operations.preparing import kept_in, newer_on_index, preparations
     from builder.plan.attempts import first_that_works
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
     require_own_folder(request.folder or workspace.project.environment(recipe.name))
-    built_in = _built_in(workspace, recipe, request, built_in)
+    built_in = _built_in(workspace, recipe, request, solvers)
     catalogue = _catalogue(built_in, recipe, request)
     previous = _previous(workspace, recipe, request, warn)
     kept = None
@@ -128,10 +131,13 @@ def lock(workspace: Workspace, request: LockRequest, *, built_in: RattlerSolver 
         raise
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
+    if (gpu := unasked(made.lock, prepared, source=request.options.source)) is not None:
+        workspace.progress.note(gpu)
     folder = request.folder or prepared.folder
     if not request.dry_run:
-        text = condalock.dumps(made.lock, name=rendered.name)
-        write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
+        text = dumps(made.lock, name=rendered.name)
+        with uninterrupted():  # a lock beside other files than its own would be out of date
+            write_files(folder, {**rendered.files, **proof, LOCK_NAME: text})
     return LockResult(
         lock=made.lock,
         file=folder / LOCK_NAME,
@@ -179,11 +185,14 @@ def _unchanged(workspace: Workspace, request: LockRequest) -> LockResult | None:
 def _warnings_of(workspace: Workspace, files: RecipeFiles, answers: Answers) -> list[str]:
     """What there is to warn of in a lock that is up to date. Raises EnvbuildError for any other."""
     from builder.compat.together import LockedSetJudge
+    from builder.lock.parity import compared, differences
     from builder.operations.checking import current
 
     basis = files.basis()
     lock, prepared = current(workspace, files, basis)
     judge, found = LockedSetJudge(facts=workspace.facts), [*prepared.warnings]
+    there = {subdir: lock.on(subdir) for subdir in lock.platforms}
+    found += differences(there, compared(prepared.rendered.platforms))
     for subdir in lock.platforms:
         found += judge(subdir, {(one.manager, one.name): one.version for one in lock.on(subdir)})
     answers.keep(_KIND, files.name, basis, found)
@@ -321,21 +330,19 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         write_atomically(folder / name, text)
 
 
-def _built_in(
-    workspace: Workspace, recipe: Recipe, request: LockRequest, solver: RattlerSolver | None
-) -> RattlerSolver:
+def _built_in(workspace: Workspace, recipe: Recipe, request: LockRequest, solvers: Solvers | None) -> RattlerSolver:
     """py-rattler, which also says what the channels have; where these are known it begins to fetch their metadata."""
-    from builder.lock.rattler_solver import RattlerSolver
+    from builder.operations.fetching import Solvers
 
-    solver = solver or RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
+    channels = request.options.channels or recipe.channels
+    solver = (solvers or Solvers(workspace)).solver(channels)
     if request.options.source is Source.CONDA_FORGE:
-        solver.prefetch(request.options.channels or recipe.channels, recipe.subdirs)
+        solver.prefetch(channels, recipe.subdirs)
     return solver
 
 
 def _own_solver(workspace: Workspace, executable: str, rendered: Rendered) -> Solver:
-    from builder.lock.channels import canonical_url
     from builder.lock.condalock import CondaLockSolver
 
-    urls = [workspace.mirrors.fetch_url(canonical_url(channel)) for channel in rendered.channels]
-    return CondaLockSolver(executable, rendered=rendered, fetch_channels=urls)
+    mirrors = workspace.mirrors_for(rendered.channels, named_by=rendered.channels)
+    return CondaLockSolver(executable, rendered=rendered, mirrors=mirrors)

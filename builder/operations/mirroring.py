@@ -14,12 +14,14 @@ from urllib.parse import quote, urlsplit
 from packaging.utils import canonicalize_name
 
 from builder.channel.locked import repodata
+from builder.credentials import without_credentials
 from builder.errors import BuildError, ChecksFailedError, UsageError
 from builder.files import write_atomically
 from builder.install.archives import Archives, Wanted
 from builder.lock.audit import require_sound
 from builder.lock.channels import canonical_url
 from builder.lock.read import read_lock
+from builder.operations.fetching import mirrors_of
 from builder.platforms import TARGETS, Subdir
 from builder.project import LOCK_NAME
 
@@ -70,14 +72,16 @@ def mirror(workspace: Workspace, request: MirrorRequest) -> MirrorResult:
     locks = {file: read_lock(file) for file in _locks(workspace, request.recipes)}
     for file, lock in locks.items():
         require_sound(lock, file)
-    channels = _folders(sorted({canonical_url(channel) for lock in locks.values() for channel in lock.channels}))
+    named = sorted({canonical_url(channel) for lock in locks.values() for channel in lock.channels})
+    channels = _folders(sorted(set(map(without_credentials, named))))
     packages = [package for lock in locks.values() for package in lock.packages]
     places: dict[PurePosixPath, LockedPackage] = {}
     for package in packages:
         path = _path(package, channels)
         if places.setdefault(path, package).sha256 != package.sha256:
             raise UsageError(f"{path.name} is in the locks with different content: {package.url}, {places[path].url}")
-    archives = Archives(mirrors=workspace.mirrors, uv=workspace.uv, progress=workspace.progress)
+    mirrors = mirrors_of(workspace, named, recipes=[file.parent.name for file in locks])
+    archives = Archives(mirrors=mirrors, uv=workspace.uv, progress=workspace.progress)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(workspace, folder):
@@ -91,7 +95,7 @@ def mirror(workspace: Workspace, request: MirrorRequest) -> MirrorResult:
             _write_index(folder, [package for package in packages if package.manager == "pip"])
     except OSError as error:
         raise BuildError(f"{folder} cannot be written: {error.strerror or error}", hint="make it writable") from None
-    workspace.progress.done(_TASK, f"{folder} holds {len(places)} packages")
+    workspace.progress.done(_TASK, "indexed the channels")
     return MirrorResult(
         folder=folder,
         channels={url: folder / name for url, name in channels.items()},
@@ -138,7 +142,8 @@ def _path(package: LockedPackage, channels: Mapping[str, str]) -> PurePosixPath:
     if package.manager == "pip":
         return PurePosixPath(_WHEELS, package.file_name)
     # Of the channels that it may be on, the one that says most of its URL. The audit has made sure that there is one.
-    url = max((url for url in channels if package.url.startswith(f"{url}/")), key=len)
+    place = without_credentials(package.url)
+    url = max((url for url in channels if place.startswith(f"{url}/")), key=len)
     return PurePosixPath(channels[url], package.url_subdir, package.file_name)
 
 

@@ -16,6 +16,7 @@ from builder.lock.audit import require_sound
 from builder.lock.digest import MAX_BYTES
 from builder.lock.proof import PROOF_NAME
 from builder.lock.read import parse_lock
+from builder.operations.fetching import mirrors_of
 from builder.operations.outputs import require_writable
 from builder.operations.warnings import Warnings
 from builder.project import LOCK_NAME
@@ -101,7 +102,8 @@ def pack(workspace: Workspace, request: PackRequest) -> PackResult:
         path: workspace.project.state / "archives" / (places[path].sha256 or "") / PurePosixPath(path).name
         for path in places
     }
-    archives = Archives(mirrors=workspace.mirrors, uv=workspace.uv, progress=workspace.progress)
+    mirrors = mirrors_of(workspace, lock.channels, recipes=[name])
+    archives = Archives(mirrors=mirrors, uv=workspace.uv, progress=workspace.progress)
     fetched = archives.fetch(Wanted(package=places[path], file=kept[path]) for path in places)
     workspace.progress.update(_TASK, "indexing the channel")
     texts = _texts(workspace, name, recipe, file, lock, content) | _channel(kept, packages)

@@ -103,11 +103,11 @@ def prepare_with_channels(
     file = workspace.project.committed_lock(recipe.name)
     kept = kept_in(_readable(file), workspace.facts) if file is not None else None
     from builder.lock.catalogue import ChannelCatalogue
-    from builder.lock.rattler_solver import RattlerSolver
+    from builder.operations.fetching import Solvers
 
+    channels = options.channels or recipe.channels
     try:
-        solver = RattlerSolver(mirrors=workspace.mirrors, offline=workspace.offline)
-        catalogue = ChannelCatalogue(solver, options.channels or recipe.channels)
+        catalogue = ChannelCatalogue(Solvers(workspace).solver(channels), channels)
         return prepare(workspace, recipe, options, platforms=platforms, catalogue=catalogue, kept=kept)
     except SourceUnreachableError as error:
         reason = error.plain.rpartition(": ")[2]

@@ -22,10 +22,12 @@ from builder.operations.verifying import released
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from builder.binaries.summary_store import SummaryStore
-    from builder.lock.model import Lock
+    from builder.lock.channels import Mirrors
+    from builder.lock.model import Lock, LockedPackage
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
@@ -131,13 +133,11 @@ def require_proven(workspace: Workspace, recipe: Recipe, lock: Lock) -> str:
 def prove_platform(
     workspace: Workspace, recipe: Recipe, lock: Lock, subdir: Subdir, *, store: SummaryStore, macos: str | None = None
 ) -> PlatformProof:
-    """The proof of one platform of a lock; writes nothing but summaries."""
-    from builder.binaries.summary_linking import Layout
-    from builder.checks.proof import prove_environment
-    from builder.environment.skeleton import write_skeleton
-    from builder.environment.summarized import SummarizedEnvironment
-    from builder.frameworks import registry
-    from builder.install.summaries import summaries
+    """The proof of one platform of a lock: found before (`operations.kept_proofs`), or by linking its packages.
+
+    Writes nothing but summaries, and what the next run may take of the proof.
+    """
+    from builder.operations.kept_proofs import KeptProofs, question_of
     from builder.plan.make import virtual_packages
 
     packages = sorted(lock.on(subdir), key=lambda package: (package.manager, package.name))
@@ -148,13 +148,50 @@ def prove_platform(
         judged: str | None = macos or recipe.macos
     else:
         judged = virtual_packages(subdir, macos=recipe.macos).get("__glibc")
+    kept, name = KeptProofs(workspace), f"{recipe.name} {subdir}"
+    about = {"subdir": subdir.value, "judged_for": judged}
+    proof = kept.recall(name, question_of(packages, store, **about))
+    if proof is None:
+        mirrors = workspace.mirrors_for(lock.channels, named_by=recipe.channels)
+        proof, steady = _linked(
+            workspace, packages, python, subdir, store=store, mirrors=mirrors, judged=judged, oldest=recipe.macos
+        )
+        if steady:
+            kept.keep(name, question_of(packages, store, **about), proof)
+    return proof
+
+
+def _linked(
+    workspace: Workspace,
+    packages: Sequence[LockedPackage],
+    python: LockedPackage,
+    subdir: Subdir,
+    *,
+    store: SummaryStore,
+    mirrors: Mirrors,
+    judged: str | None,
+    oldest: str | None,
+) -> tuple[PlatformProof, bool]:
+    """The proof by reading what was not read before, and linking all of it; and whether it would be the same again.
+
+    `judged` is the system to judge for, `oldest` the oldest macOS of the recipe, by which wheels are chosen.
+    """
+    from builder.binaries.summary_linking import Layout
+    from builder.checks.engine import is_crash
+    from builder.checks.proof import prove_environment
+    from builder.environment.skeleton import write_skeleton
+    from builder.environment.summarized import SummarizedEnvironment
+    from builder.frameworks import registry
+    from builder.install.summaries import summaries
+
+    system = released(judged)
     found = summaries(
         packages,
         store=store,
         subdir=subdir,
         python=python.version,
-        macos=recipe.macos if subdir.is_osx else None,
-        mirrors=workspace.mirrors,
+        macos=oldest if subdir.is_osx else None,
+        mirrors=mirrors,
         uv=workspace.uv,
         progress=workspace.progress,
     )
@@ -165,13 +202,12 @@ def prove_platform(
     with scratch("envbuild-prove-") as folder:
         write_skeleton(folder / "environment", found, python=minor)
         environment = SummarizedEnvironment(folder / "environment", layout, subdir=subdir)
-        system = released(judged)
         result = prove_environment(
             environment, macos=system if subdir.is_osx else None, glibc=None if subdir.is_osx else system
         )
     checks = {status.value: sum(one.status is status for one in result.findings) for status in Status}
     workspace.progress.done("prove", f"linked {len(found)} packages for {subdir}")
-    return PlatformProof(
+    proof = PlatformProof(
         packages=len(packages),
         digest=packages_digest(packages),
         proven=not checks["fail"] and checks["pass"] + checks["warn"] > 0,
@@ -192,3 +228,4 @@ def prove_platform(
         ),
         facts=workspace.facts.newest_date,
     )
+    return proof, not any(map(is_crash, result.findings))

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from builder.errors import LockfileError
+from builder.operations.records import read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +31,10 @@ def stale(lock_file: Path, prepared: Prepared) -> tuple[str, ...]:
 def _plainly_fresh(lock_file: Path, rendered: Rendered) -> bool:
     """Whether the files beside the lock are what the recipe renders to, and the lock notes the SHA-256 of each."""
     try:
-        lock = lock_file.read_bytes()
+        lock = read_bytes(lock_file)
         for name, text in rendered.files.items():
             content = text.encode()
-            if (lock_file.parent / name).read_bytes() != content or _digest(content) not in lock:
+            if read_bytes(lock_file.parent / name) != content or _digest(content) not in lock:
                 return False
     except OSError as error:
         if error.filename == str(lock_file):

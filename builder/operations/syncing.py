@@ -14,6 +14,7 @@ from builder.install.transaction import exclusive
 from builder.lock.audit import require_sound
 from builder.lock.digest import lock_digest
 from builder.lock.read import read_lock
+from builder.operations.fetching import mirrors_of
 from builder.operations.judging import require_fit
 from builder.operations.locked import LockOfEnvironment, Step, find_lock, packages_in, packages_of_stamp, stamp_of
 from builder.operations.proving import Prover
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from builder.environment.stamp import Stamp
     from builder.finding import Report
     from builder.install.drift import Drift
-    from builder.lock.model import LockedPackage
+    from builder.lock.model import Lock, LockedPackage
     from builder.workspace import Workspace
 
 
@@ -78,7 +79,8 @@ def sync(workspace: Workspace, request: SyncRequest) -> SyncResult:
         prefix, hint="only environments that envbuild made can be synced; `envbuild create NAME` makes one"
     )
     lock = find_lock(workspace, stamp) if request.only is None else LockOfEnvironment(step=Step.NONE)
-    packages, digest = _packages(workspace, stamp, lock, whole=request.only is None)
+    locked = _read(workspace, lock)
+    packages, digest = _packages(workspace, stamp, lock, locked, whole=request.only is None)
     environment = Environment(prefix)
     build = CreateRequest(
         name=stamp.name,
@@ -96,7 +98,12 @@ def sync(workspace: Workspace, request: SyncRequest) -> SyncResult:
         packages,
         build,
         Surroundings(
-            cache=workspace.package_cache, uv=workspace.uv, mirrors=workspace.mirrors, progress=workspace.progress
+            cache=workspace.package_cache,
+            uv=workspace.uv,
+            mirrors=mirrors_of(
+                workspace, None if locked is None else locked.channels, recipes=[stamp.recipe or stamp.name]
+            ),
+            progress=workspace.progress,
         ),
         waiting=lambda: _tell_of_waiting(workspace, prefix),
         prune=request.prune,
@@ -132,14 +139,21 @@ def _tell_of_waiting(workspace: Workspace, prefix: Path) -> None:
     workspace.progress.note(f"another envbuild is at work on {prefix}; waiting for it")
 
 
+def _read(workspace: Workspace, lock: LockOfEnvironment) -> Lock | None:
+    """The lock that there is, if it is sound. Raises LockfileError."""
+    if lock.file is None:
+        return None
+    locked = read_lock(lock.file)
+    require_sound(locked, lock.file)
+    require_fit(locked, lock.file, workspace.facts)
+    return locked
+
+
 def _packages(
-    workspace: Workspace, stamp: Stamp, lock: LockOfEnvironment, *, whole: bool
+    workspace: Workspace, stamp: Stamp, lock: LockOfEnvironment, locked: Lock | None, *, whole: bool
 ) -> tuple[tuple[LockedPackage, ...], str]:
     """The packages that the environment should hold, and the digest of the lock that they are from."""
-    if lock.file is not None:
-        locked = read_lock(lock.file)
-        require_sound(locked, lock.file)
-        require_fit(locked, lock.file, workspace.facts)
+    if lock.file is not None and locked is not None:
         return packages_in(locked, stamp), lock_digest(lock.file)
     if whole:
         workspace.progress.note(

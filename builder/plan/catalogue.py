@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -34,18 +35,16 @@ class Build:
 
     def fits_python(self, minor: str) -> bool:
         """Whether it can be installed beside some patch of a Python minor."""
-        abi = re.match(r"(\d+\.\d+)", self.depends.get("python_abi", ""))
-        if abi is not None:
-            return abi[1] == minor
-        return "python" not in self.depends or _meets_minor(self.depends["python"], minor)
+        return _fits_python(self.depends.get("python_abi", ""), self.depends.get("python", ""), minor)
 
     def fits_macos(self, floor: str) -> bool:
         """Whether it runs on the oldest macOS of the team."""
         return admits(self.depends.get("__osx", ""), Version(floor))
 
-    def admits(self, name: str, version: Version) -> bool:
-        """Whether it can be installed beside `version` of another package."""
-        return admits(self.depends.get(name, ""), version)
+    def admits(self, name: str, versions: tuple[Version, ...]) -> bool:
+        """Whether it can be installed beside one of these versions of another package."""
+        asked = self.depends.get(name, "")
+        return any(admits(asked, version) for version in versions)
 
 
 class Catalogue(Protocol):
@@ -65,6 +64,8 @@ class Catalogue(Protocol):
         """Names of packages that a user may have meant, nearest first."""
 
 
+# A channel has thousands of builds with the same few ranges: what is asked of one is remembered for the next.
+@cache
 def as_specifiers(conda_range: str) -> tuple[SpecifierSet, ...]:
     """A version range of a conda record as PEP 440, one for each alternative; none where it cannot be said."""
     text = re.sub(r"\s*([<>=!~|,]+)\s*", r"\1", conda_range.strip()).split(" ")[0]
@@ -85,16 +86,22 @@ def _part(text: str) -> str:
     return re.sub(r"(?<=\d)\.?0?a0$", ".0" if text.endswith(".0a0") else "", text)
 
 
+@cache
 def admits(conda_range: str, version: Version) -> bool:
     """Whether a range of a record lets a version in; what cannot be read lets everything in, for the solver to say."""
     found = as_specifiers(conda_range)
     return not found or any(specifiers.contains(version, prereleases=True) for specifiers in found)
 
 
-def _meets_minor(conda_range: str, minor: str) -> bool:
+@cache
+def _fits_python(abi: str, conda_range: str, minor: str) -> bool:
+    of = re.match(r"(\d+\.\d+)", abi)
+    if of is not None:
+        return of[1] == minor
     return any(admits(conda_range, Version(f"{minor}.{patch}")) for patch in (0, 4, 9, 15, 40))
 
 
+@cache
 def parsed(text: str) -> Version | None:
     """A conda version as PEP 440, where it is one."""
     try:

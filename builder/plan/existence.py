@@ -188,13 +188,14 @@ class Obstacles:
         if not offered:
             return Refusal(statement=f"{self.channel} has no {name}{where}", facts=(), packages=(name,))
         ranges = conda_to_pep440(spec)
-        allowed = [
-            build
-            for build in offered
-            if not ranges
-            or (version := parsed(build.version)) is None
-            or any(specifiers.contains(version, prereleases=True) for specifiers in ranges)
-        ]
+        allowed = offered
+        if ranges:
+            inside = {
+                text
+                for text in {build.version for build in offered}
+                if (version := parsed(text)) is None or any(one.contains(version, prereleases=True) for one in ranges)
+            }
+            allowed = [build for build in offered if build.version in inside]
         if not allowed:
             newest = max((v for build in offered if (v := parsed(build.version)) is not None), default=None)
             return Refusal(
@@ -239,7 +240,7 @@ class Obstacles:
         for choice, conda in (*choices, *((choice, conda_name(choice.package)) for choice in others)):
             if not choice.versions or conda in (name, ""):
                 continue
-            fitting = [build for build in builds if any(build.admits(conda, version) for version in choice.versions)]
+            fitting = [build for build in builds if build.admits(conda, choice.versions)]
             if not fitting:
                 ranges = sorted({build.depends[conda] for build in builds if build.depends.get(conda)})
                 chosen = self.question.facts.display(choice.package, choice.newest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
@@ -92,6 +93,7 @@ def split_conda(text: str) -> tuple[str, str]:
     return found["name"], (found["version"] or "").strip()
 
 
+@cache
 def conda_to_pep440(spec: str) -> tuple[SpecifierSet, ...]:
     """A conda version spec as PEP 440, one set per alternative (`|`); a build string is left out.
 

@@ -19,12 +19,15 @@ from pydantic import (
     model_validator,
 )
 
+from builder.credentials import has_credentials, named_credentials, without_credentials
 from builder.platforms import TARGETS, Subdir
 from builder.recipe.specs import conda_spec, requirement, specifier_set
 
 NAME_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 #: What no name of a channel may hold: it would end a YAML scalar, a line or a selector.
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029#{}\[\]\"'`$\\]")
+#: What may stand for a user and a password in a channel's URL.
+_VARIABLES: Final = r"(?:\$\{\w+\}:)?\$\{\w+\}"
 #: More is no environment of people's; it is refused at once, so that nothing behind it has to be quick with it.
 MOST_DEPENDENCIES: Final = 2_000
 
@@ -50,13 +53,25 @@ def _number(value: object) -> object:
 
 
 def check_channel(text: str) -> str:
-    """`text` if it may name a channel. Raises ValueError, which never repeats a credential."""
-    if re.search(r"//[^/]*@", text) or re.search(r"/t/[^/]+/", text):
+    """`text` if it may name a channel. Raises ValueError, which never repeats a credential.
+
+    Its user, password or token may be variables, `https://${ACME_USER}:${ACME_TOKEN}@conda.example/ours`. The user must
+    not be written out: conda-lock puts any variable of the environment that happens to have its value in its place.
+    """
+    named = named_credentials(text)
+    if has_credentials(text) or re.search(r"//[^/]*@", re.sub(rf"//{_VARIABLES}@", "//", text)):
         raise ValueError(
-            "a channel URL must not hold credentials; put them into the keyring or ~/.netrc, or give the channel a "
-            "mirror (config.yaml) whose URL names a variable"
+            "a channel URL must not hold credentials; name variables in their place (${USER}:${TOKEN}@, or "
+            "/t/${TOKEN}/), or put them into the keyring or ~/.netrc"
         )
-    if _UNSAFE.search(text) or not re.fullmatch(r"[A-Za-z0-9_./:%~+-]+", text):
+    rest = without_credentials(text) if named else text
+    if "$" in rest:
+        raise ValueError(
+            f"{text!r} names a variable where only a user, a password or a token may be one, written ${{NAME}}"
+        )
+    if named and not re.match(r"https://|http://(?:localhost|127\.0\.0\.1|\[::1\])(?=[:/])", rest):
+        raise ValueError(f"{text!r} would send credentials unprotected; write https://")
+    if _UNSAFE.search(rest) or not re.fullmatch(r"[A-Za-z0-9_./:%~+-]+", rest):
         raise ValueError(f"{text!r} is not a channel name or URL")
     return text
 
@@ -192,7 +207,10 @@ class Recipe(Model):
     channels: tuple[ChannelName, ...] = Field(
         default=("conda-forge",),
         min_length=1,
-        description="Channels, the first one has the highest priority.",
+        description=(
+            "Channels, the first one has the highest priority. A private one names variables for its credentials: "
+            "`https://${USER}:${TOKEN}@HOST/NAME` or `https://HOST/t/${TOKEN}/NAME`."
+        ),
         strict=False,
     )
     python: VersionRange = Field(description="Python versions, quoted: '3.12' or '>=3.11,<3.13'.")

@@ -123,5 +123,12 @@ def _virtual_packages(document: yamlio.Document) -> Mapping[Subdir, dict[str, st
                 file=document.file,
                 line=document.line(("subdirs", name)),
             )
-        found[Subdir(name)] = {package: str(version) for package, version in packages.items()}
+        for package, version in packages.items():
+            if not isinstance(version, str):
+                raise TemplateError(
+                    f"the version of {package} is not text; put it in quotation marks",
+                    file=document.file,
+                    line=document.line(("subdirs", name, "packages", package)),
+                )
+        found[Subdir(name)] = dict(packages)
     return found

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from builder.credentials import has_credentials, redact, with_variables, without_credentials
+from builder.credentials import (
+    has_credentials,
+    named_credentials,
+    names_elsewhere,
+    redact,
+    with_variables,
+    without_credentials,
+)
 from builder.errors import UsageError
 
 PLANTED = "s3cr3t-T0K3N"
@@ -41,7 +48,6 @@ def test_where_the_scheme_was_forgotten(text: str) -> None:
     "url",
     [
         "https://conda.anaconda.org/conda-forge/noarch/a-1-0.conda",
-        "https://host.example/t/${TOKEN}/channel",
         "file:///home/me@work/channel",
         "write to me@host.example: it helps",
         "https://host.example/x.whl#sha256=ab",
@@ -50,6 +56,45 @@ def test_where_the_scheme_was_forgotten(text: str) -> None:
 def test_harmless(url: str) -> None:
     assert not has_credentials(url)
     assert without_credentials(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "names"),
+    [
+        ("https://${ME}:${TOKEN}@host.example/c", ("ME", "TOKEN")),
+        ("https://me:${TOKEN}@host.example/c", ("TOKEN",)),
+        ("https://${TOKEN}@host.example/c", ("TOKEN",)),
+        ("https://host.example/t/${TOKEN}/c", ("TOKEN",)),
+        ("https://host.example/t/${TOKEN}", ("TOKEN",)),
+    ],
+)
+def test_the_name_of_a_secret_is_none(url: str, names: tuple[str, ...]) -> None:
+    assert not has_credentials(url)
+    assert not names_elsewhere(url)
+    assert redact(url) == url
+    assert named_credentials(url) == names
+    assert "$" not in without_credentials(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://${{ME}}:{PLANTED}@host.example/c",
+        f"https://{PLANTED}${{ME}}@host.example/c",
+        f"https://${{ME}}@{PLANTED}@host.example/c",
+        f"https://host.example/t/${{TOKEN}}{PLANTED}/c",
+        f"https://host.example/t/${{TOKEN}}/t/{PLANTED}/c",
+    ],
+)
+def test_a_secret_beside_a_name_is_one(url: str) -> None:
+    assert has_credentials(url)
+    assert PLANTED not in redact(url)
+
+
+@pytest.mark.parametrize("url", ["https://${HOST}/c", "https://host.example/$HOME/c", "https://host.example/c?x=${X}"])
+def test_a_variable_elsewhere(url: str) -> None:
+    assert names_elsewhere(url)
+    assert named_credentials(url) == ()
 
 
 @pytest.mark.parametrize(

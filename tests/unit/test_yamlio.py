@@ -54,6 +54,27 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             yamlio.load(place, error=RecipeError)
 
 
+@pytest.mark.parametrize(
+    ("content", "line", "told"),
+    [
+        (b"a: 1\n\0", 2, "not text: it holds a control character"),
+        (b"a: 1\n<<<<<<< ours\nb: 1\n=======\nb: 2\n>>>>>>> theirs\n", 2, "both sides of a merge are in it"),
+        (b"a: \xe9\n", None, "not UTF-8 text (byte 3)"),
+    ],
+)
+def test_what_is_no_text_of_one_author(tmp_path: Path, content: bytes, line: int | None, told: str) -> None:
+    (tmp_path / "a.yaml").write_bytes(content)
+    with pytest.raises(RecipeError) as caught:
+        yamlio.load(tmp_path / "a.yaml", error=RecipeError)
+    assert (caught.value.plain, caught.value.line) == (told, line)
+    assert caught.value.hint
+
+
+def test_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n")
+    assert yamlio.load(tmp_path / "a.yaml", error=RecipeError).data == {"a": 1}
+
+
 def test_line_ends_of_any_kind(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"a: 1\r\nb: x\rc: 2\n")
     document = yamlio.load(tmp_path / "a.yaml", error=RecipeError)

@@ -114,14 +114,19 @@ def _sources(around: Surroundings, project: Path) -> Iterator[Path]:
 
 def _variables(around: Surroundings, project: Path) -> Iterator[tuple[str, tuple[str, Place]]]:
     """Variables of `.env` (IDEs read it), of the file that VS Code is told to read instead, and of `.envrc` (direnv
-    does): the watched ones only, for others may be secrets."""
+    does)."""
     for file in (project / ".env", *_env_file(around, project), project / ".envrc"):
-        text = around.disk.text(file) or ""
-        for number, line in enumerate(text.splitlines(), 1):
-            found = re.match(r"\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(.*)$", line)
-            if found and found[1] in WATCHED:
-                value = re.sub(r"\s+#.*$", "", found[2]).strip().strip("\"'")
-                yield found[1], (value, Place(file=file, line=number, key=found[1]))
+        yield from watched_variables(around, file)
+
+
+def watched_variables(around: Surroundings, file: Path) -> Iterator[tuple[str, tuple[str, Place]]]:
+    """What a file of `NAME=value` lines sets, and where: the watched variables only, for others may be secrets."""
+    text = around.disk.text(file) or ""
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.match(r"\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(.*)$", line)
+        if found and found[1] in WATCHED:
+            value = re.sub(r"\s+#.*$", "", found[2]).strip().strip("\"'")
+            yield found[1], (value, Place(file=file, line=number, key=found[1]))
 
 
 def _env_file(around: Surroundings, project: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """VS Code's launch configurations: what F5 starts, where a configuration names an interpreter or variables of its own.
 
-Source: microsoft/vscode-python-debugger (`python`, formerly `pythonPath`; `env`), in `.vscode/launch.json` or under
-`launch` of a workspace file.
+Source: microsoft/vscode-python-debugger (`python`, formerly `pythonPath`; `env`, `envFile`), in `.vscode/launch.json`
+or under `launch` of a workspace file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from builder.doctor.claims.project import imported
+from builder.doctor.claims.project import imported, watched_variables
 from builder.doctor.claims.vscode_settings import expanded
 from builder.doctor.model import Place
 
@@ -62,19 +62,28 @@ def _configurations(around: Surroundings, file: Path, document: Document, value:
         if isinstance(written, list):
             written = written[0] if written else None
         path = expanded(around, written) if isinstance(written, str) else None
-        env = entry.get("env")
         yield Launch(
             name=str(entry.get("name") or "without a name"),
             place=Place(file=file, line=document.line_of(key, written) if path is not None else None, key=key),
             written=written if path is not None else None,
             path=path,
-            variables={
-                name: (text, Place(file=file, line=document.line(name), key=name))
-                for name, text in (env.items() if isinstance(env, dict) else ())
-                if isinstance(text, str)
-            },
+            variables=dict(_variables(around, file, document, entry)),
             uses=_uses(around, entry.get("program")),
         )
+
+
+def _variables(
+    around: Surroundings, file: Path, document: Document, entry: Mapping[str, Any]
+) -> Iterator[tuple[str, tuple[str, Place]]]:
+    """Those of the configuration's own file, then its `env`, which wins. `.env` is read for the project as
+    a whole."""
+    written, env = entry.get("envFile"), entry.get("env")
+    own = expanded(around, written) if isinstance(written, str) else None
+    if own is not None:
+        yield from watched_variables(around, own)
+    for name, text in env.items() if isinstance(env, dict) else ():
+        if isinstance(text, str):
+            yield name, (text, Place(file=file, line=document.line(name), key=name))
 
 
 def _uses(around: Surroundings, program: object) -> frozenset[str] | None:

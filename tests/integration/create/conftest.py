@@ -138,3 +138,10 @@ def linked(world: World, tmp_path: Path) -> World:
     )
     asyncio.run(index_fs(changed.channel, write_zst=False, write_shards=False))
     return changed
+
+
+@pytest.fixture
+def temporary(world: World) -> Path:
+    folder = world.root / "tmp"
+    folder.mkdir()
+    return folder

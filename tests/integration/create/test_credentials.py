@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import threading
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.create.world import wait
+from tests.integration.create.planted import SECRET, planted, run_watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.integration.create.server import Server
-    from tests.integration.create.world import Answer, World
-
-SECRET = "pl4nted-T0K3N"
-_PROGRAM = ("-m", "builder")
-#: As itself, and as an Authorization header has it.
-FORMS = (SECRET.encode(), base64.b64encode(f"me:{SECRET}".encode()).rstrip(b"="))
-
-
-@pytest.fixture
-def temporary(world: World) -> Path:
-    folder = world.root / "tmp"
-    folder.mkdir()
-    return folder
-
-
-def _written(folder: Path) -> Iterator[str]:
-    """Every file and name below `folder` that holds the secret."""
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            inside = path.is_file() and not path.is_symlink() and any(form in path.read_bytes() for form in FORMS)
-            link = str(path.readlink()) if path.is_symlink() else ""
-            if inside or SECRET in path.name or SECRET in link:
-                yield str(path)
-
-
-class _Watch:
-    """Looks at the command lines and environments of envbuild's own children while it runs."""
-
-    def __init__(self, parent: int) -> None:
-        self._parent = parent
-        self._stop = threading.Event()
-        self.found: set[str] = set()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._stop.wait(0.01):
-            for process in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == self._parent:
-                        line = (process / "cmdline").read_bytes()
-                        if SECRET.encode() in line:
-                            self.found.add(line.decode())
-
-
-def _run(world: World, temporary: Path, *arguments: str, **environ: str) -> Answer:
-    process = world.start(*arguments, program=_PROGRAM, **{"TMPDIR": str(temporary)} | environ)
-    with _Watch(process.pid) as watch:
-        answer = wait(process)
-    assert SECRET not in answer.stdout
-    assert SECRET not in answer.stderr
-    assert watch.found == set()
-    return answer
+    from tests.integration.create.world import World
 
 
 @pytest.mark.parametrize("form", ["http://me:{}@{}", "http://{1}/t/{0}"])
@@ -88,11 +29,11 @@ def test_mirror(world: World, temporary: Path, serve: Callable[[Path], Server], 
         (world.root / "served" / "t" / SECRET).symlink_to(world.channel)
         server = serve(world.root / "served")
     mirror = world.mirror(form.format(SECRET, server.url.removeprefix("http://")))
-    _run(world, temporary, "lock", "tiny", *mirror).ended(0)
-    _run(world, temporary, "create", "tiny", "--no-verify", "--json", *mirror).ended(0)
+    run_watched(world, temporary, "lock", "tiny", *mirror).ended(0)
+    run_watched(world, temporary, "create", "tiny", "--no-verify", "--json", *mirror).ended(0)
     world.whole()
     assert any("words-1.0" in path for path in server.requested), "it was not fetched from the mirror"
-    assert [path for path in _written(world.root) if "/served/" not in path] == []
+    assert [path for path in planted(world.root) if "/served/" not in path] == []
     records = b"".join(path.read_bytes() for path in (world.prefix() / "conda-meta").glob("*.json"))
     assert server.url.encode() not in records, "conda-meta names where a package is, not where it was fetched from"
     assert world.channel.as_uri().encode() in records
@@ -100,24 +41,24 @@ def test_mirror(world: World, temporary: Path, serve: Callable[[Path], Server], 
 
 def test_mirror_that_is_not_there(world: World, temporary: Path) -> None:
     mirror = world.mirror(f"http://me:{SECRET}@127.0.0.1:1/x")
-    _run(world, temporary, "create", "tiny", "--no-verify", "-v", *mirror).ended(4)
-    assert list(_written(world.root)) == []
+    run_watched(world, temporary, "create", "tiny", "--no-verify", "-v", *mirror).ended(4)
+    assert list(planted(world.root)) == []
 
 
 @pytest.mark.parametrize("pair", [f"me:{SECRET}@host", f"=http://me:{SECRET}@host/x", f"x=ftp:/me:{SECRET}@host/"])
 def test_mirror_that_is_none(world: World, temporary: Path, pair: str) -> None:
-    _run(world, temporary, "create", "tiny", "--mirror", pair).ended(2)
+    run_watched(world, temporary, "create", "tiny", "--mirror", pair).ended(2)
 
 
 def test_index(world: World, temporary: Path, serve: Callable[[Path], Server]) -> None:
     """uv is given the index by its environment, as the user has it; its own cache is keyed without the password."""
     url = serve(world.index).url.replace("http://", f"http://me:{SECRET}@")
-    _run(world, temporary, "create", "mixed", "--no-verify", UV_DEFAULT_INDEX=f"{url}/simple").ended(0)
-    assert list(_written(world.root)) == []
+    run_watched(world, temporary, "create", "mixed", "--no-verify", UV_DEFAULT_INDEX=f"{url}/simple").ended(0)
+    assert list(planted(world.root)) == []
     closed = f"http://me:{SECRET}@127.0.0.1:1/simple"
-    _run(world, temporary, "create", "mixed", "--no-verify", "--force", "-v", "--group", "main",
+    run_watched(world, temporary, "create", "mixed", "--no-verify", "--force", "-v", "--group", "main",
          UV_DEFAULT_INDEX=closed, UV_CACHE_DIR=str(world.root / "other")).ended(4)  # fmt: skip
-    assert list(_written(world.root)) == []
+    assert list(planted(world.root)) == []
     assert [path for path in temporary.iterdir() if "envbuild" in path.name] == []
 
 
@@ -158,12 +99,12 @@ def test_who_keeps_the_credentials(
     """Locked, built and exported from a channel that asks who is there; and by every verb the secret is kept."""
     server = _channel_that_asks(world, serve)
     host = server.url.removeprefix("http://")
-    _run(world, temporary, "update", "tiny", "--all", *world.mirror(server.url)).ended(4)
+    run_watched(world, temporary, "update", "tiny", "--all", *world.mirror(server.url)).ended(4)
     mirror = () if keeper is _variable else world.mirror(server.url)
     environ = keeper(world, host)
-    files = set(_written(world.root))
-    _run(world, temporary, "update", "tiny", "--all", *mirror, **environ).ended(0)
-    _run(world, temporary, "create", "tiny", "--no-verify", "-v", *mirror, **environ).ended(0)
+    files = set(planted(world.root))
+    run_watched(world, temporary, "update", "tiny", "--all", *mirror, **environ).ended(0)
+    run_watched(world, temporary, "create", "tiny", "--no-verify", "-v", *mirror, **environ).ended(0)
     world.whole()
     assert any("words-1.0" in path for path in server.requested)
     for arguments in (
@@ -177,8 +118,8 @@ def test_who_keeps_the_credentials(
         ("list", "--environments"),
         ("doctor",),
     ):
-        _run(world, temporary, *arguments, **environ)
-    assert set(_written(world.root)) == files
+        run_watched(world, temporary, *arguments, **environ)
+    assert set(planted(world.root)) == files
 
 
 @pytest.mark.parametrize("form", ["http://me:${{OURS}}@{}", "http://{}/t/${{OURS}}"])
@@ -199,11 +140,11 @@ def test_a_channel_is_its_own_mirror_with_a_variable(
     config = world.home / "config.yaml"
     config.write_text(f"mirrors:\n  {server.url}: {form.format(server.url.removeprefix('http://'))}\n")
     environ = {"ENVBUILD_CONFIG": str(config), "OURS": SECRET}
-    _run(world, temporary, "lock", "tiny", **environ).ended(0)
+    run_watched(world, temporary, "lock", "tiny", **environ).ended(0)
     lock = (world.project / "environments" / "tiny" / "conda-lock.yml").read_text()
     assert f"url: {server.url}/noarch/words-1.0" in lock
-    _run(world, temporary, "create", "tiny", "--no-verify", **environ).ended(0)
-    assert [path for path in _written(world.root) if "/served/" not in path] == []
+    run_watched(world, temporary, "create", "tiny", "--no-verify", **environ).ended(0)
+    assert [path for path in planted(world.root) if "/served/" not in path] == []
 
 
 def test_config_show_names_hosts_and_hides_secrets(world: World, temporary: Path) -> None:
@@ -212,7 +153,7 @@ def test_config_show_names_hosts_and_hides_secrets(world: World, temporary: Path
     config = world.root / "uv" / "uv.toml"
     config.parent.mkdir()
     config.write_text(f'keyring-provider = "disabled"\nindex-url = "https://me:{SECRET}@index.example/simple"\n')
-    answer = _run(
+    answer = run_watched(
         world, temporary, "config", "show", "--json", "--mirror", f"own=https://me:{SECRET}@mirror.example",
         XDG_CONFIG_HOME=str(world.root), UV_NO_CONFIG="", UV_INDEX_OWN_PASSWORD=SECRET, HTTPS_PROXY=f"http://me:{SECRET}@proxy.example",
         **environ,
@@ -230,7 +171,7 @@ def test_config_show_names_hosts_and_hides_secrets(world: World, temporary: Path
 def test_a_variable_that_is_not_set(world: World, temporary: Path) -> None:
     environ = _variable(world, "127.0.0.1:1")
     del environ["MIRROR_TOKEN"]
-    answer = _run(world, temporary, "update", "tiny", "--all", **environ).ended(2)
+    answer = run_watched(world, temporary, "update", "tiny", "--all", **environ).ended(2)
     assert "MIRROR_TOKEN, which is not set" in answer.stderr
 
 
@@ -238,10 +179,53 @@ def test_uv_is_given_what_netrc_has(world: World, temporary: Path, serve: Callab
     index = serve(world.index)
     index.authorization = "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
     arguments = ("create", "mixed", "--no-verify")
-    _run(world, temporary, *arguments, UV_DEFAULT_INDEX=f"{index.url}/simple").ended(4)
+    run_watched(world, temporary, *arguments, UV_DEFAULT_INDEX=f"{index.url}/simple").ended(4)
     _netrc(world, index.url.removeprefix("http://"))
-    _run(world, temporary, *arguments, UV_DEFAULT_INDEX=f"{index.url}/simple").ended(0)
-    assert [path for path in _written(world.root) if not path.endswith(".netrc")] == []
+    run_watched(world, temporary, *arguments, UV_DEFAULT_INDEX=f"{index.url}/simple").ended(0)
+    assert [path for path in planted(world.root) if not path.endswith(".netrc")] == []
+
+
+def _uv_store(world: World, url: str) -> dict[str, str]:
+    """As `uv auth login` keeps it."""
+    folder = world.home / ".local" / "share" / "uv" / "credentials"
+    folder.mkdir(parents=True)
+    entry = f'service = "{url}/"\nusername = "me"\nscheme = "basic"\npassword = "{SECRET}"\n'
+    (folder / "credentials.toml").write_text(f"[[credential]]\n{entry}")
+    return {"UV_DEFAULT_INDEX": f"{url}/simple"}
+
+
+def _keyring(world: World, url: str) -> dict[str, str]:
+    """The real `keyring`, with a backend that has the password in a file."""
+    (world.home / "our_keyring.py").write_text(
+        "from pathlib import Path\nfrom keyring.backend import KeyringBackend\n\n\n"
+        "class Ours(KeyringBackend):\n    priority = 1\n    set_password = delete_password = None\n\n"
+        "    def get_password(self, service, username):\n"
+        "        return Path(__file__).with_name('password').read_text() if username == 'me' else None\n"
+    )
+    (world.home / "password").write_text(SECRET)
+    config = world.home / ".config" / "python_keyring" / "keyringrc.cfg"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"[backend]\ndefault-keyring=our_keyring.Ours\nkeyring-path={world.home}\n")
+    return {
+        "UV_DEFAULT_INDEX": f"{url.replace('://', '://me@')}/simple",
+        "UV_KEYRING_PROVIDER": "subprocess",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+@pytest.mark.parametrize("keeper", [_uv_store, _keyring], ids=lambda keeper: keeper.__name__)
+def test_who_keeps_an_indexs_login(
+    world: World, temporary: Path, serve: Callable[[Path], Server], keeper: Callable[[World, str], dict[str, str]]
+) -> None:
+    """uv asks them itself; what packs wheels asks them as uv does."""
+    index = serve(world.index)
+    index.authorization = "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
+    environ = keeper(world, index.url)
+    kept = set(planted(world.root))
+    run_watched(world, temporary, "update", "mixed", "--all", **environ).ended(0)
+    run_watched(world, temporary, "create", "mixed", "--no-verify", **environ).ended(0)
+    run_watched(world, temporary, "pack", "mixed", **environ).ended(0)
+    assert set(planted(world.root)) == kept
 
 
 def test_what_cannot_be_read_is_said_and_no_error(world: World, temporary: Path) -> None:
@@ -250,9 +234,9 @@ def test_what_cannot_be_read_is_said_and_no_error(world: World, temporary: Path)
     (world.home / ".rattler" / "credentials.json").write_text("[" * 100_000)
     (world.root / "uv").mkdir()
     (world.root / "uv" / "uv.toml").write_text("[index\n")
-    answer = _run(world, temporary, "config", "show", "--json", XDG_CONFIG_HOME=str(world.root), UV_NO_CONFIG="").ended(
-        0
-    )
+    answer = run_watched(
+        world, temporary, "config", "show", "--json", XDG_CONFIG_HOME=str(world.root), UV_NO_CONFIG=""
+    ).ended(0)
     settings = {one["name"]: one["value"] for one in answer.result["settings"]}
     assert settings["netrc"] == settings["rattler auth"] == "unreadable"
     assert settings["uv.toml"].startswith("unreadable")

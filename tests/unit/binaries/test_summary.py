@@ -243,7 +243,7 @@ def test_kept_and_read_back(tmp_path: Path) -> None:
     assert dumps(loads(dumps(summary))) == dumps(summary)
 
 
-@pytest.mark.parametrize("what", ["cut", "flipped", "empty", "other version", "other bytes", "folder"])
+@pytest.mark.parametrize("what", ["cut", "flipped", "empty", "other version", "other bytes", "folder", "pipe"])
 def test_what_is_not_whole_is_read_again(tmp_path: Path, what: str) -> None:
     archive = guest_wheel(tmp_path)
     store = SummaryStore(tmp_path / "store")
@@ -262,14 +262,28 @@ def test_what_is_not_whole_is_read_again(tmp_path: Path, what: str) -> None:
         case "other bytes":
             body = b"\x93\x01\x02\x03"
             path.write_bytes(data[: data.index(b"\n") + 1] + hashlib.sha256(body).digest() + body)
-        case _:
+        case "folder":
             path.unlink()
             path.mkdir()
-    with pytest.raises((DamagedSummaryError, IsADirectoryError)):
-        loads(path.read_bytes())
+        case _:
+            path.unlink()
+            os.mkfifo(path)
+    if path.is_file():
+        with pytest.raises(DamagedSummaryError):
+            loads(path.read_bytes())
     assert store.get(SHA) is None
     assert store.summary(SHA, source_of(archive)) == summary
     assert store.reads == 2
+
+
+def test_the_digest_is_that_of_the_content(tmp_path: Path) -> None:
+    store = SummaryStore(tmp_path)
+    assert store.digest(SHA) is None
+    store.put(SHA, read(guest_wheel(tmp_path)))
+    body = store.path(SHA).read_bytes().partition(b"\n")[2][32:]
+    assert store.digest(SHA) == hashlib.sha256(body).hexdigest()
+    store.path(SHA).write_bytes(store.path(SHA).read_bytes().replace(b"summary %d" % FORMAT, b"summary 9", 1))
+    assert store.digest(SHA) is None
 
 
 def test_no_altered_byte_is_believed(tmp_path: Path) -> None:

@@ -47,13 +47,24 @@ def test_what_the_frameworks_field_does_not_say_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "channel",
-    [f"https://me:{SECRET}@host.example/c", "https://$ME:${PW}@host.example/c", "https://host.example/t/${TOKEN}/c"],
+    ("channel", "carried"),
+    [
+        ("https://$ME:${PW}@host.example/c", "https://${ME}:${PW}@host.example/c"),
+        ("https://host.example/t/$TOKEN/c", "https://host.example/t/${TOKEN}/c"),
+    ],
 )
+def test_variables_of_a_channel_are_carried_over(tmp_path: Path, channel: str, carried: str) -> None:
+    draft = read(tmp_path, "environment.yml", f"channels: ['{channel}']\ndependencies: [numpy]\n")
+    assert draft.channels == (carried,)
+    assert left_of(draft) == {}
+
+
+@pytest.mark.parametrize("channel", [f"https://me:{SECRET}@host.example/c", "http://$ME:${PW}@host.example/c"])
 def test_a_channel_is_carried_over_without_its_credentials(tmp_path: Path, channel: str) -> None:
     draft = read(tmp_path, "environment.yml", f"channels: ['{channel}']\ndependencies: [numpy]\n")
-    assert draft.channels == ("https://host.example/c",)
-    assert "credentials of channel https://host.example/c" in left_of(draft)["environment.yml:1"]
+    clean = f"{channel.partition(':')[0]}://host.example/c"
+    assert draft.channels == (clean,)
+    assert f"credentials of channel {clean}" in left_of(draft)["environment.yml:1"]
     assert SECRET not in str(draft)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from builder.recipe.model import Recipe
 from builder.render.environment import render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from builder.render.model import Rendered
@@ -71,6 +73,47 @@ def test_file_that_is_gone(fresh: tuple[Lock, Rendered, Path]) -> None:
     lock, rendered, folder = fresh
     (folder / "virtual-packages.yml").unlink()
     assert stale_reasons(lock, rendered, folder) == ("virtual-packages.yml is missing",)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda text: b"\xef\xbb\xbf" + text, "begins with a byte order mark, which an editor has put there"),
+        (lambda text: text.decode().encode("utf-16"), "is UTF-16, and not the UTF-8 that was rendered"),
+        (lambda text: b"# \xe9\n" + text, "is not UTF-8 text (byte 2)"),
+        (lambda text: b"#\n<<<<<<< ours\n=======\n>>>>>>> theirs\n" + text, "has both sides of a merge in it (line 2)"),
+        (lambda _: b"\0" * 9, "is empty"),
+        (lambda text: b"".join(text.splitlines(keepends=True)[:3]), "ends after line 3: the rest of it is gone"),
+        (
+            lambda text: text.replace(b"numpy", b"numpy 2"),
+            "was changed after locking: line 13 is not what the recipe renders to",
+        ),
+        (
+            lambda text: text + b"# mine\n",
+            "was changed after locking: line 14 is not what the recipe renders to",
+        ),
+    ],
+    ids=["mark", "utf-16", "latin-1", "conflict", "empty", "cut", "edited", "longer"],
+)
+def test_file_that_is_damaged_is_told_for_what_it_is(
+    fresh: tuple[Lock, Rendered, Path], damage: Callable[[bytes], bytes], told: str
+) -> None:
+    file = fresh[-1] / "environment.yml"
+    file.write_bytes(damage(file.read_bytes()))
+    assert stale_reasons(*fresh) == (f"environment.yml {told}",)
+
+
+def test_line_ends_of_windows_are_no_difference(fresh: tuple[Lock, Rendered, Path]) -> None:
+    file = fresh[-1] / "environment.yml"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert stale_reasons(*fresh) == ()
+
+
+def test_pipe_in_the_place_of_a_file_is_not_waited_for(fresh: tuple[Lock, Rendered, Path]) -> None:
+    file = fresh[-1] / "environment.yml"
+    file.unlink()
+    os.mkfifo(file)
+    assert stale_reasons(*fresh) == ("environment.yml cannot be read (a pipe, not a regular file)",)
 
 
 def test_group_that_is_new(fresh: tuple[Lock, Rendered, Path]) -> None:

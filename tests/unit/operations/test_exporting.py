@@ -88,7 +88,7 @@ def test_what_is_left_out_and_a_stale_lock_are_said(tmp_path: Path) -> None:
     here = _here(tmp_path)
     result = export_lock(here, ExportRequest(name="small", form=Format.REQUIREMENTS, output=tmp_path / "r.txt"))
     assert (tmp_path / "r.txt").read_text() == result.text
-    assert any("out of date" in line for line in _heard(here))
+    assert any("not up to date with its recipe" in line for line in _heard(here))
     assert any(line.startswith("left out: openssl and python") for line in _heard(here))
 
 

@@ -66,6 +66,7 @@ def test_groups_are_found_by_their_files(tmp_path: Path) -> None:
         (ENVIRONMENT_FILE, "- osx-arm64\n  - linux-64", "- win-64", None),
         (VIRTUAL_PACKAGES_FILE, "subdirs:", "subdir:", 1),
         (VIRTUAL_PACKAGES_FILE, "linux-64:", "beos:", None),
+        (VIRTUAL_PACKAGES_FILE, "__glibc: ", "__cuda: 12.4\n      __glibc: ", 1),
     ],
 )
 def test_other_files_are_refused_with_their_place(

@@ -1,0 +1,3 @@
+import keras
+from keras import layers
+import numpy as np
