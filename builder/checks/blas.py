@@ -133,7 +133,7 @@ def _imports_new_lapack(process: Process) -> bool:
     """Accelerate of macOS 13.3 has each symbol twice: `_dgesv$NEWLAPACK` is that of LAPACK 3.9 and later."""
     for binary, _ in process.images.values():
         try:
-            if any(b"$NEWLAPACK" in name for name, *_ in binary.imports):
+            if b"$NEWLAPACK" in binary.imports.names.joined:
                 return True
         except (BinaryError, OSError):
             continue
@@ -142,8 +142,9 @@ def _imports_new_lapack(process: Process) -> bool:
 
 def _conda_target(survey: Survey) -> str | None:
     """The file that conda's libblas.3.dylib is a link to."""
-    link = survey.environment.path / "lib" / "libblas.3.dylib"
-    return os.path.basename(os.path.realpath(link)) if link.exists() else None  # noqa: PTH119
+    taken = survey.inventory
+    path = (taken.real or os.path.realpath)(f"{taken.root}/lib/libblas.3.dylib")
+    return taken.by_path[path].name if path in taken.by_path else None
 
 
 def _on_linux(survey: Survey) -> Iterator[tuple[str, Linked]]:

@@ -14,7 +14,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from builder.binaries.elf import ElfBinary, ElfFile, ElfSymbols, ElfTree, Needs, lowest_glibc, open_elf
 from builder.binaries.elf.floor import release_of
-from builder.binaries.tables import SymbolTable
+from builder.binaries.elf.table import SymbolTable
 from tests.unit.binaries.images import Folders
 
 DATA = Path(__file__).parents[2] / "data" / "elf"
