@@ -75,7 +75,8 @@ Date = Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$"), Aft
 
 
 class FactModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built on first use: what was compiled is taken as it is, without any of it.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Fact(FactModel):
