@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from builder.cli.progress import SessionProgress
     from builder.workspace import Workspace
 
+T = TypeVar("T")
+
 JSON_FORMAT: Final = 1
 #: What `TERM` says of a terminal whose cursor cannot be moved.
 _DUMB: Final = ("dumb", "unknown")
@@ -34,6 +36,8 @@ _DUMB: Final = ("dumb", "unknown")
 EXIT_INTERNAL: Final = 70
 #: What the operating system says of a disk or a folder, and not of a mistake in here.
 _REFUSALS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
+#: What `Session.leave` was given.
+_LEFT: Final[list[object]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +136,11 @@ class Session:
         context = click.get_current_context(silent=True)
         offline = context is not None and bool(context.meta.get(OFFLINE))
         return Workspace.here(project=self.project_dir, mirrors=mirrors, offline=offline, progress=self.progress)
+
+    def leave(self, value: T) -> T:
+        """`value`, left to the end of the process: to take a channel's metadata apart takes longer than to end."""
+        _LEFT.append(value)
+        return value
 
     def close(self) -> None:
         """End what is being drawn on the terminal."""
