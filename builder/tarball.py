@@ -93,10 +93,10 @@ def members(stream: IO[bytes], *, place: str) -> Iterator[Member]:
     while True:
         block = stream.read(_BLOCK)
         if len(block) < _BLOCK:
-            raise _cut_short(place, "before its end")
+            raise _cut_short(place, "without its last blocks")
         if block == bytes(_BLOCK):
             if long_name is not None or stream.read(_BLOCK) != bytes(_BLOCK):
-                raise _cut_short(place, "before its end")
+                raise _cut_short(place, "without its last blocks")
             return
         try:
             header = tarfile.TarInfo.frombuf(block, "utf-8", "strict")

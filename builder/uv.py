@@ -125,31 +125,59 @@ class Uv:
         home = Path(self.environ.get("HOME") or "/")
         return Path(given) if given else (Path(base) if base else home / ".cache") / "uv"
 
-    async def run(self, arguments: Sequence[str], *, cwd: Path, macos: str | None = None) -> str:
-        """Run uv and give what it prints. Raises UvFailure; killed, and waited for, when this is cancelled."""
-        with Leash() as leash:
-            process = await asyncio.create_subprocess_exec(
-                *self.command(*arguments),
-                cwd=cwd,
-                env=self.environment(macos=macos),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                process_group=leash.group,
-            )
-            try:
-                output, messages = await process.communicate()
-            except BaseException:
-                # With the programs it has started.
-                leash.send(signal.SIGKILL)
-                # To the end of its pipes, or the loop would close over them.
-                await process.communicate()
-                raise
-        if process.returncode:
-            raise UvFailure(
-                messages.decode(errors="replace").strip() or f"uv ended with exit code {process.returncode}"
-            )
-        return output.decode()
+    async def run(
+        self, arguments: Sequence[str], *, cwd: Path, macos: str | None = None, given: bytes | None = None
+    ) -> str:
+        """Run uv, which reads `given`, and give what it prints. Raises as `run_program`."""
+        command = self.command(*arguments)
+        return await run_program(command, cwd=cwd, environ=self.environment(macos=macos), given=given)
+
+    @property
+    def config_files(self) -> tuple[Path, ...]:
+        """The files that uv reads its settings from, those that count more first; not all need be there.
+
+        Source: uv's documentation of its configuration files. What counts for a whole machine is not among them.
+        """
+        if self.environ.get("UV_NO_CONFIG"):
+            return ()
+        if given := self.environ.get("UV_CONFIG_FILE"):
+            return (Path(given),)
+        own = (self.project / "uv.toml", self.project / "pyproject.toml") if self.project is not None else ()
+        base, home = self.environ.get("XDG_CONFIG_HOME"), self.environ.get("HOME") or "/"
+        return (*own, (Path(base) if base else Path(home) / ".config") / "uv" / "uv.toml")
+
+
+async def run_program(
+    command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], given: bytes | None = None
+) -> str:
+    """Run uv, or a program that uv would run. Gives what it prints.
+
+    Raises UvFailure; killed, and waited for, when this is cancelled.
+    """
+    with Leash() as leash:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=cwd,
+            env=dict(environ),
+            stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            process_group=leash.group,
+        )
+        try:
+            output, messages = await process.communicate(given)
+        except BaseException:
+            # With the programs it has started.
+            leash.send(signal.SIGKILL)
+            # To the end of its pipes, or the loop would close over them.
+            await process.communicate()
+            raise
+    if process.returncode:
+        raise UvFailure(
+            messages.decode(errors="replace").strip()
+            or f"{Path(command[0]).name} ended with exit code {process.returncode}"
+        )
+    return output.decode()
 
 
 class UvFailure(Exception):  # noqa: N818 - never shown: whoever runs uv says what it means
@@ -220,24 +248,6 @@ def refused_credentials(reason: str) -> SourceUnreachableError:
         f"{where} wants credentials, or refuses those it was given:\n{reason}",
         hint=f"`uv auth login {where}` keeps them for uv; ~/.netrc and the keyring work as well",
     )
-
-
-def index_logins(environ: Mapping[str, str]) -> dict[str, str]:
-    """The hosts of the indexes in uv's variables that hold a login: `https://HOST` → `https://USER:PASSWORD@HOST`.
-
-    uv sends an index's login for whatever it fetches from the same host (its documentation of authentication).
-    """
-    logins: dict[str, str] = {}
-    for variable in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
-        for index in environ.get(variable, "").split():
-            # An index may have a name: `NAME=URL`.
-            parts = urlsplit(
-                index if index.find("://") < index.find("=") or "=" not in index else index.partition("=")[2]
-            )
-            login, at, host = parts.netloc.rpartition("@")
-            if at and login:
-                logins.setdefault(f"{parts.scheme}://{host}", f"{parts.scheme}://{login}@{host}")
-    return logins
 
 
 def platform_name(subdir: Subdir, *, glibc_minor: int = 17) -> str:

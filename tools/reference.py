@@ -75,16 +75,22 @@ def _command(name: str) -> click.Command:
 
 def _verb(name: str, command: click.Command) -> str:
     usage = " ".join(command.collect_usage_pieces(click.Context(command, info_name=name)))
-    text, _, examples = inspect.cleandoc(command.help or "").partition("\b\n")
     own = {parameter.name for parameter in command.params if isinstance(parameter, click.Option)} - _COMMON
-    parts = [f"\n## {name}\n\n    {name} {usage}\n\n{text.strip()}\n"]
-    if examples:
-        lines = examples.strip().splitlines()
-        shown = inspect.cleandoc("\n".join(lines[1:])) if lines[0].startswith("Example") else "\n".join(lines)
-        parts.append(f"\n```sh\n{shown}\n```\n")
+    parts = [f"\n## {name}\n\n    {name} {usage}\n"]
+    parts += [f"\n{_paragraph(text)}\n" for text in inspect.cleandoc(command.help or "").split("\n\n")]
     if own:
         parts.append("\n" + _options(command, only=frozenset(filter(None, own))))
     return "".join(parts)
+
+
+def _paragraph(text: str) -> str:
+    """A paragraph of a help text; what click leaves as it is, is a table or examples."""
+    if not text.startswith("\b\n"):
+        return text
+    first, *lines = text.removeprefix("\b\n").splitlines()
+    if first.startswith("Example"):
+        return "\n".join(("```sh", inspect.cleandoc("\n".join(lines)), "```"))
+    return "\n".join(("```text", first, *lines, "```"))
 
 
 def _options(command: click.Command, *, only: frozenset[str]) -> str:

@@ -9,15 +9,17 @@ another version is as if it were not there: the package is read again.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.binaries.elf.file import Needs
+from builder.binaries.elf.table import SymbolTable
 from builder.binaries.macho import Commands, Dylib, SliceVerdict
 from builder.binaries.numpy_abi import NumpyAbi
 from builder.binaries.summary import ElfImage, Identity, MachOImage, PackageSummary, summarize
 from builder.binaries.summary_python import Generated, Metadata
-from builder.binaries.tables import ExportTable, ImportTable, Names, SymbolTable
+from builder.binaries.tables import ExportTable, ImportTable, Names
 from builder.errors import BuildError
 from builder.files import open_regular, write_atomically
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 FORMAT: Final = 3
 _MAGIC: Final = b"envbuild summary %d\n" % FORMAT
 _HEAD: Final = len(_MAGIC) + 32
-_MOST_BYTES: Final = 2 << 30
+_MOST_BYTES: Final = 256 << 20
+_MOST_PLAIN: Final = 512 << 20
 _LEVEL: Final = 6
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _DYLIB_FLAGS: Final = ("weak", "reexport", "lazy", "upward")
@@ -66,8 +69,8 @@ class SummaryStore:
         """The summary, or None where there is none that is whole."""
         try:
             with open_regular(self.path(sha256)) as stream:
-                content = stream.read(_MOST_BYTES + 1)
-            return loads(content) if len(content) <= _MOST_BYTES else None
+                # Not `read(_MOST_BYTES)`, which would ask for that much memory first.
+                return loads(stream.read()) if os.fstat(stream.fileno()).st_size <= _MOST_BYTES else None
         except (OSError, DamagedSummaryError):
             return None
 
@@ -108,7 +111,10 @@ def loads(data: bytes) -> PackageSummary:
     if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : _HEAD]:
         raise DamagedSummaryError("not a summary of this version, or not a whole one")
     try:
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_BYTES)
+        # A size that the frame states is believed without regard to `max_output_size`.
+        if zstandard.frame_content_size(body) > _MOST_PLAIN:
+            raise DamagedSummaryError("a summary that claims to be larger than any")
+        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_PLAIN)
         return _summary(msgpack.unpackb(plain, raw=False, strict_map_key=False))
     except (
         ValueError,

@@ -140,7 +140,7 @@ def prove_environment(
         binaries = sum(binary.serves for binary in survey.inventory.binaries)
         floor = survey.system_imports.floor
         symbols, lowest = survey.binder.tally.checked, floor.macos
-        system, undecided = len(survey.system_imports.strong), len(floor.undecided)
+        system, undecided = survey.system_imports.count, len(floor.undecided)
     else:
         binaries = sum(binary.machine == survey.elf_machine for binary in survey.elf.binaries)
         symbols, lowest = survey.elf_symbols.checked, survey.elf_floor.glibc

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from builder.checks.causes import STARTUP
 from builder.probes import harness
+from builder.probes.harness import Script
 from builder.probes.schedule import Task, tasks, user_imports
 from builder.scratch import scratch as scratch_folder
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from builder.probes.harness import Outcome, Step
     from builder.probes.schedule import Request
 
-#: Probes that run at once: each keeps about one core busy while it imports.
-_AT_ONCE: Final = 2
+#: Probes that run at once: each keeps about one core busy while it imports, and a whole TensorFlow in memory. More
+#: than three do not import one.
+_AT_ONCE: Final = 3
 
 #: Variables that every shell has and that no library fails by.
 _INNOCENT: Final = frozenset(
@@ -132,14 +134,16 @@ class Runs:
                     interpreter=first.interpreter, probes=tuple(Ran(task=task, why_not=why) for task in self.planned)
                 )
             as_user = self._as_user(scratch, self.environ)
+            # Where Python does not come as far as to say who it is, it is not waited for once more.
+            users = user_imports(self.request) if as_user.steps else None
+            probes, with_own_settings = self._all(environ, scratch, users)
             return Results(
                 interpreter=first.interpreter,
                 as_user=as_user,
                 is_foreign=Path(first.alive.facts["prefix"]).resolve() != self.prefix.resolve(),
                 stoppers=() if as_user.steps or as_user.timed_out else self._stoppers(scratch),
-                probes=tuple(self._all(environ, scratch)),
-                # Where Python does not come as far as to say who it is, it is not waited for once more.
-                user_imports=self._user_imports(scratch) if as_user.steps else None,
+                probes=probes,
+                user_imports=with_own_settings,
             )
 
     def _first(self, environ: Mapping[str, str], scratch: Path) -> Results:
@@ -175,10 +179,9 @@ class Runs:
             flags=(),
         )
 
-    def _user_imports(self, scratch: Path) -> UserImports | None:
+    def _user_imports(self, task: Task, scratch: Path) -> UserImports | None:
         """Import the main modules with the user's variables, and where that fails find out which one it is."""
-        task = user_imports(self.request)
-        if task is None or self._hung & set(task.modules):
+        if self._hung & set(task.modules):
             return None
         self.tell(task.doing)
 
@@ -202,34 +205,60 @@ class Runs:
             return found
         return replace(found, culprits=_culprits(self.environ, fails=lambda some: run(some).failed is not None))
 
-    def _all(self, environ: Mapping[str, str], scratch: Path) -> list[Ran]:
-        def run(task: Task) -> Ran:
-            if hung := self._hung & set(task.modules):
-                return Ran(task=task, why_not=f"{', '.join(sorted(hung))} hangs at import")
-            self.tell(task.doing)
-            folder = Path(tempfile.mkdtemp(prefix=f"{task.probe}-", dir=scratch))
-            outcome = harness.run(
-                self.python,
-                task.probe,
-                environ=environ,
-                cwd=scratch,
-                limit=task.limit,
-                arguments=task.arguments | {"scratch": str(folder)},
-                cancelled=self._cancelled,
-                **_where(task),
-            )
-            if outcome.timed_out and (step := outcome.unfinished) is not None and step.check.startswith("import."):
-                self._hung |= {step.subject, *_waiting_in(outcome.stderr)}
-            return Ran(task=task, outcome=outcome)
+    def _all(
+        self, environ: Mapping[str, str], scratch: Path, users: Task | None
+    ) -> tuple[tuple[Ran, ...], UserImports | None]:
+        """Every probe, and beside them the imports of `users`: after those of the same modules, which may hang."""
+        main = set(users.modules) if users is not None else set()
+        beside = [task for task in self.planned if not task.exclusive]
+        first = [task for task in beside if main & set(task.modules)]
+        rest = [task for task in beside if task not in first]
+
+        def run(task: Task) -> list[Ran]:
+            return self._run(task, environ, scratch)
 
         with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
             try:
-                found = list(pool.map(run, (task for task in self.planned if not task.exclusive)))
+                begun = [pool.submit(run, task) for task in first]
+                own = pool.submit(self._user_imports, users, scratch) if users is not None else None
+                begun += [pool.submit(run, task) for task in rest]
+                found = [ran for one in begun for ran in one.result()]
+                with_own_settings = own.result() if own is not None else None
             except BaseException:  # Ctrl-C above all: the probes that run are ended, the others not begun
                 self._cancelled.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return found + [run(task) for task in self.planned if task.exclusive]
+        found += [ran for task in self.planned if task.exclusive for ran in run(task)]
+        return tuple(found), with_own_settings
+
+    def _run(self, task: Task, environ: Mapping[str, str], scratch: Path, *, told: bool = False) -> list[Ran]:
+        """Run a task with those that follow it in its process, and each that is not reached there by itself."""
+        if hung := self._hung & set(task.modules):
+            ran, begun = Ran(task=task.joined(1), why_not=f"{', '.join(sorted(hung))} hangs at import"), 1
+        else:
+            if not told:
+                self.tell(task.doing)
+            outcome = self._ended(task, environ, scratch)
+            ran, begun = Ran(task=task.joined(outcome.begun), outcome=outcome), outcome.begun
+        left = () if self._cancelled.is_set() else task.then[begun - 1 :]
+        return [ran, *(one for other in left for one in self._run(other, environ, scratch, told=True))]
+
+    def _ended(self, task: Task, environ: Mapping[str, str], scratch: Path) -> Outcome:
+        first, *others = (_script(one, scratch) for one in (task, *task.then))
+        outcome = harness.run(
+            self.python,
+            first.probe,
+            environ=environ,
+            cwd=scratch,
+            limit=task.limit,
+            arguments=first.arguments,
+            folder=first.folder,
+            then=others,
+            cancelled=self._cancelled,
+        )
+        if outcome.timed_out and (step := outcome.unfinished) is not None and step.check.startswith("import."):
+            self._hung |= {step.subject, *_waiting_in(outcome.stderr)}
+        return outcome
 
 
 def _culprits(environ: Mapping[str, str], *, fails: Callable[[Mapping[str, str]], bool]) -> tuple[str, ...]:
@@ -273,5 +302,9 @@ def _digests(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: hashlib.sha256(os.fsencode(value)).hexdigest() for name, value in environ.items()}
 
 
-def _where(task: Task) -> dict[str, Any]:
-    return {} if task.folder is None else {"folder": task.folder}
+def _script(task: Task, scratch: Path) -> Script:
+    """What the harness runs for a task, with a folder of its own."""
+    folder = tempfile.mkdtemp(prefix=f"{task.probe}-", dir=scratch)
+    return Script(
+        probe=task.probe, arguments=task.arguments | {"scratch": folder}, folder=task.folder or harness.PROBES
+    )

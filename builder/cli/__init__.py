@@ -11,6 +11,8 @@ from typing import Final, NoReturn
 
 import click
 
+from builder.cli.terminal import HelpContext
+
 #: verb → (module, what it does, in one line for the overview).
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "list": ("builder.cli.list", "Show the recipes and which environments exist."),
@@ -52,6 +54,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
 class _Group(click.Group):
     """A group whose commands live in modules that are imported on demand."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
@@ -89,7 +93,7 @@ def cli() -> None:
     """Machine-learning conda environments that are right for Apple silicon, locked and proven.
 
     \b
-    recipe -> environment.yml -> conda-lock.yml -> environment -> verified
+    recipe -> conda-lock.yml -> environment -> verified
     """
 
 
@@ -103,9 +107,10 @@ def main() -> NoReturn:
         if getattr(sys, name) is None:
             # Closed by whoever started us (`>&-`): what would be said goes nowhere.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
-    from builder.cli.session import run
+    from builder.cli.session import answer_signals, run
     from builder.cli.terminal import fit_streams
 
+    answer_signals()
     fit_streams()
     code = run(cli, sys.argv[1:])
     # All is written and closed by now; taking half a million repodata records apart only takes time.

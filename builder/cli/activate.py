@@ -27,7 +27,7 @@ def command(session: Session, *, environment: str, shell: str | None) -> Output:
     Examples:
       eval "$(envbuild activate ml-m1)"
       envbuild activate ml-m1 --shell fish | source
-      envbuild activate ml-m1 --shell powershell | Out-String | Invoke-Expression
+      envbuild activate ml-m1 --shell powershell | Out-String | iex
     """
     from builder.operations.running import ActivateRequest, activate
 

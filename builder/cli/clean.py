@@ -22,7 +22,7 @@ _KINDS: Final = {
 }
 
 
-@verb("clean")
+@verb("clean", left="what was not deleted, the next `envbuild clean` deletes")
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option("--only", multiple=True, type=click.Choice(list(_KINDS)), help="Only this kind (repeatable).")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +11,16 @@ from builder.cli import options
 from builder.cli.session import Output, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
     from builder.cli.session import Session
+    from builder.operations.configuring import Setting
 
 
 @verb("config")
-@click.argument("what", type=click.Choice(["show"]), expose_value=False)
+@click.argument("what", metavar="[show]", type=click.Choice(["show"]), default="show", expose_value=False)
 @options.mirror_option
 @options.offline_option
 def command(session: Session, *, mirrors: tuple[str, ...]) -> Output:
@@ -28,25 +34,31 @@ def command(session: Session, *, mirrors: tuple[str, ...]) -> Output:
       envbuild config show
       envbuild config show --json
     """
-    from rich.table import Table
-    from rich.text import Text
-
     from builder.operations.configuring import show_config
 
     settings = show_config(session.workspace(mirrors=mirrors))
-    table = Table(box=None, pad_edge=False)
-    for title in ("", "setting", "value", "from"):
-        table.add_column(title, overflow="fold")
-    area = ""
-    for one in settings:
-        shown = one.area if one.area != area else ""
-        area = one.area
-        table.add_row(Text(shown, style="bold"), Text(one.name), Text(one.value), Text(one.source, style="dim"))
     return Output(
         result={
             "settings": [
                 {"area": one.area, "name": one.name, "value": one.value, "source": one.source} for one in settings
             ]
         },
-        text=table,
+        text=_drawn(settings),
     )
+
+
+def _drawn(settings: Sequence[Setting]) -> RenderableType:
+    """A line a setting, under the name of its area."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from builder.hanging import Hanging
+
+    width = max(len(one.name) for one in settings)
+    lines: list[Text] = []
+    for area, group in groupby(settings, key=lambda one: one.area):
+        lines.append(Text(area, style="bold"))
+        lines += [
+            Text.assemble(f"  {one.name.ljust(width)}  {one.value} ", (f"[{one.source}]", "dim")) for one in group
+        ]
+    return Group(*map(Hanging, lines))

@@ -28,7 +28,7 @@ def _programs(_context: click.Context, _parameter: click.Parameter, value: str |
     return names
 
 
-@verb("create")
+@verb("create", left="nothing was built")
 @options.recipe_argument
 @click.option("-n", "--name", "env_name", help="Name of the environment (default: the recipe's).")
 @click.option("-p", "--prefix", type=click.Path(path_type=Path), help="Build it here instead of under its name.")

@@ -24,10 +24,22 @@ _IDES: Final = ("dataspell", "pycharm", "intellij", "vscode", "cursor", "jupyter
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
-@verb("doctor")
+@verb(
+    "doctor",
+    left=lambda options: (
+        "no file is half changed; `envbuild doctor --undo` takes back what was"
+        if options["fix"] and not options["dry_run"]
+        else "nothing was changed"
+    ),
+)
 @environment_argument(required=False, metavar="[ENVIRONMENT]")
 @click.option(
-    "--ide", "ides", multiple=True, type=click.Choice(_IDES), help="Only what this program runs (repeatable)."
+    "--ide",
+    "ides",
+    metavar="PROGRAM",
+    multiple=True,
+    type=click.Choice(_IDES),
+    help=f"Only what this program runs (repeatable): {', '.join(_IDES[:-1])}, or {_IDES[-1]}.",
 )
 @click.option("--static", is_flag=True, help="Read files only; run nothing that is found.")
 @click.option("--run-shell", is_flag=True, help="Start a login shell to see which Python a new terminal gets.")
@@ -188,12 +200,16 @@ def _fix(session: Session, request: DoctorRequest, *, dry_run: bool, yes: bool, 
 
     workspace = session.workspace()
     available = doctoring.repairs(workspace, request)
+    session.close()
     for repair in available:
         click.echo(_harmless_lines(repair.diff()), err=True)
     if not available or dry_run:
-        if not available:
+        found = doctoring.doctor(workspace, request)
+        if found.found.problems and not available:
             session.note("nothing here can be mended automatically; the remedies say what to do by hand")
-        outcome = _answer(session, doctoring.doctor(workspace, request), strict=strict)
+        elif not available:
+            session.note("there is nothing to mend")
+        outcome = _answer(session, found, strict=strict)
         return replace(outcome, exit_code=1) if available else outcome
     session.confirm(f"change {plural(len(available), 'file')}?", yes=yes)
     answer = doctoring.mend(workspace, request)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     "--format",
     "form",
     type=click.Choice([form.value for form in Format]),
+    metavar="FORMAT",
     required=True,
     help="Whose format; see above.",
 )
@@ -41,18 +42,18 @@ def command(
     """Print the lock of a recipe in the format of another tool, or write it with -o.
 
     \b
-    explicit        URLs with hashes: conda create --file, micromamba      (one platform)
-    environment     environment.yml, every version and build pinned        (one platform)
-    pixi            pixi.toml: what was asked for, for pixi to solve
-    pixi-lock       pixi.lock (version 6), for pixi install --frozen
-    pylock          pylock.toml (PEP 751): the PyPI part, for uv and pip
-    requirements    requirements.txt with hashes: the PyPI part
-    dockerfile      a Dockerfile that needs no other file                  (one platform)
-    sbom-cyclonedx  CycloneDX 1.6                                          (one platform)
-    sbom-spdx       SPDX 2.3                                               (one platform)
+    explicit *        URLs with hashes: conda, micromamba
+    environment *     environment.yml, all of it pinned
+    pixi              pixi.toml: what was asked for
+    pixi-lock         pixi.lock (version 6)
+    pylock            pylock.toml (PEP 751): the PyPI part
+    requirements      the PyPI part, with hashes
+    dockerfile *      a Dockerfile that needs no other file
+    sbom-cyclonedx *  CycloneDX 1.6
+    sbom-spdx *       SPDX 2.3
 
-    Formats of one platform are for this machine's unless --platform says otherwise. What a format cannot hold is
-    named. The same lock gives the same bytes, and credentials never get out.
+    Those with a star hold one platform: this machine's unless --platform says otherwise. What a format cannot hold
+    is named. The same lock gives the same bytes, and credentials never get out.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from builder.cli.session import Output, verb
+from builder.cli.session import WHOLE_FILES, Output, verb
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ _BASE: Final = "ml-m1"
 #: Option → what is asked where nobody said.
 _QUESTIONS: Final = {
     "attributes": "Let git merge locks by solving again (.gitattributes)?",
-    "workflow": "Check, build and prove the environment on GitHub (.github/workflows/envbuild.yml)?",
+    "workflow": "Build and prove it on GitHub (.github/workflows/envbuild.yml)?",
     "pre_commit": "Check the locks before each commit (.pre-commit-config.yaml)?",
 }
 
 
-@verb("init")
+@verb("init", left=WHOLE_FILES)
 @click.argument("name", metavar="[RECIPE]", required=False)
 @click.option("--extends", "base", help=f"The recipe to build on (default: {_BASE}).")
 @click.option("--gitattributes/--no-gitattributes", "attributes", default=None, help="Let git merge locks by envbuild.")
@@ -58,7 +58,7 @@ def command(
     if name is None:
         name, base = _asked(session, base, tuple(workspace.project.recipe_files()), default=workspace.project.root.name)
         wanted = {
-            option: click.confirm(_QUESTIONS[option], default=False, err=True) if said is None else said
+            option: click.confirm(session.fitted(_QUESTIONS[option]), err=True) if said is None else said
             for option, said in wanted.items()
         }
     request = InitRequest(
@@ -72,7 +72,7 @@ def command(
     lines = [*(f"wrote {file}" for file in done.written), *done.left]
     source = published()
     if (request.workflow or request.pre_commit) and not source.is_known:
-        lines.append(f"write where you have envbuild from in place of {source.repository}")
+        lines.append(f"replace {source.repository} with the repository that you have envbuild from")
     if done.file in done.written:
         lines.append(f"add what you need under `dependencies:`, then run `envbuild create {name}`")
     return Output(
@@ -97,5 +97,6 @@ def _asked(session: Session, base: str | None, recipes: tuple[str, ...], *, defa
     proposed = re.sub(r"[^a-z0-9._-]+", "-", default.lower()).strip("-._") or "our-models"
     name: str = click.prompt("Name of the recipe", default=proposed, err=True)
     if base is None:
-        base = click.prompt("Build on", type=click.Choice(recipes), default=_BASE, show_choices=True, err=True)
+        click.echo(session.fitted(f"It can build on {', '.join(recipes)}."), err=True)
+        base = click.prompt("Build on", type=click.Choice(recipes), default=_BASE, show_choices=False, err=True)
     return name, str(base)

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from builder.operations.locking_all import LockAllResult
 
 
-@verb("lock")
+@verb(
+    "lock",
+    left=lambda options: (
+        "the locks that were finished are written, the others are as they were"
+        if options["everything"]
+        else "nothing was written, and a lock that was there stays"
+    ),
+)
 @click.argument("name", metavar="[RECIPE]", required=False, shell_complete=options.complete_recipe)
 @click.option("--all", "everything", is_flag=True, help="Every recipe of the project.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="With --all: so many processes.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.cli.session import Session
 
 
-@verb("merge-lock")
+@verb("merge-lock", left="nothing was written, and the lock is still to be merged")
 @click.argument("files", nargs=-1, metavar="[BASE OURS THEIRS PATH]", type=click.Path(path_type=Path))
 @click.option("--install", is_flag=True, help="Make it this clone's merge driver for locks.")
 @options.offline_option

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from builder.cli.session import Session
 
 
-@verb("mirror")
+@verb("mirror", left="what was fetched is kept, and the next run goes on from there")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("recipes", metavar="[RECIPE]...", nargs=-1, shell_complete=options.complete_recipe)
 @click.option("--prune", is_flag=True, help="Delete packages that none of these locks names any more.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.platforms import Subdir
 
 
-@verb("pack")
+@verb("pack", left="no archive was written; what was fetched is kept, and the next run goes on from there")
 @options.recipe_argument
 @options.platform_option
 @click.option(

@@ -50,6 +50,8 @@ class SessionProgress:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._tasks: dict[str, _Task] = {}
+        self._latest = ""
+        self._ending: _Task | None = None
         self._live: Live | None = None
         self._lent = 0
         self._waiting: list[Callable[[], None]] = []
@@ -60,8 +62,6 @@ class SessionProgress:
     def update(
         self, task: str, description: str, *, completed: float | None = None, total: float | None = None
     ) -> None:
-        if self._session.quiet:
-            return
         with self._lock:
             known = self._tasks.get(task)
             if known is None:
@@ -69,14 +69,14 @@ class SessionProgress:
                 if not self._session.live:
                     self._session.detail(description)
             known.description, known.completed, known.total = description, completed, total
-            self._show()
+            self._latest = task
+            if not self._session.quiet:
+                self._show()
 
     def done(self, task: str, description: str) -> None:
-        if self._session.quiet:
-            return
         with self._lock:
             ended = self._tasks.pop(task, None)
-            if description in self._said:  # the same step, tried again with other versions
+            if self._session.quiet or description in self._said:  # the same step, tried again with other versions
                 return
             self._said.add(description)
             took = f" ({_clock(ended.seconds)})" if ended is not None and ended.seconds >= 1 else ""
@@ -84,6 +84,16 @@ class SessionProgress:
                 self.say(lambda: self._session.err.print(self._finished(description, took), crop=False))
             else:
                 self._session.note(description + took)
+
+    @property
+    def doing(self) -> str | None:
+        """What is going on; of several things, what was heard of last."""
+        task = self._tasks.get(self._latest) or next(reversed(self._tasks.values()), None)
+        return task.description if task is not None else None
+
+    def interrupt(self) -> None:
+        """Draw from now on that all is ending. For signal handlers: it waits for nobody."""
+        self._ending = self._ending or _Task("interrupted: ending what is running")
 
     def note(self, message: str) -> None:
         self._session.note(message)
@@ -167,7 +177,7 @@ class SessionProgress:
     def _drawn(self) -> RenderableType:
         from rich.console import Group
 
-        return Group(*map(self._running, list(self._tasks.values())))
+        return Group(*map(self._running, [self._ending] if self._ending else list(self._tasks.values())))
 
     def _running(self, task: _Task) -> Text:
         """One line, whatever the width: what is too long of the description is left out."""

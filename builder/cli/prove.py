@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from builder.platforms import Subdir
 
 
-@verb("prove")
+@verb("prove", left="no proof was written; what was read is kept, and the next run goes on from there")
 @options.recipe_argument
 @options.platform_option
 @click.option("--macos", metavar="VERSION", help="Judge for this macOS (default: the recipe's oldest).")

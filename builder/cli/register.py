@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.cli.environments import environment_argument
-from builder.cli.session import Output, verb
+from builder.cli.session import WHOLE_FILES, Output, verb
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
 
 
-@verb("register")
+@verb("register", left=WHOLE_FILES)
 @environment_argument(metavar="ENVIRONMENT")
 @click.option("--jupyter", is_flag=True, help="A kernel for notebooks, in your own folder of kernels.")
 @click.option("--vscode", is_flag=True, help="The setting of the folder that --project names.")

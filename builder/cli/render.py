@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.cli import options
-from builder.cli.session import Output, verb
+from builder.cli.session import WHOLE_FILES, Output, verb
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from builder.cli.session import Session
 
 
-@verb("render")
+@verb("render", left=WHOLE_FILES)
 @click.argument("names", metavar="RECIPE...", nargs=-1, required=True, shell_complete=options.complete_recipe)
 @click.option("--platform", type=options.SUBDIR, help="Print a plain file for one platform.")
 @click.option("--group", "groups", multiple=True, help="With --platform: also this group (repeatable).")

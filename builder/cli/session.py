@@ -9,18 +9,20 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from builder.cli.terminal import Harmless, harmless
+from builder.cli.terminal import Harmless, HelpContext, harmless
 from builder.errors import BuildError, EnvbuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console, RenderableType
 
@@ -32,6 +34,8 @@ T = TypeVar("T")
 JSON_FORMAT: Final = 1
 #: What `TERM` says of a terminal whose cursor cannot be moved.
 _DUMB: Final = ("dumb", "unknown")
+#: The cells that ` [y/N]: y` takes.
+_ANSWER: Final = 10
 #: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented endings.
 EXIT_INTERNAL: Final = 70
 #: What the operating system says of a disk or a folder, and not of a mistake in here.
@@ -114,13 +118,26 @@ class Session:
         self.progress.say(lambda: _print_message(message, label=label, style="yellow", console=lambda: self.err))
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before something is deleted. Raises UsageError where nobody can be asked, Abort for a no."""
+        """Ask before something is deleted. Raises UsageError where nobody can be asked, and for a no
+        InterruptedByUserError.
+        """
         if yes:
             return
         self.close()
         if self.json or not sys.stdin.isatty():
             raise UsageError(f"not confirmed: {question}", hint="add --yes where nobody can be asked")
-        click.confirm(harmless(question), abort=True, err=True)
+        if not click.confirm(self.fitted(question), err=True):
+            raise InterruptedByUserError("not confirmed; nothing was changed")
+
+    def fitted(self, question: str) -> str:
+        """A question for click's prompts, which break no lines: with room for what click adds, and for the answer."""
+        from builder.hanging import breaks
+
+        lines = []
+        for line in harmless(question).split("\n"):
+            places = [0, *breaks(line, width=self.err.width - _ANSWER, rest=2), len(line)]
+            lines += [("  " if begin else "") + line[begin:end].rstrip() for begin, end in pairwise(places)]
+        return "\n".join(lines)
 
     @cached_property
     def progress(self) -> SessionProgress:
@@ -142,18 +159,35 @@ class Session:
         _LEFT.append(value)
         return value
 
+    def interrupted(self, left: str) -> InterruptedByUserError:
+        """What Ctrl-C is answered with: what was going on, and what is `left` of it."""
+        doing = self.progress.doing if "progress" in self.__dict__ else None
+        return InterruptedByUserError("interrupted" + (f' during "{doing}"' if doing else "") + f"; {left}")
+
     def close(self) -> None:
         """End what is being drawn on the terminal."""
         if "progress" in self.__dict__:
             self.progress.close()
 
 
+class _Verb(click.Command):
+    context_class = HelpContext
+
+
+#: What an interrupted verb has left, as the end of a sentence; of its options, where they decide it.
+Left = str | Callable[[Mapping[str, Any]], str]
+
+
+#: What is left by verbs that write single files.
+WHOLE_FILES: Final = "each file is as it was, or written whole"
+
+
 def verb(
-    name: str, *, options_first: bool = False, **attributes: Any
+    name: str, *, options_first: bool = False, left: Left = "nothing was changed", **attributes: Any
 ) -> Callable[[Callable[..., Output]], click.Command]:
     """Decorator: a function `(session, **options) -> Output` becomes the click command `name`.
 
-    With `options_first`, what comes after the first argument is no option of ours.
+    With `options_first`, what comes after the first argument is no option of ours. `left` is what Ctrl-C leaves.
     The docstring is the help text; put examples after a line holding `\\b`.
     """
 
@@ -177,15 +211,18 @@ def verb(
                 color=_color(no_color=no_color),
                 project_dir=project_dir,
             )
+            click.get_current_context().obj = session
             try:
                 output = function(session, **options)
+            except (KeyboardInterrupt, click.Abort):
+                raise session.interrupted(left if isinstance(left, str) else left(options)) from None
             finally:
                 session.close()
             _show(session, output)
             return output
 
         settings = {"help_option_names": ["-h", "--help"], "allow_interspersed_args": not options_first}
-        return click.command(name, cls=click.Command, context_settings=settings, **attributes)(command)
+        return click.command(name, cls=_Verb, context_settings=settings, **attributes)(command)
 
     return decorate
 
@@ -288,16 +325,22 @@ def _print_message(message: str, *, label: str, style: str, console: Callable[[]
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
-    # SIGTERM and SIGHUP end like Ctrl-C: through the same rollback.
+    # SIGTERM and SIGHUP end like Ctrl-C: through the same rollback. What is drawn says so before that has an end.
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, Session):
+        context.obj.progress.interrupt()
     raise KeyboardInterrupt
+
+
+def answer_signals() -> None:
+    """Have SIGINT, SIGTERM and SIGHUP interrupt what is running, unless whoever started us ignores them (`nohup`)."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def run(command: click.Command, arguments: Sequence[str]) -> int:
     """Run the command line; every way it can end is turned into output and an exit code here."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # What whoever started us ignores (`nohup`), stays ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
         output = command.main(list(arguments), prog_name="envbuild", standalone_mode=False)

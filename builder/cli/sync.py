@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from builder.operations.syncing import SyncResult
 
 
-@verb("sync")
+@verb("sync", left="the environment is changed whole or not at all; `envbuild status` says how it stands")
 @environment_argument()
 @click.option("--prune", is_flag=True, help="Also remove packages and code that the lock does not know.")
 @options.mirror_option

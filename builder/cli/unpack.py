@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from builder.cli.session import Session
 
 
-@verb("unpack")
+@verb("unpack", left="nothing was built, and what had been unpacked is deleted")
 @click.argument("archive", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("-n", "--name", "env_name", help="Name of the environment (default: the recipe's).")
 @click.option("-p", "--prefix", type=click.Path(path_type=Path), help="Build it here instead of under its name.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.cli.environments import environment_argument
-from builder.cli.session import Output, verb
+from builder.cli.session import WHOLE_FILES, Output, verb
 
 if TYPE_CHECKING:
     from builder.cli.session import Session
 
 
-@verb("unregister")
+@verb("unregister", left=WHOLE_FILES)
 @environment_argument(metavar="ENVIRONMENT")
 def command(session: Session, *, environment: str) -> Output:
     """Take back what `envbuild register` wrote for an environment: its kernel, and the settings of folders.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from builder.operations.updating import UpdateResult
 
 
-@verb("update")
+@verb("update", left="nothing was written, and the lock stays as it was")
 @options.recipe_argument
 @click.argument("packages", nargs=-1, metavar="[PACKAGE]...", shell_complete=options.complete_locked_package)
 @click.option("--all", "everything", is_flag=True, help="Take every package anew.")
@@ -72,7 +72,7 @@ def _lines(done: UpdateResult) -> Iterator[str]:
 
     yield from told(done.locked.moves)
     for name, version in done.stayed.items():
-        yield f"{name} stays at {version}: no other version or build was preferred that fits the recipe and the rest"
+        yield f"{name} stays at {version}, the best that fits the recipe and the rest"
     if not done.locked.moves and not done.stayed:
         yield "everything is at the newest versions that fit"
     yield f"wrote {done.locked.file}" if done.written else f"dry run: {done.locked.file} is unchanged"

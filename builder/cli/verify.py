@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
-@verb("verify")
+@verb(
+    "verify",
+    left=lambda options: (
+        "a repair is made whole or not at all; `envbuild status` says how the environment stands"
+        if options["fix"]
+        else "the environment is as it was, and nothing was proven"
+    ),
+)
 @environment_argument(metavar="ENVIRONMENT")
 @click.option("--quick", is_flag=True, help="Only what takes about 10 seconds.")
 @click.option("--full", is_flag=True, help="Also what is slow: long trainings, every operation.")

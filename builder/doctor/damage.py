@@ -67,9 +67,10 @@ def missing(
     damaged: list[str] = []
     if "python" in conda and disk.presence(prefix / "bin" / "python") is Presence.GONE:
         gone.append("bin/python")
+        damaged.append("python")
     names = disk.entries(site) if site is not None else []
     if site is None or (stub and not any(_module_of(name) in names for name in names if name.endswith("-info"))):
-        return tuple(gone), ()
+        return tuple(gone), tuple(damaged)
     telling = _MAIN_MODULES if stub else _TELLING_FILES
     for name, file in _recorded(disk, site):
         if telling.fullmatch(file) and disk.presence(site / file) is Presence.GONE:

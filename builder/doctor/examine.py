@@ -14,7 +14,7 @@ from builder.doctor.claims.common import Surroundings
 from builder.doctor.disk import Disk, home_aliases
 from builder.doctor.environments import Environments
 from builder.doctor.model import CLASSES, Diagnosis, Examination, Ide, Level
-from builder.doctor.rules import architecture, broken, drift, hygiene, running, shadowed, shell
+from builder.doctor.rules import architecture, broken, drift, hygiene, misfits, running, shadowed, shell
 from builder.doctor.survey import survey
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _RULES: Final[tuple[Callable[[Case], Iterator[Diagnosis]], ...]] = (
     shell.diagnose,
     architecture.diagnose,
     broken.diagnose,
+    misfits.diagnose,
     shadowed.diagnose,
     drift.diagnose,
     hygiene.diagnose,
@@ -73,9 +74,9 @@ def examine(request: Request, patient: Patient) -> Examination:
     found = [diagnosis for diagnosis in apply_rules(case) if diagnosis.check in selected]
     problems = _one_each([diagnosis for diagnosis in found if diagnosis.level is Level.PROBLEM])
     if "verify" in selected and not any(problem.klass in "ABCD" for problem in problems):
-        problems = _one_each(
-            [*problems, *verification.diagnose(case, static=request.static, thorough=request.environment is not None)]
-        )
+        thorough = request.environment is not None
+        found_by_it = verification.diagnose(case, told=problems, static=request.static, thorough=thorough)
+        problems = _one_each([*problems, *found_by_it])
     environments = case.around.survey.environments
     return Examination(
         machine=case.around.machine,

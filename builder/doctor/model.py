@@ -65,7 +65,10 @@ CLASSES: Final = ("A", "B", "C", "D", "E", "F")
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where something is said: a file, the line (1-based) where one can be named, and the key or row."""
+    """Where something is said: a file, the line (1-based) where one can be named, and the key or row.
+
+    A variable that no file is known to set has the home for its file.
+    """
 
     file: Path
     line: int | None = None

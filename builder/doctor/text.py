@@ -110,7 +110,7 @@ def _listed(words: list[str]) -> str:
 
 def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str]:
     if problem.decided_by:
-        yield "  decided by  " + " → ".join(place_text(place, names) for place in problem.decided_by)
+        yield "  decided by  " + " → ".join(dict.fromkeys(place_text(place, names) for place in problem.decided_by))
     if problem.remedy is not None:
         hint = f"   [not automatic: {problem.why_not_automatic}]" if problem.why_not_automatic else ""
         if problem.automatic:
@@ -124,6 +124,8 @@ def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str
 
 
 def place_text(place: Place, names: Names) -> str:
+    if place.key and names.text(f"{place.file}") == "~":
+        return names.text(f"{place.key} in this shell")
     line = f":{place.line}" if place.line else ""
     key = f" ({place.key})" if place.key and not place.line else ""
     return names.text(f"{place.file}{line}{key}")

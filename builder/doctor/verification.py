@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
+from builder.doctor import headers
 from builder.doctor.model import Diagnosis, Interpreter, Kind, Place, Presence
 from builder.finding import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from builder.doctor.case import Case
     from builder.finding import Finding
 
 
-def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]:
+#: Areas of `verify` that look at what the doctor's rules of class E look at: the user's own settings.
+_SETTINGS: Final = ("process.", "keras.", "user.")
+#: What tells one such cause from another: the variable, or the file.
+_TELLING: Final = re.compile(r"\b[A-Z][A-Z_]{3,}\b|[\w-]+\.(?:json|py)\b")
+
+
+def diagnose(case: Case, *, told: Sequence[Diagnosis], static: bool, thorough: bool) -> Iterator[Diagnosis]:
     """The first failure of `verify` is a diagnosis, the others its evidence: one broken environment is one cause.
 
-    `thorough` reads every file; else only what takes a moment. Nothing is yielded, and a skip is noted, where there is
-    no environment whose binaries can be judged.
+    What `told` say already is left out. `thorough` reads every file; else only what takes a moment. Nothing is yielded,
+    and a skip is noted, where there is no environment whose binaries can be judged.
     """
     meant = case.meant
     if meant is None or meant.interpreter.prefix is None or meant.interpreter.presence is not Presence.PRESENT:
@@ -43,12 +51,13 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
         home=case.around.disk.home,
         cwd=case.around.project or case.around.disk.home,
     )
+    failed = [finding for finding in failed if not any(_is_told(finding, one) for one in told)]
     if not failed:
         return
     first, *others = failed
     yield Diagnosis(
         check=first.check,
-        klass="E" if first.check.startswith(("process.", "keras.")) else "D",
+        klass="E" if first.check.startswith(_SETTINGS) else "D",
         sentence=f"{case.show(prefix)}: {first.title.rstrip('.')}{_which(first)}",
         decided_by=(Place(file=prefix),),
         remedy=first.remedy
@@ -58,10 +67,24 @@ def diagnose(case: Case, *, static: bool, thorough: bool) -> Iterator[Diagnosis]
     )
 
 
+def _is_told(finding: Finding, problem: Diagnosis) -> bool:
+    """Whether both are about the same setting of the user's."""
+    if problem.klass != "E" or not finding.check.startswith(_SETTINGS):
+        return False
+    names = _TELLING.findall(" ".join((finding.title, *finding.evidence[:1])))
+    return any(name in problem.sentence for name in names)
+
+
 def _which(finding: Finding) -> str:
-    """The first of the facts behind a finding, where it is one short line: a count alone says nothing."""
+    """The first of the facts behind a finding, where it is one short line: a count alone says nothing.
+
+    Not where the title names the same file already.
+    """
     first = finding.evidence[0] if finding.evidence else ""
-    return f" ({first})" if first and len(first) < 140 and not first.startswith((" ", "Traceback")) else ""
+    if not first or len(first) >= 140 or first.startswith((" ", "Traceback")):
+        return ""
+    paths = [word.rstrip(":,") for word in first.split() if "/" in word]
+    return f" ({first})" if not any(path in finding.title for path in paths) else ""
 
 
 def _verified(
@@ -84,14 +107,11 @@ def _verified(
     from builder.checks.verification import verified as verify
     from builder.environment.environment import Environment
     from builder.finding import Status
-    from builder.platforms import Subdir
     from builder.probes.level import Level
 
     if interpreter.prefix is None:
         return []
-    names = {("arm64", True): Subdir.OSX_ARM64, ("x86_64", True): Subdir.OSX_64}
-    names |= {("x86_64", False): Subdir.LINUX_64, ("aarch64", False): Subdir.LINUX_AARCH64}
-    own = names.get((interpreter.arch or "", is_mac))
+    own = headers.platform(interpreter.arch, is_mac=is_mac)
     report = verify(
         Environment(interpreter.prefix, subdir=None if interpreter.kind is Kind.CONDA else own),
         host=own,

@@ -31,7 +31,7 @@ def conda_left_out(wanted: Export) -> tuple[str, ...]:
     if not any(True for _ in wanted.wheels()):
         raise UsageError(
             f"nothing of {wanted.name} comes from PyPI, so there is nothing to write",
-            hint=f"its conda packages: `envbuild export {wanted.name} --format explicit`",
+            hint=f"`envbuild export {wanted.name} --format explicit` gives its conda packages",
         )
     conda = [package for subdir in wanted.platforms for package in wanted.on(subdir, manager="conda")]
     if not conda:

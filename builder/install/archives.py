@@ -19,7 +19,8 @@ from builder.files import open_regular
 from builder.install.space import Store, is_no_space, no_space
 from builder.lock.channels import client_for
 from builder.lock.solver import settled
-from builder.uv import UvFailure, index_logins
+from builder.logins import find_logins
+from builder.uv import UvFailure
 from builder.wording import plural
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class _Run:
     def __init__(self, archives: Archives, missing: list[Wanted]) -> None:
         self._mirrors, self._uv, self._progress = archives.mirrors, archives.uv, archives.progress
         self._missing = missing
-        secret = {**self._mirrors.secret, **index_logins(self._uv.environ)}
-        self._client = client_for(replace(self._mirrors, secret=secret))
+        logins = find_logins(self._uv, (one.package.url for one in missing if one.package.manager == "pip"))
+        self._client = client_for(replace(self._mirrors, secret={**self._mirrors.secret, **logins}))
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._done = 0
         self._failed = False

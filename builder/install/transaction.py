@@ -12,8 +12,6 @@ import errno
 import os
 import re
 import shutil
-import signal
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -178,6 +176,8 @@ def replacing(
     It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place. `leaving` is
     told at once what is done after Ctrl-C. Whoever presses it again leaves the deleting to the next run.
     """
+    from builder.interrupts import uninterrupted
+
     try:
         with writing(place.prefix):
             _begin(place, copy)
@@ -186,14 +186,15 @@ def replacing(
             (place.prefix / BUILDING).unlink()
     except BaseException as error:
         asked = isinstance(error, KeyboardInterrupt)
-        with _uninterrupted() as again:
+        # A second, impatient Ctrl-C must not keep the previous environment from coming back.
+        with uninterrupted() as again:
             if asked:
                 leaving(_what_is_left(place))
             _undo(place)
         if not (asked and again):
             _empty_trash(place)
         raise
-    with _uninterrupted():
+    with uninterrupted():
         if place.old.exists():
             place.old.rename(place.trash())
     # Whoever is interrupted here has the new environment in place; the next one deletes the rest.
@@ -253,26 +254,6 @@ def _what_is_left(place: Place) -> str:
         return f"interrupted: {back}nothing is left to delete"
     about = f"{'' if size.whole else 'more than '}{size.taken / 1e6:,.0f} MB"
     return f"interrupted: {back}what was begun ({about}) is deleted; press Ctrl-C again to leave that to the next run"
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[list[int]]:
-    """A second, impatient Ctrl-C must not keep the previous environment from coming back; this takes a moment only.
-
-    Gives the signals that came meanwhile.
-    """
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number in handlers:
-        signal.signal(number, lambda signalled, _: came.append(signalled))
-    try:
-        yield came
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def write_stamp(place: Place, stamp: Stamp) -> None:

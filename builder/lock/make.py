@@ -16,6 +16,7 @@ from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.lock.moves import Move, Previous, moves
 from builder.lock.parity import (
     Solutions,
+    compared,
     differences,
     equalise,
     exact_for,
@@ -103,7 +104,7 @@ async def make_lock(
     names = subjects(name for specs in rendered.platforms for name in specs.parity)
     chosen = await work.choose(names)
     there = chosen.everything()
-    warnings = list(differences(there, names, refused=chosen.refused))
+    warnings = list(differences(there, compared(rendered.platforms), refused=chosen.refused))
     if previous is not None and not previous.everything and not solver.prefers:
         warnings.append(
             f"{solver.name} solves from scratch: conda packages do not stay at the versions of the previous lock. "

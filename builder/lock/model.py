@@ -28,6 +28,8 @@ class LockedPackage:
     dependencies: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ("main",)
     """The groups that need it, sorted; only `main` where the main group needs it."""
+    size: int | None = field(default=None, compare=False)
+    """Bytes to download, where the index has said so while locking: a lock's file does not keep it."""
 
     @cached_property
     def file_name(self) -> str:

@@ -228,6 +228,7 @@ def _locked(
         sha256=digest,
         # uv's resolution is exact; which range led to it is not part of its output.
         dependencies=dict.fromkeys(edges.get(name, ()), "*"),
+        size=size if isinstance(size := wheel.get("size"), int) else None,
     )
 
 

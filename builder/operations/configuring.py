@@ -101,26 +101,12 @@ def _uv(workspace: Workspace) -> Iterator[Setting]:
         value=str(workspace.uv.cache),
         source=_variable(environ, "UV_CACHE_DIR", "XDG_CACHE_HOME"),
     )
-    if not environ.get("UV_NO_CONFIG"):
-        for file in _uv_files(workspace):
-            yield from _uv_settings(file)
+    for file in workspace.uv.config_files:
+        yield from _uv_settings(file)
     for name in sorted(environ):
         if name.startswith("UV_") and name != "UV_CACHE_DIR":
             ignored = " (ignored: envbuild says this itself)" if name in IGNORED_VARIABLES else ""
             yield Setting(area="uv", name=name, value=f"{_masked(name, environ[name])}{ignored}", source=f"${name}")
-
-
-def _uv_files(workspace: Workspace) -> Iterator[Path]:
-    """The files whose settings count, those that count more first."""
-    project = workspace.uv.project
-    given = workspace.environ.get("UV_CONFIG_FILE")
-    if given:
-        yield workspace.path(given)
-        return
-    if project is not None:
-        yield from (project / name for name in ("uv.toml", "pyproject.toml"))
-    base = workspace.environ.get("XDG_CONFIG_HOME")
-    yield (Path(base) if base else workspace.home / ".config") / "uv" / "uv.toml"
 
 
 def _uv_settings(file: Path) -> Iterator[Setting]:
@@ -170,7 +156,7 @@ def _credentials(workspace: Workspace) -> Iterator[Setting]:
     yield Setting(
         area="credentials",
         name="keyring",
-        value="asked by rattler for conda channels, and by uv where keyring-provider is set",
+        value="the system's is asked by rattler for conda channels; the program by uv where keyring-provider says so",
         source=_DEFAULT,
     )
 

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from builder.doctor import fix, machine
 from builder.doctor import register as registering
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from builder.doctor.model import Examination, Ide, Interpreter
     from builder.doctor.register import Registration, Target
     from builder.workspace import Workspace
+
+#: The task of the progress that says what is being looked at.
+_TASK: Final = "doctor"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +196,7 @@ def _prefix(interpreter: Interpreter) -> Path:
 @contextmanager
 def _patient(workspace: Workspace, request: DoctorRequest) -> Iterator[tuple[Request, Patient]]:
     """The question and the machine it is asked of; a bundle is laid out for as long as it is looked at."""
+    workspace.progress.update(_TASK, "looking at who runs which Python")
     if request.bundle is not None:
         from builder.doctor.bundle import load, unpack
 

@@ -95,7 +95,7 @@ def mirror(workspace: Workspace, request: MirrorRequest) -> MirrorResult:
             _write_index(folder, [package for package in packages if package.manager == "pip"])
     except OSError as error:
         raise BuildError(f"{folder} cannot be written: {error.strerror or error}", hint="make it writable") from None
-    workspace.progress.done(_TASK, f"{folder} holds {len(places)} packages")
+    workspace.progress.done(_TASK, "indexed the channels")
     return MirrorResult(
         folder=folder,
         channels={url: folder / name for url, name in channels.items()},

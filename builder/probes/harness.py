@@ -1,4 +1,4 @@
-"""Run one probe under the environment's own Python and keep what it said, however it ended."""
+"""Run probes under the environment's own Python and keep what they said, however they ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from builder.leash import Leash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PROBES: Final = Path(__file__).parent / "scripts"
 
@@ -52,8 +52,22 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Script:
+    """A probe `PROBE.py` of `folder` and what it is given."""
+
+    probe: str
+    arguments: Mapping[str, Any]
+    folder: Path = PROBES
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What names it on a command line."""
+        return str(self.folder / f"{self.probe}.py"), json.dumps(dict(self.arguments))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one probe's process ended and what it reported until then."""
+    """How one process ended and what its probe, or several, reported until then."""
 
     probe: str
     steps: tuple[Step, ...]
@@ -71,6 +85,8 @@ class Outcome:
     """The Python stack at a call of `os._exit`, if that is how it ended."""
     loading: str = ""
     """The compiled module that was loaded last."""
+    begun: int = 1
+    """How many of the probes were begun."""
 
     @property
     def unfinished(self) -> Step | None:
@@ -106,9 +122,12 @@ def run(
     arguments: Mapping[str, Any] | None = None,
     flags: Sequence[str] = ("-I",),
     folder: Path = PROBES,
+    then: Sequence[Script] = (),
     cancelled: threading.Event | None = None,
 ) -> Outcome:
     """Run the probe `PROBE.py` of `folder` and wait for it, for `limit` seconds at most, or until `cancelled`.
+
+    The probes of `then` follow in the same process while no step has failed, each with as many seconds.
 
     Raises OSError when the interpreter cannot be started at all (wrong architecture, not executable).
     """
@@ -116,7 +135,8 @@ def run(
     reading, writing = os.pipe()
     begun = time.monotonic()
     command = [str(python), *flags, "-X", "faulthandler", str(PROBES / "run.py"), str(writing), token]
-    command += [str(folder / f"{probe}.py"), json.dumps(dict(arguments or {}))]
+    for script in (Script(probe=probe, arguments=arguments or {}, folder=folder), *then):
+        command += script.words
     leash = contextlib.ExitStack()
     try:
         group = leash.enter_context(Leash())
@@ -145,7 +165,9 @@ def run(
     process.stderr.close()
     waiter = _Waiter(process)
     try:
-        ended = waiter.wait(limit, cancelled)
+        ended = _wait_for_each(
+            lambda: waiter.wait(limit, cancelled), begun=lambda: _parse(results.so_far(), token).begun
+        )
         timed_out = not ended and not (cancelled is not None and cancelled.is_set())
         if timed_out:
             group.send(signal.SIGABRT)  # faulthandler then prints where it hangs
@@ -167,7 +189,18 @@ def run(
         stderr=messages.text(),
         exit_stack=marks.exit_stack,
         loading=marks.loading,
+        begun=marks.begun,
     )
+
+
+def _wait_for_each(wait: Callable[[], bool], *, begun: Callable[[], int]) -> bool:
+    """Wait as long for each probe as for the first: again while more of them have begun since. Whether all ended."""
+    seen = 1
+    while not wait():
+        if (now := begun()) <= seen:
+            return False
+        seen = now
+    return True
 
 
 class _Reader:
@@ -192,6 +225,9 @@ class _Reader:
     def text(self) -> str:
         """What was read; a descendant that escaped its process group cannot keep us waiting."""
         self._thread.join(_GRACE)
+        return self.so_far()
+
+    def so_far(self) -> str:
         return b"".join(tuple(self._chunks)).decode("utf-8", "replace")
 
 
@@ -229,6 +265,7 @@ class _Marks:
     finished: bool = False
     exit_stack: str = ""
     loading: str = ""
+    begun: int = 1
 
 
 def _parse(text: str, token: str) -> _Marks:
@@ -253,6 +290,8 @@ def _parse(text: str, token: str) -> _Marks:
                 message=mark.get("message", ""),
                 seconds=mark["seconds"],
             )
+        elif "probe" in mark:
+            marks.begun = mark["probe"] + 1
         elif "done" in mark:
             marks.finished = True
         else:

@@ -62,6 +62,19 @@ class Task:
     """Where its script lies, if not beside our own."""
     modules: tuple[str, ...] = ()
     """What it imports: where one of them is known to hang, it need not be tried again."""
+    then: tuple[Task, ...] = ()
+    """What is asked in the same process afterwards while all goes well, else in processes of their own."""
+
+    def joined(self, begun: int) -> Task:
+        """With those of `then` so far as they were begun, as one task: what they import is no longer imported alone."""
+        further = self.then[: begun - 1]
+        answers = (
+            ("import.together" if check == "import.alone" else check, about)
+            for task in further
+            for check, about in task.answers
+        )
+        doing = "; ".join((self.doing, *(task.doing for task in further)))
+        return replace(self, answers=(*self.answers, *answers), doing=doing, then=())
 
 
 def tasks(request: Request) -> list[Task]:
@@ -81,21 +94,37 @@ def tasks(request: Request) -> list[Task]:
         for probe in sorted(probes, key=lambda probe: not probe.quick)
     ]
     settled = {module for task in found for module in task.modules}
+    if request.level is Level.DEFAULT:
+        found = _sharing(found)
     if quick:
         light = tuple(module for module in request.modules if module.partition(".")[0] not in settled)
         return [*found, _imports(light, request, check="import.together")] if light else found
-    if request.has("numpy"):
-        found.append(_arrays(request))
     found.append(_imports(request.modules, request, check="import.together"))
-    if request.folders:
-        found.append(_bytecode(request))
     if request.level is Level.FULL or _may_clash(request.modules):
         found.append(_imports(request.modules[::-1], request, check="import.reversed"))
+    if request.folders:
+        found.append(_bytecode(request))
     if request.has("numpy"):
-        found += [_workers(request), _rate(request)]
-    alone = {module for task in found for check, module in task.answers if check == "import.alone"}
+        found += [_workers(request), _arrays(request), _rate(request)]
+    asked = [*found, *(task for host in found for task in host.then)]
+    alone = {module for task in asked for check, module in task.answers if check == "import.alone"}
     found += [_imports((module,), request, check="import.alone") for module in request.modules if module not in alone]
     return found + _snippets(request)
+
+
+def _sharing(found: list[Task]) -> list[Task]:
+    """The tasks, one about a library that an earlier task imports anyway following that one in its process.
+
+    Importing TensorFlow takes longer than all that is then asked of it.
+    """
+    shared: list[Task] = []
+    for task in found:
+        place = next((place for place, host in enumerate(shared) if task.modules[0] in host.modules[1:]), None)
+        if place is None:
+            shared.append(task)
+        else:
+            shared[place] = replace(shared[place], then=(*shared[place].then, task))
+    return shared
 
 
 def user_imports(request: Request) -> Task | None:
@@ -154,10 +183,14 @@ def _bytecode(request: Request) -> Task:
 
 
 def _workers(request: Request) -> Task:
-    also = tuple(module for module in ("scipy", "sklearn") if request.has(module))
+    also = tuple(module for module in ("sklearn", "scipy") if request.has(module))
     return Task(
         probe="workers",
-        answers=(("workers.start", "fork"), ("workers.start", "spawn")),
+        answers=(
+            *(("import.alone", module) for module in also[:1]),
+            ("workers.start", "fork"),
+            ("workers.start", "spawn"),
+        ),
         arguments={"modules": list(also), "seconds": request.seconds / 3},
         limit=request.seconds,
         doing="starting worker processes",

@@ -15,7 +15,6 @@ from builder.uv import (
     Uv,
     UvFailure,
     how_to_reach,
-    index_logins,
     is_unauthorised,
     is_unreachable,
     platform_name,
@@ -194,17 +193,6 @@ def test_a_working_directory_that_is_no_project_is_not_searched(tmp_path: Path, 
     here = workspace(tmp_path / "home", root=tmp_path if found else None, cwd=tmp_path)
     with here.uv.scratch() as (folder, cwd):
         assert cwd == (tmp_path if found else folder)
-
-
-def test_logins_are_found_in_every_variable_and_under_names() -> None:
-    environ = {
-        "UV_INDEX": "own=https://me:secret@one.example/simple?a=b https://two.example/simple",
-        "UV_DEFAULT_INDEX": "https://you:other@three.example:8443/simple?a=b",
-    }
-    assert index_logins(environ) == {
-        "https://one.example": "https://me:secret@one.example",
-        "https://three.example:8443": "https://you:other@three.example:8443",
-    }
 
 
 def test_an_unknown_index_is_named_as_it_was_locked() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
     from pathlib import Path
 
 MAGIC: Final = b"\x7fELF"
@@ -265,8 +265,24 @@ class ElfFile:
                 return number + 1
         raise self._damaged("a hash table without an end")
 
-    def symbols(self) -> Iterator[Symbol]:
-        """Every dynamic symbol that is not local, in the order of the table."""
+    def symbols(self, *, defined: bool | None = None) -> Iterator[Symbol]:
+        """The dynamic symbols that are not local, in the order of the table; only those that are `defined`, or not."""
+        names, wanted, versions = self.defines, self._wanted[1], self._version_numbers
+        for number, name, weak, here in self._table(defined):
+            mark = versions[number] if versions else 1
+            library = version = None
+            if not here:
+                library, version = wanted.get(mark & 0x7FFF, (None, None))
+            elif mark & 0x7FFF > 1:
+                version = names.get(mark & 0x7FFF)
+            yield Symbol(name, here, weak, version, library, bool(here and mark & 0x8000))
+
+    def defined_of(self, names: Set[bytes]) -> frozenset[bytes]:
+        """Those of `names` that it defines."""
+        return frozenset(name for _, name, _, _ in self._table(True) if name in names)
+
+    def _table(self, defined: bool | None) -> Iterator[tuple[int, bytes, bool, bool]]:
+        """Place in the table, name, whether weak, whether defined, of the symbols that are not local."""
         address = self._one(_SYMTAB)
         count = self._symbol_count
         if address is None or not count:
@@ -275,37 +291,29 @@ class ElfFile:
         at = self._offset(address)
         if count > _MOST_SYMBOLS or at + count * shape.size > len(self.data):
             raise self._damaged(f"{count} symbols do not fit")
-        versions = self._version_numbers(count)
         start, stop = self._strings
         find, data = self.data.find, self.data
         info_at, section_at = self._layout.kinds
-        defined, wanted = self.defines, self._wanted[1]
         for number, entry in enumerate(shape.iter_unpack(data[at : at + count * shape.size])):
-            name, info, section = entry[0], entry[info_at], entry[section_at]
-            if not number or info >> 4 == _STB_LOCAL:
+            name, info, here = entry[0], entry[info_at], entry[section_at] != 0
+            if not number or info >> 4 == _STB_LOCAL or (defined is not None and here is not defined):
                 continue
             begin = start + name
             end = find(b"\0", begin, min(stop, begin + _LONGEST_NAME)) if begin < stop else -1
             if end < 0:
                 raise self._damaged("a name outside the string table")
-            here, weak = section != 0, info >> 4 == _STB_WEAK
-            mark = versions[number] if versions else 1
-            library = version = None
-            if not here:
-                library, version = wanted.get(mark & 0x7FFF, (None, None))
-            elif mark & 0x7FFF > 1:
-                version = defined.get(mark & 0x7FFF)
-            yield Symbol(data[begin:end], here, weak, version, library, bool(here and mark & 0x8000))
+            yield number, data[begin:end], info >> 4 == _STB_WEAK, here
 
     def may_name(self, name: bytes) -> bool:
         """Whether `name` is in the table of names, which is quickly told; of which symbol, `symbols` says."""
         start, stop = self._strings
         return self.data.find(name + b"\0", start, stop) >= 0
 
-    def _version_numbers(self, count: int) -> tuple[int, ...]:
+    @property
+    def _version_numbers(self) -> tuple[int, ...]:
         """One for each symbol; nothing where the file has no versions."""
         address = self._one(_VERSYM)
-        return self._unpack(f"{count}H", self._offset(address)) if address is not None else ()
+        return self._unpack(f"{self._symbol_count}H", self._offset(address)) if address is not None else ()
 
 
 def open_elf(path: Path) -> ElfFile | None:

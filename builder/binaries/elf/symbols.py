@@ -16,7 +16,7 @@ from builder.binaries.elf.tree import is_system_library
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from builder.binaries.elf.file import Symbol
     from builder.binaries.elf.tree import ElfBinary, ElfTree
@@ -61,7 +61,10 @@ class MissingSymbol:
 
 
 class ElfSymbols:
-    """Looks the symbols of a tree up; each file's tables are read once."""
+    """Looks the symbols of a tree up.
+
+    What all files want is read first: of what they define, which is fifty times as much, only that is kept.
+    """
 
     def __init__(self, tree: ElfTree, owners: Owners, *, main: ElfBinary | None) -> None:
         """`main`: the interpreter, where there is one; without it Python's C API is taken as present."""
@@ -75,8 +78,8 @@ class ElfSymbols:
         self.damaged: dict[str, str] = {}
         self._defined: dict[str, frozenset[bytes]] = {}
         self._wanted: dict[str, tuple[Symbol, ...]] = {}
-        self._shared: dict[Symbol, Symbol] = {}
-        """Hundreds of files want the same ones."""
+        self._names: frozenset[bytes] = frozenset()
+        """What any of them wants."""
 
     def versions(self) -> tuple[MissingVersion, ...]:
         """Versions that a library of the prefix was asked for and does not define."""
@@ -94,11 +97,10 @@ class ElfSymbols:
         found: dict[tuple[str, bytes], MissingSymbol] = {}
         passed: set[tuple[str, ...]] = set()
         main = tuple(self._tree.closure(self._main)) if self._main is not None else ()
-        for entry in entries:
-            images = self._tree.closure(entry)
-            names = {name for image in images.values() for name in image.needed}
-            if any(not _VERSIONED.fullmatch(name) for name in names if self._is_outside(images, name)):
-                continue  # a library that is not at hand may have anything
+        loads = [(entry, self._tree.closure(entry)) for entry in entries]
+        loads = [(entry, images) for entry, images in loads if self._is_told(images)]
+        self._read({rel: image for _, images in loads for rel, image in images.items()})
+        for entry, images in loads:
             scope = dict.fromkeys((*main, *images))
             key = tuple(sorted(images))
             for rel, image in images.items():
@@ -121,7 +123,7 @@ class ElfSymbols:
 
     def _not_in(self, scope: Iterable[str], image: ElfBinary) -> list[Symbol]:
         """The symbols that the image wants and that no file of `scope` defines."""
-        wanted = self._wanted_by(image)
+        wanted = self._wanted[image.rel]
         left = {symbol.name for symbol in wanted}
         for rel in scope:
             if not left:
@@ -129,42 +131,54 @@ class ElfSymbols:
             left -= self._defined_in(rel)
         return [symbol for symbol in wanted if symbol.name in left]
 
+    def _is_told(self, images: dict[str, ElfBinary]) -> bool:
+        """Whether what the images load is known: a library that is not at hand may have anything."""
+        names = {name for image in images.values() for name in image.needed}
+        return all(_VERSIONED.fullmatch(name) for name in names if self._is_outside(images, name))
+
     def _is_outside(self, images: dict[str, ElfBinary], name: str) -> bool:
         """Whether a NEEDED name of some image is not in the prefix."""
         return any(name in image.needed and self._tree.links[rel].get(name) is None for rel, image in images.items())
 
-    def _wanted_by(self, image: ElfBinary) -> tuple[Symbol, ...]:
-        """The undefined symbols that must be found in files: those that are the system's own are counted."""
-        if image.rel not in self._wanted:
-            self._read(image)
-        return self._wanted[image.rel]
+    def _read(self, images: dict[str, ElfBinary]) -> None:
+        """What each of the files wants, and then which of that each defines."""
+        shared: dict[Symbol, Symbol] = {}  # hundreds of files want the same ones
+        self._defined.clear()
+        for rel, image in images.items():
+            self._wanted[rel] = tuple(shared.setdefault(symbol, symbol) for symbol in self._wanted_by(image))
+        self._names = frozenset(symbol.name for symbol in shared)
+        for rel in images:
+            self._defined_in(rel)
+        self.checked = sum(len(self._wanted[rel]) for rel in images)
 
-    def _read(self, image: ElfBinary) -> None:
-        wanted: list[Symbol] = []
-        defined: frozenset[bytes] = frozenset()
+    def _wanted_by(self, image: ElfBinary) -> Iterator[Symbol]:
+        """The undefined symbols that must be found in files: those that are the system's own are counted."""
         # Programs of Go name their symbols without versions, whatever library they are of.
         unversioned = not image.needs and any(map(is_system_library, image.needed))
         try:
-            defined, undefined = image.symbol_parts()
-            for symbol in undefined:
-                of_system = unversioned if symbol.library is None else self._of_system(image, symbol.library)
-                if of_system:
-                    self.system += 1
-                elif not symbol.weak:
-                    wanted.append(self._shared.setdefault(symbol, symbol))
+            undefined = image.wanted()
         except (BinaryError, OSError) as error:
-            self.damaged[image.rel] = error.plain if isinstance(error, BinaryError) else str(error.strerror)
-            wanted = []
-        self.checked += len(wanted)
-        self._wanted[image.rel] = tuple(wanted)
-        self._defined[image.rel] = defined
+            self.damaged[image.rel] = _reason(error)
+            self._defined[image.rel] = frozenset()
+            return
+        for symbol in undefined:
+            of_system = unversioned if symbol.library is None else self._of_system(image, symbol.library)
+            if of_system:
+                self.system += 1
+            elif not symbol.weak:
+                yield symbol
 
     def _of_system(self, image: ElfBinary, library: str) -> bool:
         return self._tree.links[image.rel].get(library) is None and is_system_library(library)
 
     def _defined_in(self, rel: str) -> frozenset[bytes]:
+        """What it defines of what is wanted; a file that cannot be read neither defines nor wants anything."""
         if rel not in self._defined:
-            self._read(self._tree.by_rel[rel])
+            try:
+                self._defined[rel] = self._tree.by_rel[rel].defined_of(self._names)
+            except (BinaryError, OSError) as error:
+                self.damaged[rel] = _reason(error)
+                self._defined[rel], self._wanted[rel] = frozenset(), ()
         return self._defined[rel]
 
     def _comes_from_elsewhere(self, symbol: Symbol) -> bool:
@@ -180,3 +194,7 @@ class ElfSymbols:
             for name in names & self._defined_in(binary.rel):
                 exporters.setdefault(name, []).append(binary)
         return exporters
+
+
+def _reason(error: BinaryError | OSError) -> str:
+    return error.plain if isinstance(error, BinaryError) else str(error.strerror)

@@ -17,7 +17,7 @@ from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Set
 
     from builder.binaries.elf.file import ElfFile, Needs, Symbol
     from builder.binaries.owners import Owners
@@ -58,30 +58,23 @@ class ElfBinary:
             raise BinaryError("changed while it was read", file=self.rel)
         return opened
 
-    def symbol_parts(self) -> tuple[frozenset[bytes], tuple[Symbol, ...]]:
-        """The names that it defines, and the symbols that it wants of others. Raises like `symbols`."""
-        defined: list[bytes] = []
-        wanted: list[Symbol] = []
-        with self._opened() as file:
-            # One by one: the largest libraries have half a million.
-            for symbol in file.symbols():
-                if symbol.defined:
-                    defined.append(symbol.name)
-                else:
-                    wanted.append(symbol)
-        return frozenset(defined), tuple(wanted)
+    def wanted(self) -> tuple[Symbol, ...]:
+        """The symbols that it wants of others, read anew.
 
-    def symbols(self) -> tuple[Symbol, ...]:
-        """Its dynamic symbols, read anew; raises BinaryError for a damaged table, OSError where the file is gone."""
+        Raises BinaryError for a damaged table, OSError where the file is gone.
+        """
         with self._opened() as file:
-            return tuple(file.symbols())
+            return tuple(file.symbols(defined=False))
+
+    def defined_of(self, names: Set[bytes]) -> frozenset[bytes]:
+        """Those of `names` that it defines: the largest libraries define half a million. Raises like `wanted`."""
+        with self._opened() as file:
+            return file.defined_of(names)
 
     def numpy_abi(self) -> NumpyAbi | None:
-        """Which NumPy it was compiled against, read anew; raises like `symbols`."""
+        """Which NumPy it was compiled against, read anew; raises like `wanted`."""
         with self._opened() as file:
-            uses = file.may_name(CAPSULE) and any(
-                symbol.name == CAPSULE and not symbol.defined for symbol in file.symbols()
-            )
+            uses = file.may_name(CAPSULE) and any(symbol.name == CAPSULE for symbol in file.symbols(defined=False))
             return read_numpy_abi(file.data) if uses else None
 
 

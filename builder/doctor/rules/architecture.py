@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from builder.doctor.claims import condarc
 from builder.doctor.model import Diagnosis, Ide, Interpreter, Kind, Level, Place, Presence
+from builder.doctor.reinstall import commands
 from builder.doctor.rules.running import choose, hands_off, subject_of
 from builder.finding import Remedy
 
@@ -155,10 +156,7 @@ def _mixed(case: Case) -> Iterator[Diagnosis]:
             decided_by=tuple(place for place, _ in settings) or (Place(file=interpreter.prefix / "conda-meta"),),
             remedy=Remedy(
                 say="remove what sets the platform, then reinstall those packages",
-                commands=(
-                    f"conda install -p {interpreter.prefix} --force-reinstall "
-                    + " ".join(package.split()[0] for package in interpreter.mixed),
-                ),
+                commands=commands(case.around.disk, interpreter, (package.split()[0] for package in interpreter.mixed)),
             ),
             evidence=(*interpreter.mixed, *(text for _, text in settings)),
             subject=str(interpreter.prefix),
@@ -173,7 +171,6 @@ def _alien(case: Case) -> Iterator[Diagnosis]:
         names = list(dict.fromkeys(name for name, _ in interpreter.alien))
         shown = [f"{name} {interpreter.packages.get(name, '')}: {what}" for name, what in interpreter.alien]
         rest = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
-        wanted = " ".join(f"{name}=={interpreter.packages[name]}" for name in names if name in interpreter.packages)
         yield Diagnosis(
             check="env.subdir",
             klass="C",
@@ -182,7 +179,7 @@ def _alien(case: Case) -> Iterator[Diagnosis]:
             decided_by=(Place(file=interpreter.prefix),),
             remedy=Remedy(
                 say="install those packages again, with this Python",
-                commands=(f"{interpreter.path} -m pip install --force-reinstall --no-deps {wanted}",),
+                commands=commands(case.around.disk, interpreter, names),
             ),
             evidence=tuple(shown[:10]),
             subject=str(interpreter.prefix),

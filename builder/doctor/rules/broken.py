@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from builder.doctor.model import Diagnosis, Interpreter, Kind, Place, Presence
+from builder.doctor.reinstall import commands
 from builder.finding import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from builder.doctor.case import Case
 
@@ -48,16 +50,16 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
             klass="D",
             sentence=f"{case.show(prefix)} is broken: {what}",
             decided_by=(Place(file=interpreter.path if gone else prefix / interpreter.missing[0]),),
-            remedy=_remedy(interpreter, gone=gone),
+            remedy=_remedy(case, interpreter, gone=gone),
             evidence=tuple(f"gone: {name}" for name in interpreter.missing[:10]),
             subject=str(prefix),
         )
 
 
-def _remedy(interpreter: Interpreter, *, gone: bool) -> Remedy:
+def _remedy(case: Case, interpreter: Interpreter, *, gone: bool) -> Remedy:
     prefix = interpreter.prefix
-    if gone and interpreter.kind is Kind.CONDA:
-        return Remedy(say="build the environment anew: without its interpreter nothing in it can be mended")
+    if gone and interpreter.kind is Kind.CONDA and prefix is not None:
+        return _rebuild(prefix)
     if gone:
         return Remedy(
             say="make the virtual environment again with a Python that exists, and install its packages",
@@ -65,11 +67,12 @@ def _remedy(interpreter: Interpreter, *, gone: bool) -> Remedy:
         )
     return Remedy(
         say="install the damaged packages again, in the versions that are there",
-        commands=(
-            f"{interpreter.path} -m pip install --force-reinstall --no-deps "
-            + " ".join(
-                f"{name}=={interpreter.packages[name]}" if name in interpreter.packages else name
-                for name in interpreter.damaged
-            ),
-        ),
+        commands=commands(case.around.disk, interpreter, interpreter.damaged),
     )
+
+
+def _rebuild(prefix: Path) -> Remedy:
+    from builder.checks.remedy import Repair
+    from builder.environment.environment import Environment
+
+    return Repair(Environment(prefix)).rebuild(why="Without its interpreter nothing in it can be mended.")

@@ -1,4 +1,4 @@
-"""Run one probe inside the environment under test: `python -I run.py FD TOKEN PROBE ARGUMENTS`.
+"""Run probes inside the environment under test: `python -I run.py FD TOKEN PROBE ARGUMENTS [PROBE ARGUMENTS]…`.
 
 This file and the probes beside it run under the *environment's* Python (3.9 or newer) and import nothing of
 envbuild. Results go to the file descriptor FD, one JSON object a line behind TOKEN, as they are found: what a
@@ -27,6 +27,14 @@ class Recorder:
     def __init__(self, descriptor: int, token: str) -> None:
         self._descriptor = descriptor
         self._token = token
+        self._follows = False
+        self.all_well = True
+        """No step has failed so far."""
+
+    def begin(self, number: int) -> None:
+        """The probe of this number (counted from 0) begins: whatever a later one imports is beside the first one's."""
+        self._follows = number > 0
+        self.write({"probe": number})
 
     def announce_extension(self, event: str, arguments: tuple[Any, ...]) -> None:
         """An audit hook: say which compiled module is about to be loaded, as the loader may not survive it."""
@@ -67,6 +75,8 @@ class Recorder:
         An exception ends the step, not the probe: later steps that do not need this one still run.
         """
         facts: dict[str, Any] = {}
+        if self._follows and check == "import.alone":
+            check = "import.together"
         place = {"check": check, "subject": subject}
         self.write({"begin": place})
         begun = time.perf_counter()
@@ -79,17 +89,22 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever a library raises is a result here
             text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
             how = {"how": "raised", "error": text[-20_000:], "type": type(error).__name__, "message": str(error)[:4000]}
+        self.all_well = self.all_well and how["how"] == "done"
         self.write({"end": place, "facts": facts, "seconds": time.perf_counter() - begun, **how})
 
 
 def main() -> None:
-    descriptor, token, probe, arguments = int(sys.argv[1]), sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
+    descriptor, token, probes = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     os.set_inheritable(descriptor, False)
-    sys.argv = [probe]
     recorder = Recorder(descriptor, token)
     recorder.announce_exit()
     sys.addaudithook(recorder.announce_extension)
-    runpy.run_path(probe)["main"](recorder, arguments)
+    for number, (probe, arguments) in enumerate(zip(probes[::2], probes[1::2])):
+        if not recorder.all_well:
+            break  # what failed may have left a library half imported: the others get processes of their own
+        recorder.begin(number)
+        sys.argv = [probe]
+        runpy.run_path(probe)["main"](recorder, json.loads(arguments))
     recorder.write({"done": True})
 
 

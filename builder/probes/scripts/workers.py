@@ -10,13 +10,17 @@ if TYPE_CHECKING:
 
 
 def main(probe: Recorder, arguments: dict[str, Any]) -> None:
-    """`seconds`: how long a pool may take; the libraries in `modules` are loaded and have computed before."""
+    """`seconds`: how long a pool may take. The libraries in `modules` are loaded before, the first of them alone."""
     import importlib
 
+    for name in arguments["modules"][:1]:
+        with probe.step("import.alone", name) as facts:
+            module = importlib.import_module(name)
+            facts["file"], facts["version"] = module.__file__, module.__version__
+    for name in arguments["modules"][1:]:
+        importlib.import_module(name)
     import numpy as np
 
-    for name in arguments["modules"]:
-        importlib.import_module(name)
     matrices = [np.diag(np.arange(1.0, 65.0)) + number for number in range(4)]
     wanted = [np.linalg.eigvalsh(matrix) for matrix in matrices]  # also starts this process's threads
     for method in ("fork", "spawn"):

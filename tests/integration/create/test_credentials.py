@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +15,6 @@ from tests.integration.create.planted import SECRET, planted, run_watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.integration.create.server import Server
     from tests.integration.create.world import World
@@ -181,6 +183,49 @@ def test_uv_is_given_what_netrc_has(world: World, temporary: Path, serve: Callab
     _netrc(world, index.url.removeprefix("http://"))
     run_watched(world, temporary, *arguments, UV_DEFAULT_INDEX=f"{index.url}/simple").ended(0)
     assert [path for path in planted(world.root) if not path.endswith(".netrc")] == []
+
+
+def _uv_store(world: World, url: str) -> dict[str, str]:
+    """As `uv auth login` keeps it."""
+    folder = world.home / ".local" / "share" / "uv" / "credentials"
+    folder.mkdir(parents=True)
+    entry = f'service = "{url}/"\nusername = "me"\nscheme = "basic"\npassword = "{SECRET}"\n'
+    (folder / "credentials.toml").write_text(f"[[credential]]\n{entry}")
+    return {"UV_DEFAULT_INDEX": f"{url}/simple"}
+
+
+def _keyring(world: World, url: str) -> dict[str, str]:
+    """The real `keyring`, with a backend that has the password in a file."""
+    (world.home / "our_keyring.py").write_text(
+        "from pathlib import Path\nfrom keyring.backend import KeyringBackend\n\n\n"
+        "class Ours(KeyringBackend):\n    priority = 1\n    set_password = delete_password = None\n\n"
+        "    def get_password(self, service, username):\n"
+        "        return Path(__file__).with_name('password').read_text() if username == 'me' else None\n"
+    )
+    (world.home / "password").write_text(SECRET)
+    config = world.home / ".config" / "python_keyring" / "keyringrc.cfg"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"[backend]\ndefault-keyring=our_keyring.Ours\nkeyring-path={world.home}\n")
+    return {
+        "UV_DEFAULT_INDEX": f"{url.replace('://', '://me@')}/simple",
+        "UV_KEYRING_PROVIDER": "subprocess",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+@pytest.mark.parametrize("keeper", [_uv_store, _keyring], ids=lambda keeper: keeper.__name__)
+def test_who_keeps_an_indexs_login(
+    world: World, temporary: Path, serve: Callable[[Path], Server], keeper: Callable[[World, str], dict[str, str]]
+) -> None:
+    """uv asks them itself; what packs wheels asks them as uv does."""
+    index = serve(world.index)
+    index.authorization = "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
+    environ = keeper(world, index.url)
+    kept = set(planted(world.root))
+    run_watched(world, temporary, "update", "mixed", "--all", **environ).ended(0)
+    run_watched(world, temporary, "create", "mixed", "--no-verify", **environ).ended(0)
+    run_watched(world, temporary, "pack", "mixed", **environ).ended(0)
+    assert set(planted(world.root)) == kept
 
 
 def test_what_cannot_be_read_is_said_and_no_error(world: World, temporary: Path) -> None:

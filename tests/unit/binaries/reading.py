@@ -38,6 +38,6 @@ def read_an_elf_file(path: Path) -> None:
     found = read_elf(str(path.parent), path.name)
     if isinstance(found, ElfBinary):
         with contextlib.suppress(BinaryError, OSError):
-            found.symbols()
+            found.defined_of({symbol.name for symbol in found.wanted()})
         with contextlib.suppress(BinaryError, OSError):
             found.numpy_abi()

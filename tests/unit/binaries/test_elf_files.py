@@ -14,6 +14,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from builder.binaries.elf import ElfBinary, ElfFile, ElfSymbols, ElfTree, Needs, lowest_glibc, open_elf
 from builder.binaries.elf.floor import release_of
+from builder.binaries.elf.table import SymbolTable
 from tests.unit.binaries.images import Folders
 
 DATA = Path(__file__).parents[2] / "data" / "elf"
@@ -137,6 +138,40 @@ def test_a_package_loaded_first_may_have_opened_its_libraries_for_all(tmp_path: 
         tree = ElfTree(str(tmp_path.resolve()), rels, owners)
         (module,) = [binary for binary in tree.binaries if binary.rel == "guest/module.so"]
         assert [item.symbol for item in ElfSymbols(tree, owners, main=None).symbols([module])] == missing
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.so")), ids=lambda path: path.name)
+def test_what_a_file_wants_and_what_it_defines_of_that(path: Path) -> None:
+    """The same from the file and from a summary of it; of what nobody wants nothing is made."""
+    with opened(path) as file:
+        symbols = tuple(file.symbols())
+        names = {symbol.name for symbol in symbols[::2]} | {b"no such name"}
+        defined = file.defined_of(names)
+        wanted = tuple(file.symbols(defined=False))
+    assert wanted == tuple(symbol for symbol in symbols if not symbol.defined)
+    assert defined == {symbol.name for symbol in symbols if symbol.defined} & names
+    table = SymbolTable.of(symbols)
+    assert (table.wanted(), table.defined_of(names)) == (wanted, defined)
+
+
+@pytest.mark.parametrize("defined", [True, False])
+def test_a_damaged_name_is_told_wherever_it_is(tmp_path: Path, *, defined: bool) -> None:
+    """Of a name that it defines, and of one that it wants; what else it wants is then not looked for."""
+    tree = laid_out(tmp_path, library="libhost-x86_64.so", fixture="module-x86_64.so")
+    module = tmp_path / "guest" / "module.so"
+    content = bytearray(module.read_bytes())
+    with module.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".dynsym")
+        assert isinstance(table, SymbolTableSection)
+        places = [
+            place for place, one in enumerate(table.iter_symbols()) if (one["st_shndx"] != "SHN_UNDEF") is defined
+        ]
+        at = table["sh_offset"] + places[-1] * table["sh_entsize"]
+    content[at : at + 4] = b"\xff\xff\xff\x7f"
+    module.write_bytes(content)
+    symbols = ElfSymbols(tree, Folders(), main=tree.by_rel["host/libhost.so"])
+    assert symbols.symbols(tree.binaries) == ()
+    assert symbols.damaged == {"guest/module.so": "damaged ELF file: a name outside the string table"}
 
 
 def test_lowest_glibc(tmp_path: Path) -> None:

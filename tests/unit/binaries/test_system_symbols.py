@@ -89,7 +89,8 @@ def test_strong_imports_count_and_weak_ones_do_not(tmp_path: Path) -> None:
     """`_mkfifoat` is bound weakly: code that asks before it calls runs on a macOS without it."""
     put("system-symbols.so", tmp_path / "guest" / "module.so")
     found = imports(tmp_path)
-    assert b"_mkfifoat" not in {item.symbol for item in found.strong}
+    assert found.count > 0
+    assert b"_mkfifoat" not in {item.symbol for presence in Presence for item in found.on((14, 4), presence)}
     assert [item.symbol for item in found.on((13, 0), Presence.ABSENT)] == [b"_os_sync_wait_on_address"]
     assert [item.symbol for item in found.on((14, 4), Presence.UNDECIDED)] == [b"_os_sync_wait_on_address"]
     assert not found.on((15, 1), Presence.ABSENT)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from builder.checks.runs import Runs, _culprits, _waiting_in
 from builder.probes.level import Level
-from builder.probes.schedule import Request, tasks, user_imports
+from builder.probes.schedule import Request, Task, tasks, user_imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +43,77 @@ def test_what_hung_once_is_not_asked_again(tmp_path: Path) -> None:
     assert all(one.why_not == "hangs hangs at import" for one in skipped)
     assert all("hangs" in one.task.modules for one in skipped)
     assert any(one.outcome is not None for one in results.probes)
+
+
+def shared(tmp_path: Path, *bodies: str) -> Runs:
+    """Runs of one task whose probe (`probe0`) the others follow, each with a body for its step."""
+    found = []
+    for number, body in enumerate(bodies):
+        script = (
+            f"import os\n\n\ndef main(probe, _):\n    with probe.step('import.alone', 'm{number}'):\n        {body}\n"
+        )
+        (tmp_path / f"probe{number}.py").write_text(script)
+        answers = (("import.alone", f"m{number}"),)
+        found.append(
+            Task(
+                probe=f"probe{number}",
+                answers=answers,
+                limit=20,
+                doing=f"asking m{number}",
+                folder=tmp_path,
+                modules=(f"m{number}",),
+            )
+        )
+    ran = runs(tmp_path, request("json", level=Level.QUICK))
+    ran.__dict__["planned"] = (replace(found[0], then=tuple(found[1:])),)
+    return ran
+
+
+def test_probes_of_one_process_are_one_answer(tmp_path: Path) -> None:
+    (ran,) = shared(tmp_path, "pass", "pass").results.probes
+    assert ran.task.answers == (("import.alone", "m0"), ("import.together", "m1"))
+    assert ran.task.doing == "asking m0; asking m1"
+    assert ran.outcome is not None
+    assert {(step.check, step.subject) for step in ran.outcome.steps} == set(ran.task.answers)
+
+
+@pytest.mark.parametrize("body", ["raise ImportError", "os._exit(0)", "os.abort()"])
+def test_what_is_not_reached_in_a_shared_process_is_asked_by_itself(tmp_path: Path, body: str) -> None:
+    """What died is told of the one that did it, and of the others what they say alone."""
+    found = shared(tmp_path, "pass", body, "pass").results.probes
+    assert [ran.task.answers for ran in found] == [
+        (("import.alone", "m0"), ("import.together", "m1")),
+        (("import.alone", "m2"),),
+    ]
+    outcomes = [ran.outcome for ran in found if ran.outcome is not None]
+    assert [(step.subject, step.how == "done") for outcome in outcomes for step in outcome.steps] == [
+        ("m0", True),
+        ("m1", False),
+        ("m2", True),
+    ]
+
+
+def test_where_the_first_is_known_to_hang_the_others_are_asked(tmp_path: Path) -> None:
+    ran = shared(tmp_path, "pass", "pass")
+    ran._hung.add("m0")
+    first, second = ran.results.probes
+    assert (first.outcome, first.why_not) == (None, "m0 hangs at import")
+    assert first.task.answers == (("import.alone", "m0"),)
+    assert second.outcome is not None
+    assert second.outcome.finished
+
+
+def test_what_keras_imports_anyway_is_asked_in_its_process() -> None:
+    """Once at the default level, where it is asked at all; each by itself at the full one."""
+    modules = ("numpy", "sklearn", "keras", "tensorflow")
+    found = {level: tasks(request(*modules, level=level)) for level in Level}
+    followers = {level: [(task.probe, *(one.probe for one in task.then)) for task in found[level]] for level in Level}
+    assert ("keras_model",) in followers[Level.QUICK]
+    assert ("keras_model", "tensorflow_ops") in followers[Level.DEFAULT]
+    assert {("keras_model",), ("tensorflow_ops",)} <= set(followers[Level.FULL])
+    asked = [answer for task in found[Level.DEFAULT] for one in (task, *task.then) for answer in one.answers]
+    for module in modules:
+        assert asked.count(("import.alone", module)) == 1
 
 
 def test_the_variable_that_breaks_an_import_is_found_by_halves() -> None:

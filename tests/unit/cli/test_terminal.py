@@ -17,6 +17,7 @@ import pytest
 from builder.cli import VERBS, cli
 from builder.cli.environments import complete_environment
 from builder.cli.session import Output, Session, run, verb
+from builder.cli.terminal import HelpContext
 from builder.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -201,3 +202,43 @@ def test_completion_offers_environments_where_environments_are_meant(name: str) 
     for parameter in command.params:
         if parameter.name == "environment":
             assert parameter._custom_shell_complete is complete_environment, parameter
+
+
+@pytest.mark.parametrize("width", [78, 58])
+@pytest.mark.parametrize("name", [None, *VERBS])
+def test_help_fits(name: str | None, width: int) -> None:
+    """Examples go on after a backslash, and no line ends in the middle of a command or a name."""
+    command = cli if name is None else cli.get_command(click.Context(cli), name)
+    assert command is not None
+    shown = command.get_help(HelpContext(command, info_name=name, terminal_width=width)).splitlines()
+    # An option stays with its value, as wide as they are.
+    assert [line for line in shown if len(line) > width and not line.strip().startswith("--mirror ")] == []
+    # An odd number of backticks in a line is a command that was broken; at the end it continues one, for PowerShell.
+    assert [line for line in shown if line.removesuffix(" `").count("`") % 2] == []
+    assert not any(line.endswith("conda-") for line in shown)
+
+
+def test_examples_that_are_too_long() -> None:
+    @click.command(cls=click.Command)
+    def command() -> None:
+        """Try.
+
+        \b
+        Examples:
+          envbuild lock ml-m1
+          envbuild matrix --format gitlab --setup "pip install ." > child-pipeline.yml
+          envbuild activate a-rather-long-name --shell powershell | Out-String | iex
+        """
+
+    shown = command.get_help(HelpContext(command, info_name="try", terminal_width=58))
+    assert (
+        """
+  Examples:
+    envbuild lock ml-m1
+    envbuild matrix --format gitlab \\
+        --setup "pip install ." > child-pipeline.yml
+    envbuild activate a-rather-long-name \\
+        --shell powershell | Out-String | iex
+""".replace("long-name \\", "long-name `")
+        in shown
+    )

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 PYTHON = Path(sys.executable)
 
 
-def run(tmp_path: Path, body: str, *, limit: float = 20) -> Outcome:
-    """Run `main(probe, arguments)` with `body` (indented by four spaces here)."""
-    lines = "\n".join(f"    {line}" for line in body.splitlines())
-    (tmp_path / "case.py").write_text(f"import os, sys, time\n\n\ndef main(probe, arguments):\n{lines}\n")
+def run(tmp_path: Path, body: str, *further: str, limit: float = 20) -> Outcome:
+    """Run `main(probe, arguments)` with `body` (indented by four spaces here), and `further` ones after it."""
+    for number, one in enumerate((body, *further)):
+        lines = "\n".join(f"    {line}" for line in one.splitlines())
+        script = f"import os, sys, time\n\n\ndef main(probe, arguments):\n{lines}\n"
+        (tmp_path / f"case{number}.py").write_text(script)
+    then = [harness.Script(probe=f"case{number + 1}", arguments={}, folder=tmp_path) for number in range(len(further))]
     environ = harness.clean_environment(os.environ, prefix=Path(sys.prefix), scratch=tmp_path)
-    return harness.run(PYTHON, "case", environ=environ, cwd=tmp_path, limit=limit, folder=tmp_path)
+    return harness.run(PYTHON, "case0", environ=environ, cwd=tmp_path, limit=limit, folder=tmp_path, then=then)
 
 
 def test_facts_arrive_and_a_failed_step_does_not_end_the_probe(tmp_path: Path) -> None:
@@ -86,7 +89,7 @@ def test_a_hang_ends_at_the_limit_and_says_where(tmp_path: Path) -> None:
     outcome = run(tmp_path, "with probe.step('a'):\n    time.sleep(600)", limit=1)
     assert outcome.timed_out
     assert outcome.seconds < 8
-    assert "case.py" in outcome.stderr
+    assert "case0.py" in outcome.stderr
 
 
 def test_a_hang_that_ignores_sigabrt_ends_too(tmp_path: Path) -> None:
@@ -145,6 +148,63 @@ def test_the_environment_is_clean(tmp_path: Path) -> None:
     assert environ["HOME"] == "/h"
     assert environ["PATH"].startswith("/env/bin")
     assert not {"PYTHONPATH", "KMP_DUPLICATE_LIB_OK", "LD_PRELOAD", "KERAS_BACKEND"} & set(environ)
+
+
+def test_probes_that_share_a_process(tmp_path: Path) -> None:
+    """What the second imports is not imported alone, and is not said to be."""
+    outcome = run(
+        tmp_path,
+        "sys.shared = True\nwith probe.step('import.alone', 'one'):\n    pass",
+        "with probe.step('import.alone', 'two') as facts:\n    facts['shared'] = sys.shared",
+    )
+    assert outcome.finished
+    assert outcome.begun == 2
+    assert [(step.check, step.subject) for step in outcome.steps] == [
+        ("import.alone", "one"),
+        ("import.together", "two"),
+    ]
+    assert outcome.steps[1].facts == {"shared": True}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "with probe.step('a'):\n    raise ImportError('half of it')",
+        "with probe.step('a'):\n    os._exit(0)",
+        "with probe.step('a'):\n    os.kill(os.getpid(), 11)",
+        "raise RuntimeError",
+    ],
+)
+def test_after_a_failure_no_probe_follows_in_that_process(tmp_path: Path, body: str) -> None:
+    outcome = run(tmp_path, body, "with probe.step('b'):\n    pass")
+    assert outcome.begun == 1
+    assert "b" not in {step.check for step in outcome.steps}
+
+
+def test_a_hang_in_a_probe_that_follows_ends_too(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "with probe.step('a'):\n    pass", "with probe.step('b'):\n    time.sleep(600)", limit=0.5)
+    assert outcome.timed_out
+    assert outcome.begun == 2
+    assert outcome.unfinished is not None
+    assert outcome.unfinished.check == "b"
+
+
+@pytest.mark.parametrize(
+    ("ends", "begun", "ended"),
+    [
+        ([True], [], True),
+        ([False, True], [2], True),
+        ([False, False, True], [2, 3], True),
+        ([False], [1], False),
+        ([False, False], [2, 2], False),
+    ],
+)
+def test_each_probe_has_the_whole_time(ends: list[bool], begun: list[int], *, ended: bool) -> None:
+    """Waiting goes on while a further one has been begun since, and ends where the same one still runs."""
+    ends, begun = list(ends), list(begun)
+    assert harness._wait_for_each(lambda: ends.pop(0), begun=lambda: begun.pop(0)) is ended
+    assert not ends
+    assert not begun
 
 
 def test_an_interpreter_that_cannot_start_raises_oserror(tmp_path: Path) -> None:
