@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from builder.progress import Progress
+
 #: How long background threads of an interrupted installation may go on writing into the prefix, in seconds.
 _SETTLE: Final = 2.0
 #: How long nothing must have been written there before they are taken to have ended, in seconds.
@@ -169,14 +171,17 @@ def replacing(
     place: Place,
     *,
     copy: Callable[[Path, Path], None] | None = None,
-    leaving: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
 ) -> Iterator[None]:
     """Build inside: on any exception (Ctrl-C included) the prefix is as it was before, or gone if it was new.
 
-    It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place. `leaving` is
+    It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place. `progress` is
     told at once what is done after Ctrl-C. Whoever presses it again leaves the deleting to the next run.
     """
     from builder.interrupts import uninterrupted
+    from builder.progress import NoProgress
+
+    progress = progress or NoProgress()
 
     try:
         with writing(place.prefix):
@@ -189,7 +194,7 @@ def replacing(
         # A second, impatient Ctrl-C must not keep the previous environment from coming back.
         with uninterrupted() as again:
             if asked:
-                leaving(_what_is_left(place))
+                progress.note(_what_is_left(place))
             _undo(place)
         if not (asked and again):
             _empty_trash(place)
@@ -197,6 +202,7 @@ def replacing(
     with uninterrupted():
         if place.old.exists():
             place.old.rename(place.trash())
+            progress.update("trash", "deleting what was there before")
     # Whoever is interrupted here has the new environment in place; the next one deletes the rest.
     _empty_trash(place)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from builder.platforms import Subdir
+
+
+#: A URL that says what it says: no user, token or signature in it, nothing that is encoded or goes up a folder.
+_PLAIN: Final = re.compile(r"https://[A-Za-z0-9.-]+((?:/(?!t/)[A-Za-z0-9_+!~-][A-Za-z0-9._+!~-]*)+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,11 @@ class LockedPackage:
     """The groups that need it, sorted; only `main` where the main group needs it."""
     size: int | None = field(default=None, compare=False)
     """Bytes to download, where the index has said so while locking: a lock's file does not keep it."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing about the URL needs to be looked into: https, no credentials, no `..`, nothing encoded."""
+        return self._plain_path is not None
 
     @cached_property
     def file_name(self) -> str:
@@ -52,9 +61,15 @@ class LockedPackage:
         """The folder that the URL names: the package's own subdir, or `noarch`."""
         return self._path.rpartition("/")[0].rpartition("/")[2]
 
-    @cached_property
+    @property
     def _path(self) -> str:
-        return urlsplit(self.url).path
+        return self._plain_path if self._plain_path is not None else urlsplit(self.url).path
+
+    @cached_property
+    def _plain_path(self) -> str | None:
+        # To take a URL apart takes ten times as long, and there are thousands.
+        found = _PLAIN.fullmatch(self.url)
+        return found[1] if found is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
@@ -86,11 +86,8 @@ def existing(
         )
         for version, places in builds.items()
     )
-    others = tuple(
-        release for release in facts.releases if (release.package, release.origin) != (framework.main, "conda-forge")
-    )
     return Existing(
-        facts=replace(facts, releases=(*others, *releases), asked=facts.asked | {framework.main}),
+        facts=facts.with_releases(framework.main, "conda-forge", releases),
         unknown=frozenset(builds) - known if not framework.open_above else frozenset(),
     )
 
@@ -151,9 +148,9 @@ class Obstacles:
         """Conda packages that the recipe asks for on the target, with their specs."""
         if target.provider.local:
             return
-        given_up = self.question.given_up
+        given_up, python = self.question.given_up, combination.python
         free = "python" in given_up
-        yield "python", f"{combination.python}.*" if free else python_spec(combination.python, self.question.recipe)
+        yield "python", f"{python}.*" if free else python_spec(python, self.question.recipe.python)
         if target.origin == "conda-forge":
             framework = self.question.framework
             for choice in combination.partners:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
@@ -140,9 +141,10 @@ def minors(recipe: Recipe, targets: Sequence[Target], asked: str | None) -> tupl
     return found
 
 
-def python_spec(minor: str, recipe: Recipe) -> str:
-    """The conda spec of a chosen minor within the recipe's own bounds: `3.12.*`, `3.12.*,<3.12.5`, `3.12.4.*`."""
-    allowed = specifier_set(recipe.python)
+@cache
+def python_spec(minor: str, python: str) -> str:
+    """The conda spec of a chosen minor within a recipe's `python:`: `3.12.*`, `3.12.*,<3.12.5`, `3.12.4.*`."""
+    allowed = specifier_set(python)
     patches = [f"{minor}.{patch}" for patch in range(_PATCHES)]
     if all(allowed.contains(patch) for patch in patches):
         return f"{minor}.*"

@@ -87,7 +87,7 @@ def _python(recipe: Recipe, combination: Combination, question: Question) -> Cho
     return ChosenSpec(
         manager="conda",
         name="python",
-        spec=python_spec(combination.python, recipe),
+        spec=python_spec(combination.python, recipe.python),
         reason=f"the Python that the lock has, which still fits{limit}"
         if combination.kept
         else f"the newest Python the recipe allows{of} on every platform{limit}",

@@ -202,7 +202,7 @@ def test_auto_prefers_what_is_proven_to_what_was_not_seen(facts: Facts) -> None:
 )
 def test_what_the_user_bounds_stays_bounded(facts: Facts, python: str, minor: str, expected: str) -> None:
     asked = recipe(framework=framework(), python=python)
-    assert python_spec(minor, asked) == expected
+    assert python_spec(minor, python) == expected
     minors = {plans[MAC].specs[0].spec for plans in islice(candidates(asked, facts=facts), 3)}
     assert expected in minors
 
