@@ -32,7 +32,7 @@ _BUDGETS: Final = {
     "completion bash": (6, False),
     "check": (42, False),
     "create mine": (56, False),
-    "lock mine": (120, True),
+    "lock mine": (112, True),
 }
 
 
