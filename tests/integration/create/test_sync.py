@@ -227,8 +227,8 @@ def test_a_wheel_that_was_published_with_a_wrong_record(world: World, serve: Cal
             wrong = name == "tinywheel.py"
             new.writestr(name, old.read(name) + b"# changed after RECORD was written\n" * wrong)
     for file in (page / "index.html", world.project / "environments" / "mixed" / "conda-lock.yml"):
-        digests = (hashlib.sha256(content).hexdigest() for content in (before, wheel.read_bytes()))
-        file.write_text(file.read_text().replace(*digests))
+        old_digest, new_digest = (hashlib.sha256(content).hexdigest() for content in (before, wheel.read_bytes()))
+        file.write_text(file.read_text().replace(old_digest, new_digest))
     environ = {"UV_DEFAULT_INDEX": f"{serve(world.index).url}/simple"}
     told = world.create("mixed", **environ).ended(0)
     assert "published with a RECORD that is wrong about its files: tinywheel" in told.stderr
