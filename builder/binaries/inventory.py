@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 from builder.binaries.macho import Commands, Image, is_mach_o_magic, open_mach_o
 from builder.binaries.macho.constants import FileType
 from builder.binaries.numpy_abi import CAPSULE
+from builder.binaries.tables import ImportTable
 from builder.errors import BinaryError
 from builder.files import SET_ASIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
-    from builder.binaries.macho import Export, Import, MachOFile
+    from builder.binaries.macho import Export, MachOFile
     from builder.binaries.numpy_abi import NumpyAbi
     from builder.platforms import Subdir
 
@@ -86,16 +88,16 @@ class Binary:
         return opened
 
     @cached_property
-    def imports(self) -> tuple[Import, ...]:
+    def imports(self) -> ImportTable:
         """What dyld binds; raises BinaryError for damaged tables."""
         with self._opened() as file:
             image = file.image(self.arch)
-            return image.imports if image is not None else ()
+            return ImportTable.of(image.imports if image is not None else ())
 
     @cached_property
     def numpy_abi(self) -> NumpyAbi | None:
         """Which NumPy it was compiled against; raises BinaryError for damaged tables."""
-        if not any(item.name == b"_" + CAPSULE for item in self.imports):
+        if b"_" + CAPSULE not in self.imports:
             return None
         with self._opened() as file:
             image = file.image(self.arch)
@@ -111,17 +113,24 @@ class Binary:
             image = file.image(self.arch)
             return image.objc_classes if image is not None else ()
 
-    def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
-        """Those of `names` that the image exports itself; raises BinaryError for a damaged trie."""
+    def provided(self, names: Collection[bytes]) -> tuple[AbstractSet[bytes], tuple[Export, ...]]:
+        """Those of `names` that the image exports, and what it hands on of them from another library.
+
+        Raises BinaryError for a damaged trie. What was asked once is remembered.
+        """
         known = self._found
         wanted = [name for name in names if name not in known]
         if wanted:
             known.update(dict.fromkeys(wanted))
-            known.update(self.look_up(wanted))
-        return {name: export for name in names if (export := known[name]) is not None}
+            known.update(self._look_up(wanted))
+        found = {name: export for name in names if (export := known[name]) is not None}
+        return found.keys(), tuple(export for export in found.values() if export.ordinal is not None)
 
-    def look_up(self, names: list[bytes]) -> dict[bytes, Export]:
-        """`exported`, for names that are asked once: nothing is remembered."""
+    def provided_once(self, names: frozenset[bytes]) -> AbstractSet[bytes]:
+        """The first half of `provided`, for names that are asked once: nothing is remembered."""
+        return self._look_up(list(names)).keys()
+
+    def _look_up(self, names: list[bytes]) -> dict[bytes, Export]:
         if self._exporter is not None:
             return self._exporter.exported(names)
         with self._opened() as file:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from builder.binaries.elf.file import ET_DYN, ET_EXEC, ElfFile, Needs, open_elf
+from builder.binaries.elf.table import SymbolTable
 from builder.binaries.inventory import may_be_binary
 from builder.binaries.macho import Slice, SliceVerdict, is_mach_o_magic, open_mach_o, verify_signature
 from builder.binaries.macho.constants import FileType
 from builder.binaries.numpy_abi import CAPSULE, NumpyAbi, read_numpy_abi
 from builder.binaries.summary_python import Generated, Metadata, PythonFiles, headers
-from builder.binaries.tables import ExportTable, ImportTable, SymbolTable
+from builder.binaries.tables import ExportTable, ImportTable
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:

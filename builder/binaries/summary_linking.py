@@ -19,12 +19,14 @@ from builder.binaries.inventory import Binary, Inventory, Unreadable
 from builder.binaries.owners import ImportOrder
 from builder.binaries.summary import PREFIX, SITE
 from builder.binaries.summary_python import Generated
+from builder.binaries.tables import ImportTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence, Set
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from builder.binaries.elf.file import Symbol
-    from builder.binaries.macho import Commands, Export, Import, SliceVerdict
+    from builder.binaries.macho import Commands, Export, SliceVerdict
     from builder.binaries.numpy_abi import NumpyAbi
     from builder.binaries.summary import ElfImage, MachOImage, PackageSummary
 
@@ -40,6 +42,8 @@ class SummarizedBinary(Binary):
     def __init__(self, path: str, rel: str, *, arch: str, image: MachOImage, commands: Commands) -> None:
         super().__init__(path, rel, size=image.size, arch=arch, archs=image.archs, commands=commands)
         self._image = image
+        self._asked: frozenset[bytes] = frozenset()
+        self._exported: frozenset[bytes] = frozenset()
 
     @property
     def signature(self) -> SliceVerdict:
@@ -47,8 +51,8 @@ class SummarizedBinary(Binary):
         return self._image.signature
 
     @cached_property
-    def imports(self) -> tuple[Import, ...]:
-        return self._image.imports.imports if self.serves else ()
+    def imports(self) -> ImportTable:
+        return self._image.imports if self.serves else ImportTable.of(())
 
     @cached_property
     def numpy_abi(self) -> NumpyAbi | None:
@@ -58,8 +62,18 @@ class SummarizedBinary(Binary):
     def objc_classes(self) -> tuple[bytes, ...]:
         return self._image.objc_classes
 
-    def look_up(self, names: list[bytes]) -> dict[bytes, Export]:
-        return self._image.exports.exported(names) if self.serves else {}
+    def provided(self, names: Collection[bytes]) -> tuple[AbstractSet[bytes], tuple[Export, ...]]:
+        if not self.serves:
+            return frozenset(), ()
+        wanted = frozenset(names)
+        if not wanted <= self._asked:
+            self._exported |= self._image.exports.among(wanted - self._asked)
+            self._asked |= wanted
+        found = wanted & self._exported
+        return found, self._image.exports.handed_on_of(found)
+
+    def provided_once(self, names: frozenset[bytes]) -> AbstractSet[bytes]:
+        return self._image.exports.among(names) if self.serves else frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +85,7 @@ class SummarizedElf(ElfBinary):
     def wanted(self) -> tuple[Symbol, ...]:
         return self.image.symbols.wanted()
 
-    def defined_of(self, names: Set[bytes]) -> frozenset[bytes]:
+    def defined_of(self, names: AbstractSet[bytes]) -> frozenset[bytes]:
         return self.image.symbols.defined_of(names)
 
     def numpy_abi(self) -> NumpyAbi | None:
@@ -91,12 +105,12 @@ class Layout:
     ) -> None:
         self.packages = tuple(packages)
         self.arch = arch
-        self._site = f"lib/python{python}/site-packages/"
+        self.site = f"lib/python{python}/site-packages/"
         self._plugin_hosts = plugin_hosts
 
     def rel(self, path: str) -> str:
         """Where a path of a summary is laid out, relative to the environment's root."""
-        return self._site + path.removeprefix(SITE) if path.startswith(SITE) else path
+        return self.site + path.removeprefix(SITE) if path.startswith(SITE) else path
 
     @cached_property
     def links(self) -> dict[str, str]:
@@ -196,7 +210,7 @@ class SummaryOwners(ImportOrder):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(plugin_hosts=layout._plugin_hosts)
-        self._site = layout._site
+        self._site = layout.site
         self._packages = {package.identity.name: package for package in layout.packages}
         self._owners: dict[str, str] = {}
         self._mentions: dict[str, set[str]] = {}

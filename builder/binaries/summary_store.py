@@ -9,15 +9,17 @@ another version is as if it were not there: the package is read again.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from builder.binaries.elf.file import Needs
+from builder.binaries.elf.table import SymbolTable
 from builder.binaries.macho import Commands, Dylib, SliceVerdict
 from builder.binaries.numpy_abi import NumpyAbi
 from builder.binaries.summary import ElfImage, Identity, MachOImage, PackageSummary, summarize
 from builder.binaries.summary_python import Generated, Metadata
-from builder.binaries.tables import ExportTable, ImportTable, Names, SymbolTable
+from builder.binaries.tables import ExportTable, ImportTable, Names
 from builder.errors import BuildError
 from builder.files import open_regular, write_atomically
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 FORMAT: Final = 3
 _MAGIC: Final = b"envbuild summary %d\n" % FORMAT
 _HEAD: Final = len(_MAGIC) + 32
-_MOST_BYTES: Final = 2 << 30
+_MOST_BYTES: Final = 256 << 20
+_MOST_PLAIN: Final = 512 << 20
 _LEVEL: Final = 6
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _DYLIB_FLAGS: Final = ("weak", "reexport", "lazy", "upward")
@@ -66,8 +69,8 @@ class SummaryStore:
         """The summary, or None where there is none that is whole."""
         try:
             with open_regular(self.path(sha256)) as stream:
-                content = stream.read(_MOST_BYTES + 1)
-            return loads(content) if len(content) <= _MOST_BYTES else None
+                # Not `read(_MOST_BYTES)`, which would ask for that much memory first.
+                return loads(stream.read()) if os.fstat(stream.fileno()).st_size <= _MOST_BYTES else None
         except (OSError, DamagedSummaryError):
             return None
 
@@ -92,9 +95,14 @@ class SummaryStore:
 def dumps(summary: PackageSummary) -> bytes:
     """The same bytes for the same summary."""
     import msgpack
+
+    return framed(msgpack.packb(_packed(summary), use_bin_type=True))
+
+
+def framed(packed: bytes) -> bytes:
+    """A summary's content as it is kept: compressed, behind its hash."""
     import zstandard
 
-    packed = msgpack.packb(_packed(summary), use_bin_type=True)
     body = zstandard.ZstdCompressor(level=_LEVEL).compress(packed)
     return _MAGIC + hashlib.sha256(body).digest() + body
 
@@ -102,23 +110,27 @@ def dumps(summary: PackageSummary) -> bytes:
 def loads(data: bytes) -> PackageSummary:
     """The summary that `dumps` wrote. Raises DamagedSummaryError for anything else."""
     import msgpack
+
+    packed = unframed(data)
+    try:
+        return _summary(msgpack.unpackb(packed, raw=False, strict_map_key=False))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, msgpack.UnpackException) as error:
+        raise DamagedSummaryError(f"a summary that makes no sense: {error}") from error
+
+
+def unframed(data: bytes) -> bytes:
+    """What `framed` was given. Raises DamagedSummaryError for anything else than its bytes."""
     import zstandard
 
     body = memoryview(data)[_HEAD:]
     if not data.startswith(_MAGIC) or hashlib.sha256(body).digest() != data[len(_MAGIC) : _HEAD]:
         raise DamagedSummaryError("not a summary of this version, or not a whole one")
     try:
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_BYTES)
-        return _summary(msgpack.unpackb(plain, raw=False, strict_map_key=False))
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        zstandard.ZstdError,
-        msgpack.UnpackException,
-    ) as error:
+        # A size that the frame states is believed without regard to `max_output_size`.
+        if zstandard.frame_content_size(body) > _MOST_PLAIN:
+            raise DamagedSummaryError("a summary that claims to be larger than any")
+        return zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_PLAIN)
+    except zstandard.ZstdError as error:
         raise DamagedSummaryError(f"a summary that makes no sense: {error}") from error
 
 
@@ -156,7 +168,7 @@ def _summary(data: dict[str, Any]) -> PackageSummary:
         elf=tuple(map(_elf, data["elf"])),
         damaged=tuple((path, why) for path, why in data["damaged"]),
         mentions=tuple((top, tuple(names.split(" "))) for top, names in data["mentions"]),
-        digests=bytes(data["digests"]),
+        digests=_octets(data["digests"]),
         distributions=tuple(
             Metadata(folder=folder, name=name, version=version, requires=tuple(requires))
             for folder, name, version, requires in data["distributions"]
@@ -171,6 +183,13 @@ def _names(stored: object, packed: object) -> Names:
     if not isinstance(stored, bytes) or not isinstance(packed, bool):
         raise TypeError("names are no bytes")
     return Names(stored=stored, packed=packed)
+
+
+def _octets(value: object) -> bytes:
+    """Bytes as they are: of a number, `bytes` would make as many zeros."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} where bytes belong")
+    return value
 
 
 def _packed_abi(abi: NumpyAbi | None) -> list[Any] | None:
@@ -261,10 +280,10 @@ def _mach_o(data: dict[str, Any]) -> MachOImage:
             ),
             rpaths=tuple(data["rpaths"]),
         ),
-        imports=ImportTable(_names(names, packed), tuple(ordinals), bytes(marks)),
+        imports=ImportTable(_names(names, packed), tuple(ordinals), _octets(marks)),
         exports=ExportTable(
             _names(exported, exported_packed),
-            bytes(flags),
+            _octets(flags),
             tuple((place, ordinal, target) for place, ordinal, target in handed_on),
         ),
         numpy_abi=_abi(data["numpy"]),
@@ -304,6 +323,6 @@ def _elf(data: dict[str, Any]) -> ElfImage:
         search=tuple(data["search"]),
         needs=tuple(Needs(library=library, versions=tuple(wanted)) for library, wanted in data["needs"]),
         defines=tuple(data["defines"]),
-        symbols=SymbolTable(_names(names, packed), bytes(marks), versions, tuple(places)),
+        symbols=SymbolTable(_names(names, packed), _octets(marks), versions, tuple(places)),
         numpy_abi=_abi(data["numpy"]),
     )

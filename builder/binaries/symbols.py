@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from builder.binaries.dyld import Place
@@ -19,11 +21,10 @@ from builder.binaries.system_symbols import SystemSymbols
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from builder.binaries.dyld import Linker, Process, Resolution
     from builder.binaries.inventory import Binary, Inventory
-    from builder.binaries.macho import Import
     from builder.binaries.owners import Owners
 
 #: Modules that are opened with RTLD_LOCAL on macOS, so that flat lookup does not see them (only their dependencies):
@@ -70,14 +71,18 @@ class Binder:
         self.tally = Tally()
         self.damaged: dict[str, str] = {}
         self._seen: dict[tuple[str, ...], tuple[Missing, ...]] = {}
-        self._flat: list[tuple[Process, Binary, list[tuple[int, Import]]]] = []
-        self._left: dict[str, list[tuple[int, Import]]] = {}
+        self._flat: list[tuple[Process, Binary, tuple[tuple[int, bytes], ...]]] = []
+        self._left: dict[str, tuple[tuple[int, bytes], ...]] = {}
+        self._shared: dict[bytes, bytes] = {}
+        """Hundreds of modules want the same names of Python."""
         self._flat_seen: set[tuple[str, str]] = set()
         self._symbols = symbols or SystemSymbols()
         self._providers: dict[bytes, frozenset[str]] = {}
 
     def check(self, processes: Iterable[Process]) -> list[tuple[Process, tuple[Missing, ...]]]:
         """Every process with the symbols it lacks, in dyld's order; processes that lack none are left out."""
+        processes = tuple(processes)
+        self._ask_ahead(processes)
         failures: list[tuple[Process, tuple[Missing, ...]]] = []
         for process in processes:
             for image, resolutions in process.images.values():
@@ -88,7 +93,7 @@ class Binder:
         return failures
 
     def _image(self, process: Process, image: Binary, resolutions: tuple[Resolution, ...]) -> tuple[Missing, ...]:
-        key = (image.path, *(found.binary.path if found.binary else found.place for found in resolutions))
+        key = _key(image, resolutions)
         if key not in self._seen:
             try:
                 self._seen[key] = self._two_level(process, image, resolutions)
@@ -99,22 +104,46 @@ class Binder:
             self._note_flat(process, image)
         return self._seen[key]
 
+    def _ask_ahead(self, processes: Iterable[Process]) -> None:
+        """Ask each image once for all that anything wants of it: some export half a million names."""
+        wanted: dict[str, tuple[Binary, set[bytes]]] = {}
+        seen: set[tuple[str, ...]] = set()
+        for process in processes:
+            for image, resolutions in process.images.values():
+                key = _key(image, resolutions)
+                if key in seen:
+                    continue
+                seen.add(key)
+                with suppress(BinaryError, OSError):  # noted where it is looked at by itself
+                    for ordinal, names in image.imports.strong.items():
+                        own = ordinal in (ORDINAL_FLAT, ORDINAL_WEAK)
+                        target = image if own else self._target(image, resolutions, ordinal)
+                        if target is not None:
+                            wanted.setdefault(target.path, (target, set()))[1].update(names)
+        for target, asked in wanted.values():
+            with suppress(BinaryError, OSError):
+                target.provided(asked)
+
     def _two_level(self, process: Process, image: Binary, resolutions: tuple[Resolution, ...]) -> tuple[Missing, ...]:
         self.tally.images += 1
-        wanted: dict[int, dict[bytes, int]] = {}
-        for position, (name, ordinal, weak, _) in enumerate(image.imports):
-            if ordinal > 0 and ordinal <= len(resolutions) and resolutions[ordinal - 1].place is Place.SYSTEM:
-                self.tally.system += 1
-            elif not weak and ordinal not in (ORDINAL_FLAT, ORDINAL_WEAK):
-                wanted.setdefault(ordinal, {})[name] = position
-        missing: list[Missing] = []
-        for ordinal, names in wanted.items():
+        of_system = {place for place, found in enumerate(resolutions, 1) if found.place is Place.SYSTEM}
+        self.tally.system += sum(count for ordinal, count in image.imports.counts.items() if ordinal in of_system)
+        lacking: list[tuple[int, bytes, Binary]] = []
+        for ordinal, names in image.imports.strong.items():
+            if ordinal in of_system or ordinal in (ORDINAL_FLAT, ORDINAL_WEAK):
+                continue
             target = self._target(image, resolutions, ordinal)
             if target is None:
                 continue  # the library itself is missing, which is another finding
             self.tally.checked += len(names)
-            lacking = self._lacking(process, target, list(names))
-            missing += [Missing(image=image, symbol=name, position=names[name], expected=target) for name in lacking]
+            lacking += [(ordinal, name, target) for name in self._lacking(process, target, names)]
+        if not lacking:
+            return ()
+        places = image.imports.places
+        missing = (
+            Missing(image=image, symbol=name, position=places[ordinal, name], expected=target)
+            for ordinal, name, target in lacking
+        )
         return tuple(sorted(missing, key=lambda item: item.position))
 
     def _target(self, image: Binary, resolutions: tuple[Resolution, ...], ordinal: int) -> Binary | None:
@@ -128,28 +157,28 @@ class Binder:
         self,
         process: Process,
         target: Binary,
-        names: list[bytes],
+        names: Sequence[bytes],
         *,
         above: frozenset[tuple[str, bytes]] = frozenset(),
-    ) -> list[bytes]:
+    ) -> Sequence[bytes]:
         """Those of `names` that neither `target` exports nor anything it re-exports (a cycle ends when it closes)."""
         key = (target.path, names[0])
         if key in above:
             return names
         above |= {key}
-        found = target.exported(names)
+        found, handed_on = target.provided(names)
         resolutions = process.resolutions(target) if target.path in process.images else ()
-        lacking = [name for name in names if name not in found]
-        for name, export in found.items():
+        lacking = [name for name in names if name not in found] if len(found) < len(names) else []
+        for export in handed_on:
             if export.ordinal is None or not 0 < export.ordinal <= len(resolutions):
                 continue
             resolution = resolutions[export.ordinal - 1]
-            alias = export.target or name
+            alias = export.target or export.name
             if resolution.binary is None:
                 if resolution.place is Place.MISSING:
-                    lacking.append(name)
+                    lacking.append(export.name)
             elif self._lacking(process, resolution.binary, [alias], above=above):
-                lacking.append(name)
+                lacking.append(export.name)
         for resolution in resolutions:
             if not lacking:
                 break
@@ -157,7 +186,7 @@ class Binder:
                 if resolution.place is Place.SYSTEM:
                     return []  # whatever is left may come from the system library: it cannot be proven missing
                 if resolution.binary is not None:
-                    lacking = self._lacking(process, resolution.binary, lacking, above=above)
+                    lacking = list(self._lacking(process, resolution.binary, lacking, above=above))
         return lacking
 
     def _note_flat(self, process: Process, image: Binary) -> None:
@@ -171,68 +200,78 @@ class Binder:
                 self._left[image.path] = self._left_over(image)
             except (BinaryError, OSError) as error:
                 self.damaged[image.rel] = _reason(error)
-                self._left[image.path] = []
+                self._left[image.path] = ()
         if self._left[image.path]:
             self._flat.append((process, image, self._left[image.path]))
 
-    def _left_over(self, image: Binary) -> list[tuple[int, Import]]:
-        """The flat and coalesced imports that the image does not provide itself and nobody is known to provide."""
-        flat = [
-            (position, item)
-            for position, item in enumerate(image.imports)
-            if item.ordinal in (ORDINAL_FLAT, ORDINAL_WEAK) and not item.weak
-        ]
-        self.tally.checked += len(flat)
+    def _left_over(self, image: Binary) -> tuple[tuple[int, bytes], ...]:
+        """(ordinal, name) of the flat and coalesced imports that the image does not provide itself and nobody is known
+        to provide."""
+        strong = image.imports.strong
+        flat = {ordinal: names for ordinal in (ORDINAL_FLAT, ORDINAL_WEAK) if (names := strong.get(ordinal))}
+        self.tally.checked += sum(map(len, flat.values()))
         if self._linker.main is None:
-            python = sum(is_python_symbol(item.name) for _, item in flat)
+            python = sum(map(is_python_symbol, chain(*flat.values())))
             self.tally.python += python
             self.tally.checked -= python
-        own = image.exported([item.name for _, item in flat])
-        return [(position, item) for position, item in flat if item.name not in own and not self._assumed(item)]
+        own = image.provided(tuple(chain(*flat.values())))[0]
+        return tuple(
+            (ordinal, self._shared.setdefault(name, name))
+            for ordinal, names in flat.items()
+            for name in names
+            if name not in own and not self._assumed(name)
+        )
 
-    def _assumed(self, item: Import) -> bool:
-        if is_python_symbol(item.name):
+    def _assumed(self, name: bytes) -> bool:
+        if is_python_symbol(name):
             return self._linker.main is None
-        return is_cxx_runtime_symbol(item.name) or is_swift_symbol(item.name)
+        return is_cxx_runtime_symbol(name) or is_swift_symbol(name)
 
     def _flat_failures(self) -> list[tuple[Process, tuple[Missing, ...]]]:
-        needed = {item.name for _, _, items in self._flat for _, item in items}
+        needed = {name for _, _, items in self._flat for _, name in items}
         python = self._python_names([name for name in needed if is_python_symbol(name)])
-        exporters = self._exporters(sorted(needed - python))
+        exporters = self._exporters(frozenset(needed - python))
         failures = []
         for process, image, items in self._flat:
-            missing = []
-            for position, item in items:
-                name = item.name
-                if (
-                    name in needed
-                    and name not in python
-                    and not self._provided(process, image, exporters.get(name, ()))
-                    and not self._of_macos(process, name)
-                ):
-                    how = "flat" if item.ordinal == ORDINAL_FLAT else "weak-def"
-                    library = python_may_load(name, self._providers.get(name, ()))
-                    missing.append(
-                        Missing(image=image, symbol=name, position=position, how=how, python_may_load=library)
-                    )
+            missing = [
+                (ordinal, name)
+                for ordinal, name in items
+                if name not in python
+                and not self._provided(process, image, exporters.get(name, ()))
+                and not self._of_macos(process, name)
+            ]
             if missing:
-                failures.append((process, tuple(missing)))
+                failures.append((process, self._missing_flat(image, missing)))
         return failures
+
+    def _missing_flat(self, image: Binary, items: list[tuple[int, bytes]]) -> tuple[Missing, ...]:
+        places = image.imports.places
+        missing = (
+            Missing(
+                image=image,
+                symbol=name,
+                position=places[ordinal, name],
+                how="flat" if ordinal == ORDINAL_FLAT else "weak-def",
+                python_may_load=python_may_load(name, self._providers.get(name, ())),
+            )
+            for ordinal, name in items
+        )
+        return tuple(sorted(missing, key=lambda item: item.position))
 
     def _python_names(self, names: list[bytes]) -> set[bytes]:
         """Those of `names` that the interpreter and what it links provide."""
         main = self._linker.main
         if main is None:
             return set()
-        return {name for binary, _ in self._linker.process(main).images.values() for name in binary.exported(names)}
+        return {name for binary, _ in self._linker.process(main).images.values() for name in binary.provided(names)[0]}
 
-    def _exporters(self, names: list[bytes]) -> dict[bytes, list[Binary]]:
+    def _exporters(self, names: frozenset[bytes]) -> dict[bytes, list[Binary]]:
         """name → the binaries of the prefix that export it."""
         exporters: dict[bytes, list[Binary]] = {}
         for binary in self._inventory.binaries if names else ():
             if binary.serves and binary.rel not in self.damaged:
                 try:
-                    found = binary.look_up(names)
+                    found = binary.provided_once(names)
                 except (BinaryError, OSError) as error:
                     self.damaged[binary.rel] = _reason(error)
                     continue
@@ -266,6 +305,11 @@ class Binder:
         if exporter.name.startswith(_HIDDEN_PREFIX):
             return False
         return exporter.path in process.images or self._owners.loads_first(process.entry.rel, exporter.rel)
+
+
+def _key(image: Binary, resolutions: tuple[Resolution, ...]) -> tuple[str, ...]:
+    """Equal where the image's symbols come from the same places."""
+    return image.path, *(found.binary.path if found.binary else found.place for found in resolutions)
 
 
 def _reason(error: BinaryError | OSError) -> str:

@@ -60,32 +60,52 @@ class SystemImports:
                 self._images.setdefault(path, loaded)
 
     @cached_property
-    def strong(self) -> tuple[SystemImport, ...]:
-        """All of them; images whose tables are damaged are left out (another check reports them)."""
-        found: list[SystemImport] = []
-        if self._symbols is None:
-            return ()
-        known: dict[tuple[str, bytes], Since] = {}
-        for image, resolutions in self._images.values():
+    def _wanted(self) -> tuple[tuple[Binary, str, tuple[bytes, ...]], ...]:
+        """(image, library, names); images whose tables are damaged are left out (another check reports them)."""
+        found: list[tuple[Binary, str, tuple[bytes, ...]]] = []
+        for image, resolutions in self._images.values() if self._symbols is not None else ():
             try:
-                imports = image.imports
+                imports = image.imports.strong
             except (BinaryError, OSError):
                 continue
-            for name, ordinal, weak, _ in imports:
-                if weak or not 0 < ordinal <= len(resolutions):
-                    continue
-                library = resolutions[ordinal - 1]
-                if library.place is not Place.SYSTEM or library.weak:
-                    continue
-                key = (library.name, name)
-                if key not in known:
-                    known[key] = self._symbols.since(library.name, name)
-                found.append(SystemImport(image=image, library=library.name, symbol=name, since=known[key]))
+            for ordinal, names in imports.items():
+                library = resolutions[ordinal - 1] if 0 < ordinal <= len(resolutions) else None
+                if library is not None and library.place is Place.SYSTEM and not library.weak:
+                    found.append((image, library.name, names))
         return tuple(found)
 
+    @cached_property
+    def _since(self) -> dict[str, dict[bytes, Since]]:
+        """Library → symbol → since when: the same ones are wanted by hundreds of images."""
+        found: dict[str, dict[bytes, Since]] = {}
+        symbols = self._symbols
+        if symbols is None:
+            return found
+        for _, library, names in self._wanted:
+            known = found.setdefault(library, {})
+            known.update((name, symbols.since(library, name)) for name in names if name not in known)
+        return found
+
+    @property
+    def count(self) -> int:
+        """How many imports, each image's counted."""
+        return sum(len(names) for _, _, names in self._wanted)
+
     def on(self, macos: tuple[int, ...], presence: Presence) -> tuple[SystemImport, ...]:
-        """Those that are PRESENT, ABSENT or UNDECIDED on a macOS release."""
-        return tuple(item for item in self.strong if item.since.on(macos) is presence)
+        """Those that are PRESENT, ABSENT or UNDECIDED on a macOS release; of an image, in the order that dyld binds."""
+        chosen = {
+            library: {name: since for name, since in symbols.items() if since.on(macos) is presence}
+            for library, symbols in self._since.items()
+        }
+        found: dict[str, list[SystemImport]] = {}
+        for image, library, names in self._wanted:
+            if known := chosen[library]:
+                found.setdefault(image.path, []).extend(
+                    SystemImport(image=image, library=library, symbol=name, since=known[name])
+                    for name in names
+                    if name in known
+                )
+        return tuple(item for items in found.values() for item in _as_bound(items))
 
     @cached_property
     def built_for(self) -> Binary | None:
@@ -109,3 +129,11 @@ class SystemImports:
                 return Floor(macos=None, symbol=decisive)
             macos = above
         return Floor(macos=macos, image=self.built_for, symbol=decisive, undecided=self.on(macos, Presence.UNDECIDED))
+
+
+def _as_bound(items: list[SystemImport]) -> list[SystemImport]:
+    """The imports of one image, which are in order by library, in the order of the image."""
+    if len({item.library for item in items}) <= 1:
+        return items
+    order = {name: place for (_, name), place in items[0].image.imports.places.items()}
+    return sorted(items, key=lambda item: order[item.symbol])

@@ -5,24 +5,24 @@ An environment has a million symbols, of which linking looks at the imports of e
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, Final
 
-from builder.binaries.elf.file import Symbol
 from builder.binaries.macho import Export, Import
 from builder.errors import BinaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Set
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 #: From this many bytes on, names are compressed by themselves, so that they need not be opened with their package.
 WORTH_PACKING: Final = 64 << 10
-_MOST_NAMES: Final = 2 << 30
-#: For `bytes.translate`: the marks of symbols that are defined as 1, and the others, and the reverse.
-_DEFINED: Final = bytes(mark & 1 for mark in range(256))
-_NOT_DEFINED: Final = bytes(1 - (mark & 1) for mark in range(256))
+_MOST_NAMES: Final = 1 << 30
+_PIECE: Final = 1 << 20
+#: For `bytes.translate`: the marks of imports that are not weak as 1, and the others as 0.
+_STRONG: Final = bytes(1 - (mark & 1) for mark in range(256))
 
 
 class Names:
@@ -40,20 +40,42 @@ class Names:
             return self._stored, self._packed
         return zstandard.ZstdCompressor(level=9).compress(self._stored), True
 
-    @cached_property
+    @property
     def joined(self) -> bytes:
-        import zstandard
-
-        if not self._packed:
-            return self._stored
-        return zstandard.ZstdDecompressor().decompress(self._stored, max_output_size=_MOST_NAMES)
+        """All in one piece, a zero byte between two; what is compressed is opened anew each time."""
+        return b"".join(self._pieces())
 
     def split(self, count: int) -> list[bytes]:
         """The names; BinaryError where they are not `count`."""
-        found = self.joined.split(b"\0") if count else []
-        if len(found) != count:
+        return [name for block in self.blocks(count) for name in block]
+
+    def blocks(self, count: int) -> Iterator[list[bytes]]:
+        """The names, some thousands at a time: the largest table has 60 MB. BinaryError where they are not `count`."""
+        rest, found = b"", 0
+        for piece in self._pieces() if count else ():
+            *whole, rest = (rest + piece).split(b"\0")
+            found += len(whole)
+            yield whole
+        if count:
+            yield [rest]
+        if count and found + 1 != count:
             raise BinaryError("a summary with names missing")
-        return found
+
+    def _pieces(self) -> Iterator[bytes]:
+        import zstandard
+
+        if not self._packed:
+            yield self._stored
+            return
+        size = 0
+        try:
+            for piece in zstandard.ZstdDecompressor().read_to_iter(self._stored, write_size=_PIECE):
+                size += len(piece)
+                if size > _MOST_NAMES:
+                    raise BinaryError("a summary with too many names")
+                yield piece
+        except zstandard.ZstdError as error:
+            raise BinaryError(f"a summary with damaged names: {error}") from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Names) and self.joined == other.joined
@@ -78,13 +100,39 @@ class ImportTable:
             bytes(item.weak | item.lazy << 1 for item in imports),
         )
 
-    @cached_property
+    @property
     def imports(self) -> tuple[Import, ...]:
         names = self.names.split(len(self.ordinals))
         return tuple(
             Import(name, ordinal, bool(mark & 1), bool(mark & 2))
             for name, ordinal, mark in zip(names, self.ordinals, self.marks, strict=True)
         )
+
+    @cached_property
+    def strong(self) -> Mapping[int, tuple[bytes, ...]]:
+        """Ordinal → the names that must come from there, in the image's order."""
+        found: dict[int, list[bytes]] = {}
+        names = self.names.split(len(self.ordinals))
+        for name, ordinal in compress(zip(names, self.ordinals, strict=True), self.marks.translate(_STRONG)):
+            found.setdefault(ordinal, []).append(name)
+        return {ordinal: tuple(wanted) for ordinal, wanted in found.items()}
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """Ordinal → how many symbols, weak ones too."""
+        return Counter(self.ordinals)
+
+    @property
+    def places(self) -> Mapping[tuple[int, bytes], int]:
+        """(ordinal, name) → where it stands among the imports: the first that is missing is the one that dyld names."""
+        names = self.names.split(len(self.ordinals))
+        return {pair: place for place, pair in enumerate(zip(self.ordinals, names, strict=True))}
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self.names.split(len(self.ordinals))
+
+    def __len__(self) -> int:
+        return len(self.ordinals)
 
 
 @dataclass(frozen=True)
@@ -104,59 +152,25 @@ class ExportTable:
         )
 
     @cached_property
-    def _places(self) -> dict[bytes, int]:
-        return {name: place for place, name in enumerate(self.names.split(len(self.flags)))}
+    def _handed_on(self) -> Mapping[bytes, Export]:
+        names = self.names.split(len(self.flags)) if self.handed_on else []
+        return {
+            names[place]: Export(names[place], self.flags[place], 0, ordinal, target)
+            for place, ordinal, target in self.handed_on
+        }
 
-    @cached_property
-    def _handed_on(self) -> dict[int, tuple[int, bytes | None]]:
-        return {place: (ordinal, target) for place, ordinal, target in self.handed_on}
+    def among(self, names: Collection[bytes]) -> frozenset[bytes]:
+        """Those of `names` that the image exports. All of its names are gone through, and none is kept."""
+        wanted = frozenset(names)
+        found: set[bytes] = set()
+        for block in self.names.blocks(len(self.flags)) if wanted else ():
+            found |= wanted.intersection(block)
+        return frozenset(found)
 
-    def exported(self, names: Iterable[bytes]) -> dict[bytes, Export]:
-        """Those of `names` that the image exports; without addresses."""
-        places, handed_on = self._places, self._handed_on
-        found: dict[bytes, Export] = {}
-        for name in names:
-            place = places.get(name)
-            if place is not None:
-                found[name] = Export(name, self.flags[place], 0, *handed_on.get(place, (None, None)))
-        return found
+    def handed_on_of(self, names: Iterable[bytes]) -> tuple[Export, ...]:
+        """Those of `names` that the image has from another library; without addresses."""
+        known = self._handed_on
+        return tuple(known[name] for name in names if name in known) if known else ()
 
     def __len__(self) -> int:
         return len(self.flags)
-
-
-@dataclass(frozen=True)
-class SymbolTable:
-    """Dynamic symbols of an ELF file. `marks`: 1 defined, 2 weak, 4 hidden. `places` count into `versions`, pairs of
-    version and library.
-    """
-
-    names: Names
-    marks: bytes
-    versions: tuple[tuple[str | None, str | None], ...]
-    places: tuple[int, ...]
-
-    @classmethod
-    def of(cls, symbols: Sequence[Symbol]) -> SymbolTable:
-        versions = tuple(sorted({(item.version, item.library) for item in symbols}, key=str))
-        numbers = {pair: number for number, pair in enumerate(versions)}
-        return cls(
-            Names([item.name for item in symbols]),
-            bytes(item.defined | item.weak << 1 | item.hidden << 2 for item in symbols),
-            versions,
-            tuple(numbers[item.version, item.library] for item in symbols),
-        )
-
-    def wanted(self) -> tuple[Symbol, ...]:
-        """The symbols that the file wants of others."""
-        chosen = self.marks.translate(_NOT_DEFINED)
-        names = self.names.split(len(self.marks))
-        return tuple(
-            Symbol(name, False, bool(mark & 2), *self.versions[place], hidden=bool(mark & 4))
-            for name, mark, place in compress(zip(names, self.marks, self.places, strict=True), chosen)
-        )
-
-    def defined_of(self, names: Set[bytes]) -> frozenset[bytes]:
-        """Those of `names` that the file defines."""
-        found = compress(self.names.split(len(self.marks)), self.marks.translate(_DEFINED))
-        return frozenset(name for name in found if name in names)

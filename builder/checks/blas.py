@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from builder.finding import Finding, Remedy, Status
 from builder.wording import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from builder.binaries.dyld import Process
     from builder.checks.case import Case
@@ -31,6 +32,8 @@ _CALLERS: Final = {
 }
 _ACCELERATE: Final = ("accelerate", "newaccelerate")
 
+#: What is vectorised by hand.
+_FAST: Final = ("openblas", "mkl", "blis")
 #: Part of Accelerate's own rate below which NumPy's products are called slow.
 _SLOW_BESIDE_ACCELERATE: Final = 0.4
 #: How many times as fast as `einsum` (vectorised, no blocking) a product must at least be, both on one core. Measured
@@ -130,7 +133,7 @@ def _imports_new_lapack(process: Process) -> bool:
     """Accelerate of macOS 13.3 has each symbol twice: `_dgesv$NEWLAPACK` is that of LAPACK 3.9 and later."""
     for binary, _ in process.images.values():
         try:
-            if any(b"$NEWLAPACK" in name for name, *_ in binary.imports):
+            if b"$NEWLAPACK" in binary.imports.names.joined:
                 return True
         except (BinaryError, OSError):
             continue
@@ -139,8 +142,9 @@ def _imports_new_lapack(process: Process) -> bool:
 
 def _conda_target(survey: Survey) -> str | None:
     """The file that conda's libblas.3.dylib is a link to."""
-    link = survey.environment.path / "lib" / "libblas.3.dylib"
-    return os.path.basename(os.path.realpath(link)) if link.exists() else None  # noqa: PTH119
+    taken = survey.inventory
+    path = (taken.real or os.path.realpath)(f"{taken.root}/lib/libblas.3.dylib")
+    return taken.by_path[path].name if path in taken.by_path else None
 
 
 def _on_linux(survey: Survey) -> Iterator[tuple[str, Linked]]:
@@ -207,13 +211,36 @@ def judge_rate(case: Case) -> Finding:
         return case.passed(f"NumPy multiplies at {rate:.0f} GFLOP/s on one core.")
     evidence = f"NumPy {rate:.0f}, {beside} GFLOP/s (float32, one core)"
     if slow:
-        wanted = "Accelerate (`blas: accelerate`)" if accelerate is not None else "OpenBLAS (`blas: openblas`)"
+        loaded = loaded_runtimes(case.facts.get("images", ()), BLAS)
+        uses = tuple(f"NumPy uses {runtime.name}: {short(path, case)}" for runtime, path in loaded)
         return case.warned(
             "NumPy multiplies matrices far slower than this machine can.",
             evidence,
-            remedy=Remedy(f"Take a NumPy that uses {wanted}, then lock and create the environment again."),
+            *(uses or ("NumPy uses no BLAS that is known",)),
+            remedy=_faster(case, {runtime.key: path for runtime, path in loaded}),
         )
     return case.passed(f"NumPy multiplies at {rate:.0f} GFLOP/s on one core.", evidence)
+
+
+def _faster(case: Case, loaded: Mapping[str, str]) -> Remedy:
+    """What makes products faster than with the libraries `loaded` (their paths by their keys).
+
+    A fast one that computes slowly is damaged, or was built for, or started on, another CPU.
+    """
+    best = "accelerate" if case.subdir.is_osx else next((key for key in _FAST if key in loaded), "openblas")
+    if best in loaded:
+        return case.repair.restore([case.repair.owner(Path(loaded[best])) or case.repair.module_owner("numpy")])
+    by_conda = (owner := case.repair.module_owner("numpy")) is not None and owner.manager == "conda"
+    stamp = case.environment.stamp
+    if not by_conda:
+        wheel = "for macOS 14 or newer" if case.subdir.is_osx else "from PyPI, which brings OpenBLAS"
+        return Remedy(f"Take a wheel of NumPy {wheel}, instead of this one.")
+    if stamp is None:
+        return Remedy(f"Have conda take another BLAS: `libblas=*=*{best}`.")
+    change = "`blas: accelerate`" if case.subdir.is_osx else f"`libblas * *{best}` among its dependencies"
+    recipe = stamp.recipe or stamp.name
+    again = f"`envbuild lock {recipe}`, then `{shlex.join(stamp.create_command(case.environment.path))}`"
+    return Remedy(f"Write {change} into the recipe {recipe}: {again}.")
 
 
 CHECKS: Final = (

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from packaging.utils import canonicalize_name
+
 from builder.binaries.demangle import shown
 from builder.checks import known_errors
 from builder.checks.causes import error_of
@@ -35,8 +37,9 @@ _LACKING_MODULE: Final = re.compile(
 )
 #: A module inside a package that is not there.
 _GONE: Final = re.compile(r"No module named '(?P<dotted>\w+(?:\.\w+)+)'")
-#: What an error says of another package that it needed: `This requires the h5py module`, `could not import h5py`.
-_NEEDED: Final = re.compile(r"(?:requires (?:the )?|import )`?(?P<module>[A-Za-z_]\w*)")
+#: What an error says of another package that it needed: `This requires the h5py module`, `could not import h5py`,
+#: `you need to have `optree` installed`.
+_NEEDED: Final = re.compile(r"(?:requires (?:the )?|import |need to have )`?(?P<module>[A-Za-z_]\w*)")
 #: Folders of packages; what lies elsewhere in the environment is Python's own.
 _PACKAGES: Final = frozenset(("site-packages", "dist-packages"))
 
@@ -332,11 +335,17 @@ def concerned(text: str, subject: Subject, *, error: str = "", module: str = "")
     owners = [subject.repair.owner(file) for file in named]
     if not named and module:
         owners.append(subject.repair.module_owner(module))
-    if (told := _LACKING_MODULE.search(text)) is not None:
-        owners.append(subject.repair.module_owner(told["module"] or told["absent"]))
-    owners += [subject.repair.module_owner(told["module"]) for told in _NEEDED.finditer(error)]
     names = {file.relative_to(root).as_posix() for file in named}
-    names |= {owner.name for owner in owners if owner is not None}
+    if (told := _LACKING_MODULE.search(text)) is not None:
+        lacking = told["module"] or told["absent"]
+        owners.append(subject.repair.module_owner(lacking))
+        if subject.repair.locked_version(lacking) is not None:
+            names.add(canonicalize_name(lacking))  # nobody's any more, if its package is gone
+    needed = [subject.repair.module_owner(told["module"]) for told in _NEEDED.finditer(error)]
+    names |= {owner.name for owner in (*owners, *needed) if owner is not None}
+    # One that is installed and still missed could not be imported itself, for lack of something that it needs.
+    installed = (subject.environment.distribution(owner.name) for owner in needed if owner is not None)
+    names |= {canonicalize_name(one.name) for dist in installed if dist is not None for one in dist.requirements()}
     if error:
         names.add(error_of(f"{error} {named[0] if named else ''}"))
     return frozenset(names)

@@ -182,11 +182,7 @@ class Subject:
 
     def has(self, module: str) -> bool:
         """Whether a module of this name is installed (as a folder or file in site-packages)."""
-        folder = self.environment.site_packages
-        if folder is None:
-            return False
-        place = folder.joinpath(*module.split("."))
-        return place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
+        return self.environment.has_module(module)
 
     @property
     def environ(self) -> Mapping[str, str]:

@@ -50,11 +50,11 @@ def _symbols(subject: Subject) -> Iterator[Finding]:
         undecided = imports.on(macos, Presence.UNDECIDED)
         yield Finding(
             check="link.system-symbols",
-            status=Status.PASS if imports.strong else Status.SKIP,
+            status=Status.PASS if imports.count else Status.SKIP,
             title=f"No symbol of macOS's own libraries is known to be missing on macOS {dotted(macos)}"
-            if imports.strong
+            if imports.count
             else "No binary takes a symbol from macOS's own libraries",
-            evidence=_counted(survey, undecided, total=len(imports.strong), macos=macos),
+            evidence=_counted(survey, undecided, total=imports.count, macos=macos),
         )
 
 

@@ -81,6 +81,8 @@ class SessionProgress:
             self._said.add(description)
             took = f" ({_clock(ended.seconds)})" if ended is not None and ended.seconds >= 1 else ""
             if self._session.live:
+                if self._live is not None:
+                    self._live.refresh()  # or what has ended would be drawn once more, below the line that says so
                 self.say(lambda: self._session.err.print(self._finished(description, took), crop=False))
             else:
                 self._session.note(description + took)
@@ -196,7 +198,7 @@ class SessionProgress:
         from rich.text import Text
 
         full = round(_BAR * min(1.0, (task.completed or 0) / (task.total or 1)))
-        return Text.assemble(" ", ("━" * full, "green"), ("━" * (_BAR - full), "dim"))
+        return Text.assemble(" ", ("━" * full, "green"), ("─" * (_BAR - full), "dim"))
 
     def _finished(self, description: str, took: str) -> RenderableType:
         from rich.text import Text

@@ -24,7 +24,7 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u2
 _PLAIN: Final = {
     "✓": "+", "✗": "X", "→": "->", "–": "-", "—": "-", "…": "...", "·": ".", "×": "x", "≥": ">=", "≤": "<=",
     "▸": ">", "↑": "^", "↓": "v",
-    "‘": "'", "’": "'", "“": '"', "”": '"', "─": "-", "━": "-", "│": "|", "\N{REPLACEMENT CHARACTER}": "?",
+    "‘": "'", "’": "'", "“": '"', "”": '"', "─": "-", "━": "=", "│": "|", "\N{REPLACEMENT CHARACTER}": "?",
 }  # fmt: skip
 _HANDLER: Final = "envbuild"
 #: Stand for a space and a hyphen at which no line of `--help` is broken: in a command in backticks, in `conda-lock`.

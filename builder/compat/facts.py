@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -104,6 +104,35 @@ class Facts:
             places={**self.places, **other.places},
         )
 
+    def with_releases(self, package: str, origin: Origin, releases: tuple[Release, ...]) -> Facts:
+        """These facts with all the releases that a package has at an origin, in the place of those they know.
+
+        For the same releases they are the same object, with the answers that it has given.
+        """
+        key = (package, origin, releases)
+        if key not in self._variants:
+            self._variants[key] = self._with_releases(package, origin, releases)
+        return self._variants[key]
+
+    @cached_property
+    def _variants(self) -> dict[tuple[str, Origin, tuple[Release, ...]], Facts]:
+        return {}
+
+    def _with_releases(self, package: str, origin: Origin, releases: tuple[Release, ...]) -> Facts:
+        others = (release for release in self.releases if (release.package, release.origin) != (package, origin))
+        found = replace(self, releases=(*others, *releases), asked=self.asked | {package})
+        by_version = {release: Version(release.version) for release in releases}
+        newest_first = tuple(sorted(releases, key=by_version.__getitem__, reverse=True))
+        # Made anew for every lock, the indexes would take longer than the questions.
+        vars(found).update(
+            _by_package={key: those for key, those in self._by_package.items() if key != (package, origin)}
+            | ({(package, origin): newest_first} if releases else {}),
+            _by_version={key: one for key, one in self._by_version.items() if key[:2] != (package, origin)}
+            | {(package, origin, version): release for release, version in by_version.items()},
+            **{name: getattr(self, name) for name in ("_by_pair", "_related", "_aliases", "newest_date")},
+        )
+        return found
+
     @cached_property
     def newest_date(self) -> str:
         """The day on which the newest of envbuild's own facts was established: how old the facts are."""
@@ -118,6 +147,11 @@ class Facts:
         them come from whatever copy of its metadata was at hand.
         """
         return origin == "pypi" or package in self.asked
+
+    @cached_property
+    def judged(self) -> dict[tuple[object, ...], Any]:
+        """What was judged by these facts (`plan.choose.Memo`), for the next recipe that leads to the same question."""
+        return {}
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[Relation, ...]]:
@@ -157,6 +191,26 @@ class Facts:
 
         One that is about packages of another origin than `origins` says is left out as well, or of other platforms.
         """
+        from_where = None if origins is None else tuple(origins.get(side[0], "pypi") for side in (left, right))
+        key = (left, right, python, from_where, subdir)
+        if key not in self._related:
+            self._related[key] = self._find_related(left, right, python=python, origins=origins, subdir=subdir)
+        return self._related[key]
+
+    @cached_property
+    def _related(self) -> dict[tuple[object, ...], tuple[Relation, ...]]:
+        """Answers already given: locks of one team ask the same again and again."""
+        return {}
+
+    def _find_related(
+        self,
+        left: tuple[str, Version],
+        right: tuple[str, Version],
+        *,
+        python: str | None,
+        origins: Mapping[str, Origin] | None,
+        subdir: Subdir | None,
+    ) -> tuple[Relation, ...]:
         found = []
         for relation in self._by_pair.get(frozenset((left[0], right[0])), ()):
             sides = (relation.left, relation.right)

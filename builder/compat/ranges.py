@@ -20,6 +20,12 @@ def parse_range(text: str) -> SpecifierSet:
 
 
 @cache
+def public_version(text: str) -> Version:
+    """A version without what is local to a build: `2.1.0+cpu` is 2.1.0. Raises InvalidVersion."""
+    return Version(Version(text).public)
+
+
+@cache
 def in_range(text: str, version: Version) -> bool:
     """Whether a version is in a range as facts write it. Asked of few ranges and versions, many times."""
     return parse_range(text).contains(version, prereleases=True)

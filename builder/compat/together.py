@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from builder.compat.fit import WHERE
 from builder.compat.model import OPENMP_CHECK, OPENMP_REMEDY, two_runtimes
+from builder.compat.ranges import public_version
 from builder.errors import UnsatisfiableError
 from builder.names import project
 from builder.platforms import Subdir
@@ -49,7 +50,7 @@ def together(packages: Packages, *, facts: Facts, subdir: Subdir | None = None) 
         subject = facts.subject(project(name, conda=manager == "conda"))
         if subject in facts.packages or subject in facts.binding:
             try:
-                known[subject] = Version(Version(text).public), "conda-forge" if manager == "conda" else "pypi"
+                known[subject] = public_version(text), "conda-forge" if manager == "conda" else "pypi"
             except InvalidVersion:
                 continue
     fails: list[Relation] = []

@@ -32,6 +32,7 @@ CHECKS: Final = (
     Check(id="conda.arch", klass="C", catches="A new shell gets an Intel conda on Apple silicon."),
     Check(id="machine.translated", klass="C", catches="The terminal itself runs under Rosetta."),
     Check(id="env.half-deleted", klass="D", catches="The interpreter, or files that packages recorded, are gone."),
+    Check(id="env.facts", klass="D", catches="Packages that are known not to work together, by their versions."),
     Check(id="verify", klass="D", catches="Every check of `envbuild verify` that fails for the environment."),
     Check(id="env.user-site", klass="E", catches="Packages of the user's site folder hide the environment's."),
     Check(id="env.pythonpath", klass="E", catches="PYTHONPATH puts other packages first."),

@@ -14,7 +14,7 @@ from builder.doctor.claims.common import Surroundings
 from builder.doctor.disk import Disk, home_aliases
 from builder.doctor.environments import Environments
 from builder.doctor.model import CLASSES, Diagnosis, Examination, Ide, Level
-from builder.doctor.rules import architecture, broken, drift, hygiene, running, shadowed, shell
+from builder.doctor.rules import architecture, broken, drift, hygiene, misfits, running, shadowed, shell
 from builder.doctor.survey import survey
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _RULES: Final[tuple[Callable[[Case], Iterator[Diagnosis]], ...]] = (
     shell.diagnose,
     architecture.diagnose,
     broken.diagnose,
+    misfits.diagnose,
     shadowed.diagnose,
     drift.diagnose,
     hygiene.diagnose,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.binaries.macho import constants as macho
 from builder.binaries.macho.file import Arch, is_mach_o_magic
+from builder.platforms import Subdir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,12 @@ def architectures(disk: Disk, path: Path) -> tuple[str, ...]:
         cputype, subtype = struct.unpack_from(">II", head, 8 + index * size)
         names.append(Arch(cputype=cputype, cpusubtype=subtype).name)
     return tuple(dict.fromkeys(names))
+
+
+def platform(arch: str | None, *, is_mac: bool) -> Subdir | None:
+    """conda's platform of a program of one architecture; None where it has several, or conda has none for it."""
+    system = "osx" if is_mac else "linux"
+    return next((Subdir(name) for name, own in _SUBDIR_ARCH.items() if own == arch and name.startswith(system)), None)
 
 
 def system_of(disk: Disk, path: Path) -> str | None:

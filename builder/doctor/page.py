@@ -104,8 +104,8 @@ def _problem(problem: Diagnosis, names: Names, *, first: bool) -> Iterator[str]:
     if not first:
         yield f"<p><b>Also:</b> {escape(names.text(problem.sentence))}.</p>"
     yield "<dl>"
-    for place in problem.decided_by:
-        yield f"<dt>decided by</dt><dd><code>{escape(place_text(place, names))}</code></dd>"
+    for place in dict.fromkeys(place_text(place, names) for place in problem.decided_by):
+        yield f"<dt>decided by</dt><dd><code>{escape(place)}</code></dd>"
     if problem.remedy is not None:
         yield f"<dt>to mend</dt><dd>{escape(names.text(problem.remedy.say))}</dd>"
         for command in problem.remedy.commands:

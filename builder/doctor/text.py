@@ -110,7 +110,7 @@ def _listed(words: list[str]) -> str:
 
 def _details(problem: Diagnosis, names: Names, *, verbose: bool) -> Iterator[str]:
     if problem.decided_by:
-        yield "  decided by  " + " → ".join(place_text(place, names) for place in problem.decided_by)
+        yield "  decided by  " + " → ".join(dict.fromkeys(place_text(place, names) for place in problem.decided_by))
     if problem.remedy is not None:
         hint = f"   [not automatic: {problem.why_not_automatic}]" if problem.why_not_automatic else ""
         if problem.automatic:

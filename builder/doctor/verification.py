@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from builder.doctor import headers
 from builder.doctor.model import Diagnosis, Interpreter, Kind, Place, Presence
 from builder.finding import Remedy
 
@@ -106,14 +107,11 @@ def _verified(
     from builder.checks.verification import verified as verify
     from builder.environment.environment import Environment
     from builder.finding import Status
-    from builder.platforms import Subdir
     from builder.probes.level import Level
 
     if interpreter.prefix is None:
         return []
-    names = {("arm64", True): Subdir.OSX_ARM64, ("x86_64", True): Subdir.OSX_64}
-    names |= {("x86_64", False): Subdir.LINUX_64, ("aarch64", False): Subdir.LINUX_AARCH64}
-    own = names.get((interpreter.arch or "", is_mac))
+    own = headers.platform(interpreter.arch, is_mac=is_mac)
     report = verify(
         Environment(interpreter.prefix, subdir=None if interpreter.kind is Kind.CONDA else own),
         host=own,

@@ -163,6 +163,14 @@ class Environment:
         """The distribution of this canonical name."""
         return next((dist for dist in self.distributions if dist.name == name), None)
 
+    def has_module(self, module: str, *, beside: Distribution | None = None) -> bool:
+        """Whether a module of this name is installed: a folder or file in site-packages, or where a distribution is."""
+        site = self.site_packages if beside is None else beside.site
+        if site is None:
+            return False
+        place = site.joinpath(*module.split("."))
+        return place.is_dir() or any(place.parent.glob(f"{place.name}.*"))
+
     @cached_property
     def owners(self) -> Ownership:
         """Who owns which file and module."""

@@ -1,24 +1,40 @@
-"""An environment that was never laid out: its metadata read from a skeleton, its owners from summaries of packages."""
+"""An environment that was never laid out: its metadata and owners are those of summaries, the rest is a skeleton."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from builder.binaries.summary_python import DIGEST_BYTES
+from builder.environment.distributions import Distribution
 from builder.environment.environment import Environment
+from builder.environment.model import CondaRecord
 from builder.environment.ownership import Claim, Owner, Ownership, Tables, module_of
-from builder.environment.reading import Reader
+from builder.environment.reading import MOST_BYTES, Reader
+from builder.environment.skeleton import is_inside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from builder.binaries.summary import PackageSummary
     from builder.binaries.summary_linking import Layout
-    from builder.environment.distributions import Distribution
     from builder.platforms import Subdir
+
+
+@dataclass(frozen=True)
+class _MetadataReader(Reader):
+    """Reads what is on no disk: `told` are the texts of metadata files."""
+
+    told: dict[Path, str] = field(default_factory=dict)
+
+    def text(self, path: Path, *, most: int = MOST_BYTES) -> str | None:
+        return self.told.get(path) or super().text(path, most=most)
 
 
 class SummarizedEnvironment(Environment):
@@ -27,6 +43,67 @@ class SummarizedEnvironment(Environment):
     def __init__(self, path: Path, layout: Layout, *, subdir: Subdir) -> None:
         super().__init__(path, subdir=subdir)
         self.layout = layout
+        self._told: dict[Path, str] = {}
+        self._reader = _MetadataReader(told=self._told)
+
+    @cached_property
+    def conda_records(self) -> tuple[CondaRecord, ...]:
+        found = (
+            CondaRecord(
+                name=one.name,
+                version=one.version,
+                build=one.build,
+                subdir=one.subdir,
+                files=(),
+                depends=one.requires,
+                source=self.path / "conda-meta" / f"{one.name}-{one.version}-{one.build}.json".replace("/", "_"),
+            )
+            for one in (package.identity for package in self.layout.packages)
+            if one.kind == "conda"
+        )
+        return tuple(sorted(found, key=lambda record: record.source))
+
+    @cached_property
+    def distributions(self) -> tuple[Distribution, ...]:
+        found: dict[str, Distribution] = {}
+        site = self.site_packages
+        if site is None:
+            return ()
+        for package in self.layout.packages:
+            for own in package.distributions:
+                if "/" in own.folder or not is_inside(own.folder):
+                    continue
+                info = site / own.folder
+                if package.identity.kind == "wheel":
+                    self._told[info / "WHEEL"] = "".join(f"Tag: {tag}\n" for tag in package.identity.tags)
+                found[own.folder] = Distribution(
+                    name=canonicalize_name(own.name.strip()),
+                    version=own.version.strip(),
+                    path=info,
+                    requires=own.requires,
+                    reader=self._reader,
+                )
+        return tuple(sorted(found.values(), key=lambda dist: (dist.name, str(dist.path))))
+
+    def has_module(self, module: str, *, beside: Distribution | None = None) -> bool:
+        top, dot, _ = module.partition(".")
+        if top not in self._modules:
+            return False
+        inner = module.replace(".", "/")
+        return not dot or any(path.startswith((f"{inner}/", f"{inner}.")) for path in self._in_site)
+
+    @property
+    def _in_site(self) -> Iterator[str]:
+        """Every path in site-packages, relative to it."""
+        return (
+            path.removeprefix(self.layout.site)
+            for path in map(self.layout.rel, (path for package in self.layout.packages for path in package.paths))
+            if path.startswith(self.layout.site)
+        )
+
+    @cached_property
+    def _modules(self) -> frozenset[str]:
+        return frozenset(path.partition("/")[0].partition(".")[0] for path in self._in_site)
 
     @cached_property
     def owners(self) -> Ownership:

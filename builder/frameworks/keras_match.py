@@ -98,7 +98,7 @@ def match(inspection: Inspection) -> Iterator[Finding]:
 def tensorflow_of(environment: Environment) -> Distribution | None:
     """The distribution that holds the `tensorflow` package, under whichever name it was installed."""
     found = (environment.distribution(name) for name in registry.framework("tensorflow").distributions)
-    return next((dist for dist in found if dist is not None and (dist.path.parent / "tensorflow").is_dir()), None)
+    return next((dist for dist in found if dist and environment.has_module("tensorflow", beside=dist)), None)
 
 
 def _keras_remedy(repair: Repair, host: Distribution, version: Version, reasons: list[str]) -> Remedy:

@@ -158,7 +158,7 @@ def create(
                 updated = _updated(place, previous, stamp, packages, request, around, proof=proof)
                 if updated is not None:
                     return updated
-            with transaction.replacing(place, leaving=around.progress.note):
+            with transaction.replacing(place, progress=around.progress):
                 with transaction.writing(request.prefix):
                     _build(packages, request, around, held=place.held)
                     remember(request.prefix, stamp)

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+#: One that has begun, at the end of what was read so far.
+_BEGUN: Final = re.compile(rb"\x1b(?:\[[0-9;?]*)?$")
 #: A line of uv's list of installed packages (` + numpy==2.3.5`), and what may become one.
 _LISTED: Final = re.compile(r" \+ \S+==")
 _MAYBE_LISTED: Final = re.compile(r"(?: (?:\+(?: \S*)?)?)?")
+#: How the lines begin that uv leaves behind of each step, which are told by envbuild.
+_STEPS: Final = ("Using ", "Resolved ", "Prepared ", "Uninstalled ", "Installed ", "Audited ")
 _CHUNK: Final = 4096
 
 
@@ -29,7 +33,7 @@ def run(command: Sequence[str], *, cwd: str, env: Mapping[str, str], draw: bool,
     """Run `command`; gives its exit code and its messages (stderr), without the drawing.
 
     With `draw` its stderr is a terminal of its own whose output goes to ours as it comes, so that its bars
-    move (uv's list of installed packages is left out); else it is a pipe. stdout is thrown away. `held` is a
+    move (what it leaves behind of them is left out); else it is a pipe. stdout is thrown away. `held` is a
     descriptor it inherits. Killed on any exception, and when we are killed ourselves.
     """
     if draw:
@@ -84,16 +88,29 @@ def _drain(source: int, *, draw: bool) -> bytes:
 
 
 def _draw(chunk: bytes) -> bytes:
-    """Pass on what uv draws, without its list of what it installed, which would push everything else off the screen.
+    """Pass on what uv draws while it is at work, without what it leaves on the screen of it.
 
-    Gives back the beginning of a line that may belong to the list.
+    That is a line for each step, and the list of what it installed, which would push all else off the screen. Gives
+    back the beginning of a line that may be one of these.
     """
     *lines, rest = chunk.split(b"\n")
-    shown = b"".join(
-        line + b"\n" for line in lines if not _LISTED.match(_ESCAPES.sub("", line.decode(errors="replace")))
-    )
-    if not _MAYBE_LISTED.fullmatch(_ESCAPES.sub("", rest.decode(errors="replace"))):
+    shown = b"".join(map(_passed_on, lines))
+    last = _text(_BEGUN.sub(b"", rest))
+    if not (_MAYBE_LISTED.fullmatch(last) or any(step.startswith(last) or last.startswith(step) for step in _STEPS)):
         shown, rest = shown + rest, b""
     sys.stderr.buffer.write(shown)
     sys.stderr.buffer.flush()
     return rest
+
+
+def _passed_on(line: bytes) -> bytes:
+    """The line; of one that is not to stay, what was drawn and wiped out before it."""
+    if not (_LISTED.match(text := _text(line)) or text.startswith(_STEPS)):
+        return line + b"\n"
+    before, wiped, own = line.removesuffix(b"\r").rpartition(b"\r")
+    return before + wiped + "".join(_ESCAPES.findall(own.decode(errors="replace"))).encode()
+
+
+def _text(line: bytes) -> str:
+    """What is to be read of a line: what stands after the last return to its beginning."""
+    return _ESCAPES.sub("", line.removesuffix(b"\r").rpartition(b"\r")[2].decode(errors="replace"))

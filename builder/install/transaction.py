@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Final
 from builder.environment.place import BUILDING, Place, hold
 from builder.environment.sizes import measured_within
 from builder.environment.stamp import RELATIVE_PATH as STAMP
-from builder.environment.stamp import UPGRADE, NewerStampError, Stamp, read_stamp, require_stamp
+from builder.environment.stamp import NewerStampError, Stamp, read_stamp, require_stamp, upgrade
 from builder.errors import BuildError, UsageError
 from builder.files import atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from builder.progress import Progress
 
 #: How long background threads of an interrupted installation may go on writing into the prefix, in seconds.
 _SETTLE: Final = 2.0
@@ -143,7 +145,7 @@ def current(place: Place) -> Stamp | None:
     try:
         stamp = require_stamp(prefix)
     except NewerStampError as error:
-        raise UsageError(f"{prefix}: {error}", hint=UPGRADE) from None
+        raise UsageError(f"{prefix}: {error}", hint=upgrade()) from None
     except ValueError as error:
         raise UsageError(
             f"{prefix} was made by envbuild, but what is noted there cannot be understood: {error}",
@@ -169,14 +171,17 @@ def replacing(
     place: Place,
     *,
     copy: Callable[[Path, Path], None] | None = None,
-    leaving: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
 ) -> Iterator[None]:
     """Build inside: on any exception (Ctrl-C included) the prefix is as it was before, or gone if it was new.
 
-    It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place. `leaving` is
+    It begins empty, or with what `copy(prefix, fresh)` puts into the folder `fresh` that takes its place. `progress` is
     told at once what is done after Ctrl-C. Whoever presses it again leaves the deleting to the next run.
     """
     from builder.interrupts import uninterrupted
+    from builder.progress import NoProgress
+
+    progress = progress or NoProgress()
 
     try:
         with writing(place.prefix):
@@ -189,7 +194,7 @@ def replacing(
         # A second, impatient Ctrl-C must not keep the previous environment from coming back.
         with uninterrupted() as again:
             if asked:
-                leaving(_what_is_left(place))
+                progress.note(_what_is_left(place))
             _undo(place)
         if not (asked and again):
             _empty_trash(place)
@@ -197,6 +202,7 @@ def replacing(
     with uninterrupted():
         if place.old.exists():
             place.old.rename(place.trash())
+            progress.update("trash", "deleting what was there before")
     # Whoever is interrupted here has the new environment in place; the next one deletes the rest.
     _empty_trash(place)
 

@@ -57,6 +57,7 @@ def make_twin(
     for below in folders:
         # After what is in them: their permissions may forbid to write.
         shutil.copymode(source / below, target / below)
+    progress.done(_TASK, "set the present environment aside")
 
 
 def _belongs(rel: str, known: Collection[str]) -> bool:

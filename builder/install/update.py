@@ -86,7 +86,7 @@ def updating(
     def copy(source: Path, target: Path) -> None:
         make_twin(source, target, shared=shared, known=known, progress=around.progress)
 
-    with transaction.replacing(place, copy=copy, leaving=around.progress.note):
+    with transaction.replacing(place, copy=copy, progress=around.progress):
         with transaction.writing(prefix):
             repair(work, environment, packages, request, around, held=place.held)
         anew = {f"conda:{name}" for name in work.conda} | {f"pip:{name}" for name in work.wheels}

@@ -18,12 +18,13 @@ from packaging.version import InvalidVersion, Version
 from builder.credentials import has_credentials, names_elsewhere
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
-from builder.lock.pypi import provided_distributions
+from builder.lock.provided import provided_distributions
 from builder.plan.model import MAIN_GROUP
 from builder.wheels import WheelTarget, why_unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from builder.lock.model import Lock, LockedPackage
@@ -106,12 +107,28 @@ def _line(file: Path, defect: Defect) -> int | None:
 
 
 def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: LockedPackage | None) -> Iterator[str]:
-    url = urlsplit(package.url)
     if package.sha256 is None:
         yield "has no sha256"
-    if has_credentials(package.url):
+    if not package.is_plain:
+        yield from _url_defects(package.url)
+    if package.manager == "pip":
+        yield from _wheel_defects(package, python)
+        return
+    subdir, file = package.url_subdir, package.file_name
+    if subdir not in (package.subdir, "noarch"):
+        yield f"its URL is for {subdir or 'no platform'}, not for {package.subdir} or noarch"
+    if not package.url.startswith(channels):
+        yield f"its URL is not on any channel of the lock: {package.url}"
+    stem = f"{package.name}-{package.version}-"
+    if not file.startswith(stem) or not file.endswith((".conda", ".tar.bz2")):
+        yield f"its URL names another package: {file}"
+
+
+def _url_defects(text: str) -> Iterator[str]:
+    url = urlsplit(text)
+    if has_credentials(text):
         yield "its URL contains credentials"
-    elif names_elsewhere(package.url):
+    elif names_elsewhere(text):
         yield "its URL names a variable where only a user, a password or a token may be one"
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         yield "its URL is plain http, which anyone on the way can read and answer"
@@ -119,16 +136,6 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: 
         yield f"its URL has an unsupported scheme: {url.scheme or 'none'}"
     if ".." in unquote(url.path).split("/"):
         yield "its URL goes up a folder (`..`)"
-    if package.manager == "pip":
-        yield from _wheel_defects(package, python)
-        return
-    if package.url_subdir not in (package.subdir, "noarch"):
-        yield f"its URL is for {package.url_subdir or 'no platform'}, not for {package.subdir} or noarch"
-    if not package.url.startswith(channels):
-        yield f"its URL is not on any channel of the lock: {package.url}"
-    stem = f"{package.name}-{package.version}-"
-    if not package.file_name.startswith(stem) or not package.file_name.endswith((".conda", ".tar.bz2")):
-        yield f"its URL names another package: {package.file_name}"
 
 
 def _wheel_defects(package: LockedPackage, python: LockedPackage | None) -> Iterator[str]:
@@ -162,26 +169,42 @@ def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
     if not conda:
         yield Defect(package=None, message=f"no packages for {subdir}, which the lock declares")
         return
-    if any(package.manager == "pip" for package in packages) and not any(package.name == "python" for package in conda):
+    pip = [package for package in packages if package.manager == "pip"]
+    if pip and not any(package.name == "python" for package in conda):
         yield Defect(package=None, message=f"PyPI packages but no python for {subdir}")
     groups = {package.name: set(package.groups) for package in conda}
+    optional = _optional(groups)
     for package in conda:
-        yield from _open_ends(package, [name for name in package.dependencies if not name.startswith("__")], groups)
-    groups = {canonicalize_name(package.name): set(package.groups) for package in packages if package.manager == "pip"}
+        yield from _open_ends(package, package.dependencies.keys(), groups, optional)
+    if not pip:
+        return
+    groups = {canonicalize_name(package.name): set(package.groups) for package in pip}
     for package in conda:
         for name in provided_distributions([package]):
             groups.setdefault(canonicalize_name(name), set()).update(package.groups)
-    for package in packages:
-        if package.manager == "pip":
-            yield from _open_ends(package, [canonicalize_name(name) for name in package.dependencies], groups)
+    optional = _optional(groups)
+    for package in pip:
+        yield from _open_ends(package, set(map(canonicalize_name, package.dependencies)), groups, optional)
 
 
-def _open_ends(package: LockedPackage, needs: list[str], groups: Mapping[str, set[str]]) -> Iterator[Defect]:
-    """What `package` needs and does not get: absent, or installed only together with a group that it is not in."""
-    missing = [name for name in needs if name not in groups]
+def _optional(groups: Mapping[str, AbstractSet[str]]) -> AbstractSet[str]:
+    """The names of what is not installed always."""
+    return {name for name, those in groups.items() if MAIN_GROUP not in those}
+
+
+def _open_ends(
+    package: LockedPackage, needs: AbstractSet[str], groups: Mapping[str, AbstractSet[str]], optional: AbstractSet[str]
+) -> Iterator[Defect]:
+    """What `package` needs and does not get: absent, or installed only together with a group that it is not in.
+
+    The machine provides the virtual packages (`__osx`).
+    """
+    missing = [name for name in needs if name not in groups and not name.startswith("__")]
     if missing:
         yield Defect(package=package, message=f"needs {', '.join(sorted(missing))}, which is not in the lock")
+    if optional.isdisjoint(needs):
+        return
     for group in package.groups:
-        elsewhere = sorted(name for name in needs if name in groups and not groups[name] & {group, MAIN_GROUP})
+        elsewhere = sorted(name for name in needs if name in optional and group not in groups[name])
         if elsewhere:
             yield Defect(package=package, message=f"needs {', '.join(elsewhere)}, which is not in its group {group}")

@@ -9,38 +9,29 @@ The tests compare the two on mutated locks.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal, NamedTuple, cast
 
 import yaml
 
-
-class Entry(NamedTuple):
-    """An entry of a lock's `package:`, as it is written."""
-
-    name: str
-    version: str
-    manager: Literal["conda", "pip"]
-    platform: str
-    dependencies: dict[str, str]
-    url: str
-    md5: str | None
-    sha256: str | None
-    category: str
+from builder.lock.model import LockedPackage
+from builder.platforms import TARGETS
 
 
 class Lines(NamedTuple):
     """A lock's entries, and the YAML text of all that stands before them."""
 
     head: str
-    entries: list[Entry]
+    entries: list[LockedPackage]
+    """As they are written: a package that several groups need has an entry for each."""
 
 
 #: A scalar that is quoted, or plain and without what could end or begin something else.
 _SCALAR: Final = r"(?:'[ -&(-~]*'|[A-Za-z0-9_=<~./][A-Za-z0-9_.+!*<>=,~|/-]*)"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_.+-]*"
+_FIRST: Final = "- name: "
 _ENTRY: Final = re.compile(
-    rf"- name: ({_WORD})\n"
+    rf"({_WORD})\n"
     rf"  version: ({_SCALAR})\n"
     r"  manager: (conda|pip)\n"
     rf"  platform: ({_WORD})\n"
@@ -51,7 +42,7 @@ _ENTRY: Final = re.compile(
     r"(?:    md5: ([0-9a-f]{32}|'[0-9a-f]{32}')\n)?"
     r"(?:    sha256: ([0-9a-f]{64}|'[0-9a-f]{64}')\n)?"
     rf"  category: ({_WORD})\n"
-    r"  optional: (?:true|false)\n"
+    r"  optional: (?:true|false)"
 )
 #: Comments, then the first key: what follows are further keys of the same mapping.
 _HEAD: Final = re.compile(r"(?:#[ -~]*\n)*version: 1\n[\n -~]*")
@@ -59,6 +50,9 @@ _VERSION: Final = re.compile(r"[A-Za-z0-9_.!+~*-]+")
 _LETTER: Final = re.compile(r"^[0-9a-f]*[ac-f]")
 _DOCUMENT: Final = re.compile(r"^(?:---|\.\.\.|%)", re.MULTILINE)
 _START: Final = "\npackage:\n"
+#: Locks of one team have most entries in common; those that were read last are kept for the next lock: some 20 MB.
+_MOST_KEPT: Final = 1 << 14
+_SUBDIRS: Final = {subdir.value: subdir for subdir in TARGETS}
 _TEXT: Final = "tag:yaml.org,2002:str"
 
 
@@ -68,39 +62,43 @@ def read_lines(text: str) -> Lines | None:
     head = text[:end]
     if not end or _HEAD.fullmatch(head) is None or _DOCUMENT.search(head) is not None:
         return None
-    place, entries = end + len(_START) - 1, []
+    before, *entries = text[end + len(_START) - 2 :].split(f"\n{_FIRST}")
+    if before or not entries or not entries[-1].endswith("\n"):
+        return None
+    entries[-1] = entries[-1].removesuffix("\n")
     try:
-        while place < len(text):
-            found = _ENTRY.match(text, place)
-            if found is None:
-                return None
-            place = found.end()
-            entries.append(_entry(found))
+        return Lines(head, [_entry(entry) for entry in entries])
     except ValueError:
         return None
-    return Lines(head, entries) if entries else None
 
 
-def _entry(found: re.Match[str]) -> Entry:
+@lru_cache(maxsize=_MOST_KEPT)
+def _entry(written: str) -> LockedPackage:
+    """An entry without `- name: ` and its last line break. Raises ValueError for what PyYAML is to read."""
+    found = _ENTRY.fullmatch(written)
+    if found is None:
+        raise ValueError(written)
     name, version, manager, platform, dependencies, url, md5, sha256, category = found.groups()
     version = _text(version)
-    if _VERSION.fullmatch(version) is None:
-        raise ValueError(version)
-    needs = {}
-    for line in dependencies.splitlines() if dependencies is not None else ():
-        key, _, value = line[4:].partition(": ")
-        needs[_text(key)] = _text(value)
-    return Entry(
+    if _VERSION.fullmatch(version) is None or platform not in _SUBDIRS:
+        raise ValueError(written)
+    return LockedPackage(
+        manager=cast("Literal['conda', 'pip']", manager),
         name=_text(name),
         version=version,
-        manager=cast("Literal['conda', 'pip']", manager),
-        platform=_text(platform),
-        dependencies=needs,
+        subdir=_SUBDIRS[platform],
         url=url,
-        md5=_hash(md5),
         sha256=_hash(sha256),
-        category=_text(category),
+        md5=_hash(md5),
+        dependencies=_dependencies(dependencies or ""),
+        groups=(_text(category),),
     )
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _dependencies(written: str) -> dict[str, str]:
+    pairs = (line[4:].partition(": ") for line in written.splitlines())
+    return {_text(key): _text(value) for key, _, value in pairs}
 
 
 def _hash(written: str | None) -> str | None:

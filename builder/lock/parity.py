@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from builder.lock.model import LockedPackage
     from builder.lock.solver import Solver, SolveRequest
     from builder.platforms import Subdir
+    from builder.render.model import PlatformSpecs
 
 Solutions = dict["Subdir", "Sequence[LockedPackage]"]
 #: How many older versions of one package are tried before it is given up.
@@ -109,6 +111,20 @@ def differences(
             listed = ", ".join(f"{version} on {subdir}" for subdir, version in there.items())
             told.append(f"{name} differs between platforms ({listed}){why}")
     return tuple(told)
+
+
+def compared(platforms: Sequence[PlatformSpecs]) -> tuple[str, ...]:
+    """The projects to tell the differences of: those held at one version, and what else is asked for on more than one
+    platform, by whichever of its names, from conda or PyPI. None where the recipe wants no parity.
+    """
+    held = subjects(name for specs in platforms for name in specs.parity)
+    asked = Counter(
+        name
+        for specs in platforms
+        for name in {project(line.name, conda=line.manager == "conda"): None for line in (*specs.conda, *specs.pip)}
+    )
+    several = (name for name, count in asked.items() if count > 1)
+    return tuple(dict.fromkeys((*held, *several))) if held else ()
 
 
 def exact_for(packages: Iterable[LockedPackage], exact: Mapping[str, str], *, manager: str) -> dict[str, str]:

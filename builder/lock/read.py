@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
 from builder.lock.digest import MAX_BYTES
-from builder.lock.lines import Entry, read_lines
+from builder.lock.lines import read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
 from builder.platforms import TARGETS, Subdir
 from builder.yamlio import conflict_mark, too_deep, unprintable
@@ -29,7 +30,7 @@ _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Entry(BaseModel):
     """Like conda-lock's own models, unknown fields are kept out of the way, not refused: it may add some."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True, defer_build=True)
 
 
 class _Hash(_Entry):
@@ -76,10 +77,15 @@ class _Metadata(_Entry):
     custom_metadata: dict[str, str] | None = None
 
 
-class _File(_Entry):
+class _Head(_Entry):
+    """What stands before the packages."""
+
     version: Literal[1]
     metadata: _Metadata
-    package: list[_Package] = Field(min_length=0)
+
+
+class _File(_Head):
+    package: list[_Package]
 
 
 def read_lock(file: Path) -> Lock:
@@ -93,7 +99,7 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
     if (lines := read_lines(text)) is not None and too_deep(lines.head) is None:
         with contextlib.suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
             head = yaml.load(lines.head, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
-            return _lock(_File.model_validate(head | {"package": []}).metadata, lines.entries, place)
+            return _lock(_Head.model_validate(head).metadata, lines.entries, place)
     return _parsed(text, place)
 
 
@@ -148,7 +154,7 @@ def _parsed(text: str, place: Path | str) -> Lock:
             line=line_of(text, problem["loc"]),
             hint=f"run {relock(place)}, or restore the file from version control",
         ) from None
-    return _lock(parsed.metadata, [_entry(package) for package in parsed.package], place)
+    return _lock(parsed.metadata, [_entry(package, place) for package in parsed.package], place)
 
 
 def relock(place: Path | str) -> str:
@@ -200,48 +206,35 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
     return node.start_mark.line + 1 if node is not None else None
 
 
-def _entry(package: _Package) -> Entry:
-    return Entry(
+def _entry(package: _Package, file: Path | str) -> LockedPackage:
+    return LockedPackage(
+        manager=package.manager,
         name=package.name,
         version=package.version,
-        manager=package.manager,
-        platform=package.platform,
-        dependencies=package.dependencies,
+        subdir=_subdir(package.platform, file),
         url=package.url,
-        md5=package.hash.md5,
         sha256=package.hash.sha256,
-        category=package.category,
+        md5=package.hash.md5,
+        dependencies=package.dependencies,
+        groups=(package.category,),
     )
 
 
-def _lock(metadata: _Metadata, entries: Sequence[Entry], file: Path | str) -> Lock:
+def _lock(metadata: _Metadata, entries: Sequence[LockedPackage], file: Path | str) -> Lock:
     platforms = tuple(_subdir(platform, file) for platform in metadata.platforms)
-    first: dict[tuple[str, str, str], Entry] = {}
-    groups: dict[tuple[str, str, str], set[str]] = {}
+    packages: dict[tuple[str, str, Subdir], LockedPackage] = {}
     for entry in entries:
-        key = (entry.manager, entry.name, entry.platform)
-        # conda-lock repeats an entry for each group that needs it; two that differ otherwise are a damaged file.
-        if not _same_but_group(first.setdefault(key, entry), entry):
-            raise LockfileError(f"{entry.name} ({entry.platform}) has two entries that differ", file=file)
-        groups.setdefault(key, set()).add(entry.category)
-    packages = [
-        LockedPackage(
-            manager=entry.manager,
-            name=entry.name,
-            version=entry.version,
-            subdir=_subdir(entry.platform, file),
-            url=entry.url,
-            sha256=entry.sha256,
-            md5=entry.md5,
-            dependencies=entry.dependencies,
-            groups=tuple(sorted(groups[key])),
-        )
-        for key, entry in first.items()
-    ]
+        key = (entry.manager, entry.name, entry.subdir)
+        first = packages.setdefault(key, entry)
+        if first is not entry:
+            # conda-lock repeats an entry for each group that needs it; two that differ otherwise are a damaged file.
+            if replace(first, groups=entry.groups) != entry:
+                raise LockfileError(f"{entry.name} ({entry.subdir}) has two entries that differ", file=file)
+            packages[key] = replace(first, groups=tuple(sorted({*first.groups, *entry.groups})))
     return Lock(
         channels=tuple(channel if isinstance(channel, str) else channel.url for channel in metadata.channels),
         platforms=platforms,
-        packages=tuple(packages),
+        packages=tuple(packages.values()),
         sources=tuple(metadata.sources),
         content_hash={_subdir(platform, file): digest for platform, digest in metadata.content_hash.items()},
         inputs={
@@ -250,10 +243,6 @@ def _lock(metadata: _Metadata, entries: Sequence[Entry], file: Path | str) -> Lo
         },
         notes=metadata.custom_metadata or {},
     )
-
-
-def _same_but_group(one: Entry, other: Entry) -> bool:
-    return one is other or one._replace(category=other.category) == other
 
 
 def _subdir(platform: str, file: Path | str) -> Subdir:

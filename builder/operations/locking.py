@@ -89,6 +89,7 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
         return there
     from builder.interrupts import uninterrupted
     from builder.lock.write import dumps
+    from builder.operations.for_nvidia import unasked
     from builder.operations.preparing import kept_in, newer_on_index, preparations
     from builder.plan.attempts import first_that_works
 
@@ -130,6 +131,8 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
         raise
     warn(*prepared.warnings, *prepared.age_of_facts(workspace), *newer_on_index(workspace, prepared), *made.warnings)
     _tell_what_stayed(workspace, recipe, prepared)
+    if (gpu := unasked(made.lock, prepared, source=request.options.source)) is not None:
+        workspace.progress.note(gpu)
     folder = request.folder or prepared.folder
     if not request.dry_run:
         text = dumps(made.lock, name=rendered.name)
@@ -182,11 +185,14 @@ def _unchanged(workspace: Workspace, request: LockRequest) -> LockResult | None:
 def _warnings_of(workspace: Workspace, files: RecipeFiles, answers: Answers) -> list[str]:
     """What there is to warn of in a lock that is up to date. Raises EnvbuildError for any other."""
     from builder.compat.together import LockedSetJudge
+    from builder.lock.parity import compared, differences
     from builder.operations.checking import current
 
     basis = files.basis()
     lock, prepared = current(workspace, files, basis)
     judge, found = LockedSetJudge(facts=workspace.facts), [*prepared.warnings]
+    there = {subdir: lock.on(subdir) for subdir in lock.platforms}
+    found += differences(there, compared(prepared.rendered.platforms))
     for subdir in lock.platforms:
         found += judge(subdir, {(one.manager, one.name): one.version for one in lock.on(subdir)})
     answers.keep(_KIND, files.name, basis, found)

@@ -11,7 +11,7 @@ from builder.errors import LockfileError, SourceUnreachableError, UsageError
 from builder.plan.model import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from builder.compat.facts import Facts
@@ -54,6 +54,8 @@ class Prepared:
 
     def age_of_facts(self, workspace: Workspace) -> tuple[str, ...]:
         """A note where the facts are old and the channel has what they do not know."""
+        from builder.published import UPGRADE
+
         newer = next((plan.newer for plan in self.plans.values() if plan.newer is not None), None)
         established = workspace.facts.newest_date
         days = (workspace.clock().date() - date.fromisoformat(established)).days
@@ -61,7 +63,7 @@ class Prepared:
             return ()
         return (
             f"the facts about what fits are {days} days old (of {established}) and the channel has newer releases; "
-            "a newer envbuild knows more: `pip install --upgrade envbuild`",
+            f"a newer envbuild knows more: {UPGRADE}",
         )
 
     @cached_property
@@ -118,14 +120,15 @@ def prepare_with_channels(
         return prepare(workspace, recipe, options, platforms=platforms, kept=kept)
 
 
-def kept_in(lock: Lock | None, facts: Facts, *, moving: Container[str] = ()) -> Kept | None:
+def kept_in(lock: Lock | None, facts: Facts, *, moving: Collection[str] = ()) -> Kept | None:
     """What a new plan stays at: by platform the packages of a lock by the names that facts have for them.
 
     `moving` are the names (normalised) that may move. A plug-in and its framework do so together.
     """
     from packaging.utils import canonicalize_name
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import InvalidVersion
 
+    from builder.compat.ranges import public_version
     from builder.frameworks import registry
     from builder.names import project
     from builder.plan.staying import Held
@@ -136,10 +139,10 @@ def kept_in(lock: Lock | None, facts: Facts, *, moving: Container[str] = ()) -> 
     freed: set[str] = set()
     for package in lock.packages:
         subject = facts.subject(project(package.name, conda=package.manager == "conda"))
-        if canonicalize_name(package.name) in moving:
+        if moving and canonicalize_name(package.name) in moving:
             freed.add(subject)
         try:
-            version = Version(Version(package.version).public)
+            version = public_version(package.version)
         except InvalidVersion:
             continue
         kept[package.subdir][subject] = Held(package.manager, version)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ from builder.operations.verifying import released
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from builder.binaries.summary_store import SummaryStore
@@ -199,7 +201,7 @@ def _linked(
     hosts = {plugin.folder: plugin.host for plugin in registry.gpu_plugins()}
     layout = Layout(found, python=minor, arch=subdir.machine, plugin_hosts=hosts)
     workspace.progress.update("prove", f"linking {len(found)} packages for {subdir}")
-    with scratch("envbuild-prove-") as folder:
+    with scratch("envbuild-prove-") as folder, _uncollected():
         write_skeleton(folder / "environment", found, python=minor)
         environment = SummarizedEnvironment(folder / "environment", layout, subdir=subdir)
         result = prove_environment(
@@ -229,3 +231,15 @@ def _linked(
         facts=workspace.facts.newest_date,
     )
     return proof, not any(map(is_crash, result.findings))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage in circles: linking makes a million objects, none of it garbage until the end."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

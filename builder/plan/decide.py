@@ -118,7 +118,9 @@ def decisions(
             seen.add(key)
             newer = _newer(one, combination)
             notes = (*_fallen_back(asked, one), *_gpu_notes(recipe, one), *_told(one, combination, newer))
-            instead = _instead(asked, tolerance, combination) if combination.kept else None
+            # What a lock holds does not say what the channels would have led to.
+            asks = combination.kept and not (catalogue is not None and catalogue.described == LOCKED)
+            instead = _instead(asked, tolerance, combination) if asks else None
             yield Decision(question=one.question, combination=combination, notes=notes, newer=newer, instead=instead)
     if not seen:
         raise _why_nothing(asked)
@@ -203,7 +205,7 @@ def _ask(
         catalogue=catalogue,
     )
     obstacles = Obstacles(question=question) if catalogue is not None else None
-    return _Asked(question=question, existing=there, memo={}, obstacles=obstacles)
+    return _Asked(question=question, existing=there, memo=there.facts.judged, obstacles=obstacles)
 
 
 def _partners(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
@@ -86,11 +86,8 @@ def existing(
         )
         for version, places in builds.items()
     )
-    others = tuple(
-        release for release in facts.releases if (release.package, release.origin) != (framework.main, "conda-forge")
-    )
     return Existing(
-        facts=replace(facts, releases=(*others, *releases), asked=facts.asked | {framework.main}),
+        facts=facts.with_releases(framework.main, "conda-forge", releases),
         unknown=frozenset(builds) - known if not framework.open_above else frozenset(),
     )
 
@@ -132,6 +129,7 @@ class Obstacles:
 
     question: Question
     _builds: dict[tuple[str, Subdir], Sequence[Build]] = field(default_factory=dict)
+    _there: dict[tuple[str, str, str, Subdir], bool] = field(default_factory=dict)
 
     @property
     def channel(self) -> str:
@@ -151,9 +149,9 @@ class Obstacles:
         """Conda packages that the recipe asks for on the target, with their specs."""
         if target.provider.local:
             return
-        given_up = self.question.given_up
+        given_up, python = self.question.given_up, combination.python
         free = "python" in given_up
-        yield "python", f"{combination.python}.*" if free else python_spec(combination.python, self.question.recipe)
+        yield "python", f"{python}.*" if free else python_spec(python, self.question.recipe.python)
         if target.origin == "conda-forge":
             framework = self.question.framework
             for choice in combination.partners:
@@ -169,12 +167,15 @@ class Obstacles:
 
     def has(self, package: str, version: Version, python: str, target: Target) -> bool:
         """Whether the channel has a build of a release's series for a Python."""
-        return any(
-            (there := parsed(build.version)) is not None
-            and series(there) == series(version)
-            and build.fits_python(python)
-            for build in self._offered(conda_name(package), target.subdir)
-        )
+        key = (package, series(version), python, target.subdir)
+        if key not in self._there:
+            self._there[key] = any(
+                (there := parsed(build.version)) is not None
+                and series(there) == series(version)
+                and build.fits_python(python)
+                for build in self._offered(conda_name(package), target.subdir)
+            )
+        return self._there[key]
 
     def _offered(self, name: str, subdir: Subdir) -> Sequence[Build]:
         if (name, subdir) not in self._builds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
@@ -108,12 +109,16 @@ def make_targets(
 
 def python_patches(minor: str, recipe: Recipe, targets: Sequence[Target]) -> tuple[Version, ...]:
     """The patches of a minor that the recipe's `python:` and dependencies allow."""
-    allowed = specifier_set(recipe.python)
     pinned = [pin for target in targets for pin in target.pins if pin.package == "python"]
+    within = _patches_within(minor, recipe.python)
+    return tuple(version for version in within if all(pin.allows(version) for pin in pinned))
+
+
+@cache
+def _patches_within(minor: str, python: str) -> tuple[Version, ...]:
+    allowed = specifier_set(python)
     every = (Version(f"{minor}.{patch}") for patch in range(_PATCHES))
-    return tuple(
-        version for version in every if allowed.contains(version) and all(pin.allows(version) for pin in pinned)
-    )
+    return tuple(version for version in every if allowed.contains(version))
 
 
 def minors(recipe: Recipe, targets: Sequence[Target], asked: str | None) -> tuple[str, ...]:
@@ -140,9 +145,10 @@ def minors(recipe: Recipe, targets: Sequence[Target], asked: str | None) -> tupl
     return found
 
 
-def python_spec(minor: str, recipe: Recipe) -> str:
-    """The conda spec of a chosen minor within the recipe's own bounds: `3.12.*`, `3.12.*,<3.12.5`, `3.12.4.*`."""
-    allowed = specifier_set(recipe.python)
+@cache
+def python_spec(minor: str, python: str) -> str:
+    """The conda spec of a chosen minor within a recipe's `python:`: `3.12.*`, `3.12.*,<3.12.5`, `3.12.4.*`."""
+    allowed = specifier_set(python)
     patches = [f"{minor}.{patch}" for patch in range(_PATCHES)]
     if all(allowed.contains(patch) for patch in patches):
         return f"{minor}.*"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.compat.facts import in_order
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from builder.compat.facts import Facts
     from builder.frameworks.model import Framework
     from builder.plan.model import Choice, Combination
+    from builder.plan.pins import Pin
     from builder.plan.question import Question, Target
     from builder.recipe.model import Recipe
 
@@ -85,7 +87,7 @@ def _python(recipe: Recipe, combination: Combination, question: Question) -> Cho
     return ChosenSpec(
         manager="conda",
         name="python",
-        spec=python_spec(combination.python, recipe),
+        spec=python_spec(combination.python, recipe.python),
         reason=f"the Python that the lock has, which still fits{limit}"
         if combination.kept
         else f"the newest Python the recipe allows{of} on every platform{limit}",
@@ -174,9 +176,19 @@ def _with_pins(spec: str, choice: Choice, target: Target, *, always: bool = Fals
         in_order(pin.versions[0])
         for pin in target.pins
         if pin.package == choice.package and pin.where.startswith("framework.")
-        if always or not all(series_within(version, pin) for version in choice.versions)
+        if always
+        or not choice.versions
+        or not all(series_within(version, pin) for version in choice.versions)
+        or _leaves_a_gap(pin, choice)
     ]
-    return ",".join(part for part in (spec, *beyond) if part)
+    return ",".join(dict.fromkeys(part for text in (spec, *beyond) for part in text.split(",") if part))
+
+
+def _leaves_a_gap(pin: Pin, choice: Choice) -> bool:
+    """Whether the pin excludes a version between those that were chosen, which stand in one range."""
+    within = SpecifierSet(bounds(choice))
+    excluded = (one.version.removesuffix(".*") for one in pin.versions[0] if one.operator == "!=")
+    return any(within.contains(version, prereleases=True) for version in excluded)
 
 
 def _within(version: Version, *, conda: bool, open_above: bool) -> str:

@@ -93,7 +93,7 @@ def _from_macos(image: Binary, resolutions: tuple[Resolution, ...]) -> dict[str,
     counts: Counter[str] = Counter()
     examples: dict[str, list[str]] = {}
     try:
-        imports = image.imports
+        imports = image.imports.imports
     except (BinaryError, OSError):
         return {}
     for name, ordinal, _, _ in imports:

@@ -33,6 +33,7 @@ def main(probe: Recorder, arguments: dict[str, Any]) -> None:
     `numpy` is that of a product of two 1024 x 1024 matrices. On macOS `accelerate` is that of the same product by the
     system's own library; elsewhere `einsum` is that of a smaller product by NumPy's own loops, which no BLAS takes part
     in. Both are measured in turn, in the time that this thread itself has computed: a busy machine lengthens neither.
+    `images` are the native libraries that were loaded by then.
     """
     del arguments
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # read when the libraries are loaded
@@ -40,6 +41,7 @@ def main(probe: Recorder, arguments: dict[str, Any]) -> None:
         import numpy as np
 
         left, right = (np.random.default_rng(seed).standard_normal((_SIZE, _SIZE)).astype("float32") for seed in (1, 2))
+        facts["images"] = probe.loaded_images()  # before Accelerate is among them by our own doing
         if platform.system() == "Darwin":
             name, other, size = "accelerate", _accelerate(left, right), _SIZE
         else:

@@ -11,20 +11,26 @@ import json
 import os
 import shutil
 import tarfile
+import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING
 
+import msgpack
 import pytest
+import zstandard
 
 from builder.binaries.dyld import Linker
 from builder.binaries.elf import ElfSymbols, ElfTree, lowest_glibc
-from builder.binaries.macho import resign_adhoc
+from builder.binaries.elf.file import Symbol
+from builder.binaries.elf.table import SymbolTable
+from builder.binaries.macho import Export, resign_adhoc
 from builder.binaries.summary import PackageSummary, summarize
 from builder.binaries.summary_linking import ROOT, Layout
 from builder.binaries.summary_python import DIGEST_BYTES, OLD_STYLE
 from builder.binaries.summary_sources import CondaFile, UnpackedWheel, WheelFile, source_of
-from builder.binaries.summary_store import FORMAT, DamagedSummaryError, SummaryStore, dumps, loads
+from builder.binaries.summary_store import FORMAT, DamagedSummaryError, SummaryStore, dumps, framed, loads, unframed
 from builder.binaries.symbols import Binder
+from builder.binaries.tables import ExportTable, Names
 from builder.channel.archive import PackageSpec, write_package
 from builder.environment.contents import conda_contents, wheel_contents
 from builder.environment.environment import Environment
@@ -128,7 +134,7 @@ def test_what_a_summary_holds(tmp_path: Path) -> None:
     module = summary.mach_o[2]
     assert module.commands.rpaths == ("@loader_path/../host",)
     assert {item.name for item in module.imports.imports} >= {b"_host_mul", b"_PyModule_Create2"}
-    assert set(module.exports.exported([b"_PyInit_module", b"_nothing"])) == {b"_PyInit_module"}
+    assert module.exports.among([b"_PyInit_module", b"_nothing"]) == {b"_PyInit_module"}
     assert summary.mach_o[3].numpy_abi is not None
     assert [image.needs[0].versions for image in summary.elf] == [("ONE", "TWO")]
     assert [path for path, _ in summary.damaged] == ["site-packages/guest/broken.so"]
@@ -286,12 +292,51 @@ def test_the_digest_is_that_of_the_content(tmp_path: Path) -> None:
     assert store.digest(SHA) is None
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 30_000])
+def test_long_tables_of_names_are_gone_through_in_pieces(count: int) -> None:
+    """The longest are compressed, and a name may lie across two pieces."""
+    names = [b"_name_%d_" % number + b"x" * 40 for number in range(count)]
+    exports = ExportTable.of([Export(name, 0, 0) for name in names])
+    stored, packed = exports.names.store()
+    again = ExportTable(Names(stored=stored, packed=packed), exports.flags)
+    assert packed == (count > 3)
+    assert again == exports
+    assert again.among([*names[-2:], b"_nothing"]) == set(names[-2:])
+    assert [name for block in again.names.blocks(count) for name in block] == names
+    symbols = SymbolTable.of([Symbol(name, number % 2 == 0, False) for number, name in enumerate(names)])
+    assert symbols.defined_of(frozenset(names)) == set(names[::2])
+    assert [symbol.name for symbol in symbols.wanted()] == names[1::2]
+    for wrong in (count + 1, count - 1) if count > 1 else ():
+        with pytest.raises(BinaryError, match="names missing"):
+            again.names.split(wrong)
+
+
+def test_a_summary_that_claims_to_be_endless_is_not_opened(tmp_path: Path) -> None:
+    """zstandard takes the size that a frame states for true, and asks for that much memory."""
+    body = zstandard.ZstdCompressor(level=1).compress(bytes((512 << 20) + 1))
+    path = SummaryStore(tmp_path).path(SHA)
+    path.parent.mkdir()
+    path.write_bytes(b"envbuild summary %d\n" % FORMAT + hashlib.sha256(body).digest() + body)
+    assert SummaryStore(tmp_path).digest(SHA) is not None
+    tracemalloc.start()
+    assert SummaryStore(tmp_path).get(SHA) is None
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+
+
 def test_no_altered_byte_is_believed(tmp_path: Path) -> None:
     """Some would decompress to another symbol's name, which linking would then miss or find."""
     data = dumps(read(guest_wheel(tmp_path)))
     for place in range(0, len(data), 7):
         with pytest.raises(DamagedSummaryError):
             loads(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+
+
+@pytest.mark.parametrize("number", [2**40, 2**63])
+def test_a_number_where_bytes_belong_is_no_memory_asked_for(tmp_path: Path, number: int) -> None:
+    packed = msgpack.unpackb(unframed(dumps(read(guest_wheel(tmp_path)))), strict_map_key=False)
+    with pytest.raises(DamagedSummaryError, match="int where bytes belong"):
+        loads(framed(msgpack.packb(packed | {"digests": number})))
 
 
 def test_a_store_that_cannot_be_written_costs_time_and_nothing_else(tmp_path: Path) -> None:

@@ -198,6 +198,47 @@ def test_slow_products_warn_beside_what_the_machine_can_do(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize(
+    ("subdir", "library", "locked", "says"),
+    [
+        (Subdir.LINUX_64, "lib/libcblas.so.3.9.0", True, "Write `libblas * *openblas` among its dependencies into"),
+        (Subdir.LINUX_64, "lib/libcblas.so.3.9.0", False, "Have conda take another BLAS: `libblas=*=*openblas`."),
+        # It is there and fast elsewhere: another one would be no faster.
+        (Subdir.LINUX_64, "lib/libopenblasp-r0.3.30.so", True, "Build the environment again from its lock."),
+        (Subdir.LINUX_64, "lib/libmkl_rt.so.2", True, "Build the environment again from its lock."),
+        (
+            Subdir.OSX_ARM64,
+            "lib/libopenblas.0.dylib",
+            True,
+            "Write `blas: accelerate` into the recipe ml: `envbuild",
+        ),
+        (Subdir.OSX_ARM64, "lib/libblas_reexport.dylib", True, "Build the environment again from its lock."),
+    ],
+)
+def test_the_remedy_of_slow_products_fits_the_library_that_is_loaded(
+    tree: Tree, subdir: Subdir, library: str, locked: bool, says: str
+) -> None:
+    tree.dist("numpy", "2.3.0", "numpy/__init__.py", installer="conda")
+    files = ("numpy/__init__.py", "numpy-2.3.0.dist-info/METADATA")
+    tree.conda("numpy", "2.3.0", "py312", *(f"lib/python3.12/site-packages/{file}" for file in files))
+    tree.conda("libblas", "3.9.0", "0", library)
+    if locked:
+        tree.stamp(recipe="ml")
+    beside = {"accelerate": 1300.0} if subdir.is_osx else {"einsum": 20.0}
+    facts: dict[str, Any] = {"numpy": 1.0, "images": ["/usr/lib/libc.so", str(tree.path / library)], **beside}
+    finding = blas.judge_rate(tree.case("blas.rate", subject=tree.subject(subdir=subdir), **facts))
+    assert finding.remedy is not None
+    assert finding.remedy.say.startswith(says)
+    assert library in finding.evidence[1]
+
+
+def test_a_wheel_of_numpy_without_a_blas_is_replaced_by_one_with_it(tree: Tree) -> None:
+    tree.dist("numpy", "2.3.0", "numpy/__init__.py")
+    finding = blas.judge_rate(tree.case("blas.rate", numpy=1.0, einsum=20.0, images=["/usr/lib/libc.so"]))
+    assert finding.remedy is not None
+    assert finding.remedy.say == "Take a wheel of NumPy from PyPI, which brings OpenBLAS, instead of this one."
+
+
+@pytest.mark.parametrize(
     ("requires", "keras", "status"),
     [
         (["keras>=3.12.0"], "3.15.1", Status.PASS),
@@ -303,6 +344,36 @@ def test_a_package_that_lost_a_file_is_one_finding_with_what_needs_it(tree: Tree
     assert one.remedy is not None
     assert one.remedy.say.startswith("Reinstall h5py")
     assert sum(line.startswith("so keras.save failed") for line in one.evidence) == 2
+
+
+def test_a_package_that_is_said_to_be_missing_may_lack_something_itself(tree: Tree) -> None:
+    """Keras says that optree is not installed; it is, and cannot be imported without typing_extensions."""
+    from builder.checks.causes import gathered
+
+    for name, needs in (("keras", "optree"), ("optree", "Typing_Extensions"), ("typing-extensions", "")):
+        tree.dist(name, "1.0", f"{name.replace('-', '_')}.py")
+        metadata = tree.site / f"{name.replace('-', '_')}-1.0.dist-info" / "METADATA"
+        metadata.write_text(metadata.read_text().replace("\n\n", f"\nRequires-Dist: {needs}\n\n" if needs else "\n\n"))
+    (tree.site / "typing_extensions.py").unlink()
+    error = "ImportError: To use Keras, you need to have `optree` installed."
+    step = Step(check="import.alone", subject="keras", how="raised", facts={}, error=error, message=error)
+    subject = tree.subject()
+    integrity = next(check for check in catalogue() if check.id == "pkg.integrity")
+    (one,) = gathered([failure(step, outcome(step), subject), *integrity.run(subject)])
+    assert "typing_extensions.py" in one.title
+
+
+def test_what_misses_a_package_that_is_locked_and_gone_follows_from_that(tree: Tree) -> None:
+    from builder.checks.causes import gathered
+
+    tree.dist("six", "1.0", "six.py")
+    tree.stamp(*(StampedPackage(name=name, version="1.0", manager="pip") for name in ("six", "typing-extensions")))
+    error = "ModuleNotFoundError: No module named 'typing_extensions'"
+    step = Step(check="import.alone", subject="typing_extensions", how="raised", facts={}, error=error, message=error)
+    subject = tree.subject()
+    locked = next(check for check in catalogue() if check.id == "pkg.locked")
+    (one,) = gathered([failure(step, outcome(step), subject), *locked.run(subject)])
+    assert "typing-extensions is not installed, locked 1.0" in one.title
 
 
 def test_what_a_check_of_another_version_than_locked_meets_follows_from_that(tree: Tree) -> None:

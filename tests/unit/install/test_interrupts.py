@@ -20,11 +20,14 @@ from builder.install.create import CreateRequest as Build
 from builder.operations.cleaning import CleanRequest, What, clean, cleanable
 from builder.operations.created import identity, interrupted
 from builder.platforms import Subdir
+from builder.progress import NoProgress
 from tests.workspaces import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from builder.progress import Progress
 
 
 def _environment(prefix: Path, lock: str) -> None:
@@ -33,11 +36,19 @@ def _environment(prefix: Path, lock: str) -> None:
     (prefix / RELATIVE_PATH).write_text(stamp.dumps())
 
 
-def _replace(prefix: Path, leaving: Callable[[str], None]) -> None:
+class _Heard(NoProgress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def _replace(prefix: Path, progress: Progress) -> None:
     """What is being built when Ctrl-C comes."""
     with (
         transaction.exclusive(prefix, waiting=lambda: None) as place,
-        transaction.replacing(place, leaving=leaving),
+        transaction.replacing(place, progress=progress),
     ):
         (prefix / "lib").mkdir()
         (prefix / "lib" / "large").write_bytes(b"x" * 3_000_000)
@@ -51,13 +62,13 @@ def _told(prefix: Path, before: int | None = None) -> InterruptedByUserError:
 
 @pytest.mark.parametrize("previous", [False, True])
 def test_the_first_says_what_is_done(tmp_path: Path, previous: bool) -> None:
-    prefix, heard = tmp_path / "env", list[str]()
+    prefix, heard = tmp_path / "env", _Heard()
     if previous:
         _environment(prefix, "old")
     before = identity(prefix)
     with pytest.raises(KeyboardInterrupt):
-        _replace(prefix, heard.append)
-    (said,) = heard
+        _replace(prefix, heard)
+    (said,) = heard.notes
     assert ("the previous environment is put back" in said) == previous
     assert "(3 MB) is deleted; press Ctrl-C again" in said
     assert Place(prefix).leftovers() == []
@@ -86,7 +97,7 @@ def test_the_second_leaves_the_rest_and_says_so(
     place, name = (transaction, "_undo") if moment == "undo" else (shutil, "rmtree")
     monkeypatch.setattr(place, name, again(getattr(place, name)))
     with pytest.raises(KeyboardInterrupt):
-        _replace(prefix, lambda _: None)
+        _replace(prefix, NoProgress())
     monkeypatch.undo()
     (trash,) = Place(prefix).leftovers()
     assert (trash / "lib" / "large").is_file()

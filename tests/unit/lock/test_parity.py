@@ -76,6 +76,22 @@ def test_what_cannot_be_equal_is_said(world: SmallWorld) -> None:
     )
 
 
+def test_other_packages_that_the_recipe_names_are_compared_and_not_held(world: SmallWorld) -> None:
+    """By their projects: conda's `backports.zstd` is PyPI's `backports-zstd`. What comes with them is nobody's wish."""
+    world.publish("numpy 2.2", "backports.zstd 1.6", subdirs=("osx-arm64",))
+    world.publish("pandas 2.3 : tzdata", "tzdata 2026a", subdirs=("osx-arm64",))
+    world.publish("pandas 2.2 : tzdata", "tzdata 2026b", "numpy 2.2", subdirs=("linux-64",))
+    world.upload("backports-zstd 1.7")
+    lines = ("python", "numpy", "pandas", "backports.zstd  # [arm64]")
+    made = world.lock(*lines, pip=["Backports.ZSTD  # [linux64]"])
+    assert made.warnings == (
+        "pandas differs between platforms (2.3 on osx-arm64, 2.2 on linux-64)",
+        "backports-zstd differs between platforms (1.6 on osx-arm64, 1.7 on linux-64)",
+    )
+    world.parity = _names(parity="none")
+    assert world.lock(*lines, pip=["Backports.ZSTD  # [linux64]"]).warnings == ()
+
+
 def test_tensorflow_is_one_project_under_two_names(world: SmallWorld) -> None:
     world.publish("tensorflow 2.18 : python", subdirs=("osx-arm64",))
     world.publish("tensorflow-cpu 2.19 : python", "tensorflow-cpu 2.18 : python", subdirs=("linux-64",))

@@ -207,6 +207,9 @@ def test_what_the_user_pins_is_kept_beside_what_is_chosen(facts: Facts) -> None:
         ({"version": "!=2.19.1,<2.20"}, "tensorflow-cpu", "==2.19.*,!=2.19.1,<2.20"),
         ({"keras": "==3.6.0"}, "keras", ">=3.6,<3.7,==3.6.0"),
         ({"keras": "3.6"}, "keras", ">=3.6,<3.7"),
+        # Between the releases that fit, and so inside the range that stands for them.
+        ({"version": "2.19", "keras": ">=3.5,!=3.6.0"}, "keras", ">=3.5,<3.16,!=3.6.0"),
+        ({"version": "2.19", "keras": ">=3.5,!=2.15.0"}, "keras", ">=3.5,<3.16"),
     ],
 )
 def test_a_pin_narrower_than_the_chosen_series_is_kept(

@@ -1,0 +1,41 @@
+"""URLs that the audit does not take apart: there is nothing in them for it to find."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from builder.lock.audit import _url_defects
+from builder.lock.model import LockedPackage
+from builder.platforms import Subdir
+
+_PARTS = (
+    "https://", "http://", "h.org", "/", "//", "a", "t", "-1.0.", "..", ".", "%2e", "%2F", "@", ":", "u:p", "?", "#",
+    "token=x", ";", "é", "\t", "!", "+", "~", "${T}",
+)  # fmt: skip
+_URL = st.lists(st.sampled_from(_PARTS), max_size=12).map("".join)
+
+
+@given(st.one_of(_URL, _URL.map("https://h.org/".__add__)))
+@example("https://conda.anaconda.org/conda-forge/noarch/pip-24.0-pyhd8ed1ab_0.conda")
+@example("https://h.org/t/token/noarch/pip-24.0-0.conda")
+@example("https://h.org/a/../noarch/pip-24.0-0.conda")
+def test_a_plain_url_has_nothing_to_be_found(url: str) -> None:
+    package = LockedPackage(
+        manager="conda", name="pip", version="24.0", subdir=Subdir.LINUX_64, url=url, sha256="0" * 64
+    )
+    if package.is_plain:
+        path = urlsplit(url).path
+        assert list(_url_defects(url)) == []
+        assert (package.url_subdir, package.file_name) == (path.split("/")[-2], unquote(path.split("/")[-1]))
+
+
+def test_the_usual_urls_are_plain() -> None:
+    for url in (
+        "https://conda.anaconda.org/conda-forge/osx-arm64/numpy-1.26.4-py312h8442bc7_0.conda",
+        "https://files.example.org/packages/ab/cd/torch-2.3.0+cpu-cp312-none-macosx_11_0_arm64.whl",
+    ):
+        package = LockedPackage(manager="conda", name="a", version="1", subdir=Subdir.OSX_64, url=url, sha256=None)
+        assert package.is_plain
