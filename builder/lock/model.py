@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from builder.credentials import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,6 +41,11 @@ class LockedPackage:
     def is_plain(self) -> bool:
         """Whether nothing about the URL needs to be looked into: https, no credentials, no `..`, nothing encoded."""
         return self._plain_path is not None
+
+    @cached_property
+    def place(self) -> str:
+        """Where it is, whatever names of credentials its URL has."""
+        return without_credentials(self.url) if "$" in self.url else self.url
 
     @cached_property
     def file_name(self) -> str:
