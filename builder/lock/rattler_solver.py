@@ -105,7 +105,7 @@ class RattlerSolver:
 
     async def _records(self, request: SolveRequest) -> list[rattler.RepoDataRecord]:
         """The channels' records of the packages to stay at; of those that are gone from there, none."""
-        wanted = {(self._mirrors.fetch_url(package.place), package.sha256) for package in request.preferred}
+        wanted = {(self._mirrors.fetch_url(package.without_names), package.sha256) for package in request.preferred}
         if not wanted:
             return []
         names = sorted({package.name for package in request.preferred})
