@@ -25,7 +25,7 @@
   function column(svg, entries, x, anchor, height, middle) {
     entries.slice(0, MOST).forEach(function (one, index) {
       var y = height / 2 + (index - (Math.min(entries.length, MOST) - 1) / 2) * ROW;
-      var colour = one.kind === "gone" ? "#d1495b" : one.kind === "os" ? "#777" : "#1f77b4";
+      var colour = "var(--" + (one.kind === "gone" ? "bad" : one.kind === "os" ? "dim" : "link") + ")";
       var from = x < middle ? x + 8 : middle + 8, to = x < middle ? middle - 8 : x - 8;
       var y1 = x < middle ? y : height / 2, y2 = x < middle ? height / 2 : y, bend = (from + to) / 2;
       var curve = make("path", { d: "M" + from + " " + y1 + "C" + bend + " " + y1 + " " + bend + " " + y2 + " " + to + " " + y2,
@@ -46,9 +46,10 @@
     var svg = make("svg", { viewBox: "0 0 " + WIDTH + " " + height, width: "100%", role: "img" });
     column(svg, loaders, 330, "end", height, 500);
     column(svg, links, 670, "start", height, 500);
-    svg.appendChild(make("circle", { cx: 500, cy: height / 2, r: 7, fill: "#2a7f62" }));
-    svg.appendChild(make("text", { x: 500, y: height / 2 - 14, "text-anchor": "middle", "font-weight": 600, "font-size": 13 },
-      short(entry.dataset.name)));
+    svg.appendChild(make("circle", { cx: 500, cy: height / 2, r: 7, fill: "var(--good)" }));
+    // Above all rows: a long name would lie across them.
+    svg.appendChild(make("text", { x: 500, y: 14, "text-anchor": "middle", "font-weight": 600, "font-size": 13, fill: "currentColor" },
+      entry.dataset.name));
     picture.replaceChildren(svg);
     picture.hidden = false;
   }
