@@ -72,13 +72,16 @@ class Project:
         locked = {file.parent.name for file in (self.root / "environments").glob(f"*/{LOCK_NAME}")}
         return tuple(sorted({*self.own_recipe_files(), *locked}))
 
-    def recipe_file(self, name: str) -> Path:
-        """Raises UsageError, naming the nearest known recipe, where there is none of that name."""
+    def recipe_file(self, name: str, *, recipes: Mapping[str, Path] | None = None) -> Path:
+        """Raises UsageError, naming the nearest known recipe, where there is none of that name.
+
+        `recipes` are all known ones, for whoever has looked already; here and below.
+        """
         from builder.recipe.model import NAME_PATTERN
 
         if not re.fullmatch(NAME_PATTERN, name):
             raise UsageError(f"{name!r} is not a recipe's name", hint="a name, not a path; see `envbuild list`")
-        files = self.recipe_files()
+        files = self.recipe_files() if recipes is None else recipes
         if name not in files:
             import difflib
 
@@ -97,12 +100,19 @@ class Project:
             return file.removesuffix(".yaml")
         return written
 
-    def recipe(self, name: str, *, find: Callable[[str], Path | None] | None = None) -> Recipe:
+    def recipe(
+        self,
+        name: str,
+        *,
+        find: Callable[[str], Path | None] | None = None,
+        recipes: Mapping[str, Path] | None = None,
+    ) -> Recipe:
         """The recipe of a name; `find` is how those that it extends are found. Raises RecipeError, UsageError."""
         from builder.frameworks.rules import objections
         from builder.recipe.load import load_recipe
 
-        return load_recipe(self.recipe_file(name), find=find or self.recipe_files().get, rules=objections)
+        known = self.recipe_files() if recipes is None else recipes
+        return load_recipe(self.recipe_file(name, recipes=known), find=find or known.get, rules=objections)
 
     def environment(self, name: str) -> Path:
         """The folder that holds (or will hold) the rendered files and the lock of recipe `name`."""
@@ -115,8 +125,7 @@ class Project:
     def committed_lock(self, name: str, *, recipes: Mapping[str, Path] | None = None) -> Path | None:
         """The project's lock, or the shipped one when the recipe itself is the shipped one.
 
-        Whatever lies in the lock's place is it: who reads it says what a pipe or a broken link there is. `recipes` are
-        all known ones, for whoever has looked already.
+        Whatever lies in the lock's place is it: who reads it says what a pipe or a broken link there is.
         """
         own = self.environment(name) / LOCK_NAME
         if os.path.lexists(own):

@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of the readers of foreign files: `python tests/fuzz.py READER [libFuzzer's options]`.
 
 READER is one of macho, elf (binaries), lock, recipe, stamp, proof, report, prefix (conda-meta, dist-info, pyvenv.cfg
-of an environment). Needs `pip install atheris`. Binaries start from the corpus in `tests/data/KIND/fuzz` and the
+of an environment), home (settings of IDEs, shells and Jupyter that doctor reads), bundle (of doctor), summary (of a
+package's binaries). Needs `pip install atheris`. Binaries start from the corpus in `tests/data/KIND/fuzz` and the
 fixtures beside it, texts from what is in this project; what is found on the way goes to a folder of TMPDIR, and an
 input that breaks a reader to the working directory. Any exception but the promised ones is a crash; libFuzzer reports
 hangs (`-timeout`) and memory (`-rss_limit_mb`). Not part of the test run, which replays the corpus and mutates real
@@ -12,14 +13,27 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 import tempfile
+import time
+import zipfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import atheris
+import msgpack
 
 with atheris.instrument_imports(include=["builder"]):
+    from builder.binaries.summary import summarize
+    from builder.binaries.summary_sources import WheelFile
+    from builder.binaries.summary_store import DamagedSummaryError, dumps, framed, loads, unframed
+    from builder.doctor.bundle import collect, unpack
+    from builder.doctor.bundle import load as load_bundle
+    from builder.doctor.examine import examine
+    from builder.doctor.text import Names
+    from builder.doctor.text import render as render_examination
     from builder.environment.environment import Environment
     from builder.environment.reading import Reader
     from builder.environment.recorded import note_digests
@@ -34,6 +48,7 @@ with atheris.instrument_imports(include=["builder"]):
     from builder.report import compare, text
     from builder.resources import shipped
     from tests.unit.binaries.reading import read_an_elf_file, read_mach_o
+    from tests.unit.doctor.homes import Home, build, case_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,6 +162,90 @@ def _read_all(prefix: Path) -> None:
     made_with(prefix, Reader())
 
 
+def _settings() -> list[tuple[str, str]]:
+    """Each file of settings that the doctor's homes have, with its home: an input's first two bytes choose one."""
+    homes = (DATA / "doctor" / name / "home" for name in case_names())
+    files = ((home, file) for home in homes for file in sorted(home.rglob("*")) if file.is_file())
+    return [(home.parent.name, file.relative_to(home).as_posix()) for home, file in files]
+
+
+_SETTINGS: Final = _settings()
+_HOMES: Final[dict[str, Home]] = {}
+
+
+def read_home(path: Path) -> None:
+    """Everything that the doctor says of a home one of whose files is the input: nothing is raised at all."""
+    content = path.read_bytes()
+    name, rel = _SETTINGS[int.from_bytes(content[:2].ljust(2, b"\0")) % len(_SETTINGS)]
+    if name not in _HOMES:
+        shutil.rmtree(path.parent / name, ignore_errors=True)
+        _HOMES[name] = build(name, path.parent / name)
+    home = _HOMES[name]
+    good = (home.path / rel).read_bytes()
+    (home.path / rel).write_bytes(content[2:])
+    try:
+        found = examine(home.request(), home.patient())
+        render_examination(found, names=Names(home.path), verbose=True)
+    finally:
+        (home.path / rel).write_bytes(good)
+
+
+def read_bundle(path: Path) -> None:
+    with contextlib.suppress(UsageError), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        found = examine(*unpack(load_bundle(path), Path(folder), clock=time.monotonic))
+        render_examination(found, names=Names(Path(folder)), verbose=True)
+
+
+def read_summary(path: Path) -> None:
+    """Whole summaries in which some values are others: hardly any change of the bytes would get past msgpack."""
+    chosen = atheris.FuzzedDataProvider(path.read_bytes())
+    packed = msgpack.unpackb(chosen.PickValueInList(_summaries()), strict_map_key=False)
+    for _ in range(chosen.ConsumeIntInRange(1, 4)):
+        node = packed
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            key = chosen.PickValueInList(keys)
+            if not (isinstance(node[key], dict | list) and node[key] and chosen.ConsumeProbability() < 0.9):
+                break
+            node = node[key]
+        odd: tuple[object, ...] = (
+            None,
+            -1,
+            2**63,
+            1.5,
+            "",
+            "\0",
+            "a b",
+            b"\xff",
+            [],
+            [None],
+            {},
+            [[]],
+            chosen.ConsumeUnicodeNoSurrogates(8),
+        )
+        node[key] = chosen.PickValueInList(list(odd))
+        if not packed:
+            break
+    with contextlib.suppress(DamagedSummaryError):
+        loads(framed(msgpack.packb(packed)))
+
+
+@cache
+def _summaries() -> list[bytes]:
+    """The content of summaries of two wheels, of the Mac's binaries and of Linux's."""
+    found = []
+    for kind in ("macho", "elf"):
+        with tempfile.TemporaryDirectory() as folder:
+            wheel = Path(folder) / "guest-1-py3-none-any.whl"
+            with zipfile.ZipFile(wheel, "w") as packed:
+                packed.writestr("guest-1.dist-info/METADATA", "Name: guest\nVersion: 1\nRequires-Dist: numpy\n")
+                packed.writestr("guest/__init__.py", "import numpy\n")
+                for file in sorted((DATA / kind).glob("*.so"))[:4]:
+                    packed.write(file, f"guest/{file.name}")
+            found.append(unframed(dumps(summarize(WheelFile(wheel)))))
+    return found
+
+
 def _seeds(kind: str) -> Iterator[bytes]:
     match kind:
         case "lock":
@@ -165,6 +264,14 @@ def _seeds(kind: str) -> Iterator[bytes]:
             yield json.dumps({"envbuild": 1, "result": data}).encode()
         case "prefix":
             yield from (bytes([number]) + good.encode() for number, good in enumerate(_GOOD))
+        case "home":
+            for number, (name, rel) in enumerate(_SETTINGS):
+                yield number.to_bytes(2) + (DATA / "doctor" / name / "home" / rel).read_bytes()
+        case "bundle":
+            for name in ("mac-keras-json", "mac-vscode-pick", "linux-kernel-dangling"):
+                with tempfile.TemporaryDirectory() as folder:
+                    home = build(name, Path(folder))
+                    yield collect(home.request(), home.patient()).text().encode()
         case _:
             pass
 
@@ -178,6 +285,9 @@ READERS: Final[dict[str, Callable[[Path], None]]] = {
     "proof": read_proof,
     "report": read_report,
     "prefix": read_prefix,
+    "home": read_home,
+    "bundle": read_bundle,
+    "summary": read_summary,
 }
 
 

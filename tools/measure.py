@@ -68,9 +68,13 @@ def keras_pairs(facts: Facts) -> list[keras_runs.Pair]:
 
 
 def symbol_wheels(facts: Facts) -> list[tuple[str, str, str]]:
-    """(distribution, version, Python) of the newest patch of each TensorFlow minor that has a Mac wheel."""
+    """(distribution, version, Python) of the newest patch of each TensorFlow minor that has a Mac wheel.
+
+    One Python stands for all: for every plug-in, the wheels of each Python of TensorFlow 2.5, 2.8, 2.12 and 2.13 gave
+    the same.
+    """
     wheels = []
-    for tensorflow in newest_patches(facts, "tensorflow", "2.9"):
+    for tensorflow in newest_patches(facts, "tensorflow", "2.5"):
         release = facts.release("tensorflow", tensorflow, "pypi")
         build = release.build(Subdir.OSX_ARM64) if release is not None else None
         if build is not None:
@@ -103,7 +107,7 @@ def measure_conda_forge(channel: Path | None, *, seen: date) -> None:
 def measure_symbols(facts: Facts, *, wheels: Path, today: date) -> None:
     """Every plug-in against every minor of TensorFlow, where no comparison has been made yet."""
     wheels.mkdir(parents=True, exist_ok=True)
-    metal = [release.version for release in facts.releases_of("tensorflow-metal", "pypi") if release.version >= "0.5"]
+    metal = [release.version for release in facts.releases_of("tensorflow-metal", "pypi")]
     file = DATA / "symbols-metal.yaml"
     symbols.measure(metal=metal, tensorflow=symbol_wheels(facts), file=file, wheels=wheels, today=today)
 

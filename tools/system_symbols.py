@@ -6,13 +6,15 @@
 `--sdk` may be repeated, also for one version: a folder is searched for `.tbd` files at any depth. A library's list is
 complete in an SDK only if everything it re-exports is there, too; from a complete list follows what is absent, from any
 list what is present. `--facts` adds facts made otherwise: lines `absent_in TAB present_in TAB evidence TAB symbol`
-below `@INSTALL NAME` (`-` for absent_in: in the oldest SDK already; `?`: not known), or an archive of this tool's.
+below `@INSTALL NAME` (`-` for absent_in: in the oldest SDK already; `?`: not known; a symbol with `*` is all known ones
+that match), or an archive of this tool's: to that, `tools/data/system-symbols-reports.tsv` is added without any SDK.
 `--only` has the install names to keep, one a line: by default every library of the SDKs.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import re
 import subprocess
@@ -108,9 +110,9 @@ def derived(sdks: list[Sdk], name: str, listed: set[str]) -> Facts:
     return facts
 
 
-def read_facts(path: Path, oldest: MacOS) -> dict[str, dict[str, Since]]:
-    """Install name → symbol → interval, of a file of facts; `oldest` is what `-` stands for."""
-    found: dict[str, dict[str, Since]] = defaultdict(dict)
+def read_facts(path: Path, oldest: MacOS) -> dict[str, Facts]:
+    """Install name → facts, of a file of facts; `oldest` is what `-` stands for."""
+    found: dict[str, Facts] = defaultdict(Facts)
     library = ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("@"):
@@ -122,17 +124,28 @@ def read_facts(path: Path, oldest: MacOS) -> dict[str, dict[str, Since]]:
                 present_in=None if present == "?" else oldest if absent == "-" else release(present),
                 evidence=evidence,
             )
-            found[library][symbol] = since
+            found[library].symbols[symbol] = since
     return found
 
 
-def read_archive(path: Path) -> dict[str, dict[str, Since]]:
+def read_archive(path: Path) -> dict[str, Facts]:
     """The same, of an archive that this tool wrote: what was found once is not lost where its source is not at hand."""
     with zipfile.ZipFile(path) as archive:
         index = json.loads(archive.read("index.json"))
         return {
-            name: read_symbols(archive.read(entry["member"]).decode()) for name, entry in index["libraries"].items()
+            name: Facts(
+                symbols=read_symbols(archive.read(entry["member"]).decode()),
+                reexports=set(entry["reexports"]),
+                complete=release(entry["complete"]) if entry["complete"] else None,
+            )
+            for name, entry in index["libraries"].items()
         }
+
+
+def archived_releases(path: Path) -> set[MacOS]:
+    """The releases that an archive was made from."""
+    with zipfile.ZipFile(path) as archive:
+        return {release(text) for text in json.loads(archive.read("index.json"))["releases"]}
 
 
 def merged(one: Since, other: Since) -> Since:
@@ -203,6 +216,16 @@ def write(path: Path, libraries: dict[str, Facts], *, releases: set[MacOS], made
             archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
 
 
+def add(library: Facts, more: Facts) -> None:
+    """What another source tells of a library; a symbol with `*` stands for all that are known and match it."""
+    library.reexports |= more.reexports
+    library.complete = max(filter(None, (library.complete, more.complete)), default=None)
+    for pattern, since in more.symbols.items():
+        for symbol in fnmatch.filter(library.symbols, pattern) if "*" in pattern else (pattern,):
+            known = library.symbols.get(symbol)
+            library.symbols[symbol] = since if known is None else merged(known, since)
+
+
 def assembled(sdks: list[Sdk], facts: list[Path], only: set[str] | None) -> dict[str, Facts]:
     """All libraries, from the SDKs and the facts made otherwise."""
     oldest = sdks[0].version if sdks else OLDEST
@@ -210,11 +233,9 @@ def assembled(sdks: list[Sdk], facts: list[Path], only: set[str] | None) -> dict
     listed = names if only is None else names & only
     libraries = {name: derived(sdks, name, listed) for name in sorted(listed)}
     for path in facts:
-        for name, symbols in (read_archive(path) if path.suffix == ".zip" else read_facts(path, oldest)).items():
+        for name, more in (read_archive(path) if path.suffix == ".zip" else read_facts(path, oldest)).items():
             if name and (only is None or name in only):
-                known = libraries.setdefault(name, Facts()).symbols
-                for symbol, since in symbols.items():
-                    known[symbol] = merged(known[symbol], since) if symbol in known else since
+                add(libraries.setdefault(name, Facts()), more)
     for library in libraries.values():
         for symbol, since in list(library.symbols.items()):
             together = CLASS + symbol.removeprefix(METACLASS)
@@ -252,6 +273,7 @@ def main() -> None:
     if not libraries:
         sys.exit("no stubs and no facts: nothing to write")
     known = {since.present_in for facts in libraries.values() for since in facts.symbols.values() if since.present_in}
+    known |= {version for path in arguments.facts if path.suffix == ".zip" for version in archived_releases(path)}
     write(arguments.out, libraries, releases=known | {sdk.version for sdk in sdks}, made=arguments.date)
     count = sum(len(facts.symbols) for facts in libraries.values())
     print(f"{len(libraries)} libraries, {count:,} symbols, {arguments.out.stat().st_size:,} bytes", file=sys.stderr)

@@ -95,9 +95,14 @@ class SummaryStore:
 def dumps(summary: PackageSummary) -> bytes:
     """The same bytes for the same summary."""
     import msgpack
+
+    return framed(msgpack.packb(_packed(summary), use_bin_type=True))
+
+
+def framed(packed: bytes) -> bytes:
+    """A summary's content as it is kept: compressed, behind its hash."""
     import zstandard
 
-    packed = msgpack.packb(_packed(summary), use_bin_type=True)
     body = zstandard.ZstdCompressor(level=_LEVEL).compress(packed)
     return _MAGIC + hashlib.sha256(body).digest() + body
 
@@ -105,6 +110,16 @@ def dumps(summary: PackageSummary) -> bytes:
 def loads(data: bytes) -> PackageSummary:
     """The summary that `dumps` wrote. Raises DamagedSummaryError for anything else."""
     import msgpack
+
+    packed = unframed(data)
+    try:
+        return _summary(msgpack.unpackb(packed, raw=False, strict_map_key=False))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, msgpack.UnpackException) as error:
+        raise DamagedSummaryError(f"a summary that makes no sense: {error}") from error
+
+
+def unframed(data: bytes) -> bytes:
+    """What `framed` was given. Raises DamagedSummaryError for anything else than its bytes."""
     import zstandard
 
     body = memoryview(data)[_HEAD:]
@@ -114,17 +129,8 @@ def loads(data: bytes) -> PackageSummary:
         # A size that the frame states is believed without regard to `max_output_size`.
         if zstandard.frame_content_size(body) > _MOST_PLAIN:
             raise DamagedSummaryError("a summary that claims to be larger than any")
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_PLAIN)
-        return _summary(msgpack.unpackb(plain, raw=False, strict_map_key=False))
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        zstandard.ZstdError,
-        msgpack.UnpackException,
-    ) as error:
+        return zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_PLAIN)
+    except zstandard.ZstdError as error:
         raise DamagedSummaryError(f"a summary that makes no sense: {error}") from error
 
 
@@ -162,7 +168,7 @@ def _summary(data: dict[str, Any]) -> PackageSummary:
         elf=tuple(map(_elf, data["elf"])),
         damaged=tuple((path, why) for path, why in data["damaged"]),
         mentions=tuple((top, tuple(names.split(" "))) for top, names in data["mentions"]),
-        digests=bytes(data["digests"]),
+        digests=_octets(data["digests"]),
         distributions=tuple(
             Metadata(folder=folder, name=name, version=version, requires=tuple(requires))
             for folder, name, version, requires in data["distributions"]
@@ -177,6 +183,13 @@ def _names(stored: object, packed: object) -> Names:
     if not isinstance(stored, bytes) or not isinstance(packed, bool):
         raise TypeError("names are no bytes")
     return Names(stored=stored, packed=packed)
+
+
+def _octets(value: object) -> bytes:
+    """Bytes as they are: of a number, `bytes` would make as many zeros."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} where bytes belong")
+    return value
 
 
 def _packed_abi(abi: NumpyAbi | None) -> list[Any] | None:
@@ -267,10 +280,10 @@ def _mach_o(data: dict[str, Any]) -> MachOImage:
             ),
             rpaths=tuple(data["rpaths"]),
         ),
-        imports=ImportTable(_names(names, packed), tuple(ordinals), bytes(marks)),
+        imports=ImportTable(_names(names, packed), tuple(ordinals), _octets(marks)),
         exports=ExportTable(
             _names(exported, exported_packed),
-            bytes(flags),
+            _octets(flags),
             tuple((place, ordinal, target) for place, ordinal, target in handed_on),
         ),
         numpy_abi=_abi(data["numpy"]),
@@ -310,6 +323,6 @@ def _elf(data: dict[str, Any]) -> ElfImage:
         search=tuple(data["search"]),
         needs=tuple(Needs(library=library, versions=tuple(wanted)) for library, wanted in data["needs"]),
         defines=tuple(data["defines"]),
-        symbols=SymbolTable(_names(names, packed), bytes(marks), versions, tuple(places)),
+        symbols=SymbolTable(_names(names, packed), _octets(marks), versions, tuple(places)),
         numpy_abi=_abi(data["numpy"]),
     )

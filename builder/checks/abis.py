@@ -113,7 +113,7 @@ def _unfit(survey: Survey, package: str, items: list[tuple[str, NumpyAbi]], vers
         title=f"{package} was built for {abi.wants}, and NumPy {version} is installed",
         evidence=(told, *listed([f"{rel}: {abi.wants}" for rel, abi in items], most=8)),
         remedy=Remedy(remedy),
-        about=frozenset((rel, survey.packages.owner(rel))),
+        about=frozenset((rel, survey.packages.owner(rel), "numpy")),
     )
 
 

@@ -12,11 +12,13 @@ from builder.wording import dotted, listed, plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from builder.binaries.elf import ElfFloor, MissingSymbol, MissingVersion
+    from builder.binaries.elf import ElfFloor, MissingSymbol, MissingVersion, UndecidedSymbol
     from builder.checks.subject import Subject
     from builder.checks.survey import Survey
 
 _NONE: Final = "No binaries to check"
+#: How many undecided symbols the evidence lists; their number is always said.
+_LISTED: Final = 5
 #: What a version family is called, where the C++ runtime of the system must define it.
 _FAMILIES: Final = {"GLIBC": "glibc", "GLIBCXX": "libstdc++", "CXXABI": "libstdc++", "GCC": "libgcc"}
 
@@ -48,16 +50,43 @@ def symbols(subject: Subject) -> Iterator[Finding]:
             about=frozenset((rel, survey.packages.owner(rel))),
         )
     if not versions and not missing and not found.damaged:
-        yield Finding(
-            check="link.symbols",
-            status=Status.PASS,
-            title=f"All {found.checked:,} symbols that {plural(len(survey.elf.binaries), 'binary', 'binaries')} need "
-            "are where the loader looks",
-            evidence=(
-                f"{found.system:,} symbols of glibc and its like are left to link.glibc-floor",
-                *(("Python's C API taken as present",) if survey.elf_interpreter is None else ()),
-            ),
-        )
+        yield _all_there(survey)
+
+
+def _all_there(survey: Survey) -> Finding:
+    found = survey.elf_symbols
+    decided = found.checked - len(found.undecided)
+    need = plural(len(survey.elf.binaries), "binary needs", "binaries need")
+    if found.undecided and not decided:
+        title = f"None of the {found.checked:,} symbols that {need} is in a file here; the system may have them"
+    elif found.undecided:
+        title = f"{decided:,} of {found.checked:,} symbols that {need} are where the loader looks"
+    else:
+        title = f"All {found.checked:,} symbols that {need} are where the loader looks"
+    return Finding(
+        check="link.symbols",
+        status=Status.PASS if decided or not found.undecided else Status.SKIP,
+        title=title,
+        evidence=(
+            f"{found.system:,} symbols of glibc and its like are left to link.glibc-floor",
+            *(("Python's C API taken as present",) if survey.elf_interpreter is None else ()),
+            *_undecided(found.undecided),
+        ),
+    )
+
+
+def _undecided(symbols: tuple[UndecidedSymbol, ...]) -> tuple[str, ...]:
+    """How many symbols nothing at hand decides, and which."""
+    if not symbols:
+        return ()
+    lines = [
+        f"{shown(item.symbol)} of {item.binary.rel}, perhaps of {item.library or 'glibc (asked for without a version)'}"
+        for item in symbols
+    ]
+    return (
+        f"{plural(len(symbols), 'symbol')} undecided, as the system's own libraries were not read:",
+        *listed(lines, most=_LISTED),
+    )
 
 
 def _restored_or(subject: Subject, rel: str, say: str) -> Remedy:

@@ -335,10 +335,13 @@ def concerned(text: str, subject: Subject, *, error: str = "", module: str = "")
     owners = [subject.repair.owner(file) for file in named]
     if not named and module:
         owners.append(subject.repair.module_owner(module))
-    if (told := _LACKING_MODULE.search(text)) is not None:
-        owners.append(subject.repair.module_owner(told["module"] or told["absent"]))
-    needed = [subject.repair.module_owner(told["module"]) for told in _NEEDED.finditer(error)]
     names = {file.relative_to(root).as_posix() for file in named}
+    if (told := _LACKING_MODULE.search(text)) is not None:
+        lacking = told["module"] or told["absent"]
+        owners.append(subject.repair.module_owner(lacking))
+        if subject.repair.locked_version(lacking) is not None:
+            names.add(canonicalize_name(lacking))  # nobody's any more, if its package is gone
+    needed = [subject.repair.module_owner(told["module"]) for told in _NEEDED.finditer(error)]
     names |= {owner.name for owner in (*owners, *needed) if owner is not None}
     # One that is installed and still missed could not be imported itself, for lack of something that it needs.
     installed = (subject.environment.distribution(owner.name) for owner in needed if owner is not None)

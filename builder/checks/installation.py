@@ -12,7 +12,7 @@ from builder.checks.check import Check, Needs
 from builder.checks.startup import Startup, strays
 from builder.environment.intact import closed_folders, linked_folders
 from builder.environment.model import Kind
-from builder.environment.stamp import RELATIVE_PATH, UPGRADE
+from builder.environment.stamp import RELATIVE_PATH, upgrade
 from builder.files import SET_ASIDE
 from builder.finding import Finding, Remedy, Status
 from builder.probes.level import Level
@@ -48,7 +48,7 @@ def _finished(subject: Subject) -> Iterator[Finding]:
             status=Status.WARN,
             title="A newer envbuild made this environment: what belongs in it is unproven",
             evidence=(f"{RELATIVE_PATH.as_posix()}: {environment.needs_newer}",),
-            remedy=Remedy(UPGRADE),
+            remedy=Remedy(upgrade()),
         )
         return
     if environment.lost is not None and not subject.building:

@@ -43,7 +43,7 @@ class Proven:
     symbols: int
     system_symbols: int
     undecided: int
-    """System symbols of which no fact says whether the lowest macOS has them."""
+    """Symbols of which nothing says whether the system has them: the lowest macOS, or a Linux distribution."""
     lowest: tuple[int, ...] | None
     """The lowest macOS, or glibc, on which everything loads; None where that is not known."""
 
@@ -144,7 +144,7 @@ def prove_environment(
     else:
         binaries = sum(binary.machine == survey.elf_machine for binary in survey.elf.binaries)
         symbols, lowest = survey.elf_symbols.checked, survey.elf_floor.glibc
-        system = undecided = 0
+        system, undecided = survey.elf_symbols.system, len(survey.elf_symbols.undecided)
     return Proven(
         findings=tuple(
             _plain(finding, environment) for finding in sorted(found, key=lambda finding: order[finding.check])

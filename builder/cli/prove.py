@@ -76,6 +76,8 @@ def _told(name: str, subdir: str, proof: PlatformProof) -> list[str]:
     """A line for the platform, and for each thing that failed or is to be noted."""
     verdict = f"proven on {subdir}, {proof.phrase}" if proof.proven else f"NOT proven on {subdir}"
     counted = f"{proof.packages} packages, {proof.counts['binaries']:,} binaries, {proof.counts['symbols']:,} symbols"
+    undecided = proof.counts.get("system_symbols_undecided", 0)
+    counted += f", {undecided:,} undecided" if undecided else ""
     shown = [finding for finding in proof.findings if finding.status in ("fail", "warn")]
     lines = [line for one in shown for line in (f"  {one.status} {one.check}: {one.title}", *_indented(one.evidence))]
     return [f"{name}: {verdict} ({counted})", *lines]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -105,7 +105,20 @@ class Facts:
         )
 
     def with_releases(self, package: str, origin: Origin, releases: tuple[Release, ...]) -> Facts:
-        """These facts with all the releases that a package has at an origin, in the place of those they know."""
+        """These facts with all the releases that a package has at an origin, in the place of those they know.
+
+        For the same releases they are the same object, with the answers that it has given.
+        """
+        key = (package, origin, releases)
+        if key not in self._variants:
+            self._variants[key] = self._with_releases(package, origin, releases)
+        return self._variants[key]
+
+    @cached_property
+    def _variants(self) -> dict[tuple[str, Origin, tuple[Release, ...]], Facts]:
+        return {}
+
+    def _with_releases(self, package: str, origin: Origin, releases: tuple[Release, ...]) -> Facts:
         others = (release for release in self.releases if (release.package, release.origin) != (package, origin))
         found = replace(self, releases=(*others, *releases), asked=self.asked | {package})
         by_version = {release: Version(release.version) for release in releases}
@@ -134,6 +147,11 @@ class Facts:
         them come from whatever copy of its metadata was at hand.
         """
         return origin == "pypi" or package in self.asked
+
+    @cached_property
+    def judged(self) -> dict[tuple[object, ...], Any]:
+        """What was judged by these facts (`plan.choose.Memo`), for the next recipe that leads to the same question."""
+        return {}
 
     @cached_property
     def _by_pair(self) -> dict[frozenset[str], tuple[Relation, ...]]:

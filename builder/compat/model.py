@@ -29,6 +29,7 @@ Origin = Literal["pypi", "conda-forge"]
 Place = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64", "any"]
 
 
+@cache
 def _range(text: str) -> str:
     try:
         specifiers = parse_range(text)
@@ -39,6 +40,7 @@ def _range(text: str) -> str:
     return text
 
 
+@cache
 def _version(text: str) -> str:
     try:
         Version(text)
@@ -47,6 +49,7 @@ def _version(text: str) -> str:
     return text
 
 
+@cache
 def _date(text: str) -> str:
     try:
         date.fromisoformat(text)
@@ -75,7 +78,7 @@ Date = Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$"), Aft
 
 
 class FactModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Fact(FactModel):

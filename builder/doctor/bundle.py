@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ from builder.doctor.machine import from_json
 from builder.doctor.model import Ide, Presence
 from builder.doctor.redact import redacted
 from builder.errors import UsageError
+from builder.files import read_ordinary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,11 +184,7 @@ def _keep_rows(path: Path, name: str, data: dict[str, Any], rename: Callable[[st
 def load(file: Path) -> Bundle:
     """Read a bundle. Raises UsageError for a file that is none."""
     try:
-        if file.stat().st_size > _LIMIT:
-            raise UsageError(f"{file}: larger than any bundle")
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror or error})") from None
+        data = json.loads(read_ordinary(file, limit=_LIMIT, error=UsageError))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: not a bundle of `envbuild doctor --collect FILE` ({error})") from None
     if not isinstance(data, dict) or data.get("envbuild_bundle") != FORMAT:
@@ -215,6 +213,27 @@ def unpack(bundle: Bundle, folder: Path, *, clock: Callable[[], float]) -> tuple
     """
     root = folder / "root"
     data = bundle.data
+    try:
+        _lay_out(data, root)
+        home = _inside(root, data["home"])
+        home.mkdir(parents=True, exist_ok=True)
+        ides = frozenset(map(Ide, data["ides"])) if isinstance(data.get("ides"), list) else None
+    except (OSError, ValueError, sqlite3.Error) as error:
+        # Names that no file can have, a file below a file, an editor that nobody knows.
+        raise UsageError(f"the bundle is damaged: {getattr(error, 'strerror', None) or error}") from None
+    asked = data.get("environment")
+    request = Request(
+        environment=asked if isinstance(asked, str) else None,
+        project=_inside(root, data["project"]) if isinstance(data.get("project"), str) else None,
+        ides=ides,
+        static=True,
+    )
+    machine = from_json(data["machine"], where="the bundle")
+    environ = {"HOME": data["home"], **machine.environ}
+    return request, Patient(home=home, cwd=home, machine=replace(machine, environ=environ), clock=clock)
+
+
+def _lay_out(data: dict[str, Any], root: Path) -> None:
     for name in data["folders"]:
         _inside(root, name).mkdir(parents=True, exist_ok=True)
     for name, text in data["files"].items():
@@ -237,18 +256,6 @@ def unpack(bundle: Bundle, folder: Path, *, clock: Callable[[], float]) -> tuple
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and not path.is_symlink():
             path.symlink_to(str(target))
-    home = _inside(root, data["home"])
-    home.mkdir(parents=True, exist_ok=True)
-    ides = data.get("ides")
-    request = Request(
-        environment=data.get("environment"),
-        project=_inside(root, data["project"]) if isinstance(data.get("project"), str) else None,
-        ides=frozenset(Ide(ide) for ide in ides) if isinstance(ides, list) else None,
-        static=True,
-    )
-    machine = from_json(data["machine"], where="the bundle")
-    environ = {"HOME": data["home"], **machine.environ}
-    return request, Patient(home=home, cwd=home, machine=replace(machine, environ=environ), clock=clock)
 
 
 def _inside(root: Path, name: object) -> Path:
@@ -264,8 +271,6 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _write_rows(path: Path, rows: object) -> None:
-    import sqlite3
-
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path)
     try:

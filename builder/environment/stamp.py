@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 #: conda and rattler parse every `conda-meta/*.json` as a package record, hence the other suffix.
 RELATIVE_PATH: Final = Path("conda-meta") / "envbuild.stamp"
 FORMAT: Final = 2
-#: What helps with a stamp of a higher format.
-UPGRADE: Final = "Upgrade envbuild the way it was installed, as by `pip install --upgrade envbuild`."
 #: Stamps of environments with a few thousand packages have less than one MB.
 _MOST_BYTES: Final = 16 << 20
 
@@ -34,6 +32,13 @@ T = TypeVar("T")
 
 class NewerStampError(ValueError):
     """A stamp of a format that only a newer envbuild knows: it is sound as far as this one can tell."""
+
+
+def upgrade() -> str:
+    """What helps with a stamp of a higher format."""
+    from builder.published import UPGRADE
+
+    return f"A newer envbuild reads it: {UPGRADE}."
 
 
 @dataclass(frozen=True, kw_only=True)

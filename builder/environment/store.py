@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from builder.environment.reading import Reader
 from builder.environment.register import register, unregister
-from builder.environment.removal import remove
 from builder.environment.stamp import read_stamp
 from builder.errors import UsageError
 
@@ -129,6 +128,8 @@ class EnvironmentStore:
         Only what envbuild made, unless forced; see `removal.remove` for what is never deleted. Raises UsageError,
         BuildError.
         """
+        from builder.environment.removal import remove
+
         remove(prefix, force=force, home=self.places.home, roots=self.places.roots(), system=self.places.system)
         return self.unregister(prefix)
 

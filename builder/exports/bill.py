@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from builder.lock.pypi import provided_distributions
+from builder.lock.provided import provided_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from builder.environment.place import BUILDING, Place, hold
 from builder.environment.sizes import measured_within
 from builder.environment.stamp import RELATIVE_PATH as STAMP
-from builder.environment.stamp import UPGRADE, NewerStampError, Stamp, read_stamp, require_stamp
+from builder.environment.stamp import NewerStampError, Stamp, read_stamp, require_stamp, upgrade
 from builder.errors import BuildError, UsageError
 from builder.files import atomically
 
@@ -145,7 +145,7 @@ def current(place: Place) -> Stamp | None:
     try:
         stamp = require_stamp(prefix)
     except NewerStampError as error:
-        raise UsageError(f"{prefix}: {error}", hint=UPGRADE) from None
+        raise UsageError(f"{prefix}: {error}", hint=upgrade()) from None
     except ValueError as error:
         raise UsageError(
             f"{prefix} was made by envbuild, but what is noted there cannot be understood: {error}",

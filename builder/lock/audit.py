@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from builder.credentials import has_credentials, names_elsewhere
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
-from builder.lock.pypi import provided_distributions
+from builder.lock.provided import provided_distributions
 from builder.plan.model import MAIN_GROUP
 from builder.wheels import WheelTarget, why_unfit
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import difflib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from builder.lock.solver import SolveRequest
 from builder.plan.catalogue import LOCKED, Build
 
 if TYPE_CHECKING:
@@ -44,6 +41,9 @@ class ChannelCatalogue:
 
     def ask(self, names: Iterable[str], subdirs: Iterable[Subdir]) -> None:
         """Have these packages' metadata at hand: asked for together, they are fetched side by side."""
+        # Here, and not above: the catalogue of a lock needs none of it.
+        import asyncio
+
         wanted, platforms = list(dict.fromkeys(names)), list(subdirs)
 
         async def every() -> list[dict[str, list[Build]]]:
@@ -58,6 +58,9 @@ class ChannelCatalogue:
         return self._found[name, subdir]
 
     def similar(self, name: str) -> tuple[str, ...]:
+        import asyncio
+        import difflib
+
         if self._names is None:
             self._names = asyncio.run(self._solver.names(self._channels))
         # A prefix that is too much (`python-xgboost`) is as likely as a letter too few.
@@ -66,8 +69,8 @@ class ChannelCatalogue:
         return tuple(dict.fromkeys((*near, *inside)))
 
     async def _query(self, names: Sequence[str], subdir: Subdir) -> dict[str, list[Build]]:
-        # Here, for py-rattler's time: the catalogue of a lock needs none of it.
         from builder.lock.rattler_solver import version_ranges
+        from builder.lock.solver import SolveRequest
 
         request = SolveRequest(
             subdir=subdir, channels=self._channels, specs=(), virtual_packages={}, exact={},

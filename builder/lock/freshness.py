@@ -9,17 +9,29 @@ from typing import TYPE_CHECKING, Final
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
-from builder.lock.make import input_hashes
+from builder.lock.model import InputHash
 from builder.yamlio import conflict_mark
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from builder.lock.model import InputHash, Lock
+    from builder.lock.model import Lock
     from builder.render.model import Rendered
 
 #: Of a rendered file. The largest seen has 4 kB.
 _MOST: Final = 1_000_000
+
+
+def input_hashes(files: Mapping[str, str]) -> dict[str, InputHash]:
+    """The hashes of each rendered file: what tells later, without solving, whether a lock is stale."""
+    return {
+        file: InputHash(
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            md5=hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
+        )
+        for file, text in sorted(files.items())
+    }
 
 
 def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,8 +10,9 @@ from packaging.utils import canonicalize_name
 
 from builder.errors import LockfileError, UnsatisfiableError
 from builder.lock import condalock
+from builder.lock.freshness import input_hashes
 from builder.lock.groups import assign_groups
-from builder.lock.model import InputHash, Lock, LockedPackage
+from builder.lock.model import Lock, LockedPackage
 from builder.lock.moves import Move, Previous, moves
 from builder.lock.parity import (
     Solutions,
@@ -25,7 +25,8 @@ from builder.lock.parity import (
     solve_with,
     subjects,
 )
-from builder.lock.pypi import PypiRequest, provided_distributions, resolve
+from builder.lock.provided import provided_distributions
+from builder.lock.pypi import PypiRequest, resolve
 from builder.lock.solver import SolveRequest, settled
 from builder.lock.specs import refuse_malformed
 from builder.progress import NoProgress
@@ -135,17 +136,6 @@ async def make_lock(
     )
     moved = moves(previous, packages, rendered, exact=frozenset(chosen.exact)) if previous is not None else ()
     return Made(lock=lock, warnings=tuple(dict.fromkeys(warnings)), moves=moved)
-
-
-def input_hashes(files: Mapping[str, str]) -> dict[str, InputHash]:
-    """The hashes of each rendered file: what tells later, without solving, whether a lock is stale."""
-    return {
-        file: InputHash(
-            sha256=hashlib.sha256(text.encode()).hexdigest(),
-            md5=hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
-        )
-        for file, text in sorted(files.items())
-    }
 
 
 def solve_request(

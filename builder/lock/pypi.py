@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from builder import uv
 from builder.credentials import without_credentials
 from builder.errors import LockfileError, SourceUnreachableError, UnsatisfiableError
 from builder.lock.model import LockedPackage
-from builder.names import distributions, similar_pypi_names
+from builder.names import similar_pypi_names
 from builder.wheels import WheelTarget, accepted_tags
 
 if TYPE_CHECKING:
@@ -249,21 +249,3 @@ def _best_wheel(wheels: Iterable[Mapping[str, Any]], tags: Sequence[Tag]) -> Map
             if best is None or key < best[0]:
                 best = (key, wheel)
     return best[1] if best else None
-
-
-def provided_distributions(packages: Iterable[LockedPackage]) -> dict[str, str]:
-    """The Python distributions among conda's packages: normalised PyPI name → version.
-
-    A conda package does not say which distributions it holds. Those that depend on Python are taken to hold
-    those of the map of names, or the one of their own name.
-    """
-    provided: dict[str, str] = {}
-    for package in packages:
-        if package.manager != "conda" or "python" not in package.dependencies:
-            continue
-        try:
-            version = Version(package.version)
-        except InvalidVersion:
-            continue
-        provided |= dict.fromkeys(distributions(package.name), version.public)
-    return provided

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
@@ -30,7 +30,7 @@ _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Entry(BaseModel):
     """Like conda-lock's own models, unknown fields are kept out of the way, not refused: it may add some."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True, defer_build=True)
 
 
 class _Hash(_Entry):
@@ -77,10 +77,15 @@ class _Metadata(_Entry):
     custom_metadata: dict[str, str] | None = None
 
 
-class _File(_Entry):
+class _Head(_Entry):
+    """What stands before the packages."""
+
     version: Literal[1]
     metadata: _Metadata
-    package: list[_Package] = Field(min_length=0)
+
+
+class _File(_Head):
+    package: list[_Package]
 
 
 def read_lock(file: Path) -> Lock:
@@ -94,7 +99,7 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
     if (lines := read_lines(text)) is not None and too_deep(lines.head) is None:
         with contextlib.suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
             head = yaml.load(lines.head, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
-            return _lock(_File.model_validate(head | {"package": []}).metadata, lines.entries, place)
+            return _lock(_Head.model_validate(head).metadata, lines.entries, place)
     return _parsed(text, place)
 
 

@@ -217,7 +217,7 @@ def _recipe(workspace: Workspace, files: RecipeFiles, basis: Basis) -> Recipe:
             file=lock,
             hint=f"bring the recipe back, or remove the lock with its folder: rm -r {lock.parent}",
         )
-    return workspace.project.recipe(files.name, find=files.finder(basis))
+    return workspace.project.recipe(files.name, find=files.finder(basis), recipes=files.recipes)
 
 
 def _require_current(workspace: Workspace, recipe: Recipe, file: Path | None) -> tuple[Lock, Prepared]:

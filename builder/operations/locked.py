@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from builder.credentials import without_credentials
-from builder.environment.stamp import UPGRADE, NewerStampError, require_stamp
+from builder.environment.stamp import NewerStampError, require_stamp, upgrade
 from builder.errors import LockfileError, UsageError
 from builder.lock.digest import lock_digest
 from builder.lock.model import LockedPackage
@@ -47,7 +47,7 @@ def stamp_of(prefix: Path, *, hint: str) -> Stamp:
     try:
         stamp = require_stamp(prefix)
     except NewerStampError as error:
-        raise UsageError(f"{prefix}: {error}", hint=UPGRADE) from None
+        raise UsageError(f"{prefix}: {error}", hint=upgrade()) from None
     except ValueError as error:
         raise UsageError(f"{prefix}: its stamp cannot be understood: {error}", hint=hint) from None
     if stamp is None:

@@ -54,6 +54,8 @@ class Prepared:
 
     def age_of_facts(self, workspace: Workspace) -> tuple[str, ...]:
         """A note where the facts are old and the channel has what they do not know."""
+        from builder.published import UPGRADE
+
         newer = next((plan.newer for plan in self.plans.values() if plan.newer is not None), None)
         established = workspace.facts.newest_date
         days = (workspace.clock().date() - date.fromisoformat(established)).days
@@ -61,7 +63,7 @@ class Prepared:
             return ()
         return (
             f"the facts about what fits are {days} days old (of {established}) and the channel has newer releases; "
-            "a newer envbuild knows more: `pip install --upgrade envbuild`",
+            f"a newer envbuild knows more: {UPGRADE}",
         )
 
     @cached_property

@@ -19,6 +19,7 @@ from builder.operations.creating import CreateRequest, create
 from builder.operations.packing import FORMAT, MANIFEST, SUMS, archive_path
 from builder.platforms import TARGETS, Subdir
 from builder.project import LOCK_NAME, Project
+from builder.published import UPGRADE
 from builder.recipe.model import NAME_PATTERN
 from builder.scratch import scratch
 from builder.tarball import members
@@ -205,7 +206,7 @@ def _manifest(content: bytes, place: str) -> tuple[str, tuple[Subdir, ...], str]
             raise PackError(
                 f"is of format {version}, and this envbuild reads up to {FORMAT}",
                 file=place,
-                hint="a newer envbuild reads it: `pip install --upgrade envbuild`",
+                hint=f"a newer envbuild reads it: {UPGRADE}",
             )
         subdirs = tuple(Subdir(platform) for platform in platforms)
         right = version == FORMAT and re.fullmatch(NAME_PATTERN, name) and re.fullmatch(r"[0-9a-f]{64}", digest)

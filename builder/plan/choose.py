@@ -144,14 +144,15 @@ class Search:
         return sorted((version for version in named if question.allows(package, version)), reverse=True)
 
     def _one(self, package: str, version: Version, python: str, target: Target) -> Judgement:
-        key = (package, version, python, target.subdir, target.origin)
+        main = self.question.framework.main
+        key = (package, version, python, target.subdir, main, target.origin, target.macos)
         if key not in self.memo:
             setting = target.setting(self.question.framework, python)
-            judgement = judge_one(package, version, setting=setting, facts=self.facts)
-            if target.origin == "conda-forge" and package != self.question.framework.main and not judgement.fits:
-                judgement = self._on_channel(package, version, python, target, judgement)
-            self.memo[key] = judgement
-        return self.memo[key]
+            self.memo[key] = judge_one(package, version, setting=setting, facts=self.facts)
+        judgement = self.memo[key]
+        if target.origin == "conda-forge" and package != main and not judgement.fits:
+            return self._on_channel(package, version, python, target, judgement)
+        return judgement
 
     def _on_channel(self, package: str, version: Version, python: str, target: Target, on_pypi: Judgement) -> Judgement:
         """Which wheels PyPI has does not say which builds a channel has: that is for the channel to say."""
@@ -164,7 +165,7 @@ class Search:
         return Judgement(refusals=(Refusal(statement=statement, facts=(), packages=(package, "python")),))
 
     def _pair(self, left: tuple[str, Version], right: tuple[str, Version], python: str, target: Target) -> Judgement:
-        key = (left, right, python, target.subdir, target.origin)
+        key = (left, right, python, target.subdir, self.question.framework.main, target.origin)
         if key not in self.memo:
             setting = target.setting(self.question.framework, python)
             self.memo[key] = judge_pair(left, right, setting=setting, facts=self.facts)

@@ -205,7 +205,7 @@ def _ask(
         catalogue=catalogue,
     )
     obstacles = Obstacles(question=question) if catalogue is not None else None
-    return _Asked(question=question, existing=there, memo={}, obstacles=obstacles)
+    return _Asked(question=question, existing=there, memo=there.facts.judged, obstacles=obstacles)
 
 
 def _partners(

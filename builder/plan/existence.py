@@ -129,6 +129,7 @@ class Obstacles:
 
     question: Question
     _builds: dict[tuple[str, Subdir], Sequence[Build]] = field(default_factory=dict)
+    _there: dict[tuple[str, str, str, Subdir], bool] = field(default_factory=dict)
 
     @property
     def channel(self) -> str:
@@ -166,12 +167,15 @@ class Obstacles:
 
     def has(self, package: str, version: Version, python: str, target: Target) -> bool:
         """Whether the channel has a build of a release's series for a Python."""
-        return any(
-            (there := parsed(build.version)) is not None
-            and series(there) == series(version)
-            and build.fits_python(python)
-            for build in self._offered(conda_name(package), target.subdir)
-        )
+        key = (package, series(version), python, target.subdir)
+        if key not in self._there:
+            self._there[key] = any(
+                (there := parsed(build.version)) is not None
+                and series(there) == series(version)
+                and build.fits_python(python)
+                for build in self._offered(conda_name(package), target.subdir)
+            )
+        return self._there[key]
 
     def _offered(self, name: str, subdir: Subdir) -> Sequence[Build]:
         if (name, subdir) not in self._builds:

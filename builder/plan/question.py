@@ -109,12 +109,16 @@ def make_targets(
 
 def python_patches(minor: str, recipe: Recipe, targets: Sequence[Target]) -> tuple[Version, ...]:
     """The patches of a minor that the recipe's `python:` and dependencies allow."""
-    allowed = specifier_set(recipe.python)
     pinned = [pin for target in targets for pin in target.pins if pin.package == "python"]
+    within = _patches_within(minor, recipe.python)
+    return tuple(version for version in within if all(pin.allows(version) for pin in pinned))
+
+
+@cache
+def _patches_within(minor: str, python: str) -> tuple[Version, ...]:
+    allowed = specifier_set(python)
     every = (Version(f"{minor}.{patch}") for patch in range(_PATCHES))
-    return tuple(
-        version for version in every if allowed.contains(version) and all(pin.allows(version) for pin in pinned)
-    )
+    return tuple(version for version in every if allowed.contains(version))
 
 
 def minors(recipe: Recipe, targets: Sequence[Target], asked: str | None) -> tuple[str, ...]:

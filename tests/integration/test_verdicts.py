@@ -25,7 +25,7 @@ pytestmark = pytest.mark.network
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "data" / "verdicts.yaml").read_text())
 #: The few that every run fetches; the others are asked for (`-m heavy`).
-QUICK = {"bonsai", "tket", "xmlsec", "ecrt", "mediapipe", "rocksdict"}
+QUICK = {"bonsai", "tket", "xmlsec", "ecrt", "mediapipe", "rocksdict", "rocksdict-0.3.0"}
 
 
 def cases() -> Iterator[Any]:
@@ -41,9 +41,10 @@ def test_verdict(tmp_path: Path, case: dict[str, Any]) -> None:
     subject = Subject(
         Environment(folder, subdir=Subdir.OSX_ARM64), macos=release(judged) if judged is not None else None
     )
+    every = list(examine(subject, checks=catalogue(), needs=frozenset((Needs.FILES,))))
     found = [
         finding
-        for finding in examine(subject, checks=catalogue(), needs=frozenset((Needs.FILES,)))
+        for finding in every
         if finding.status in (Status.FAIL, Status.WARN) and finding.check != "link.macos-floor"
     ]
     told = "\n".join(line for finding in found for line in (finding.title, *finding.evidence))
@@ -51,3 +52,6 @@ def test_verdict(tmp_path: Path, case: dict[str, Any]) -> None:
     warned = {finding.check for finding in found if finding.status is Status.WARN}
     assert (failed, warned) == (set(case.get("fails", ())), set(case.get("warns", ()))), told
     assert case.get("says", "") in told
+    if "lowest" in case:
+        (floor,) = [finding.title for finding in every if finding.check == "link.macos-floor"]
+        assert f" macOS {case['lowest']}" in floor

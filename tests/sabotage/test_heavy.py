@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.sabotage.case import Case
-from tests.sabotage.damages import deleted_and_written, pip, set_variables, write
+from tests.sabotage.damages import delete, deleted_and_written, pip, set_variables, write
 from tests.sabotage.patient import Patient
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ def _shadow(patient: Patient) -> None:
     (patient.site.parent / "keras.py").write_text("layers = None\n")
 
 
-def _keras_settings(patient: Patient) -> None:
+def _keras_settings(patient: Patient, **settings: str) -> None:
     folder = patient.home / ".keras"
     folder.mkdir(exist_ok=True)
-    (folder / "keras.json").write_text(json.dumps({"backend": "jax", "floatx": "float32"}))
+    (folder / "keras.json").write_text(json.dumps(settings))
 
 
 CASES: Final = (
@@ -64,6 +64,45 @@ CASES: Final = (
         options="--quick",
     ),
     Case(
+        name="keras-without-an-argument",
+        damage=pip("install", "--no-deps", "keras==3.4.0"),
+        check="pkg.locked",
+        words=("keras is 3.4.0, locked 3.",),
+        evidence=("so keras.versions failed", "so keras.match failed", "so keras.save failed"),
+    ),
+    Case(
+        name="older-numpy",
+        damage=pip("install", "--no-deps", "numpy==1.26.4"),
+        check="pkg.locked",
+        words=("numpy is 1.26.4, locked 2.",),
+        evidence=("so link.numpy-abi failed", "so import.alone failed"),
+        options="--quick",
+    ),
+    Case(
+        name="older-protobuf",
+        damage=pip("install", "--no-deps", "protobuf==3.20.3"),
+        check="pkg.locked",
+        words=("protobuf is 3.20.3, locked",),
+        evidence=("so pkg.protobuf failed", "so import.alone failed"),
+        options="--quick",
+    ),
+    Case(
+        name="package-taken-away",
+        damage=pip("uninstall", "h5py"),
+        check="pkg.locked",
+        words=("h5py is not installed",),
+        evidence=("so import.alone failed",),
+        options="--quick",
+    ),
+    Case(
+        name="what-keras-says-is-missing",  # optree, which is there
+        damage=delete("typing_extensions.py"),
+        check="pkg.integrity",
+        words=("typing_extensions.py",),
+        evidence=("so import.alone failed: Importing keras fails",),
+        options="--quick",
+    ),
+    Case(
         name="module-hidden-in-the-standard-library",
         damage=_shadow,
         check="process.shadow",
@@ -81,9 +120,16 @@ CASES: Final = (
     ),
     Case(
         name="keras-json",
-        damage=_keras_settings,
+        damage=lambda patient: _keras_settings(patient, backend="jax", floatx="float32"),
         check="keras.settings",
         words=("'jax'",),
+        options="--quick",
+    ),
+    Case(
+        name="keras-json-value",
+        damage=lambda patient: _keras_settings(patient, floatx="float99"),
+        check="keras.settings",
+        words=("Keras does not import",),
         options="--quick",
     ),
     Case(

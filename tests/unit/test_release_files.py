@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from packaging.requirements import Requirement
 import builder
 from builder.cli import cli
 from builder.published import REPOSITORY, REVISION
+from tools.release_ready import unready
 
 ROOT: Final = Path(__file__).parents[2]
 _WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -59,6 +61,40 @@ def test_no_name_is_installed_that_no_index_has(file: Path) -> None:
     assert not re.search(r"default:\s*[\"']?envbuild[\"']?\s*$", text, re.MULTILINE)
     for found in re.findall(rf"{REPOSITORY}(?:/[\w./-]+)?@([\w.]+)", text):
         assert found in (REVISION, "REVISION"), "the revision is that of builder/published.py"
+
+
+def test_no_tag_becomes_a_release_while_a_placeholder_stands() -> None:
+    """By the step of the workflow itself, which everything else in it waits for."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    step = next(step for step in jobs["ready"]["steps"] if "release_ready" in step.get("run", ""))
+    for name in set(jobs) - {"ready"}:
+        before = name
+        while "needs" in jobs[before]:
+            before = jobs[before]["needs"]
+        assert before == "ready", f"{name} does not wait for it"
+    environ = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "TAG": REVISION}
+    answer = subprocess.run(
+        ["/bin/sh", "-c", step["run"]], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    stands = REPOSITORY.startswith("OWNER/")
+    assert answer.returncode == (1 if stands else 0), answer.stderr
+    if stands:
+        assert "builder/published.py: REPOSITORY is OWNER/envbuild" in answer.stderr
+        assert "conda-recipe/recipe.yaml:14: OWNER" in answer.stderr
+
+
+def test_a_release_is_ready_when_all_is_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "ci.md"
+    page.write_text("uses: someone/envbuild@v0.1.0\n")
+
+    def left(tag: str = REVISION, *, is_on_index: bool = True) -> list[str]:
+        return list(unready(tag, tmp_path, repository="someone/envbuild", is_on_index=is_on_index))
+
+    assert left() == []
+    assert len(left("v9.9.9")) == len(left(is_on_index=False)) == 1
+    page.write_text("uses:\n  OWNER/envbuild@v0.1.0\n")
+    assert left() == ["docs/ci.md:2: OWNER stands for the repository's owner"]
 
 
 @pytest.mark.parametrize("file", _WORKFLOWS, ids=lambda file: file.name)

@@ -63,8 +63,8 @@ class Project:
 
 
 PROJECTS: Final = (
-    Project(package="tensorflow", since="2.7", distributions=("tensorflow-cpu", "tensorflow", "tensorflow-macos")),
-    Project(package="tensorflow-metal", since="0.4", distributions=("tensorflow-metal",)),
+    Project(package="tensorflow", since="2.5", distributions=("tensorflow-cpu", "tensorflow", "tensorflow-macos")),
+    Project(package="tensorflow-metal", since="0.1", distributions=("tensorflow-metal",)),
     Project(package="keras", since="2.7", distributions=("keras",)),
     Project(package="tf-keras", since="2.15", distributions=("tf-keras",), every_patch=False),
     Project(package="numpy", since="1.21", distributions=("numpy",), every_patch=False),

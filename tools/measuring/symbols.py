@@ -14,6 +14,7 @@ That every symbol is there means that the plug-in loads, not that it computes ri
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,8 @@ FLAT_LOOKUP: Final = -2
 RUNTIME: Final = b"_objc_"
 #: How many missing symbols are kept by name; the count is always exact.
 KEEP: Final = 6
-_PYTHONS: Final = ("3.9", "3.10", "3.11", "3.12", "3.13")
+_INSTALLED: Final = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
+_PYTHONS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +155,11 @@ def compare(plugin: Path, libraries: Libraries) -> Outcome:
 
 
 def extract(wheel: Path, members: Sequence[str], into: Path) -> Iterator[Path]:
-    """The members that the wheel has, as files."""
+    """The members that the wheel has, as files; also those that it keeps below `.data/purelib/` until installed."""
     with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-        for member in members:
-            if member in names:
-                yield Path(archive.extract(member, into))
+        for name in archive.namelist():
+            if _INSTALLED.sub("", name) in members:
+                yield Path(archive.extract(name, into))
 
 
 def download(distribution: str, version: str, python: str, into: Path) -> Path | None:
@@ -211,10 +212,13 @@ def measure(
     records: list[dict[str, Any]] = []
     if file.exists():
         records = list(yaml.safe_load(file.read_text(encoding="utf-8"))["symbols"])
-    done = {(record["plugin"], tuple(record["pythons"]), record["host"]) for record in records}
     count = 0
     with tempfile.TemporaryDirectory(dir=wheels) as scratch:
         known = list(plugins(metal, wheels=wheels, workdir=Path(scratch)))
+        for record in records:
+            _widen(record, known)
+        write_facts(file, HEADER | {"symbols": records})
+        done = {(record["plugin"], tuple(record["pythons"]), record["host"]) for record in records}
         for distribution, version, python in tensorflow:
             todo = [plugin for plugin in known if (plugin.version, plugin.pythons, version) not in done]
             wheel = download(distribution, version, python, wheels) if todo else None
@@ -232,6 +236,13 @@ def measure(
             loading = sum(record["host"] == version and not record["missing"] for record in records)
             tell(f"{distribution} {version}: {loading} plug-ins load")
     return count
+
+
+def _widen(record: dict[str, Any], known: Iterable[Plugin]) -> None:
+    """The same bytes were found in the wheels of more Pythons than when the record was made."""
+    for plugin in known:
+        if plugin.version == record["plugin"] and set(record["pythons"]) <= set(plugin.pythons):
+            record["pythons"] = list(plugin.pythons)
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from builder.binaries.elf.file import ElfFile, Needs, Symbol, open_elf
 from builder.binaries.elf.floor import ElfFloor, lowest_glibc
-from builder.binaries.elf.symbols import ElfSymbols, MissingSymbol, MissingVersion
+from builder.binaries.elf.symbols import ElfSymbols, MissingSymbol, MissingVersion, UndecidedSymbol
 from builder.binaries.elf.tree import ElfBinary, ElfMissing, ElfTree, host_folders, read_elf, usual_machine
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "MissingVersion",
     "Needs",
     "Symbol",
+    "UndecidedSymbol",
     "host_folders",
     "lowest_glibc",
     "open_elf",

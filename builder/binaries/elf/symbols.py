@@ -60,6 +60,15 @@ class MissingSymbol:
     symbol: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class UndecidedSymbol:
+    """A symbol that no file at hand defines, and that the system may: in `library`, or in glibc where that is None."""
+
+    binary: ElfBinary
+    symbol: bytes
+    library: str | None
+
+
 class ElfSymbols:
     """Looks the symbols of a tree up.
 
@@ -75,6 +84,8 @@ class ElfSymbols:
         """Symbols looked up in files."""
         self.system = 0
         """Symbols that the system's libraries must have."""
+        self.undecided: tuple[UndecidedSymbol, ...] = ()
+        """Those that the last `symbols` could not decide; each (file, symbol) once."""
         self.damaged: dict[str, str] = {}
         self._defined: dict[str, frozenset[bytes]] = {}
         self._wanted: dict[str, tuple[Symbol, ...]] = {}
@@ -93,14 +104,15 @@ class ElfSymbols:
         )
 
     def symbols(self, entries: Iterable[ElfBinary]) -> tuple[MissingSymbol, ...]:
-        """What is missing when each of `entries` is loaded; each (file, symbol) once."""
+        """What is missing when each of `entries` is loaded; each (file, symbol) once. Sets `undecided`."""
         found: dict[tuple[str, bytes], MissingSymbol] = {}
+        open_: dict[tuple[str, bytes], UndecidedSymbol] = {}
         passed: set[tuple[str, ...]] = set()
         main = tuple(self._tree.closure(self._main)) if self._main is not None else ()
         loads = [(entry, self._tree.closure(entry)) for entry in entries]
-        loads = [(entry, images) for entry, images in loads if self._is_told(images)]
         self._read({rel: image for _, images in loads for rel, image in images.items()})
         for entry, images in loads:
+            anything = self._of_unknown_content(images)
             scope = dict.fromkeys((*main, *images))
             key = tuple(sorted(images))
             for rel, image in images.items():
@@ -108,8 +120,16 @@ class ElfSymbols:
                     continue
                 passed.add((rel, *key))
                 for symbol in self._not_in(scope, image):
-                    if (rel, symbol.name) not in found and not self._comes_from_elsewhere(symbol):
+                    if self._main is None and symbol.name.startswith(_PYTHON):
+                        continue
+                    glibc = symbol.version is None and _GLIBC.fullmatch(symbol.name) is not None
+                    if glibc or anything is not None:
+                        library = None if glibc else anything
+                        undecided = UndecidedSymbol(binary=image, symbol=symbol.name, library=library)
+                        open_.setdefault((rel, symbol.name), undecided)
+                    elif (rel, symbol.name) not in found:
                         found[rel, symbol.name] = MissingSymbol(binary=image, entry=entry, symbol=symbol.name)
+        self.undecided = tuple(undecided for key, undecided in open_.items() if key not in found)
         # A package that is imported first may have opened its libraries for all to see (RTLD_GLOBAL).
         exporters = self._exporters_of(frozenset(name for _, name in found))
         return tuple(
@@ -131,14 +151,10 @@ class ElfSymbols:
             left -= self._defined_in(rel)
         return [symbol for symbol in wanted if symbol.name in left]
 
-    def _is_told(self, images: dict[str, ElfBinary]) -> bool:
-        """Whether what the images load is known: a library that is not at hand may have anything."""
-        names = {name for image in images.values() for name in image.needed}
-        return all(_VERSIONED.fullmatch(name) for name in names if self._is_outside(images, name))
-
-    def _is_outside(self, images: dict[str, ElfBinary], name: str) -> bool:
-        """Whether a NEEDED name of some image is not in the prefix."""
-        return any(name in image.needed and self._tree.links[rel].get(name) is None for rel, image in images.items())
+    def _of_unknown_content(self, images: dict[str, ElfBinary]) -> str | None:
+        """A NEEDED library that is not in the prefix and whose symbols have no versions: it may have anything."""
+        outside = (name for rel in images for name, found in self._tree.links[rel].items() if found is None)
+        return next((name for name in outside if not _VERSIONED.fullmatch(name)), None)
 
     def _read(self, images: dict[str, ElfBinary]) -> None:
         """What each of the files wants, and then which of that each defines."""
@@ -180,12 +196,6 @@ class ElfSymbols:
                 self.damaged[rel] = _reason(error)
                 self._defined[rel], self._wanted[rel] = frozenset(), ()
         return self._defined[rel]
-
-    def _comes_from_elsewhere(self, symbol: Symbol) -> bool:
-        """Whether it is Python's, of which no file is at hand, or of glibc, though it does not say so."""
-        if self._main is None and symbol.name.startswith(_PYTHON):
-            return True
-        return symbol.version is None and _GLIBC.fullmatch(symbol.name) is not None
 
     def _exporters_of(self, names: frozenset[bytes]) -> dict[bytes, list[ElfBinary]]:
         """Symbol → the files that define it."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.lock.read import read_lock
+from builder.published import UPGRADE
 from tests.integration.create.server import Server
 from tests.integration.create.world import wait
 
@@ -333,7 +334,7 @@ _HOSTILE: dict[str, tuple[Callable[[Files], object], str]] = {
     "a device": (_holds("wheels/a.whl", tarfile.CHRTYPE), "a device"),
     "a newer format": (
         lambda files: _manifest(files, b'"format": 1', b'"format": 2'),
-        "pip install --upgrade envbuild",
+        f"a newer envbuild reads it: {UPGRADE}",
     ),
     "no manifest": (lambda files: files.pop(0), "was not made by `envbuild pack`"),
     "a manifest that is none": (lambda files: _replaced(files, 0, b"[" * 100_000), "damaged envbuild-pack.json"),

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from builder.lock.read import read_lock
+from builder.platforms import Subdir
+
 if TYPE_CHECKING:
     from tests.integration.create.world import World
 
@@ -55,3 +58,33 @@ def test_its_list_names_what_was_installed(world: World, conda: list[str]) -> No
 def test_it_runs_programs_in_it(world: World, conda: list[str]) -> None:
     world.create("tiny").ended(0)
     assert "words" in _run(conda, world, "run", "-p", str(world.prefix()), "say-words")
+
+
+def test_it_creates_from_what_was_packed_without_a_network(world: World, conda: list[str]) -> None:
+    """As the archive's README.txt says it: unpacked by tar, compared by sha256sum, and no envbuild needed."""
+    world.run("pack", "tiny", "--platform", "linux-64").ended(0)
+    folder, prefix = world.root / "unpacked", world.root / "prefix"
+    folder.mkdir()
+    for program, *arguments in (("tar", "-xf", world.project / "tiny.tar"), ("sha256sum", "-c", "SHA256SUMS")):
+        subprocess.run([str(shutil.which(program)), *arguments], cwd=folder, check=True, capture_output=True)
+    line = next(line for line in (folder / "README.txt").read_text().splitlines() if "conda create" in line)
+    words = shlex.split(line.replace("$PWD", str(folder)).replace("-n tiny", f"-p {prefix}"))
+    assert words[:2] == ["conda", "create"]
+    assert words[-2:] == ["python", "..."]
+    unshare = shutil.which("unshare")
+    alone = (
+        [unshare, "-rn"] if unshare and subprocess.run([unshare, "-rn", "true"], check=False).returncode == 0 else []
+    )
+    wanted = ["python", "words", "prefixed", "filler"]
+    environ = world.environ(
+        CONDA_SOLVER="classic", PYTHONPATH="", CONDA_PKGS_DIRS=str(world.root / "pkgs"), CONDA_YES="1"
+    )
+    made = subprocess.run(
+        [*alone, *conda, *words[1:-2], *wanted], env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    for package in read_lock(world.project / "environments" / "tiny" / "conda-lock.yml").on(Subdir.LINUX_64):
+        if "main" in package.groups:
+            assert (prefix / "conda-meta" / f"{package.file_name.removesuffix('.conda')}.json").is_file()
+    said = subprocess.run([prefix / "bin" / "say-words"], capture_output=True, text=True, check=True)
+    assert said.stdout == "words\n"

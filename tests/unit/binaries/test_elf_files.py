@@ -118,6 +118,22 @@ def test_a_symbol_that_nothing_defines(tmp_path: Path) -> None:
     assert [(item.binary.rel, item.symbol) for item in missing] == [("guest/module.so", b"host_mul")]
 
 
+def test_what_a_library_of_the_system_may_have_is_undecided(tmp_path: Path) -> None:
+    """libz is not in the folder, and its symbols have no versions: it may define any name."""
+    tree = laid_out(tmp_path, library="libversions-old-x86_64.so")
+    symbols = ElfSymbols(tree, Folders(), main=None)
+    assert [item.symbol for item in symbols.symbols(tree.binaries)] == [b"two"]
+    assert symbols.undecided == ()
+    module = tmp_path / "guest" / "module.so"
+    module.write_bytes(module.read_bytes().replace(b"\0libc.so.6\0", b"\0libz.so.1\0"))
+    tree = ElfTree(str(tmp_path.resolve()), list(tree.by_rel), Folders())
+    symbols = ElfSymbols(tree, Folders(), main=None)
+    assert symbols.symbols(tree.binaries) == ()
+    assert [(one.binary.rel, one.symbol, one.library) for one in symbols.undecided] == [
+        ("guest/module.so", b"two", "libz.so.1")
+    ]
+
+
 def test_with_an_interpreter_python_s_names_are_looked_up(tmp_path: Path) -> None:
     """A module for a newer Python: the interpreter at hand does not have the function."""
     tree = laid_out(tmp_path, library="libhost-x86_64.so", fixture="module-x86_64.so")

@@ -15,6 +15,7 @@ import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING
 
+import msgpack
 import pytest
 import zstandard
 
@@ -27,7 +28,7 @@ from builder.binaries.summary import PackageSummary, summarize
 from builder.binaries.summary_linking import ROOT, Layout
 from builder.binaries.summary_python import DIGEST_BYTES, OLD_STYLE
 from builder.binaries.summary_sources import CondaFile, UnpackedWheel, WheelFile, source_of
-from builder.binaries.summary_store import FORMAT, DamagedSummaryError, SummaryStore, dumps, loads
+from builder.binaries.summary_store import FORMAT, DamagedSummaryError, SummaryStore, dumps, framed, loads, unframed
 from builder.binaries.symbols import Binder
 from builder.binaries.tables import ExportTable, Names
 from builder.channel.archive import PackageSpec, write_package
@@ -329,6 +330,13 @@ def test_no_altered_byte_is_believed(tmp_path: Path) -> None:
     for place in range(0, len(data), 7):
         with pytest.raises(DamagedSummaryError):
             loads(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+
+
+@pytest.mark.parametrize("number", [2**40, 2**63])
+def test_a_number_where_bytes_belong_is_no_memory_asked_for(tmp_path: Path, number: int) -> None:
+    packed = msgpack.unpackb(unframed(dumps(read(guest_wheel(tmp_path)))), strict_map_key=False)
+    with pytest.raises(DamagedSummaryError, match="int where bytes belong"):
+        loads(framed(msgpack.packb(packed | {"digests": number})))
 
 
 def test_a_store_that_cannot_be_written_costs_time_and_nothing_else(tmp_path: Path) -> None:

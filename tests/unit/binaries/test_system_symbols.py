@@ -30,7 +30,7 @@ SYMBOLS = SystemSymbols()
         (FRAMEWORK.format("IOKit"), b"_kIOMainPortDefault", (11, 3), (12, 0)),
         (SYSTEM, b"_mkfifoat", (12, 3), (13, 0)),
         (SYSTEM, b"_os_sync_wait_on_address", (14, 0), (15, 1)),
-        (FRAMEWORK.format("Accelerate"), b"_cblas_caxpy$NEWLAPACK$ILP64", (12, 5), (13, 3)),
+        (FRAMEWORK.format("Accelerate"), b"_cblas_caxpy$NEWLAPACK$ILP64", (13, 2), (13, 3)),
         (SYSTEM, b"_strchrnul", (15, 1), (15, 5)),
         ("/usr/lib/libc++.1.dylib", b"__ZNSt3__122__libcpp_verbose_abortEPKcz", (12, 5), (13, 3)),
         (SYSTEM, b"_malloc", None, (11, 0)),
@@ -239,7 +239,48 @@ def test_facts_made_otherwise_are_merged_and_kept(tmp_path: Path) -> None:
     archive = tmp_path / "again.zip"
     write(archive, libraries, releases={(11, 3)}, made="2026-01-01")
     again = read_archive(archive)
-    assert again["/usr/lib/libz.dylib"]["_late"] == Since((12, 5), (13, 4), "ios16.5")
-    assert again["/usr/lib/libz.dylib"]["_early"] == Since(None, (11, 0), "ios14.5")
-    assert again["/usr/lib/libz.dylib"]["_later"] == Since((13, 4), None, "-")
-    assert again["/usr/lib/libb.dylib"]["_new"] == Since((11, 3), (13, 0), "sdk")
+    z, b = again["/usr/lib/libz.dylib"].symbols, again["/usr/lib/libb.dylib"].symbols
+    assert z["_late"] == Since((12, 5), (13, 4), "ios16.5")
+    assert z["_early"] == Since(None, (11, 0), "ios14.5")
+    assert z["_later"] == Since((13, 4), None, "-")
+    assert b["_new"] == Since((11, 3), (13, 0), "sdk")
+
+
+def test_reports_are_added_to_an_archive_without_any_sdk(tmp_path: Path) -> None:
+    """What libraries re-export, and of which SDK their lists are whole, stays; `*` is all symbols that are known."""
+    derived(tmp_path)
+    before = read_archive(tmp_path / "out.zip")
+    facts = tmp_path / "reports.tsv"
+    facts.write_text("@/usr/lib/libb.dylib\n12.6\t13.0\ta/b#1\t_n*\n")
+    after = assembled([], [tmp_path / "out.zip", facts], None)
+    assert {name: (one.reexports, one.complete) for name, one in after.items()} == {
+        name: (one.reexports, one.complete) for name, one in before.items()
+    }
+    changed = {
+        symbol: since
+        for name, one in after.items()
+        for symbol, since in one.symbols.items()
+        if since != before[name].symbols[symbol]
+    }
+    assert changed == {"_new": Since((12, 6), (13, 0), "a/b#1")}
+
+
+@pytest.mark.parametrize(
+    ("library", "symbol", "macos"),
+    [
+        # google-ai-edge/mediapipe#5836 (11.7.10), numpy/numpy#29228 (13.1), tensorflow/tensorflow#53309 (11.6)
+        (
+            "/usr/lib/libc++.1.dylib",
+            "__ZNKSt3__115basic_stringbufIcNS_11char_traitsIcEENS_9allocatorIcEEE3strEv",
+            (11, 7),
+        ),
+        ("/System/Library/Frameworks/Accelerate.framework/Accelerate", "_cblas_caxpy$NEWLAPACK$ILP64", (13, 1)),
+        (
+            "/System/Library/Frameworks/MetalPerformanceShadersGraph.framework/MetalPerformanceShadersGraph",
+            "_OBJC_CLASS_$_MPSGraphCompilationDescriptor",
+            (11, 6),
+        ),
+    ],
+)
+def test_what_macs_reported_missing_is_absent(library: str, symbol: str, macos: MacOS) -> None:
+    assert SystemSymbols().since(library, symbol.encode()).on(macos) is Presence.ABSENT

@@ -52,6 +52,7 @@ def test_pairs(tmp_path: Path, fixture: str, numpy: str | None, status: Status, 
         assert finding.title.startswith("guest 1.0 was built for NumPy ")
         assert any("guest/module.so" in line for line in finding.evidence)
         assert finding.remedy is not None
+        assert {"guest", "numpy"} <= finding.about, "it follows from either's being another than locked"
 
 
 def test_numpy_itself_is_not_judged_by_its_own_modules(tmp_path: Path) -> None:

@@ -55,6 +55,24 @@ def test_a_library_too_old(tmp_path: Path) -> None:
     assert symbol.evidence[0] == "module.so: undefined symbol: two"
 
 
+def test_what_the_system_may_have_is_told_and_not_passed(tmp_path: Path) -> None:
+    """libz of the system may define anything: of two symbols one is found, and one stays undecided."""
+    tree = laid_out(tmp_path, library="libversions-old-x86_64.so")
+    library, module = tree / "host" / "libversions.so", tree / "guest" / "module.so"
+    module.write_bytes(module.read_bytes().replace(b"\0libc.so.6\0", b"\0libz.so.1\0").replace(b"\0TWO\0", b"\0ONE\0"))
+    (finding,) = judged(tree, "link.symbols")
+    assert finding.status is Status.PASS
+    assert finding.title == "1 of 2 symbols that 2 binaries need are where the loader looks."
+    assert finding.evidence[-2:] == (
+        "1 symbol undecided, as the system's own libraries were not read:",
+        "two of guest/module.so, perhaps of libz.so.1",
+    )
+    library.write_bytes(library.read_bytes().replace(b"\0one\0", b"\0onf\0"))
+    (finding,) = judged(tree, "link.symbols")
+    assert finding.status is Status.SKIP
+    assert finding.title == "None of the 2 symbols that 2 binaries need is in a file here; the system may have them."
+
+
 def test_where_a_lock_says_what_belongs_here_that_is_restored(tmp_path: Path) -> None:
     tree = laid_out(tmp_path, library="libversions-old-x86_64.so")
     stamp = Stamp(

@@ -363,6 +363,19 @@ def test_a_package_that_is_said_to_be_missing_may_lack_something_itself(tree: Tr
     assert "typing_extensions.py" in one.title
 
 
+def test_what_misses_a_package_that_is_locked_and_gone_follows_from_that(tree: Tree) -> None:
+    from builder.checks.causes import gathered
+
+    tree.dist("six", "1.0", "six.py")
+    tree.stamp(*(StampedPackage(name=name, version="1.0", manager="pip") for name in ("six", "typing-extensions")))
+    error = "ModuleNotFoundError: No module named 'typing_extensions'"
+    step = Step(check="import.alone", subject="typing_extensions", how="raised", facts={}, error=error, message=error)
+    subject = tree.subject()
+    locked = next(check for check in catalogue() if check.id == "pkg.locked")
+    (one,) = gathered([failure(step, outcome(step), subject), *locked.run(subject)])
+    assert "typing-extensions is not installed, locked 1.0" in one.title
+
+
 def test_what_a_check_of_another_version_than_locked_meets_follows_from_that(tree: Tree) -> None:
     """An older Keras: by metadata, by its own word, and by an argument that it does not know yet."""
     from builder.checks.causes import gathered

@@ -35,3 +35,15 @@ def test_an_answer_is_for_what_was_asked() -> None:
         assert relation in facts.related(*pair, origins={}, subdir=Subdir.OSX_ARM64)
         assert relation not in facts.related(*pair, subdir=Subdir.LINUX_64)
         assert relation not in facts.related(*pair, origins={relation.left.package: "conda-forge"})
+
+
+def test_the_same_releases_are_the_same_facts() -> None:
+    facts = load_facts()
+    known = facts.releases_of("tensorflow", "conda-forge")
+    assert facts.with_releases("tensorflow", "conda-forge", known[:2]) is facts.with_releases(
+        "tensorflow", "conda-forge", tuple(release.model_copy() for release in known[:2])
+    )
+    assert (
+        facts.with_releases("tensorflow", "conda-forge", known[:1]).releases_of("tensorflow", "conda-forge")
+        == known[:1]
+    )

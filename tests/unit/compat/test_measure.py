@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import yaml
 from packaging.tags import Tag
 
 from builder.compat.fact_file import FactFile
+from builder.compat.load import DATA, load_facts
 from builder.compat.runs import Linkage, Suite, SuiteRun, SymbolRun
 from builder.errors import SourceUnreachableError
+from tools.measure import symbol_wheels
 from tools.measuring import conda_forge, keras_suite, metadata, symbols
 from tools.measuring.keras_runs import Pair, Run, interpret
 
@@ -209,3 +212,43 @@ def test_the_macos_of_a_release_is_each_wheels_own() -> None:
     ]
     floors = metadata.group(urls)["osx-arm64"].floors
     assert floors == {"3.12": (14, 0), "3.13": (15, 0)}
+
+
+@pytest.mark.parametrize("folder", ["", "tensorflow_metal-0.5.1.data/purelib/"])
+def test_a_plug_in_is_found_where_the_wheel_keeps_it(tmp_path: Path, folder: str) -> None:
+    """tensorflow-metal up to 0.3, and its Python 3.8 wheels from 0.5.1 on, keep it below `.data/purelib/`."""
+    wheel = tmp_path / "a.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(folder + symbols.PLUGIN, b"plug-in")
+        archive.writestr(folder + "tensorflow-plugins/__init__.py", b"")
+    (found,) = symbols.extract(wheel, (symbols.PLUGIN,), tmp_path / "into")
+    assert found.read_bytes() == b"plug-in"
+
+
+def test_every_plug_in_of_every_python_was_compared_with_every_tensorflow_of_a_mac() -> None:
+    """One Python without a comparison would be unproven beside pairs that are known to fail."""
+    facts = load_facts()
+    records = yaml.safe_load((DATA / "symbols-metal.yaml").read_text())["symbols"]
+    compared = {(run["plugin"], python, run["host"]) for run in records for python in run["pythons"]}
+    lacking = [
+        (release.version, python, host)
+        for release in facts.releases_of("tensorflow-metal", "pypi")
+        for python in release.builds["osx-arm64"].pythons
+        for _, host, _ in symbol_wheels(facts)
+        if (release.version, python, host) not in compared
+    ]
+    assert lacking == []
+
+
+def test_bytes_found_in_the_wheels_of_more_pythons_are_not_compared_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = {"plugin": "0.6.0", "pythons": ["3.9", "3.10"], "host": "2.9.2", "missing": 0}
+    file = tmp_path / "symbols.yaml"
+    file.write_text(yaml.safe_dump({"symbols": [record]}))
+    plugin = symbols.Plugin(version="0.6.0", pythons=("3.8", "3.9", "3.10"), file=tmp_path / "plug-in")
+    monkeypatch.setattr(symbols, "plugins", lambda *_, **__: iter([plugin]))
+    hosts = [("tensorflow-macos", "2.9.2", "3.10")]
+    assert symbols.measure(metal=["0.6.0"], tensorflow=hosts, file=file, wheels=tmp_path, today=DAY) == 0
+    (kept,) = yaml.safe_load(file.read_text())["symbols"]
+    assert kept == record | {"pythons": ["3.8", "3.9", "3.10"]}

@@ -134,9 +134,17 @@ def _valid(tmp_path: Path) -> dict[str, Any]:
         ("rows", {"/../x.vscdb": {}}),
         ("links", {"/../../link": "/etc"}),
         ("folders", ["/../x"]),
+        # What no disk can hold.
+        ("links", {"/x": ""}),
+        ("files", {"/x": "1", "/x/y": "2"}),
+        ("files", {f"/{'long' * 100}": "1"}),
+        ("files", {"/\ud800": "1"}),
+        ("files", {"/Users": "where the home belongs"}),
+        ("rows", {"/x.vscdb": {"\ud800": 1}}),
+        ("ides", ["emacs"]),
     ],
 )
-def test_a_bundle_cannot_leave_its_folder(key: str, value: object, tmp_path: Path) -> None:
+def test_a_bundle_of_no_machine_is_refused_and_leaves_its_folder_never(key: str, value: object, tmp_path: Path) -> None:
     data = _valid(tmp_path) | {key: value}
     with pytest.raises(UsageError):
         unpack(Bundle(data=data), tmp_path / "there", clock=time.monotonic)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.lock.freshness import stale_reasons
-from builder.lock.make import input_hashes
+from builder.lock.freshness import input_hashes, stale_reasons
 from builder.lock.model import Lock
 from builder.plan.make import make_plans
 from builder.recipe.model import Recipe

@@ -9,7 +9,8 @@ from packaging.version import Version
 
 from builder.errors import UnsatisfiableError
 from builder.lock.model import LockedPackage
-from builder.lock.pypi import PypiRequest, _best_wheel, _edges, provided_distributions
+from builder.lock.provided import provided_distributions
+from builder.lock.pypi import PypiRequest, _best_wheel, _edges
 from builder.platforms import Subdir
 from builder.uv import platform_name
 from builder.wheels import accepted_tags

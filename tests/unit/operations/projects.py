@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from builder.lock.make import input_hashes
+from builder.lock.freshness import input_hashes
 from builder.lock.read import read_lock
 from builder.operations.preparing import PackageOptions, prepare
 from builder.resources import shipped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from builder.plan.make import candidates, make_plans
 from builder.plan.question import python_spec
 from builder.platforms import Subdir
 from builder.progress import NoProgress
-from tests.unit.plan.support import built, channel, channel_with, framework, recipe
+from tests.unit.plan.support import METAL, built, channel, channel_with, framework, recipe
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
@@ -329,3 +330,25 @@ def test_facts_hold_without_a_framework_too(facts: Facts, asked: dict[str, Any])
         make_plans(recipe(platforms=["osx-arm64"], **{"dependencies": [], **asked}), facts=facts)
     assert "__ZN3tsl8internal10LogMessageC1EPKcii" in caught.value.message
     assert "take TensorFlow 2.17 with tensorflow-metal 1.1.0" in (caught.value.hint or "")
+
+
+def test_what_was_judged_for_one_recipe_is_no_answer_for_another() -> None:
+    """Judgements are kept with the facts: by platform, Python, origin, framework and macOS floor."""
+    one = channel(tensorflow={"2.16.1": ("3.11", "3.12"), "2.19.1": ("3.12",)})
+    other = channel(tensorflow={"2.16.1": ("3.11",)})
+    asked = [
+        (recipe(framework=fields, macos=macos), there)
+        for macos in ("14.0", "11.0")
+        for fields in (framework(), framework("pypi"), METAL)
+        for there in (one, other, None)
+    ]
+
+    def told(facts: Facts, what: Any, there: Any) -> object:
+        try:
+            return list(islice(candidates(what, facts=facts, catalogue=there), 2))
+        except UnsatisfiableError as error:
+            return error.plain
+
+    shared = load_facts()
+    after_each_other = [told(shared, *each) for each in asked]
+    assert after_each_other == [told(replace(shared), *each) for each in asked]
