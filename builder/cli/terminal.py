@@ -7,6 +7,7 @@ broken where somebody who reads or copies it would break it.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
 from typing import IO, TYPE_CHECKING, Final
@@ -47,12 +48,22 @@ def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def fit_streams() -> None:
-    """Make standard output and error take every text, whatever their encoding (`PYTHONIOENCODING`, Windows-1252)."""
+    """Make standard output and error take every text, whatever their encoding (Windows-1252, `PYTHONIOENCODING`)."""
     codecs.register_error(_HANDLER, _plainer)
+    encoding = _asked_encoding()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors=_HANDLER)
+            reconfigure(encoding=encoding, errors=_HANDLER)
+
+
+def _asked_encoding() -> str | None:
+    """That of `PYTHONIOENCODING`, which our Python does not look at: it is started apart from its variables."""
+    name = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
+    try:
+        return codecs.lookup(name).name if name else None
+    except LookupError:
+        return None
 
 
 def is_unicode(stream: IO[str]) -> bool:
