@@ -7,7 +7,6 @@ broken where somebody who reads or copies it would break it.
 from __future__ import annotations
 
 import codecs
-import os
 import re
 import sys
 from typing import IO, TYPE_CHECKING, Final
@@ -47,21 +46,22 @@ def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
     return "".join(_PLAIN.get(char) or char.encode("ascii", "backslashreplace").decode() for char in lacking), error.end
 
 
-def fit_streams() -> None:
-    """Make standard output and error take every text, whatever their encoding (Windows-1252, `PYTHONIOENCODING`)."""
+def fit_streams(*, asked: str = "") -> None:
+    """Make standard output and error take every text, whatever their encoding (Windows-1252).
+
+    `asked` is `PYTHONIOENCODING`, which our Python does not look at: it is started apart from its variables.
+    """
     codecs.register_error(_HANDLER, _plainer)
-    encoding = _asked_encoding()
+    encoding = _known(asked.partition(":")[0])
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding=encoding, errors=_HANDLER)
 
 
-def _asked_encoding() -> str | None:
-    """That of `PYTHONIOENCODING`, which our Python does not look at: it is started apart from its variables."""
-    name = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
+def _known(encoding: str) -> str | None:
     try:
-        return codecs.lookup(name).name if name else None
+        return codecs.lookup(encoding).name if encoding else None
     except LookupError:
         return None
 
