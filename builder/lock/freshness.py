@@ -7,9 +7,14 @@ import hashlib
 import itertools
 from typing import TYPE_CHECKING, Final
 
+from packaging.utils import canonicalize_name
+
 from builder.errors import LockfileError
 from builder.files import read_ordinary
 from builder.lock.model import InputHash
+from builder.lock.provided import provided_distributions
+from builder.plan.model import MAIN_GROUP
+from builder.wording import listing
 from builder.yamlio import conflict_mark
 
 if TYPE_CHECKING:
@@ -54,7 +59,25 @@ def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ..
         reasons += [f"the lock was made from a different {file}" for file in changed]
     elif _content_hashes(rendered) != dict(lock.content_hash):
         reasons.append("conda-lock's content hash differs")
-    return tuple(reasons)
+    return tuple(reasons or _absent(lock, rendered))
+
+
+def _absent(lock: Lock, rendered: Rendered) -> list[str]:
+    """What the rendered files ask for and the lock does not have, or not for those who ask: by a bad merge, by hand."""
+    absent: dict[tuple[str, str], list[str]] = {}
+    for specs in rendered.platforms:
+        there = lock.on(specs.subdir)
+        groups = {(one.manager, canonicalize_name(one.name)): one.groups for one in there}
+        provided = provided_distributions(there)
+        for line in (*specs.conda, *specs.pip):
+            name = canonicalize_name(line.name)
+            by_conda = line.manager == "pip" and name in provided
+            if not by_conda and not {line.group, MAIN_GROUP} & {*groups.get((line.manager, name), ())}:
+                absent.setdefault((line.name, line.group), []).append(specs.subdir)
+    return [
+        f"the lock does not have {name}{'' if group == MAIN_GROUP else f' for the group {group}'} on {listing(subdirs)}"
+        for (name, group), subdirs in absent.items()
+    ]
 
 
 def _what_is_wrong(file: Path, text: str, noted: InputHash | None) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from builder.lock.freshness import input_hashes, stale_reasons
-from builder.lock.model import Lock
+from builder.lock.model import Lock, LockedPackage
 from builder.plan.make import make_plans
 from builder.recipe.model import Recipe
 from builder.render.environment import render
@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from builder.platforms import Subdir
     from builder.render.model import Rendered
+
+
+def _package(name: str, manager: Literal["conda", "pip"], subdir: Subdir, *, group: str = "main") -> LockedPackage:
+    return LockedPackage(
+        manager=manager,
+        name=name,
+        version="1.0",
+        subdir=subdir,
+        url=f"https://h/{name}",
+        sha256=None,
+        dependencies={"python": "*"},
+        groups=(group,),
+    )
 
 
 def _rendered(**fields: object) -> Rendered:
@@ -28,14 +42,18 @@ def _rendered(**fields: object) -> Rendered:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> tuple[Lock, Rendered, Path]:
-    """A lock (without packages) and the rendered files that it was made from."""
+    """A lock of what is asked for alone, and the rendered files that it was made from."""
     rendered = _rendered()
     for file, text in rendered.files.items():
         (tmp_path / file).write_text(text, encoding="utf-8")
     lock = Lock(
         channels=rendered.channels,
         platforms=tuple(specs.subdir for specs in rendered.platforms),
-        packages=(),
+        packages=tuple(
+            _package(line.name, line.manager, specs.subdir, group=line.group)
+            for specs in rendered.platforms
+            for line in (*specs.conda, *specs.pip)
+        ),
         sources=rendered.environment_files,
         content_hash={},
         inputs=input_hashes(rendered.files),
@@ -120,6 +138,42 @@ def test_group_that_is_new(fresh: tuple[Lock, Rendered, Path]) -> None:
     reasons = stale_reasons(lock, _rendered(groups={"dev": {"dependencies": ("pytest",)}}), folder)
     assert "environment.dev.yml is missing" in reasons
     assert "the lock was made from a different environment.dev.yml" in reasons
+
+
+def test_what_is_asked_for_and_not_in_the_lock(tmp_path: Path) -> None:
+    """The files are as they were, and somebody has taken a package out of the lock, or given it to another group."""
+    rendered = _rendered(pypi=("six", "Ruamel.YAML"), groups={"dev": {"dependencies": ("pytest",)}})
+    for file, text in rendered.files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+
+    def told(*asked: tuple[str, Literal["conda", "pip"], str]) -> tuple[str, ...]:
+        subdirs = tuple(specs.subdir for specs in rendered.platforms)
+        packages = [
+            _package(name, manager, subdir, group=group) for subdir in subdirs for name, manager, group in asked
+        ]
+        lock = Lock(
+            channels=rendered.channels,
+            platforms=subdirs,
+            packages=tuple(packages),
+            sources=rendered.environment_files,
+            content_hash={},
+            inputs=input_hashes(rendered.files),
+        )
+        return stale_reasons(lock, rendered, tmp_path)
+
+    conda = [(line.name, line.manager, "main") for line in rendered.platforms[0].conda if line.group == "main"]
+    # What conda brings is not taken from PyPI a second time.
+    whole = [*conda, ("six", "conda", "main"), ("ruamel-yaml", "pip", "main"), ("pytest", "conda", "dev")]
+    assert told(*whole) == ()
+    assert told(*whole[:-2], ("pytest", "conda", "main")) == (
+        "the lock does not have Ruamel.YAML on osx-arm64 and linux-64",
+    )
+    assert told(*whole[:-1], ("pytest", "conda", "docs")) == (
+        "the lock does not have pytest for the group dev on osx-arm64 and linux-64",
+    )
+    assert told(*(one for one in whole if one[0] != "numpy")) == (
+        "the lock does not have numpy on osx-arm64 and linux-64",
+    )
 
 
 def test_other_platforms(fresh: tuple[Lock, Rendered, Path]) -> None:
