@@ -31,7 +31,7 @@ def _environ(**more: str) -> dict[str, str]:
 def test_every_encoding_is_written(encoding: str) -> None:
     """`✓` has been a traceback on Windows-1252, and mojibake where only ASCII was asked for."""
     shown = subprocess.run(
-        [sys.executable, "-m", "builder", "compat", "metal"],
+        [sys.executable, "-E", "-c", "from builder.cli import main; main()", "compat", "metal"],  # as the launcher does
         capture_output=True,
         check=False,
         env=_environ(PYTHONIOENCODING=encoding),
