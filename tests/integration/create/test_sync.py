@@ -219,7 +219,8 @@ def test_a_damaged_wheel(mixed: tuple[World, dict[str, str]], damage: str) -> No
 
 def test_a_wheel_that_was_published_with_a_wrong_record(world: World, serve: Callable[[Path], Server]) -> None:
     """Of the archive that was locked, its file is what counts: no later look takes it for damaged."""
-    page = world.index / "simple" / "tinywheel"
+    index = shutil.copytree(world.index, world.root / "own-index")
+    page = index / "simple" / "tinywheel"
     (wheel,) = page.glob("*.whl")
     before = wheel.read_bytes()
     with zipfile.ZipFile(io.BytesIO(before)) as old, zipfile.ZipFile(wheel, "w") as new:
@@ -229,7 +230,7 @@ def test_a_wheel_that_was_published_with_a_wrong_record(world: World, serve: Cal
     for file in (page / "index.html", world.project / "environments" / "mixed" / "conda-lock.yml"):
         old_digest, new_digest = (hashlib.sha256(content).hexdigest() for content in (before, wheel.read_bytes()))
         file.write_text(file.read_text().replace(old_digest, new_digest))
-    environ = {"UV_DEFAULT_INDEX": f"{serve(world.index).url}/simple"}
+    environ = {"UV_DEFAULT_INDEX": f"{serve(index).url}/simple"}
     told = world.create("mixed", **environ).ended(0)
     assert "published with a RECORD that is wrong about its files: tinywheel" in told.stderr
     _as_locked(world, "mixed")
