@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from builder.config import Config, load_config
 from builder.credentials import with_variables
-from builder.environment.store import EnvironmentStore, store
 from builder.errors import UsageError
 from builder.platforms import Subdir, host_subdir
 from builder.progress import NoProgress, Progress
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from builder.compat.facts import Facts
+    from builder.environment.store import EnvironmentStore
     from builder.lock.channels import Mirrors
     from builder.page import Made
     from builder.uv import Uv
@@ -160,6 +160,8 @@ class Workspace:
     @cached_property
     def store(self) -> EnvironmentStore:
         """The user's environments, wherever conda, mamba, pixi and envbuild keep them."""
+        from builder.environment.store import store
+
         return store(home=self.home, environ=self.environ, cwd=self.cwd, envs_dir=self.config.envs_dir)
 
     def made(self) -> Made:

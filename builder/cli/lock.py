@@ -77,6 +77,7 @@ def command(
     if jobs is not None:
         raise UsageError("--jobs is for many recipes; add --all, or leave it out")
     from builder.cli.moves import moves_json
+    from builder.operations.fetching import Solvers
     from builder.operations.locking import LockRequest, lock
 
     request = LockRequest(recipe=name, options=packages, solver=solver, prove=prove)
@@ -85,7 +86,7 @@ def command(
 
         made = lock_both(workspace, request)
     else:
-        made = lock(workspace, request)
+        made = lock(workspace, request, solvers=session.leave(Solvers(workspace)))
     counts = {subdir.value: len(made.lock.on(subdir)) for subdir in made.lock.platforms}
     listed = ", ".join(f"{count} packages for {subdir}" for subdir, count in counts.items())
     ended = [f"locked {name}: {listed}", f"wrote {made.file}"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from builder.cli.progress import SessionProgress
     from builder.workspace import Workspace
 
+T = TypeVar("T")
+
 JSON_FORMAT: Final = 1
 #: What `TERM` says of a terminal whose cursor cannot be moved.
 _DUMB: Final = ("dumb", "unknown")
@@ -38,6 +40,8 @@ _ANSWER: Final = 10
 EXIT_INTERNAL: Final = 70
 #: What the operating system says of a disk or a folder, and not of a mistake in here.
 _REFUSALS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
+#: What `Session.leave` was given.
+_LEFT: Final[list[object]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +153,11 @@ class Session:
         context = click.get_current_context(silent=True)
         offline = context is not None and bool(context.meta.get(OFFLINE))
         return Workspace.here(project=self.project_dir, mirrors=mirrors, offline=offline, progress=self.progress)
+
+    def leave(self, value: T) -> T:
+        """`value`, left to the end of the process: to take a channel's metadata apart takes longer than to end."""
+        _LEFT.append(value)
+        return value
 
     def interrupted(self, left: str) -> InterruptedByUserError:
         """What Ctrl-C is answered with: what was going on, and what is `left` of it."""

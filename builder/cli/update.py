@@ -46,12 +46,14 @@ def command(
       envbuild update ml-m1 --all --exclude-newer 2026-01-31
     """
     from builder.cli.moves import moves_json
+    from builder.operations.fetching import Solvers
     from builder.operations.updating import UpdateRequest, update
 
     request = UpdateRequest(
         recipe=name, packages=packages, everything=everything, exclude_newer=exclude_newer, dry_run=dry_run
     )
-    done = update(session.workspace(mirrors=mirrors), request)
+    workspace = session.workspace(mirrors=mirrors)
+    done = update(workspace, request, solvers=session.leave(Solvers(workspace)))
     return Output(
         result={
             "name": name,

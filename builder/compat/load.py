@@ -1,8 +1,9 @@
 """Reading the fact files, and refusing what is wrong with them, by file and line.
 
 The YAML files are the facts; people read and review them. Parsing them strictly takes a good part of a second, so
-beside them lies `compiled.json`, made from them by `write_compiled`. It names the hash of every file it was made from
-and is taken only while all of them still match; otherwise the files themselves are read.
+beside them lies `compiled.json`, made from them by `write_compiled`. It names the hash of every file it was made from,
+and its own. It is taken only while all of them match, and then as it is, since it was checked when it was made;
+otherwise the files themselves are read.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ import hashlib
 import json
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from packaging.version import Version
-from pydantic import TypeAdapter, ValidationError
 
 from builder.compat.facts import Facts
 from builder.compat.model import (
     BlasVariant,
+    Build,
     Fact,
+    FactModel,
     GridSpec,
     OpenmpWheel,
     PackageNames,
     PackageTraits,
     Relation,
     Release,
+    Side,
 )
 from builder.errors import FactsError
 from builder.files import write_atomically
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from builder.compat.fact_file import FactFile
+
+_Entry = TypeVar("_Entry", bound=FactModel)
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = "compiled.json"
@@ -141,6 +146,7 @@ def compile_facts(directory: Path = DATA) -> str:
     facts = read_sources(directory)
     document = {
         "note": "made from the YAML files beside this one; edit those",
+        "content": "",
         "files": _hashes(directory),
         "places": dict(facts.places),
         "releases": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.releases],
@@ -151,7 +157,16 @@ def compile_facts(directory: Path = DATA) -> str:
         "grids": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.grids],
         "packages": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.traits],
     }
-    return json.dumps(document, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
+    return text.replace(_content(""), _content(_digest(text)), 1)
+
+
+def _content(digest: str) -> str:
+    return f'"content": "{digest}"'
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_compiled(directory: Path = DATA) -> None:
@@ -161,21 +176,45 @@ def write_compiled(directory: Path = DATA) -> None:
 
 def _read_compiled(directory: Path) -> Facts | None:
     try:
-        document = json.loads((directory / COMPILED).read_text(encoding="utf-8"))
-        if document["files"] != _hashes(directory):
+        text = (directory / COMPILED).read_text(encoding="utf-8")
+        document = json.loads(text)
+        digest = document["content"]
+        if document["files"] != _hashes(directory) or digest != _digest(
+            text.replace(_content(digest), _content(""), 1)
+        ):
             return None
         return Facts(
-            releases=TypeAdapter(tuple[Release, ...]).validate_python(document["releases"], strict=False),
-            relations=TypeAdapter(tuple[Relation, ...]).validate_python(document["relations"], strict=False),
-            blas=TypeAdapter(tuple[BlasVariant, ...]).validate_python(document["blas"], strict=False),
-            openmp=TypeAdapter(tuple[OpenmpWheel, ...]).validate_python(document["openmp"], strict=False),
-            names=TypeAdapter(tuple[PackageNames, ...]).validate_python(document["names"], strict=False),
-            traits=TypeAdapter(tuple[PackageTraits, ...]).validate_python(document["packages"], strict=False),
-            grids=TypeAdapter(tuple[GridSpec, ...]).validate_python(document["grids"], strict=False),
+            releases=_taken(Release, document["releases"]),
+            relations=_taken(Relation, document["relations"]),
+            blas=_taken(BlasVariant, document["blas"]),
+            openmp=_taken(OpenmpWheel, document["openmp"]),
+            names=_taken(PackageNames, document["names"]),
+            traits=_taken(PackageTraits, document["packages"]),
+            grids=_taken(GridSpec, document["grids"]),
             places=document["places"],
         )
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+#: What the entries hold that are entries themselves.
+_INNER: Final = {"left": Side, "right": Side}
+
+
+def _taken(model: type[_Entry], entries: Sequence[dict[str, Any]]) -> tuple[_Entry, ...]:
+    """Entries that were checked when they were compiled."""
+    return tuple(_made(model, entry) for entry in entries)
+
+
+def _made(model: type[_Entry], entry: dict[str, Any]) -> _Entry:
+    for name, value in entry.items():
+        if isinstance(value, list):
+            entry[name] = tuple(value)
+        elif name in _INNER:
+            entry[name] = _made(_INNER[name], value)
+        elif name == "builds":
+            entry[name] = {place: _made(Build, build) for place, build in value.items()}
+    return model.model_construct(**entry)
 
 
 def refuse_contradictions(facts: Facts, directory: Path = DATA) -> None:

@@ -78,6 +78,7 @@ Date = Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$"), Aft
 
 
 class FactModel(BaseModel):
+    # Built on first use: what was compiled is taken as it is, without any of it.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 

@@ -54,7 +54,8 @@ class Probe:
     """Called with `has(module)` and whether the level is quick; None: that the module imports."""
     quick: bool = False
     settles: tuple[str, ...] = ()
-    """Further modules that it imports, which the quick level need not import again."""
+    """Further modules that it imports: the quick level does not import them again, and at the default level their
+    probes follow in the same process."""
     folder: Path | None = None
     """Where the script lies, for a framework from outside; None: `builder/probes/scripts`."""
 

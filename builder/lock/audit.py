@@ -114,13 +114,14 @@ def _package_defects(package: LockedPackage, channels: tuple[str, ...], python: 
     if package.manager == "pip":
         yield from _wheel_defects(package, python)
         return
-    if package.url_subdir not in (package.subdir, "noarch"):
-        yield f"its URL is for {package.url_subdir or 'no platform'}, not for {package.subdir} or noarch"
+    subdir, file = package.url_subdir, package.file_name
+    if subdir not in (package.subdir, "noarch"):
+        yield f"its URL is for {subdir or 'no platform'}, not for {package.subdir} or noarch"
     if not package.url.startswith(channels):
         yield f"its URL is not on any channel of the lock: {package.url}"
     stem = f"{package.name}-{package.version}-"
-    if not package.file_name.startswith(stem) or not package.file_name.endswith((".conda", ".tar.bz2")):
-        yield f"its URL names another package: {package.file_name}"
+    if not file.startswith(stem) or not file.endswith((".conda", ".tar.bz2")):
+        yield f"its URL names another package: {file}"
 
 
 def _url_defects(text: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 #: A URL that says what it says: no user, token or signature in it, nothing that is encoded or goes up a folder.
 _PLAIN: Final = re.compile(r"https://[A-Za-z0-9.-]+((?:/(?!t/)[A-Za-z0-9_+!~-][A-Za-z0-9._+!~-]*)+)")
+
+
+class _Place(NamedTuple):
+    """What a package's URL says."""
+
+    plain: bool
+    subdir: str
+    file: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +46,11 @@ class LockedPackage:
     @property
     def is_plain(self) -> bool:
         """Whether nothing about the URL needs to be looked into: https, no credentials, no `..`, nothing encoded."""
-        return self._plain_path is not None
+        return self._place.plain
 
-    @cached_property
+    @property
     def file_name(self) -> str:
-        return unquote(self._path.rpartition("/")[2])
+        return self._place.file
 
     @cached_property
     def build(self) -> str:
@@ -59,17 +67,14 @@ class LockedPackage:
     @property
     def url_subdir(self) -> str:
         """The folder that the URL names: the package's own subdir, or `noarch`."""
-        return self._path.rpartition("/")[0].rpartition("/")[2]
-
-    @property
-    def _path(self) -> str:
-        return self._plain_path if self._plain_path is not None else urlsplit(self.url).path
+        return self._place.subdir
 
     @cached_property
-    def _plain_path(self) -> str | None:
+    def _place(self) -> _Place:
+        plain = _PLAIN.fullmatch(self.url)
         # To take a URL apart takes ten times as long, and there are thousands.
-        found = _PLAIN.fullmatch(self.url)
-        return found[1] if found is not None else None
+        folder, _, file = (plain[1] if plain is not None else urlsplit(self.url).path).rpartition("/")
+        return _Place(plain is not None, folder.rpartition("/")[2], unquote(file))
 
 
 @dataclass(frozen=True, kw_only=True)

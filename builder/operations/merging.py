@@ -188,6 +188,8 @@ def _merge_recipes(git: Git, name: str, sides: Sides, folder: Path) -> None:
 def _lock_at(git: Git, commit: str, name: str) -> Lock | None:
     path = f"environments/{name}/{LOCK_NAME}"
     content = git.file_at(commit, path)
+    if content and (marked := sides_in(content)) is not None:
+        content = marked[0]  # two common ancestors differ in it; either of them says what a side has moved since
     return _readable_lock(content, place=f"{commit[:12]}:{path}")
 
 

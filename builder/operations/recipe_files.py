@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from builder.errors import UsageError
 from builder.lock.proof import PROOF_NAME
 from builder.operations.answers import Basis
+from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,8 +57,9 @@ class RecipeFiles:
     def basis(self, *roles: str) -> Basis:
         """A basis that has seen the recipe, its lock, what lies beside that, and these roles."""
         found = Basis(self.place)
-        beside = sorted(self.lock.parent.glob("*.yml")) if self.lock is not None else ()
-        for role in (f"recipe:{self.name}", "lock", *(f"beside:{file.name}" for file in beside), *roles):
+        there = sorted(file.name for file in self.lock.parent.glob("*.yml")) if self.lock is not None else ()
+        beside = (f"beside:{name}" for name in there if name != LOCK_NAME)
+        for role in (f"recipe:{self.name}", "lock", *beside, *roles):
             found.see(role)
         return found
 

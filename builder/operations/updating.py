@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.lock.model import Lock
+    from builder.operations.fetching import Solvers
     from builder.operations.locking import LockResult
     from builder.workspace import Workspace
 
@@ -47,7 +48,7 @@ class UpdateResult:
     written: bool
 
 
-def update(workspace: Workspace, request: UpdateRequest) -> UpdateResult:
+def update(workspace: Workspace, request: UpdateRequest, *, solvers: Solvers | None = None) -> UpdateResult:
     """Solve again with the named packages free to move, within the recipe and the facts.
 
     Others move only where a named one needs it, or the recipe has changed. Raises UsageError where there is no lock to
@@ -73,11 +74,13 @@ def update(workspace: Workspace, request: UpdateRequest) -> UpdateResult:
         workspace,
         LockRequest(
             recipe=request.recipe,
+            previous=old,
             moving=frozenset().union(*moving.values()),
             everything=request.everything,
             exclude_newer=request.exclude_newer,
             dry_run=request.dry_run,
         ),
+        solvers=solvers,
     )
     moved = {canonicalize_name(move.name) for move in locked.moves}
     stayed = {name: _versions(locked.lock, names) for name, names in moving.items() if not names & moved}

@@ -146,6 +146,27 @@ def test_both_sides_are_kept_without_a_conflict(team: Team, how: tuple[str, ...]
     assert "<<<<" not in (team.folder / LOCK).read_text()
 
 
+def test_both_sides_of_a_criss_cross_merge_are_kept(team: Team) -> None:
+    """Each branch has merged the other before, so that what both come from are two commits, with two locks."""
+    _two_branches(team)
+    team.git("branch", "mine")
+    team.git("merge", "-q", "theirs")
+    team.git("switch", "-q", "theirs")
+    team.git("merge", "-q", "mine")
+    team.run("update", "tiny", "filler").ended(0)
+    team.commit("filler")
+    team.git("switch", "-q", "main")
+    team.change("  - another\n", "")
+    team.run("lock", "tiny").ended(0)
+    team.commit("without another")
+    assert len(team.git("merge-base", "--all", "main", "theirs").split()) == 2
+    team.git("merge", "theirs")
+    assert team.versions().items() >= {"words": "1.1", "filler": "1.1", "addition": "1.0"}.items()
+    assert "another" not in team.versions()
+    team.run("check").ended(0)
+    assert team.git("status", "--porcelain") == ""
+
+
 def test_in_a_folder_of_another_working_tree(team: Team) -> None:
     """A project below the top of the repository, merged in a linked working tree."""
     (team.folder / "below").mkdir()

@@ -119,11 +119,22 @@ def test_compiled_facts_are_dropped_as_soon_as_a_file_changes(tmp_path: Path) ->
     assert load_facts(tmp_path).relations[0].verdict == "fails"
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"files": {}}', "[]", '{"files": 3, "places": 4}'])
+@pytest.mark.parametrize("damage", ["", "{", '{"files": {}}', "[]", '{"files": 3, "content": 4}'])
 def test_a_damaged_compiled_file_is_ignored(tmp_path: Path, damage: str) -> None:
     write(tmp_path, GOOD)
     (tmp_path / "compiled.json").write_text(damage, encoding="utf-8")
     assert load_facts(tmp_path).relations[0].id == "first"
+
+
+def test_a_compiled_file_that_was_edited_is_ignored(tmp_path: Path) -> None:
+    """It is not checked again when it is read: what it holds must be what was checked."""
+    write(tmp_path, GOOD)
+    write_compiled(tmp_path)
+    compiled = tmp_path / "compiled.json"
+    text = compiled.read_text(encoding="utf-8")
+    assert '"verdict": "works"' in text
+    compiled.write_text(text.replace('"verdict": "works"', '"verdict": "perhaps"'), encoding="utf-8")
+    assert load_facts(tmp_path).relations[0].verdict == "works"
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

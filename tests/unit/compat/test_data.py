@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from builder.compat.load import COMPILED, DATA, compile_facts, read_sources, refuse_contradictions
+from builder.compat.load import COMPILED, DATA, compile_facts, load_facts, read_sources, refuse_contradictions
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
@@ -26,6 +26,14 @@ def test_no_two_facts_of_equal_evidence_disagree(facts: Facts) -> None:
 def test_the_compiled_facts_are_made_from_the_files_as_they_are_now() -> None:
     """A stale compiled file is never used, but it would make every start slower."""
     assert (DATA / COMPILED).read_text(encoding="utf-8") == compile_facts()
+
+
+def test_what_was_compiled_is_what_the_files_say(facts: Facts) -> None:
+    """Read without being checked again, it has the same values of the same types."""
+    sources = read_sources()
+    assert sources == load_facts()
+    for one, other in zip(sources.releases, facts.releases, strict=True):
+        assert one.model_dump_json() == other.model_dump_json()
 
 
 def test_every_fact_says_where_it_is_from_and_when(facts: Facts) -> None:
