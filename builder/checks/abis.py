@@ -1,4 +1,8 @@
-"""Binary interfaces that are neither symbols nor libraries: NumPy's table of functions, and Python's own tags."""
+"""Binary interfaces that are neither symbols nor libraries: NumPy's table of functions, and Python's own tags.
+
+Arrow's and HDF5's are not among them: the version is in the install name (libarrow.1801.dylib, libhdf5.310.dylib), so
+that another one is a library that is missing; a second copy in one process is reported by link.two-copies.
+"""
 
 from __future__ import annotations
 

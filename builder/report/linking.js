@@ -1,64 +1,104 @@
-// Draws the binary that was chosen: its loaders on the left, what it links on the right. Without it the list is read.
+// Draws the binary that was chosen, in its entry: who loads it, and what it links. Without a script the list is read.
 (function () {
   "use strict";
   var picture = document.getElementById("linking-picture");
   var space = "http://www.w3.org/2000/svg";
-  var MOST = 14, ROW = 30, WIDTH = 1000;
+  var MOST = 14, ROW = 30, LETTER = 7.5, NARROW = 640;
+  var COLOURS = { in: "var(--link)", out: "var(--link)", gone: "var(--bad)", os: "var(--dim)" };
   function make(name, attributes, text) {
     var element = document.createElementNS(space, name);
     Object.keys(attributes).forEach(function (key) { element.setAttribute(key, attributes[key]); });
     if (text !== undefined) { element.textContent = text; }
     return element;
   }
-  function short(text) { return text.length > 44 ? "…" + text.slice(-43) : text; }
+  function short(text, width) {
+    var most = Math.max(8, Math.floor(width / LETTER));
+    return text.length > most ? "…" + text.slice(1 - most) : text;
+  }
   function rows(entry, kinds) {
     var found = [];
     kinds.forEach(function (kind) {
       entry.querySelectorAll('ul[data-kind="' + kind + '"] > li').forEach(function (item) {
         if (item.firstElementChild) {
-          found.push({ kind: kind, node: item.firstElementChild, how: item.querySelector("small").textContent });
+          found.push({ kind: kind, text: item.firstElementChild.textContent, href: item.firstElementChild.getAttribute("href"),
+            how: item.querySelector("small").textContent });
         }
       });
     });
+    if (found.length > MOST) {
+      var more = found.length - MOST + 1;
+      found = found.slice(0, MOST - 1).concat({ kind: "os", text: "… and " + more + " more in the list", how: "" });
+    }
     return found;
   }
-  function column(svg, entries, x, anchor, height, middle) {
-    entries.slice(0, MOST).forEach(function (one, index) {
-      var y = height / 2 + (index - (Math.min(entries.length, MOST) - 1) / 2) * ROW;
-      var colour = one.kind === "gone" ? "#d1495b" : one.kind === "os" ? "#777" : "#1f77b4";
-      var from = x < middle ? x + 8 : middle + 8, to = x < middle ? middle - 8 : x - 8;
-      var y1 = x < middle ? y : height / 2, y2 = x < middle ? height / 2 : y, bend = (from + to) / 2;
-      var curve = make("path", { d: "M" + from + " " + y1 + "C" + bend + " " + y1 + " " + bend + " " + y2 + " " + to + " " + y2,
-        fill: "none", stroke: colour, "stroke-width": 1.5 });
-      curve.appendChild(make("title", {}, one.how));
-      svg.appendChild(curve);
-      var target = one.node.getAttribute("href");
-      var group = make(target ? "a" : "g", target ? { href: target } : {});
-      var label = make("text", { x: x, y: y + 4, "text-anchor": anchor, fill: colour, "font-size": 13 }, short(one.node.textContent));
-      label.appendChild(make("title", {}, one.node.textContent + " — " + one.how));
-      group.appendChild(label);
-      svg.appendChild(group);
+  // One row: the line to the middle, and the name, which leads to its own entry.
+  function row(svg, one, line, label, width) {
+    var curve = make("path", { d: line, fill: "none", "stroke-width": 1.5 });
+    curve.style.stroke = COLOURS[one.kind];
+    curve.appendChild(make("title", {}, one.how));
+    svg.appendChild(curve);
+    var group = make(one.href ? "a" : "g", one.href ? { href: one.href } : {});
+    var text = make("text", label, short(one.text, width));
+    text.style.fill = COLOURS[one.kind];
+    text.appendChild(make("title", {}, one.how ? one.text + " — " + one.how : one.text));
+    group.appendChild(text);
+    svg.appendChild(group);
+  }
+  function column(svg, entries, side, width, height) {
+    var edge = width / 2 + side * 110, middle = width / 2 + side * 8, from = edge - side * 8, bend = (from + middle) / 2;
+    entries.forEach(function (one, index) {
+      var y = height / 2 + (index - (entries.length - 1) / 2) * ROW;
+      row(svg, one, "M" + from + " " + y + "C" + bend + " " + y + " " + bend + " " + height / 2 + " " + middle + " " + height / 2,
+        { x: edge, y: y + 4, "text-anchor": side < 0 ? "end" : "start" }, width / 2 - 110);
+    });
+  }
+  function stacked(svg, entries, top, centre, width) {
+    entries.forEach(function (one, index) {
+      var y = top + index * ROW;
+      row(svg, one, "M26 " + y + "H10V" + centre, { x: 32, y: y + 4 }, width - 32);
     });
   }
   function show(entry) {
-    var loaders = rows(entry, ["in"]), links = rows(entry, ["gone", "out", "os"]);
-    var height = Math.max(3, Math.min(MOST, Math.max(loaders.length, links.length))) * ROW + 40;
-    var svg = make("svg", { viewBox: "0 0 " + WIDTH + " " + height, width: "100%", role: "img" });
-    column(svg, loaders, 330, "end", height, 500);
-    column(svg, links, 670, "start", height, 500);
-    svg.appendChild(make("circle", { cx: 500, cy: height / 2, r: 7, fill: "#2a7f62" }));
-    svg.appendChild(make("text", { x: 500, y: height / 2 - 14, "text-anchor": "middle", "font-weight": 600, "font-size": 13 },
-      short(entry.dataset.name)));
-    picture.replaceChildren(svg);
     picture.hidden = false;
+    entry.insertBefore(picture, entry.children[1]);
+    var width = picture.clientWidth, loaders = rows(entry, ["in"]), links = rows(entry, ["gone", "out", "os"]);
+    var narrow = width < NARROW, count = narrow ? loaders.length + links.length + 1 : Math.max(3, loaders.length, links.length);
+    var height = count * ROW + 10, centre = narrow ? loaders.length * ROW + ROW / 2 : height / 2;
+    var svg = make("svg", { viewBox: "0 0 " + width + " " + height, width: width, height: height, role: "img", "font-size": 13,
+      "aria-label": entry.dataset.name + ": who loads it, and what it links" });
+    if (narrow) {
+      stacked(svg, loaders, ROW / 2, centre, width);
+      stacked(svg, links, centre + ROW, centre, width);
+    } else {
+      column(svg, loaders, -1, width, height);
+      column(svg, links, 1, width, height);
+    }
+    var dot = make("circle", { cx: narrow ? 10 : width / 2, cy: centre, r: 7 });
+    dot.style.fill = "var(--good)";
+    svg.appendChild(dot);
+    if (narrow) {
+      var name = make("text", { x: 32, y: centre + 4, "font-weight": 600 }, short(entry.dataset.name, width - 32));
+      name.style.fill = "var(--text)";
+      svg.appendChild(name);
+    }
+    picture.replaceChildren(svg);
   }
   function follow() {
     var entry = location.hash.indexOf("#link-") === 0 ? document.getElementById(location.hash.slice(1)) : null;
-    if (entry) { entry.open = true; show(entry); picture.scrollIntoView({ block: "nearest" }); }
+    if (entry) { entry.open = true; show(entry); entry.scrollIntoView({ block: "nearest" }); }
   }
   document.querySelectorAll("#linking-list > details").forEach(function (entry) {
     entry.addEventListener("toggle", function () { if (entry.open) { show(entry); } });
   });
+  // A link to where the address is already changes nothing there, and is followed all the same.
+  document.getElementById("linking-list").addEventListener("click", function (event) {
+    var link = event.target.closest("a[href]");
+    if (link && link.getAttribute("href") === location.hash) { follow(); }
+  });
   window.addEventListener("hashchange", follow);
+  window.addEventListener("resize", function () {
+    var entry = picture.closest("details[open]");
+    if (entry) { show(entry); }
+  });
   follow();
 })();

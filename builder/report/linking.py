@@ -1,7 +1,8 @@
 """The linking of an environment as a picture that can be followed: every library, who loads it, and through what.
 
 A fragment of HTML. To be read it needs no script: each binary is a folded entry with links to the others. The script
-draws the binary that was clicked with its loaders on the left and what it links on the right.
+draws in the entry that was opened its loaders on the left and what it links on the right (one above the other where the
+page is narrow); a name in the picture leads to its entry.
 """
 
 from __future__ import annotations

@@ -155,3 +155,18 @@ def test_torchvision_for_another_torch(tmp_path: Path) -> None:
     assert found["link.symbols"].status is Status.FAIL
     assert "torchvision 0.21.0 was not built for torch 2.5.1" in found["link.symbols"].title
     assert found["pkg.metadata"].status is Status.FAIL
+
+
+@pytest.mark.heavy
+def test_arrow_of_another_version(tmp_path: Path) -> None:
+    """As beside a conda libarrow that pyarrow was not built for: each minor release of Arrow has a name of its own."""
+    pyarrow = unpacked(tmp_path / "env", "pyarrow==18.1.0", python="3.12", editable=True) / "pyarrow"
+    other = unpacked(tmp_path / "other", "pyarrow==19.0.0", python="3.12", editable=True) / "pyarrow"
+    assert not failed(pyarrow.parent)
+    for library in pyarrow.glob("lib*.1801.dylib"):
+        library.unlink()
+    for library in other.glob("lib*.1900.dylib"):
+        library.rename(pyarrow / library.name)
+    finding = verified(pyarrow.parent)["link.missing-library"]
+    assert finding.status is Status.FAIL
+    assert ".1801.dylib" in finding.evidence[0]
