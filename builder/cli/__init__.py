@@ -111,7 +111,7 @@ def main() -> NoReturn:
     from builder.cli.terminal import fit_streams
 
     answer_signals()
-    fit_streams()
+    fit_streams(asked=os.environ.get("PYTHONIOENCODING", ""))
     code = run(cli, sys.argv[1:])
     # All is written and closed by now; taking half a million repodata records apart only takes time.
     for stream in (sys.stdout, sys.stderr):

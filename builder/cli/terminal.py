@@ -25,6 +25,7 @@ _PLAIN: Final = {
     "✓": "+", "✗": "X", "→": "->", "–": "-", "—": "-", "…": "...", "·": ".", "×": "x", "≥": ">=", "≤": "<=",
     "▸": ">", "↑": "^", "↓": "v",
     "‘": "'", "’": "'", "“": '"', "”": '"', "─": "-", "━": "=", "│": "|", "\N{REPLACEMENT CHARACTER}": "?",
+    "\N{NO-BREAK SPACE}": " ",
 }  # fmt: skip
 _HANDLER: Final = "envbuild"
 #: Stand for a space and a hyphen at which no line of `--help` is broken: in a command in backticks, in `conda-lock`.
@@ -46,13 +47,24 @@ def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
     return "".join(_PLAIN.get(char) or char.encode("ascii", "backslashreplace").decode() for char in lacking), error.end
 
 
-def fit_streams() -> None:
-    """Make standard output and error take every text, whatever their encoding (`PYTHONIOENCODING`, Windows-1252)."""
+def fit_streams(*, asked: str = "") -> None:
+    """Make standard output and error take every text, whatever their encoding (Windows-1252).
+
+    `asked` is `PYTHONIOENCODING`, which our Python does not look at: it is started apart from its variables.
+    """
     codecs.register_error(_HANDLER, _plainer)
+    encoding = _known(asked.partition(":")[0])
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors=_HANDLER)
+            reconfigure(encoding=encoding, errors=_HANDLER)
+
+
+def _known(encoding: str) -> str | None:
+    try:
+        return codecs.lookup(encoding).name if encoding else None
+    except LookupError:
+        return None
 
 
 def is_unicode(stream: IO[str]) -> bool:
