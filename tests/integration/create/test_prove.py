@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +53,7 @@ def test_a_lock_is_proven_once_and_the_same_again(world: World) -> None:
     }
     checked = world.run("check", "tiny", "--require-proof").ended(0)
     assert "proven on osx-arm64, macOS ≥ " in checked.stdout
+    assert re.search(r"proven on linux-64, .*glibc", checked.stdout)
 
 
 def test_one_platform_keeps_the_proofs_of_the_others(world: World, tmp_path: Path) -> None:
