@@ -98,20 +98,28 @@ def index_logins(environ: Mapping[str, str], settings: Iterable[Mapping[str, Any
 def _indexes(environ: Mapping[str, str], settings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str | None, str]]:
     for variable in _VARIABLES:
         for word in environ.get(variable, "").split():
-            if (match := _NAMED.fullmatch(word)) is not None:
+            if (match := _NAMED.fullmatch(word)) is not None and _is_url(match[2]):
                 yield match[1], match[2]
     for table in settings:
         entries = table.get("index")
         for entry in entries if isinstance(entries, list) else []:
-            if isinstance(entry, dict) and isinstance(entry.get("url"), str):
+            if isinstance(entry, dict) and _is_url(entry.get("url")):
                 name = entry.get("name")
                 yield name if isinstance(name, str) else None, entry["url"]
         pip = table.get("pip")
         for urls in (pip, table) if isinstance(pip, dict) else (table,):
             more = urls.get("extra-index-url")
             for url in (urls.get("index-url"), *(more if isinstance(more, list) else ())):
-                if isinstance(url, str):
+                if isinstance(url, str) and _is_url(url):
                     yield None, url
+
+
+def _is_url(text: object) -> bool:
+    """Whether it can be taken apart; uv itself says what is wrong with it."""
+    try:
+        return isinstance(text, str) and bool(urlsplit(text).netloc)
+    except ValueError:
+        return False
 
 
 def _settings(file: Path) -> dict[str, Any]:

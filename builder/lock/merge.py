@@ -50,7 +50,7 @@ def _pin(base: LockedPackage | None, ours: LockedPackage | None, theirs: LockedP
 
 
 def _same(one: LockedPackage, other: LockedPackage) -> bool:
-    return (one.version, one.url, one.sha256) == (other.version, other.url, other.sha256)
+    return (one.version, one.without_names, one.sha256) == (other.version, other.without_names, other.sha256)
 
 
 def _by_key(packages: Iterable[LockedPackage]) -> dict[Key, LockedPackage]:

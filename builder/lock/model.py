@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from builder.credentials import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,6 +49,11 @@ class LockedPackage:
     def is_plain(self) -> bool:
         """Whether nothing about the URL needs to be looked into: https, no credentials, no `..`, nothing encoded."""
         return self._place.plain
+
+    @property
+    def without_names(self) -> str:
+        """The URL without the variables that name credentials in it."""
+        return without_credentials(self.url) if "$" in self.url else self.url
 
     @property
     def file_name(self) -> str:

@@ -109,7 +109,11 @@ def moves(
         )
         for key in sorted(old.packages.keys() | new.packages.keys()):
             before, after = old.packages.get(key), new.packages.get(key)
-            if before is None or after is None or (before.version, before.url) != (after.version, after.url):
+            if (
+                before is None
+                or after is None
+                or (before.version, before.without_names) != (after.version, after.without_names)
+            ):
                 manager: Literal["conda", "pip"] = "conda" if key[0] == "conda" else "pip"
                 why = _why(key, old, new, previous=previous, exact=exact)
                 found.append(

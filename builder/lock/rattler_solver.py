@@ -105,7 +105,7 @@ class RattlerSolver:
 
     async def _records(self, request: SolveRequest) -> list[rattler.RepoDataRecord]:
         """The channels' records of the packages to stay at; of those that are gone from there, none."""
-        wanted = {(package.url, package.sha256) for package in request.preferred}
+        wanted = {(self._mirrors.fetch_url(package.without_names), package.sha256) for package in request.preferred}
         if not wanted:
             return []
         names = sorted({package.name for package in request.preferred})
@@ -119,7 +119,7 @@ class RattlerSolver:
             record
             for records in found
             for record in records
-            if record.sha256 is not None and (self._mirrors.canonical(record.url), record.sha256.hex()) in wanted
+            if record.sha256 is not None and (record.url, record.sha256.hex()) in wanted
         ]
 
     async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:

@@ -67,6 +67,13 @@ def test_variables_and_settings_in_every_form() -> None:
     }
 
 
+@pytest.mark.parametrize("url", ["http://[::1/simple", "http://", "nothing", "http://me:pw@[x]/simple"])
+def test_what_is_no_url_has_no_login(tmp_path: Path, url: str) -> None:
+    table = {"index": [{"url": url}], "index-url": url, "extra-index-url": [url]}
+    assert [login for login in index_logins({"UV_INDEX": f"{url} own={url}"}, [table]) if login.password] == []
+    assert find_logins(_uv(tmp_path, UV_DEFAULT_INDEX=url), [WHEEL]) == {}
+
+
 def test_settings_of_the_user_and_of_the_project(tmp_path: Path) -> None:
     user = tmp_path / ".config" / "uv" / "uv.toml"
     user.parent.mkdir(parents=True)

@@ -90,6 +90,18 @@ def test_a_token_in_the_path(world: World, temporary: Path, serve: Callable[[Pat
     assert _leaks(world) == []
 
 
+def test_nothing_moves_when_a_channel_comes_to_name_variables(
+    world: World, temporary: Path, serve: Callable[[Path], Server]
+) -> None:
+    """What was locked from it by netrc stays; the lock has the new names."""
+    channel, server = _serve(world, serve, "login")
+    file = world.project / "environments" / "tiny" / "conda-lock.yml"
+    file.write_text(file.read_text().replace(world.channel.as_uri(), server.url))
+    _name(world, channel)
+    assert run_watched(world, temporary, "lock", "tiny", "--json", **LOGIN).ended(0).result["moves"] == []
+    assert read_lock(file).channels == (channel,)
+
+
 def test_a_variable_that_is_not_set(world: World, temporary: Path, serve: Callable[[Path], Server]) -> None:
     channel, server = _serve(world, serve, "login")
     _name(world, channel)
