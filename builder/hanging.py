@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.text import Text
 
-#: What is kept together: words, and commands in backticks with what touches them; each with the spaces after it. A sign
-#: that stands alone (`✓`, `→`) begins what follows it.
-_PIECE: Final = re.compile(r"(?:(?<![^ \t])[^\w\s`] (?=[^ \t]))?(?:`[^`\n]+`|[^ \t`]|`)+[ \t]*|[ \t]+")
+#: What is kept together: words, commands in backticks, and `(6 s)`, with what touches them; each with the spaces after
+#: it. A sign that stands alone (`✓`, `→`) begins what follows it.
+_PIECE: Final = re.compile(r"(?:(?<![^ \t])[^\w\s`] (?=[^ \t]))?(?:`[^`\n]+`|\(\d+ \w+\)|[^ \t`]|`)+[ \t]*|[ \t]+")
 #: Where the value of a `label   value` line begins.
 _GAP: Final = re.compile(r"(?<=\S)\s{2,}(?=\S)")
 

@@ -25,6 +25,7 @@ _PLAIN: Final = {
     "✓": "+", "✗": "X", "→": "->", "–": "-", "—": "-", "…": "...", "·": ".", "×": "x", "≥": ">=", "≤": "<=",
     "▸": ">", "↑": "^", "↓": "v",
     "‘": "'", "’": "'", "“": '"', "”": '"', "─": "-", "━": "=", "│": "|", "\N{REPLACEMENT CHARACTER}": "?",
+    "\N{NO-BREAK SPACE}": " ",
 }  # fmt: skip
 _HANDLER: Final = "envbuild"
 #: Stand for a space and a hyphen at which no line of `--help` is broken: in a command in backticks, in `conda-lock`.

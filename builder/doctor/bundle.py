@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from builder.doctor.claims.vscode_picks import CONSOLES
 from builder.doctor.disk import Asked
 from builder.doctor.examine import Patient, Request, apply_rules, gather
-from builder.doctor.formats import FormatError, vscode_row
+from builder.doctor.formats import FormatError, parse_plist, vscode_row
 from builder.doctor.machine import from_json
 from builder.doctor.model import Ide, Presence
 from builder.doctor.redact import redacted
@@ -157,10 +157,10 @@ def _plist(content: bytes) -> bytes:
 
     known = ("CFBundleExecutable", "CFBundleIdentifier", "CFBundleShortVersionString", "Architectures for arm64")
     try:
-        value = plistlib.loads(content)
-    except (ValueError, plistlib.InvalidFileException):
+        value = parse_plist(content)
+    except FormatError:
         return b""
-    return plistlib.dumps({key: value[key] for key in known if key in value}) if isinstance(value, dict) else b""
+    return plistlib.dumps({key: value[key] for key in known if key in value})
 
 
 def _keep_rows(path: Path, name: str, data: dict[str, Any], rename: Callable[[str], str]) -> None:

@@ -109,6 +109,22 @@ def parse_xml(content: bytes) -> Node:
     return builder.root
 
 
+# -- property lists ----------------------------------------------------------------------------------------------
+
+
+def parse_plist(content: bytes) -> dict[str, Any]:
+    """The dictionary of a property list, in XML or binary; empty where it is another value. Raises FormatError."""
+    import plistlib
+    from xml.parsers.expat import ExpatError
+
+    try:
+        value = plistlib.loads(content)
+    # plistlib lets through what it meets on the way: of XML, of an encoding that nobody knows, of values out of place.
+    except (ExpatError, ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError) as error:
+        raise FormatError(f"not a property list ({type(error).__name__})") from None
+    return value if isinstance(value, dict) else {}
+
+
 # -- JSON with comments ------------------------------------------------------------------------------------------
 
 _JSONC: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
@@ -178,6 +194,8 @@ def vscode_row(path: Path, key: str) -> dict[str, Any] | None:
         ).fetchone()
     except sqlite3.Error as error:
         raise FormatError(f"not readable as VS Code's database ({error})") from None
+    except UnicodeDecodeError:  # of SQLite's message, which quotes the damaged schema
+        raise FormatError("not readable as VS Code's database (malformed schema)") from None
     finally:
         database.close()
     if found is None or not isinstance(found[0], bytes):

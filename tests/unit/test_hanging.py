@@ -33,6 +33,7 @@ def drawn(line: str, *, width: int) -> list[str]:
         # Two cells a character.
         ("日本語 日本語 日本語 日本語", ["日本語 日本語 日本語", "  日本語"]),
         ("one two three four ✓ five", ["one two three four", "  ✓ five"]),
+        ("compared it all (6 s)", ["compared it all", "  (6 s)"]),
         ("a lonely ` is a word of its own", ["a lonely ` is a word", "  of its own"]),
     ],
 )

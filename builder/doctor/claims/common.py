@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import plistlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from xml.parsers.expat import ExpatError
 
-from builder.doctor.formats import FormatError, parse_jsonc, parse_xml
+from builder.doctor.formats import FormatError, parse_jsonc, parse_plist, parse_xml
 from builder.doctor.headers import architectures
 
 if TYPE_CHECKING:
@@ -127,15 +125,7 @@ class Surroundings:
         if content is None:
             return {}
         try:
-            value = plistlib.loads(content)
-        except (
-            plistlib.InvalidFileException,
-            ExpatError,
-            ValueError,
-            RecursionError,
-            OverflowError,
-            IndexError,
-        ) as error:
-            self.disk.skip(path, f"not a property list ({type(error).__name__})")
+            return parse_plist(content)
+        except FormatError as error:
+            self.disk.skip(path, str(error))
             return {}
-        return value if isinstance(value, dict) else {}

@@ -43,6 +43,7 @@ def test_what_hung_once_is_not_asked_again(tmp_path: Path) -> None:
     assert all(one.why_not == "hangs hangs at import" for one in skipped)
     assert all("hangs" in one.task.modules for one in skipped)
     assert any(one.outcome is not None for one in results.probes)
+    assert results.user_imports is None
 
 
 def shared(tmp_path: Path, *bodies: str) -> Runs:

@@ -44,7 +44,10 @@ def test_every_encoding_is_written(encoding: str) -> None:
     assert "\\u" not in text
 
 
-@pytest.mark.parametrize(("text", "written"), [("日本 ✓ → é", b"\\u65e5\\u672c + -> \\xe9"), ("\udcff", b"\\udcff")])
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("日本 ✓ → é", b"\\u65e5\\u672c + -> \\xe9"), ("\udcff", b"\\udcff"), ("~\N{NO-BREAK SPACE}2.18", b"~ 2.18")],
+)
 def test_what_an_encoding_lacks_is_told_otherwise(monkeypatch: pytest.MonkeyPatch, text: str, written: bytes) -> None:
     from builder.cli.terminal import fit_streams
 

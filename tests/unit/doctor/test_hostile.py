@@ -11,7 +11,7 @@ import pytest
 
 from builder.doctor.disk import CONFIG_LIMIT, Disk, home_aliases
 from builder.doctor.examine import Patient, Request, examine
-from builder.doctor.formats import FormatError, harmless, name_of, parse_jsonc, vscode_row
+from builder.doctor.formats import FormatError, harmless, name_of, parse_jsonc, parse_plist, vscode_row
 from builder.doctor.machine import from_json
 from builder.doctor.model import Examination, Presence
 from builder.doctor.text import Names, render
@@ -100,6 +100,34 @@ def test_a_database_that_is_none(home: Path, content: bytes) -> None:
     found = _examined(home)
     assert not found.problems
     assert "state.vscdb" in _reasons(found)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"bplist00",
+        b"<?xml version='1.0'?><plist><dict><key>a</key>",
+        b"<?xml version='1.0' encoding='no-such'?><plist><dict/></plist>",
+        b"<?xml version='1.0'?><plist></dict></plist>",
+        b"<?xml version='1.0'?><plist><dict><integer>x</integer></dict></plist>",
+        b"<?xml version='1.0'?><plist><data>!</data><key>x</key></plist>",
+    ],
+)
+def test_a_property_list_that_is_none(content: bytes) -> None:
+    with pytest.raises(FormatError, match="not a property list"):
+        parse_plist(content)
+
+
+def test_a_database_whose_schema_is_damaged(tmp_path: Path) -> None:
+    """SQLite's message quotes it, and the message itself cannot be decoded then."""
+    database = tmp_path / "state.vscdb"
+    write_row(database, "ms-python.python", {"a": 1})
+    content = database.read_bytes()
+    assert b"TABLE ItemTable" in content
+    database.write_bytes(content.replace(b"TABLE ItemTable", b"TABL\xff ItemTable"))
+    with pytest.raises(FormatError, match="malformed"):
+        vscode_row(database, "ms-python.python")
 
 
 def test_only_the_named_row_is_read_and_a_damaged_one_is_a_reason(tmp_path: Path) -> None:

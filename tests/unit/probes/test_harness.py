@@ -189,6 +189,17 @@ def test_a_hang_in_a_probe_that_follows_ends_too(tmp_path: Path) -> None:
     assert outcome.unfinished.check == "b"
 
 
+def test_what_workers_load_first_is_imported_alone(tmp_path: Path) -> None:
+    """Its first import is that of a fresh process, so no other process need ask that of it."""
+    environ = harness.clean_environment(os.environ, prefix=Path(sys.prefix), scratch=tmp_path)
+    arguments = {"modules": ["json", "no_such_module"], "seconds": 5}
+    outcome = harness.run(PYTHON, "workers", environ=environ, cwd=tmp_path, limit=20, arguments=arguments)
+    (step,) = outcome.steps
+    assert (step.check, step.subject, step.how) == ("import.alone", "json", "done")
+    assert step.facts.keys() == {"file", "version"}
+    assert "no_such_module" in outcome.stderr
+
+
 @pytest.mark.parametrize(
     ("ends", "begun", "ended"),
     [
