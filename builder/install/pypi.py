@@ -13,7 +13,7 @@ from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
 from builder.install.terminal import run
-from builder.install.wheels import damaged, trespassers
+from builder.install.wheels import damaged, put_right, trespassers
 from builder.uv import (
     how_to_reach,
     is_unauthorised,
@@ -99,6 +99,11 @@ def install_pypi(
         # What is wrong after this is wrong in the wheel itself, whose hash was looked at just now.
         again = [names[name] for name in edited]
         install(again, "--no-cache", *(f"--reinstall-package={package.name}" for package in again))
+        if wrong := put_right(site, edited):
+            progress.warn(
+                f"published with a RECORD that is wrong about {'its' if len(wrong) == 1 else 'their'} files: "
+                f"{', '.join(wrong)}; installed as in the archive that was locked, and recorded as it is there"
+            )
     if not runnable:
         minor = ".".join(python.split(".")[:2])
         settle_wheels(target, minor=minor, interpreter=prefix / "bin" / f"python{minor}")

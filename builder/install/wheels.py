@@ -6,11 +6,15 @@ the cache, and the lock's hash is that of the archive, which uv does not look at
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builder.binaries.hashing import Hasher, Job
+from builder.binaries.hashing import Hasher, Job, answer
 from builder.environment.distributions import read_distributions
 from builder.environment.reading import Reader
 
@@ -62,3 +66,50 @@ def damaged(site: Path, names: Iterable[str]) -> tuple[str, ...]:
         answers = hasher.answers()
     wrong = {name for path, (name, digest, _) in jobs.items() if answers["digest", path].digest != digest}
     return tuple(sorted(wrong | (wanted - found)))
+
+
+def put_right(site: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Let the RECORD of these distributions say what is there; gives those (canonical names) where it said otherwise.
+
+    For wheels that were laid out anew from the archive of the locked hash: what their RECORD says of a file otherwise,
+    or of one that is not there, was published wrong, and would have the file taken for damaged ever after. A file that
+    several distributions bring is left out: which of them it is of is for another check to say.
+    """
+    wanted = frozenset(names)
+    dists = [dist for dist in read_distributions((site,), Reader()) if dist.path.suffix == ".dist-info"]
+    shared = Counter(os.path.normpath(dist.site / entry.path) for dist in dists for entry in dist.record())
+    changed = []
+    for dist in dists:
+        text = dist.reader.text(dist.path / "RECORD") if dist.name in wanted else None
+        told = {entry.path: entry.sha256 for entry in dist.record()} if text is not None else {}
+        rows, true = _rows(text or ""), []
+        for row in rows:
+            path = dist.site / row[0] if row and told.get(row[0]) is not None else None
+            if path is None or row[0].endswith(".pyc") or shared[os.path.normpath(path)] > 1:
+                true.append(row)
+                continue
+            found = answer(Job(kind="digest", path=str(path), size=0))
+            if found.digest is not None:
+                same = found.digest == told[row[0]]
+                true.append(row if same else [row[0], _field(found.digest), str(path.stat().st_size)])
+            elif not found.missing:
+                true.append(row)  # not to be read: no reason to believe otherwise
+        if true != rows:
+            changed.append(dist.name)
+            with io.StringIO(newline="") as written:
+                csv.writer(written, lineterminator="\n").writerows(true)
+                (dist.path / "RECORD").write_text(written.getvalue(), encoding="utf-8")
+    return tuple(sorted(changed))
+
+
+def _rows(record: str) -> list[list[str]]:
+    """The lines of a RECORD; none where it is not one."""
+    try:
+        return [] if "\ufffd" in record else list(csv.reader(io.StringIO(record)))
+    except csv.Error:
+        return []
+
+
+def _field(digest: str) -> str:
+    """A SHA-256 (hex) as RECORD has it."""
+    return f"sha256={base64.urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b'=').decode()}"

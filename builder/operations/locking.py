@@ -91,7 +91,7 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
     from builder.lock.write import dumps
     from builder.operations.for_nvidia import unasked
     from builder.operations.preparing import kept_in, newer_on_index, preparations
-    from builder.plan.attempts import first_that_works
+    from builder.plan.attempts import WouldNotLoadError, first_that_works
 
     warn = Warnings(workspace.progress)
     recipe = workspace.project.recipe(request.recipe)
@@ -115,7 +115,8 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
         except ChecksFailedError as error:
             # What does not load is as good as what cannot be solved: the next best combination is tried.
             unproven.append(error)
-            raise UnsatisfiableError(error.plain.partition("\n")[0], hint=error.hint) from None
+            first_failure = error.plain.splitlines()[:2][-1].strip()
+            raise WouldNotLoadError(first_failure, hint=error.hint) from None
 
     try:
         prepared, rendered, made, proof = first_that_works(

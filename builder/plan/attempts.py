@@ -40,6 +40,10 @@ class Planned(Protocol):
 P = TypeVar("P", bound=Planned)
 
 
+class WouldNotLoadError(UnsatisfiableError):
+    """That a combination could be locked, and is not proven to load."""
+
+
 def first_that_works(
     planned: Iterator[P],
     attempt: Callable[[P], T],
@@ -62,15 +66,19 @@ def first_that_works(
         except UnsatisfiableError as error:
             first = first or (candidate, explain(candidate, error))
             tried.append(_named(candidate, facts))
-            progress.update(_TASK, f"{tried[-1]} cannot be solved; trying the next best")
+            progress.update(_TASK, f"{tried[-1]} {_verb(error)}; trying the next best")
             continue
         if first is not None:
             why = first[1].plain
-            reason = "cannot be solved" if "\n" in why else f"cannot be solved: {why}"
+            reason = _verb(first[1]) if "\n" in why else f"{_verb(first[1])}: {why}"
             progress.done(_TASK, f"{listing(tried)} {reason}; took {_named(candidate, facts)}")
         return made
     assert first is not None  # there is at least one, or the iterator raises itself
     raise _refused(*first, tried)
+
+
+def _verb(error: UnsatisfiableError) -> str:
+    return "would not load" if isinstance(error, WouldNotLoadError) else "cannot be solved"
 
 
 def _refused(planned: Planned, error: UnsatisfiableError, tried: list[str]) -> UnsatisfiableError:

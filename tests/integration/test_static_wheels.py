@@ -114,15 +114,22 @@ def test_certificate_signature_is_replaced(tmp_path: Path) -> None:
     assert program.stat().st_size == len(data)
 
 
-def test_linux_wheels(tmp_path: Path) -> None:
-    """The same checks read ELF: nothing missing among NumPy and SciPy, and a Mac's wheel does not belong there."""
-    unpacked(tmp_path, "numpy==2.1.3", "pyyaml==6.0.2", platform="x86_64-manylinux_2_28")
-    found = verified(tmp_path, Subdir.LINUX_64)
+@pytest.mark.parametrize(
+    ("platform", "subdir"),
+    [("x86_64-manylinux_2_28", Subdir.LINUX_64), ("aarch64-manylinux_2_28", Subdir.LINUX_AARCH64)],
+)
+def test_linux_wheels(tmp_path: Path, platform: str, subdir: Subdir) -> None:
+    """The same checks read ELF: nothing missing, zlib's symbols undecided; and a Mac's wheel does not belong there."""
+    unpacked(tmp_path, "numpy==2.1.3", "pyyaml==6.0.2", "pillow==11.0.0", platform=platform)
+    found = verified(tmp_path, subdir)
     assert found["arch.binary"].status is Status.PASS
     assert found["link.missing-library"].status is Status.PASS
+    assert found["link.symbols"].status is Status.PASS
+    assert any("perhaps of libz.so.1" in line for line in found["link.symbols"].evidence)
+    assert found["link.glibc-floor"].title == "The environment runs on glibc 2.27 and newer."
     assert found["blas.vendor"].title == "numpy uses OpenBLAS."
     unpacked(tmp_path, "markupsafe==3.0.2")
-    assert verified(tmp_path, Subdir.LINUX_64)["arch.binary"].status is Status.FAIL
+    assert verified(tmp_path, subdir)["arch.binary"].status is Status.FAIL
 
 
 @pytest.mark.slow

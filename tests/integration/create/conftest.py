@@ -20,8 +20,8 @@ from tests.integration.create.world import HERE, MINOR, REPOSITORY, World, fill_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_MACHO = REPOSITORY / "tests" / "data" / "macho"
-_SITE = f"lib/python{MINOR}/site-packages"
+MACHO = REPOSITORY / "tests" / "data" / "macho"
+SITE = f"lib/python{MINOR}/site-packages"
 _RECIPE = """\
 name: {name}
 platforms: [{platforms}]
@@ -113,7 +113,7 @@ def with_python(world: World, channel: Path, files: dict[str, bytes]) -> World:
         build="h0_0_cpython",
         subdir=Subdir.OSX_ARM64,
         depends=(f"python_abi {MINOR}.*", "pip"),
-        python_site_packages_path=_SITE,
+        python_site_packages_path=SITE,
     )
     old.unlink()
     package(channel, python, files, executable=(f"bin/python{MINOR}",))
@@ -126,15 +126,15 @@ def linked(world: World, tmp_path: Path) -> World:
     from rattler.index import index_fs
 
     interpreter = {f"bin/python{MINOR}": "python", "lib/libpython3.11.dylib": "libpython3.11.dylib"}
-    files = {path: (_MACHO / name).read_bytes() for path, name in interpreter.items()}
+    files = {path: (MACHO / name).read_bytes() for path, name in interpreter.items()}
     changed = with_python(world, tmp_path / "channel", files)
     for version, file in (("1.0", "libhost-old.dylib"), ("2.0", "libhost.dylib")):
         spec = PackageSpec(name="host", version=version, build="0", subdir=Subdir.OSX_ARM64)
-        package(changed.channel, spec, {f"{_SITE}/host/libhost.dylib": (_MACHO / file).read_bytes()})
+        package(changed.channel, spec, {f"{SITE}/host/libhost.dylib": (MACHO / file).read_bytes()})
     package(
         changed.channel,
         PackageSpec(name="user", version="1.0", build="0", subdir=Subdir.OSX_ARM64, depends=("host",)),
-        {f"{_SITE}/user/module.so": (_MACHO / "module.so").read_bytes()},
+        {f"{SITE}/user/module.so": (MACHO / "module.so").read_bytes()},
     )
     asyncio.run(index_fs(changed.channel, write_zst=False, write_shards=False))
     return changed

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from rattler.index import index_fs
+
+from builder.channel.archive import PackageSpec
+from builder.platforms import Subdir
+from tests.integration.create.conftest import MACHO, SITE
 from tests.integration.create.server import Server
-from tests.integration.create.world import MINOR, World
+from tests.integration.create.world import MINOR, World, package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +53,7 @@ def test_a_lock_is_proven_once_and_the_same_again(world: World) -> None:
     }
     checked = world.run("check", "tiny", "--require-proof").ended(0)
     assert "proven on osx-arm64, macOS ≥ " in checked.stdout
+    assert re.search(r"proven on linux-64, .*glibc", checked.stdout)
 
 
 def test_one_platform_keeps_the_proofs_of_the_others(world: World, tmp_path: Path) -> None:
@@ -134,6 +143,54 @@ def test_lock_prove_keeps_the_old_lock_unless_the_new_one_proves(linked: World) 
     refused = linked.run("lock", "linked", "--prove").ended(1)
     assert "_host_mul" in refused.stderr
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+_COMBINED = """\
+name: linked
+platforms: [osx-arm64]
+channels: ["{channel}"]
+python: "{minor}"
+framework: {{name: jax, provider: conda-forge}}
+dependencies: [user]
+"""
+
+
+@pytest.mark.parametrize(("older", "proves"), [("libhost.dylib", True), ("libhost-old.dylib", False)])
+def test_lock_prove_goes_on_to_the_next_combination(linked: World, older: str, proves: bool) -> None:
+    """The newest JAX lacks a symbol that another package wants: no fact says so, and no solver sees it."""
+    for version, file in (("0.10.2", "libhost-old.dylib"), ("0.9.2", older)):
+        spec = PackageSpec(
+            name="jax", version=version, build="0", subdir=Subdir.OSX_ARM64, depends=(f"python_abi {MINOR}.*",)
+        )
+        package(linked.channel, spec, {f"{SITE}/host/libhost.dylib": (MACHO / file).read_bytes()})
+        spec = PackageSpec(
+            name="jaxlib", version=version, build="cpu_0", subdir=Subdir.OSX_ARM64, depends=(f"python_abi {MINOR}.*",)
+        )
+        package(linked.channel, spec, {"share/jaxlib": b""})
+    for name, version in (("ml_dtypes", "0.5.1"), ("numpy", "2.0.2"), ("scipy", "1.14.1")):
+        spec = PackageSpec(name=name, version=version, build="0", subdir=Subdir.NOARCH)
+        package(linked.channel, spec, {f"share/{name}": b""})
+    spec = PackageSpec(name="user", version="2.0", build="0", subdir=Subdir.OSX_ARM64, depends=("jax",))
+    package(linked.channel, spec, {f"{SITE}/user/module.so": (MACHO / "module.so").read_bytes()})
+    asyncio.run(index_fs(linked.channel, write_zst=False, write_shards=False, force=True))
+    text = _COMBINED.format(channel=linked.channel.as_uri(), minor=MINOR)
+    (linked.project / "recipes" / "linked.yaml").write_text(text)
+    folder = linked.project / "environments" / "linked"
+    folder.mkdir()
+    (folder / "conda-lock.yml").write_text("old")
+    if not proves:
+        refused = linked.run("lock", "linked", "--prove").ended(1)
+        assert "_host_mul" in refused.stderr
+        assert {file.name: file.read_text() for file in folder.iterdir()} == {"conda-lock.yml": "old"}
+        return
+    (folder / "conda-lock.yml").unlink()
+    made = linked.run("lock", "linked", "--prove").ended(0)
+    assert (
+        f"jaxlib 0.10.2 from conda-forge with Python {MINOR} would not load: osx-arm64: link.symbols: " in made.stderr
+    )
+    assert "took jaxlib 0.9.2" in made.stderr
+    assert "name: jax\n  version: 0.9.2\n" in (folder / "conda-lock.yml").read_text()
+    linked.run("check", "linked", "--require-proof").ended(0)
 
 
 def test_packages_are_fetched_from_a_mirror_on_the_network(world: World) -> None:

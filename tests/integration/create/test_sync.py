@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import json
 import shutil
 import signal
 import subprocess
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -212,6 +215,28 @@ def test_a_damaged_wheel(mixed: tuple[World, dict[str, str]], damage: str) -> No
     run = subprocess.run([prefix / "bin" / "tiny-value"], capture_output=True, text=True, check=True)
     assert run.stdout == "42\n"
     _as_locked(world, "mixed")
+
+
+def test_a_wheel_that_was_published_with_a_wrong_record(world: World, serve: Callable[[Path], Server]) -> None:
+    """Of the archive that was locked, its file is what counts: no later look takes it for damaged."""
+    index = shutil.copytree(world.index, world.root / "own-index")
+    page = index / "simple" / "tinywheel"
+    (wheel,) = page.glob("*.whl")
+    before = wheel.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(before)) as old, zipfile.ZipFile(wheel, "w") as new:
+        for name in old.namelist():
+            wrong = name == "tinywheel.py"
+            new.writestr(name, old.read(name) + b"# changed after RECORD was written\n" * wrong)
+    for file in (page / "index.html", world.project / "environments" / "mixed" / "conda-lock.yml"):
+        old_digest, new_digest = (hashlib.sha256(content).hexdigest() for content in (before, wheel.read_bytes()))
+        file.write_text(file.read_text().replace(old_digest, new_digest))
+    environ = {"UV_DEFAULT_INDEX": f"{serve(index).url}/simple"}
+    told = world.create("mixed", **environ).ended(0)
+    assert "published with a RECORD that is wrong about its files: tinywheel" in told.stderr
+    _as_locked(world, "mixed")
+    verified = world.run("verify", str(world.prefix("mixed")), "--static", "--json")
+    (finding,) = [one for one in verified.result["findings"] if one["check"] == "pkg.integrity"]
+    assert finding["status"] == "pass"
 
 
 def _next_lock(world: World) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-from builder.install.wheels import damaged, trespassers
+from builder.install.wheels import damaged, put_right, trespassers
 from tests.unit.environment import trees
 
 if TYPE_CHECKING:
@@ -46,3 +46,29 @@ def test_damaged(tmp_path: Path) -> None:
     (tmp_path / "lacking.py").unlink()
     (tmp_path / "other.py").write_text("not asked for")
     assert damaged(tmp_path, ["sound", "edited", "lacking", "absent"]) == ("absent", "edited", "lacking")
+
+
+def test_a_record_that_was_published_wrong_is_put_right(tmp_path: Path) -> None:
+    """What several bring stays as it is noted: whose it is, is for `pkg.clobber` to say."""
+    for name in ("sound", "wrong", "lacking", "sharing", "shared"):
+        _wheel(tmp_path, name)
+    (tmp_path / "wrong.py").write_text("as published")
+    (tmp_path / "lacking.py").unlink()
+    record = tmp_path / "sharing-1.0.dist-info" / "RECORD"
+    record.write_text(record.read_text() + "shared.py,sha256=AAAA,1\n")
+    kept = {name: (tmp_path / f"{name}-1.0.dist-info" / "RECORD").read_text() for name in ("sound", "sharing")}
+    names = ["sound", "wrong", "lacking", "sharing"]
+    assert damaged(tmp_path, names) == ("lacking", "sharing", "wrong")
+    assert put_right(tmp_path, names) == ("lacking", "wrong")
+    assert damaged(tmp_path, names) == ("sharing",)
+    assert put_right(tmp_path, names) == ()
+    assert {name: (tmp_path / f"{name}-1.0.dist-info" / "RECORD").read_text() for name in kept} == kept
+
+
+def test_a_record_that_is_none_is_left_alone(tmp_path: Path) -> None:
+    _wheel(tmp_path, "odd")
+    record = tmp_path / "odd-1.0.dist-info" / "RECORD"
+    for content in (b"odd.py,sha256=AAAA,1\n\xff.py,sha256=AAAA,1\n", b"\0" * 9):
+        record.write_bytes(content)
+        assert put_right(tmp_path, ["odd"]) == ()
+        assert record.read_bytes() == content
