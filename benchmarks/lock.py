@@ -1,9 +1,12 @@
 """`envbuild lock` of all platforms beside its peers on the same metadata, in one run: time, memory, ratios of medians.
 
-    python benchmarks/lock.py CHANNEL [--conda PATH]... [--runs N]
+    python benchmarks/lock.py CHANNEL [--times N] [--conda PATH]... [--runs N]
 
 CHANNEL is a folder or URL with conda-forge's metadata. The yardstick is a process that does nothing but call
 py-rattler's solver for the same specs. `--conda` adds stock conda-lock with that conda, mamba or micromamba.
+
+`--times 10` puts every record of a folder there ten times, nine of them under names that nobody asks for: a part of
+conda-forge becomes as large as the whole, whose metadata has to be gone through before anything is solved.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ import os
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import zstandard
 from measured import Command, compare
 
 from builder.lock.channels import Mirrors
@@ -53,10 +58,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("channel")
     parser.add_argument("--conda", action="append", default=[])
+    parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        measure(Path(scratch), arguments.channel, arguments.conda, arguments.runs)
+        channel = arguments.channel
+        if arguments.times > 1:
+            # By a process of its own: the peak memory of this one would be counted to its children.
+            with ProcessPoolExecutor(1) as other:
+                made = other.submit(multiplied, Path(channel), Path(scratch) / "channel", arguments.times)
+                channel = str(made.result())
+        measure(Path(scratch), channel, arguments.conda, arguments.runs)
+
+
+def multiplied(channel: Path, target: Path, times: int) -> Path:
+    """`channel`, a folder of packed metadata, with every record `times` times."""
+    for packed in channel.glob("*/repodata.json.zst"):
+        with packed.open("rb") as stream:
+            data = json.loads(zstandard.ZstdDecompressor().stream_reader(stream).read())
+        for kind in ("packages", "packages.conda"):
+            data[kind] |= {
+                f"copy{number}-{file}": record | {"name": f"copy{number}-{record['name']}"}
+                for number in range(1, times)
+                for file, record in data[kind].items()
+            }
+        written = target / packed.parent.name / "repodata.json"
+        written.parent.mkdir(parents=True)
+        written.write_text(json.dumps(data), encoding="utf-8")
+    return target
 
 
 def measure(scratch: Path, channel: str, condas: list[str], runs: int) -> None:

@@ -35,6 +35,8 @@ _MACHINERY: Final = re.compile(r'  File "(?:<frozen |[^"]*/builder/probes/script
 _LACKING_MODULE: Final = re.compile(
     r"module '(?P<module>\w+)[\w.]*' has no attribute|No module named '(?P<absent>\w+)[\w.]*'"
 )
+#: `cannot import name 'runtime_version' from 'google.protobuf' (/…/google/protobuf/__init__.py)`
+_LACKING_NAME: Final = re.compile(r"cannot import name '[^']+' from '[\w.]+' \((?P<file>/[^)]+)\)")
 #: A module inside a package that is not there.
 _GONE: Final = re.compile(r"No module named '(?P<dotted>\w+(?:\.\w+)+)'")
 #: What an error says of another package that it needed: `This requires the h5py module`, `could not import h5py`,
@@ -341,7 +343,11 @@ def concerned(text: str, subject: Subject, *, error: str = "", module: str = "")
         owners.append(subject.repair.module_owner(lacking))
         if subject.repair.locked_version(lacking) is not None:
             names.add(canonicalize_name(lacking))  # nobody's any more, if its package is gone
-    needed = [subject.repair.module_owner(told["module"]) for told in _NEEDED.finditer(error)]
+    if (told := _LACKING_NAME.search(text)) is not None:
+        owners.append(subject.repair.owner(Path(told["file"])))
+    modules = [told["module"] for told in _NEEDED.finditer(error)]
+    names |= {canonicalize_name(module) for module in modules if subject.repair.locked_version(module) is not None}
+    needed = [subject.repair.module_owner(module) for module in modules]
     names |= {owner.name for owner in (*owners, *needed) if owner is not None}
     # One that is installed and still missed could not be imported itself, for lack of something that it needs.
     installed = (subject.environment.distribution(owner.name) for owner in needed if owner is not None)

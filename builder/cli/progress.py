@@ -88,6 +88,11 @@ class SessionProgress:
                 self._session.note(description + took)
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether there is a live display at this moment."""
+        return self._live is not None
+
+    @property
     def doing(self) -> str | None:
         """What is going on; of several things, what was heard of last."""
         task = self._tasks.get(self._latest) or next(reversed(self._tasks.values()), None)

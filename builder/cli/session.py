@@ -161,7 +161,11 @@ class Session:
 
     def interrupted(self, left: str) -> InterruptedByUserError:
         """What Ctrl-C is answered with: what was going on, and what is `left` of it."""
-        doing = self.progress.doing if "progress" in self.__dict__ else None
+        doing = None
+        if "progress" in self.__dict__:
+            doing = self.progress.doing
+            if not self.progress.is_drawn and sys.stderr.isatty():
+                _echo(sys.stderr, "")  # below the ^C that the terminal has shown
         return InterruptedByUserError("interrupted" + (f' during "{doing}"' if doing else "") + f"; {left}")
 
     def close(self) -> None:

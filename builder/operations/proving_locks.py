@@ -20,7 +20,6 @@ from builder.lock.proof import (
     state_of,
 )
 from builder.operations.outputs import require_own_folder
-from builder.operations.verifying import released
 from builder.scratch import scratch
 
 if TYPE_CHECKING:
@@ -185,6 +184,7 @@ def _linked(
     from builder.environment.summarized import SummarizedEnvironment
     from builder.frameworks import registry
     from builder.install.summaries import summaries
+    from builder.operations.verifying import released
 
     system = released(judged)
     found = summaries(

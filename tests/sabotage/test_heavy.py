@@ -76,7 +76,6 @@ CASES: Final = (
         check="pkg.locked",
         words=("numpy is 1.26.4, locked 2.",),
         evidence=("so link.numpy-abi failed", "so import.alone failed"),
-        options="--quick",
     ),
     Case(
         name="older-protobuf",
@@ -84,7 +83,6 @@ CASES: Final = (
         check="pkg.locked",
         words=("protobuf is 3.20.3, locked",),
         evidence=("so pkg.protobuf failed", "so import.alone failed"),
-        options="--quick",
     ),
     Case(
         name="package-taken-away",
@@ -92,7 +90,6 @@ CASES: Final = (
         check="pkg.locked",
         words=("h5py is not installed",),
         evidence=("so import.alone failed",),
-        options="--quick",
     ),
     Case(
         name="what-keras-says-is-missing",  # optree, which is there
@@ -100,7 +97,6 @@ CASES: Final = (
         check="pkg.integrity",
         words=("typing_extensions.py",),
         evidence=("so import.alone failed: Importing keras fails",),
-        options="--quick",
     ),
     Case(
         name="module-hidden-in-the-standard-library",

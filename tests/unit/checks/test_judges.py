@@ -376,6 +376,24 @@ def test_what_misses_a_package_that_is_locked_and_gone_follows_from_that(tree: T
     assert "typing-extensions is not installed, locked 1.0" in one.title
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ImportError: This requires the six module.",
+        "ImportError: cannot import name 'text' from 'six' (SITE/six.py)",
+    ],
+)
+def test_whose_a_missing_name_is_and_what_is_needed_and_gone(tree: Tree, error: str) -> None:
+    from builder.checks.failures import concerned
+
+    if "SITE" in error:
+        tree.dist("six", "1.0", "six.py")
+    else:
+        tree.stamp(StampedPackage(name="six", version="1.0", manager="pip"))
+    error = error.replace("SITE", str(tree.site))
+    assert "six" in concerned(error, tree.subject(), error=error)
+
+
 def test_what_a_check_of_another_version_than_locked_meets_follows_from_that(tree: Tree) -> None:
     """An older Keras: by metadata, by its own word, and by an argument that it does not know yet."""
     from builder.checks.causes import gathered

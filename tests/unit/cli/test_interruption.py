@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -76,6 +77,20 @@ def test_options_decide_what_is_left(capsys: pytest.CaptureFixture[str], options
     tried = _verb(interrupted, lambda given: "half mended" if given["fix"] else "as it was")
     assert run(tried, options) == 130
     assert capsys.readouterr().err == f"error: interrupted; {left}\n"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_answer_is_not_on_the_line_of_the_terminals_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is drawn, the cursor stands behind the `^C` that the terminal has shown."""
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    assert run(_verb(_is_working, "nothing was written"), ["--no-color", "--quiet"]) == 130
+    assert terminal.getvalue().startswith("\nerror: interrupted")
 
 
 def test_the_terminal_says_it_before_the_end() -> None:

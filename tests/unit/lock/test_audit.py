@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ _PARTS = (
     "https://", "http://", "h.org", "/", "//", "a", "t", "-1.0.", "..", ".", "%2e", "%2F", "@", ":", "u:p", "?", "#",
     "token=x", ";", "é", "\t", "!", "+", "~", "${T}",
 )  # fmt: skip
+_ELSEWHERE = "its URL names a variable where only a user, a password or a token may be one"
 _URL = st.lists(st.sampled_from(_PARTS), max_size=12).map("".join)
 
 
@@ -39,3 +41,17 @@ def test_the_usual_urls_are_plain() -> None:
     ):
         package = LockedPackage(manager="conda", name="a", version="1", subdir=Subdir.OSX_64, url=url, sha256=None)
         assert package.is_plain
+
+
+@pytest.mark.parametrize(
+    ("url", "defects"),
+    [
+        ("https://${U}:${P}@h.org/c/noarch/a-1-0.conda", []),
+        ("https://h.org/t/${T}/c/noarch/a-1-0.conda", []),
+        ("https://${U}:pw@h.org/c/noarch/a-1-0.conda", ["its URL contains credentials"]),
+        ("https://${HOST}/c/noarch/a-1-0.conda", [_ELSEWHERE]),
+        ("https://h.org/${HOME}/a-1-0.conda", [_ELSEWHERE]),
+    ],
+)
+def test_variables_may_name_credentials_and_nothing_else(url: str, defects: list[str]) -> None:
+    assert list(_url_defects(url)) == defects
