@@ -7,13 +7,14 @@ of its own. With `--channel` a last line says what so many packages would take, 
 
 Measured on two busy cores, 2026-11-24:
 
-- everything to be fetched, of a lock of 358 packages for osx-arm64 and 359 for linux-64 (TensorFlow, SciPy, pandas, spaCy
-  and what they require; 2,359 binaries): 7.4 minutes of waiting, of which 53 s are computing; summaries 16 MB;
-- two platforms of 250 packages (the same, PyTorch and Qt with them; 3,206 binaries, 350,000 symbols looked up), nothing to be
-  read: 2.4 s of computing and 293 MB where all is linked, as after an update. Before 2026-11-24 it was 3.3 to 4.1 s, 735 MB;
+- everything to be fetched, of a lock of 358 packages for osx-arm64 and 359 for linux-64 (TensorFlow, SciPy, pandas,
+  spaCy and what they require; 2,359 binaries): 7.4 minutes of waiting, of which 53 s are computing; summaries 16 MB;
+- two platforms of 250 packages (with PyTorch and Qt; 3,206 binaries, 350,000 symbols looked up), nothing to be read:
+  2.4 s of computing and 293 MB where all is linked, as after an update; what it was before, in the same run: 3.3 to
+  4.1 s, 735 MB;
 - the same again, with nothing changed: 0.33 s and 47 MB, because the proof is kept;
-- on paper: 25,000 packages (an assumption: the newest build of each that a Mac can have of conda-forge) at the 74 ms and
-  22 KB of the first line are half an hour of one core and 0.6 GB. Environments that share packages share what was read of them.
+- on paper: 25,000 packages (an assumption: the newest build of each on conda-forge that a Mac can have) at the 74 ms
+  and 22 KB of the first line are half an hour of one core and 0.6 GB. What environments share is read once.
 """
 
 from __future__ import annotations
