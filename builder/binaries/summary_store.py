@@ -35,6 +35,8 @@ _HEAD: Final = len(_MAGIC) + 32
 _MOST_BYTES: Final = 256 << 20
 _MOST_PLAIN: Final = 512 << 20
 _LEVEL: Final = 6
+#: A name in an archive may be no UTF-8; tarfile then gives it with surrogates.
+_ODD: Final = "surrogatepass"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _DYLIB_FLAGS: Final = ("weak", "reexport", "lazy", "upward")
 
@@ -96,7 +98,7 @@ def dumps(summary: PackageSummary) -> bytes:
     """The same bytes for the same summary."""
     import msgpack
 
-    return framed(msgpack.packb(_packed(summary), use_bin_type=True))
+    return framed(msgpack.packb(_packed(summary), use_bin_type=True, unicode_errors=_ODD))
 
 
 def framed(packed: bytes) -> bytes:

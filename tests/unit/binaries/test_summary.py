@@ -24,7 +24,7 @@ from builder.binaries.elf import ElfSymbols, ElfTree, lowest_glibc
 from builder.binaries.elf.file import Symbol
 from builder.binaries.elf.table import SymbolTable
 from builder.binaries.macho import Export, resign_adhoc
-from builder.binaries.summary import PackageSummary, summarize
+from builder.binaries.summary import Identity, PackageSummary, summarize
 from builder.binaries.summary_linking import ROOT, Layout
 from builder.binaries.summary_python import DIGEST_BYTES, OLD_STYLE
 from builder.binaries.summary_sources import CondaFile, UnpackedWheel, WheelFile, source_of
@@ -247,6 +247,15 @@ def test_kept_and_read_back(tmp_path: Path) -> None:
     assert again.reads == 0
     assert loads(dumps(summary)) == summary
     assert dumps(loads(dumps(summary))) == dumps(summary)
+
+
+def test_a_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
+    """As tarfile reads it from an archive."""
+    identity = Identity(kind="conda", name="odd", version="1")
+    summary = PackageSummary(identity=identity, paths=("lib/\udcff.py",), links=(("lib/\udce9", "x"),))
+    store = SummaryStore(tmp_path)
+    assert store.put(SHA, summary)
+    assert store.get(SHA) == summary
 
 
 @pytest.mark.parametrize("what", ["cut", "flipped", "empty", "other version", "other bytes", "folder", "pipe"])
