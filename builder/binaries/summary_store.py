@@ -115,7 +115,7 @@ def loads(data: bytes) -> PackageSummary:
 
     packed = unframed(data)
     try:
-        return _summary(msgpack.unpackb(packed, raw=False, strict_map_key=False))
+        return _summary(msgpack.unpackb(packed, raw=False, strict_map_key=False, unicode_errors=_ODD))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, msgpack.UnpackException) as error:
         raise DamagedSummaryError(f"a summary that makes no sense: {error}") from error
 
