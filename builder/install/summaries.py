@@ -51,7 +51,7 @@ def summaries(
     SourceUnreachableError where it cannot be had.
     """
     archives = Archives(mirrors=mirrors, uv=uv, progress=NoProgress())
-    found = []
+    found, before = [], store.reads
     for number, package in enumerate(packages, 1):
         sha256 = package.sha256 or ""
         summary = store.get(sha256) if sha256 else None
@@ -70,8 +70,8 @@ def summaries(
             with opened as source:
                 summary = store.summary(sha256, source)
         found.append(summary)
-    if store.reads:
-        progress.done(_TASK, f"read {store.reads} of {len(packages)} packages for {subdir}")
+    if store.reads > before:
+        progress.done(_TASK, f"read {store.reads - before} of {len(packages)} packages for {subdir}")
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from builder.channel.archive import PackageSpec
 from builder.platforms import Subdir
 from tests.integration.create.conftest import MACHO, SITE
 from tests.integration.create.server import Server
-from tests.integration.create.world import MINOR, World, package
+from tests.integration.create.world import MINOR, World, package, wait
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,8 @@ def write_recipe(world: World, host: str) -> None:
 
 def test_a_lock_is_proven_once_and_the_same_again(world: World) -> None:
     first = world.run("prove", "tiny", "--json").ended(0)
+    for read, packages in re.findall(r"read (\d+) of (\d+) packages", first.stderr):
+        assert int(read) <= int(packages), first.stderr
     text = (world.project / "environments" / "tiny" / "proof.json").read_text()
     assert first.result["reads"] > 0
     again = world.run("prove", "tiny", "--json").ended(0)
@@ -54,6 +56,17 @@ def test_a_lock_is_proven_once_and_the_same_again(world: World) -> None:
     checked = world.run("check", "tiny", "--require-proof").ended(0)
     assert "proven on osx-arm64, macOS ≥ " in checked.stdout
     assert re.search(r"proven on linux-64, .*glibc", checked.stdout)
+
+
+def test_two_at_once_share_their_summaries(world: World, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    both = [world.start("prove", "tiny", "--summaries", str(shared)) for _ in range(2)]
+    for one in both:
+        wait(one).ended(0)
+    assert all(entry["proven"] for entry in proof_of(world, "tiny").values())
+    assert {path.suffix for path in shared.rglob("*") if path.is_file()} == {".summary"}
+    again = world.run("prove", "tiny", "--summaries", str(shared), "--json").ended(0)
+    assert again.result["reads"] == 0
 
 
 def test_one_platform_keeps_the_proofs_of_the_others(world: World, tmp_path: Path) -> None:
