@@ -89,7 +89,7 @@ CASES: Final = (
         damage=pip("uninstall", "h5py"),
         check="pkg.locked",
         words=("h5py is not installed",),
-        evidence=("so import.alone failed",),
+        evidence=("so keras.save failed",),  # Keras itself imports without it
     ),
     Case(
         name="what-keras-says-is-missing",  # optree, which is there
