@@ -6,10 +6,13 @@ name and URLs, so a lock made behind a mirror is the same as one made without.
 
 from __future__ import annotations
 
+import atexit
 import base64
 import hashlib
 import os
+import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     import rattler
 
 _CHUNK: Final = 1 << 20
+#: Seconds in which py-rattler's threads let go of Python after they have handed over what was asked.
+_LETTING_GO: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ def client_for(mirrors: Mirrors) -> rattler.Client:
     import rattler
     from rattler.networking import middleware
 
+    _outlive_threads()
     basic: list[tuple[str, str, str]] = []
     tokens: dict[str, list[str]] = {}
     for clean, url in mirrors.secret.items():
@@ -118,6 +124,16 @@ def client_for(mirrors: Mirrors) -> rattler.Client:
             middleware.S3Middleware(),
         ]
     )
+
+
+@cache
+def _outlive_threads() -> None:
+    """Have Python wait before it takes itself apart.
+
+    A thread of py-rattler's that has to let go of it at that very moment ends the process by a signal
+    (PyO3/pyo3-async-runtimes#40), after all work is done. envbuild's own command ends without taking anything apart.
+    """
+    atexit.register(time.sleep, _LETTING_GO)
 
 
 def _moved(url: str, mirrors: Mapping[str, str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,3 +113,14 @@ def test_only_what_holds_credentials_is_kept_apart(tmp_path: Path) -> None:
         Mirrors.parse({"conda-forge": "me:pw@mirror.example/forge"}, unpack_dir=tmp_path)
     assert "neither a URL nor an existing folder" in caught.value.message
     assert "pw" not in caught.value.message
+
+
+def test_python_ends_after_the_threads_that_were_asked() -> None:
+    """What was registered first runs last: by then somebody has waited."""
+    code = (
+        "import atexit, time; from builder.lock.channels import Mirrors, client_for\n"
+        "atexit.register(lambda: print(time.monotonic() - begun >= 0.1))\n"
+        "client_for(Mirrors()); begun = time.monotonic()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["True"], ended.stderr
