@@ -1,9 +1,12 @@
 """What summaries of packages cost: bytes read, seconds and memory, for archives that environments share.
 
     python benchmarks/summaries.py ARCHIVES... [--channel COUNT]
+    python benchmarks/summaries.py FOLDERS...
 
 Reads every archive once into a fresh store, then takes them all from the store and links them, each step in a process
-of its own. With `--channel` a last line says what so many packages would take, from the averages here.
+of its own. With `--channel` a last line says what so many packages would take, from the averages here. Folders hold
+the archives of one environment each, which are read one environment after the other into one store, and each into a
+store of its own.
 
 Measured on two busy cores, 2026-11-24:
 
@@ -14,7 +17,10 @@ Measured on two busy cores, 2026-11-24:
   4.1 s, 735 MB;
 - the same again, with nothing changed: 0.33 s and 47 MB, because the proof is kept;
 - on paper: 25,000 packages (an assumption: the newest build of each on conda-forge that a Mac can have) at the 74 ms
-  and 22 KB of the first line are half an hour of one core and 0.6 GB. What environments share is read once.
+  and 22 KB of the first line are half an hour of one core and 0.6 GB;
+- ten environments for osx-arm64 that share NumPy, SciPy, pandas, scikit-learn and Matplotlib, each with one more of
+  PyTorch, TensorFlow, JAX, XGBoost, LightGBM, OpenCV, Arrow, Polars, spaCy and statsmodels: 101 of their 283 archives
+  are different, and 702 of 1,284 MB are read, in 13.2 s of computing instead of 29.0 s.
 """
 
 from __future__ import annotations
@@ -76,6 +82,37 @@ def link(archives: list[Path], folder: Path) -> dict[str, float]:
     }
 
 
+def growth(environments: list[list[Path]], *, shared: bool) -> list[tuple[int, int, float]]:
+    """Packages read, bytes of their archives and seconds of computing for each environment."""
+    from builder.binaries.summary_sources import source_of
+    from builder.binaries.summary_store import SummaryStore
+
+    hashes = {path: digest(path) for archives in environments for path in archives}
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, archives in enumerate(environments):
+            store = SummaryStore(Path(folder) / ("shared" if shared else str(number)))
+            began, size = time.process_time(), 0
+            for path in archives:
+                if store.get(hashes[path]) is None:
+                    store.summary(hashes[path], source_of(path))
+                    size += path.stat().st_size
+            found.append((store.reads, size, time.process_time() - began))
+    return found
+
+
+def tell_growth(folders: list[Path]) -> None:
+    environments = [sorted(path for path in folder.iterdir() if path.is_file()) for folder in folders]
+    rows = {
+        "one store": growth(environments, shared=True),
+        "a store for each": growth(environments, shared=False),
+    }
+    for name, row in rows.items():
+        reads, sizes, seconds = zip(*row, strict=True)
+        each = " ".join(f"{one:.1f}" for one in seconds)
+        print(f"{name:16} {sum(reads):5} read, {sum(sizes) / 1e6:6,.0f} MB, {sum(seconds):6.1f} s ({each})")
+
+
 def child(step: str, archives: list[Path], folder: Path) -> dict[str, float]:
     command = [sys.executable, __file__, "--step", step, "--store", str(folder), *map(str, archives)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -94,6 +131,9 @@ def main() -> None:
         measured = {"read": read, "link": link}[arguments.step](arguments.archives, arguments.store)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
         print(json.dumps(measured | {"megabytes": peak}))
+        return
+    if all(path.is_dir() for path in arguments.archives):
+        tell_growth(arguments.archives)
         return
     size = sum(path.stat().st_size for path in arguments.archives)
     count = len(arguments.archives)
