@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.binaries.dyld import Process
-    from builder.environment.distributions import Distribution
     from builder.environment.environment import Environment
     from builder.environment.ownership import Ownership
     from builder.environment.stamp import Expectations
@@ -125,5 +124,3 @@ Match = Callable[[Inspection], Iterator[Finding]]
 Settings = Callable[[UserSettings], list[Finding]]
 #: Whether a module is installed.
 Has = Callable[[str], bool]
-#: A pair of installed distributions.
-Pair = tuple["Distribution", "Distribution"]

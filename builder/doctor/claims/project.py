@@ -35,7 +35,6 @@ class ProjectFacts:
     where there was nothing to read it from. `shadows` are its files named like a package."""
 
     name: str | None = None
-    name_place: Place | None = None
     uses: tuple[str, ...] = ()
     judged: bool = False
     variables: dict[str, tuple[str, Place]] = field(default_factory=dict)
@@ -46,11 +45,9 @@ def read(around: Surroundings) -> ProjectFacts:
     project = around.project
     if project is None:
         return ProjectFacts()
-    name, place = _environment_name(around, project)
     uses, judged = _uses(around, project)
     return ProjectFacts(
-        name=name,
-        name_place=place,
+        name=_environment_name(around, project),
         uses=uses,
         judged=judged,
         variables=dict(_variables(around, project)),
@@ -60,14 +57,14 @@ def read(around: Surroundings) -> ProjectFacts:
     )
 
 
-def _environment_name(around: Surroundings, project: Path) -> tuple[str | None, Place | None]:
+def _environment_name(around: Surroundings, project: Path) -> str | None:
     """`name:` of the project's environment.yml (conda's own file), without parsing more of it."""
     for file in ("environment.yml", "environment.yaml"):
         text = around.disk.text(project / file) or ""
-        for number, line in enumerate(text.splitlines(), 1):
+        for line in text.splitlines():
             if found := re.match(r"name:\s*[\"']?([\w.+-]+)[\"']?\s*(?:#.*)?$", line):
-                return found[1], Place(file=project / file, line=number, key="name")
-    return None, None
+                return found[1]
+    return None
 
 
 def _uses(around: Surroundings, project: Path) -> tuple[tuple[str, ...], bool]:

@@ -36,7 +36,7 @@ def diagnose(case: Case) -> Iterator[Diagnosis]:
             klass="D",
             sentence=f"{case.show(prefix)} has {both}, which do not work together: {first.cause.partition(';')[0]}",
             decided_by=(Place(file=prefix),),
-            remedy=Remedy(f"{first.remedy or 'take versions that fit each other, as `envbuild compat` shows them'}"),
+            remedy=Remedy(first.remedy or "take versions that fit each other, as `envbuild compat` shows them"),
             evidence=tuple(
                 line
                 for one, _ in found
