@@ -10,6 +10,7 @@ import pytest
 
 from builder.lock.freshness import input_hashes, stale_reasons
 from builder.lock.model import Lock, LockedPackage
+from builder.models import validated
 from builder.plan.make import make_plans
 from builder.recipe.model import Recipe
 from builder.render.environment import render
@@ -37,7 +38,7 @@ def _package(name: str, manager: Literal["conda", "pip"], subdir: Subdir, *, gro
 
 def _rendered(**fields: object) -> Rendered:
     base = {"name": "mine", "platforms": ("osx-arm64", "linux-64"), "python": "3.12", "dependencies": ("numpy",)}
-    return render(make_plans(Recipe.model_validate(base | fields)))
+    return render(make_plans(validated(base | fields, Recipe)))
 
 
 @pytest.fixture
