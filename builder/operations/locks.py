@@ -11,12 +11,14 @@ from urllib.parse import unquote, urlsplit
 
 from builder import __version__
 from builder.errors import LockfileError
-from builder.operations.locking import LockRequest, LockResult, lock
 from builder.plan.model import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
+    from builder.lock.model import Lock
+    from builder.operations.locking import LockResult
     from builder.operations.preparing import PackageOptions, Prepared
+    from builder.project import Project
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
 
@@ -46,16 +48,26 @@ def find_or_make(workspace: Workspace, recipe: Recipe, options: PackageOptions, 
     committed = project.committed_lock(recipe.name) if usual else None
     if committed is not None:
         return UsableLock(file=committed, follows_recipe=False)
+    from builder.operations.locking import LockRequest, lock
+
     if usual and project.found:
         return _made(lock(workspace, LockRequest(recipe=recipe.name, options=options, solver=solver)))
     made_from = _digest(recipe, options)
-    label = options.source.value if usual or options.source is Source.PYPI else f"channels-{made_from[:12]}"
+    label = f"channels-{made_from[:12]}" if options.channels else options.source.value
     folder = project.local_environment(recipe.name, source=label)
     if _is_usable(folder / LOCK_NAME, made_from):
         return UsableLock(file=folder / LOCK_NAME, follows_recipe=True)
     notes = {_MADE_FROM: made_from}
     request = LockRequest(recipe=recipe.name, options=options, solver=solver, folder=folder, notes=notes)
     return _made(lock(workspace, request))
+
+
+def kept_lock(project: Project, name: str, *, source: Source) -> Path | None:
+    """The lock that is kept of a recipe that has no committed one for this source; None where there is none."""
+    if project.found and source is Source.CONDA_FORGE:
+        return None
+    file = project.local_environment(name, source=source.value) / LOCK_NAME
+    return file if file.is_file() else None
 
 
 def _made(result: LockResult) -> UsableLock:
@@ -78,6 +90,10 @@ def _is_usable(file: Path, made_from: str) -> bool:
     except LockfileError:
         # It is ours to make again.
         return False
-    local = [package.url for package in found.packages if package.url.startswith("file://")]
-    there = all(Path(unquote(urlsplit(url).path)).is_file() for url in local)
-    return found.notes.get(_MADE_FROM) == made_from and there
+    return found.notes.get(_MADE_FROM) == made_from and has_local_packages(found)
+
+
+def has_local_packages(lock: Lock) -> bool:
+    """Whether the packages of a lock that lie on this machine, as this machine's Python does, are still there."""
+    local = [package.url for package in lock.packages if package.url.startswith("file://")]
+    return all(Path(unquote(urlsplit(url).path)).is_file() for url in local)
