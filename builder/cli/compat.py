@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from msgspec import structs
 
 from builder.cli import options
 from builder.cli.session import Output, verb
@@ -107,7 +108,7 @@ def command(
             "grids": [grid_json(grid) for grid in found.grids],
             "releases": [asdict(row) for row in found.releases],
             "facts_of": found.as_of,
-            "blas": [variant.model_dump(mode="json") for variant in found.blas],
+            "blas": [structs.asdict(variant) for variant in found.blas],
         },
         text=Group(tables(found.grids, found.releases, found.packages), f"Facts of {found.as_of}."),
     )
