@@ -37,13 +37,13 @@ def load_config(file: Path) -> Config:
     if not os.path.lexists(file):
         return Config(file=file)
     # What reads and checks YAML takes longer to import than all else that `envbuild run` does.
-    from pydantic import Field
+    import msgspec
 
     from builder import yamlio
-    from builder.recipe.model import Model
+    from builder.models import Model
 
     class Written(Model):
-        mirrors: dict[str, str] = Field(default_factory=dict)
+        mirrors: dict[str, str] = msgspec.field(default_factory=dict)
         envs_dir: str | None = None
 
     document = yamlio.load(file, error=UsageError)

@@ -85,7 +85,13 @@ def read_ordinary(path: Path, *, limit: int, error: type[EnvbuildError]) -> byte
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a regular file, or a link to one. Raises OSError for anything else, without waiting for a FIFO's writer.
+    """Open a regular file, or a link to one. Raises OSError as `regular`."""
+    return os.fdopen(regular(path), "rb")
+
+
+def regular(path: str | Path) -> int:
+    """The descriptor of a regular file, opened to be read. Raises OSError for anything else, without waiting for a
+    FIFO's writer.
 
     The kind is asked of what was opened, so that nothing can be put in its place between the two.
     """
@@ -96,10 +102,10 @@ def open_regular(path: Path) -> io.BufferedReader:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, f"{_kind(mode)}, not a regular file", str(path))
-        return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+    return descriptor
 
 
 def _refuse_strange(path: Path) -> None:

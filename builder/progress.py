@@ -23,6 +23,11 @@ class Progress(Protocol):
         """While inside, nothing is drawn here; True when another program may draw on the terminal meanwhile."""
         ...
 
+    @property
+    def in_colour(self) -> bool:
+        """Whether what another program draws meanwhile may be coloured."""
+        ...
+
     def note(self, message: str) -> None:
         """Something worth knowing now that is no result, such as what is being waited for."""
         ...
@@ -45,6 +50,10 @@ class NoProgress:
 
     def handed_over(self) -> AbstractContextManager[bool]:
         return nullcontext(False)
+
+    @property
+    def in_colour(self) -> bool:
+        return False
 
     def note(self, message: str) -> None:
         """Nothing is said."""

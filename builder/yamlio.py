@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from builder.files import read_ordinary
+from builder.models import Key, MisfitError, Problem, dotted, fields, validated
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from builder.errors import EnvbuildError
+    from builder.models import ModelT
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_BYTES: Final = 1_000_000
@@ -28,8 +30,8 @@ _MAX_DEPTH: Final = 50
 #: Above this many opened brackets, or on lines longer than that, nesting is measured before anything is composed.
 _SUSPICIOUS: Final = 1_000
 
-Key = tuple[str | int, ...]
-ModelT = TypeVar("ModelT", bound=BaseModel)
+#: Numbers to people and to YAML 1.2, text to YAML 1.1, since they have no dot: `1e-3`.
+_NUMBER: Final = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class _Reader:
         self.written[path] = str(node.value)
         if not node.tag.startswith("tag:yaml.org,2002:"):
             raise self.refuse(f"the tag {node.tag} is not supported", node, "write a plain value")
+        if isinstance(node, yaml.ScalarNode) and not node.style and _NUMBER.fullmatch(node.value):
+            return float(node.value)
         try:
             return self.scalars.construct_object(node)
         # PyYAML meets an explicit tag on text that is none of the kind (`!!bool maybe`) with any of these.
@@ -194,73 +198,47 @@ def _read(file: Path, error: type[EnvbuildError]) -> str:
 def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildError]) -> ModelT:
     """The document as `model`, or `error` for the first thing that does not fit, with its line and remedy."""
     try:
-        return model.model_validate(document.data)
-    except ValidationError as problems:
+        return validated(document.data, model)
+    except MisfitError as misfit:
         # A field that is misspelt is missing as well; what was written explains more than what was not.
-        problem = min(problems.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        path = _written_path(tuple(problem["loc"]), document, problem["type"])
-        message, hint = _explain(problem["type"], problem["msg"], path, problem.get("input"), document, model)
-        file, line = document.place(path)
+        problem = min(misfit.problems, key=lambda problem: problem.what != "unknown")
+        message, hint = _explain(problem, document)
+        file, line = document.place(problem.path)
         raise error(message, file=file, line=line, hint=hint) from None
 
 
-def _written_path(location: Key, document: Document, kind: str) -> Key:
-    """Pydantic's location without the parts that name union members rather than places in the file."""
-    path: Key = ()
-    for part in location:
-        if (*path, part) in document.lines:
-            path = (*path, part)
-    # A field that is missing was not written anywhere, but it is what the error is about.
-    return (*path, location[-1]) if kind == "missing" else path
-
-
-def dotted(path: Key) -> str:
-    """`("groups", "dev", "pypi", 0)` as `groups.dev.pypi[0]`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _explain(
-    kind: str, message: str, path: Key, value: Any, document: Document, model: type[BaseModel]
-) -> tuple[str, str | None]:
+def _explain(problem: Problem, document: Document) -> tuple[str, str | None]:
+    path, value = problem.path, problem.value
     # The place says which item of a list it is; its number would count what other files put before it.
     place = dotted(tuple(part for part in path if isinstance(part, str))) or "the file"
     written = document.written.get(path)
-    if kind == "extra_forbidden":
-        return f"unknown field `{place}`", _nearest(path, model)
-    if kind == "literal_error":
-        known = message.removeprefix("Input should be ")
-        return f"`{place}`: {written if written is not None else value!r} is none of {known}", None
-    if kind == "too_long":
-        most, found = (int(number) for number in re.findall(r"\d+", message))
-        return f"`{place}` has {found:,} entries; at most {most:,} are taken", None
-    if kind == "missing":
-        return f"the field `{place}` is missing", f"add `{path[-1]}:`"
-    if kind == "string_type" and isinstance(value, (int, float)) and written is not None:
-        reading = "yes/no" if isinstance(value, bool) else f"the number {value}"
-        field = f"{path[-1]}: " if isinstance(path[-1], str) else "- "
-        return f"`{place}: {written}` is read by YAML as {reading}", f'put it in quotes: {field}"{written}"'
-    if kind == "string_pattern_mismatch":
-        hint = "use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"
-        return f"`{place}` has a value that is not allowed: {value!r}", hint
-    if kind == "tuple_type":
-        return f"`{place}` must be a list", f"write it as a list: {path[-1]}: [{written or '…'}]"
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"`{place}` must be a mapping of fields, not {written or value!r}", None
-    return f"`{place}`: {message.removeprefix('Value error, ')}", None
+    field = f"{path[-1]}: " if path and isinstance(path[-1], str) else "- "
+    said = problem.about(place)
+    match problem.what:
+        case "unknown":
+            return f"unknown field `{place}`", _nearest(str(path[-1]), problem.kind)
+        case "missing":
+            return f"the field {said}", f"add `{path[-1]}:`"
+        case "list":
+            return said, f"write it as a list: {field}[{written or '…'}]"
+        case "type" if problem.kind is str and isinstance(value, (int, float, date)) and written is not None:
+            kind = "date" if isinstance(value, date) else "number"
+            reading = "yes/no" if isinstance(value, bool) else f"the {kind} {value}"
+            return f"`{place}: {written}` is read by YAML as {reading}", f'put it in quotes: {field}"{written}"'
+        case "type" if isinstance(value, str) and problem.kind in (int, float):
+            return said, "a number is written without quotes"
+        case "pattern":
+            hint = "use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"
+            return said, hint
+        case _:
+            return said, None
 
 
-def _nearest(path: Key, model: type[BaseModel]) -> str:
-    """The fields that may stand where `path` stands, the most similar one first."""
+def _nearest(name: str, kind: Any) -> str:
+    """The fields that may stand where `name` stands, the most similar one first; `kind` as `Problem` has it."""
     import difflib
 
-    fields = set(model.model_fields)
-    for part in path[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model, fields = annotation, set(annotation.model_fields)
-    close = difflib.get_close_matches(str(path[-1]), sorted(fields), n=1)
-    known = ", ".join(sorted(fields))
-    return f"did you mean `{close[0]}`? known here: {known}" if close else f"known here: {known}"
+    known = sorted(get_args(kind) or fields(kind))
+    close = difflib.get_close_matches(name, known, n=1)
+    listed = ", ".join(known)
+    return f"did you mean `{close[0]}`? known here: {listed}" if close else f"known here: {listed}"

@@ -158,7 +158,7 @@ def _read_all(prefix: Path) -> None:
     environment = Environment(prefix)
     _ = environment.unreadable, environment.broken_links, environment.strays, environment.lost, environment.subdir
     _ = environment.owners.modules, environment.recognised, environment.history
-    note_digests(environment, _STAMP.packages)
+    note_digests(environment.conda_records, environment.distributions, _STAMP.packages)
     made_with(prefix, Reader())
 
 

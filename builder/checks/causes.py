@@ -45,11 +45,17 @@ _CAUSES: Final = (
 STARTUP: Final = "startup"
 USER_STARTUP: Final = "startup of the user"
 _ERROR: Final = "error: "
+_GONE_FILE: Final = "gone: "
 
 
 def error_of(text: str) -> str:
     """What a finding is `about` because of the error that was raised: its last line."""
     return f"{_ERROR}{text}"
+
+
+def gone_file(rel: str) -> str:
+    """What a finding is `about` because a file is gone that it names: nearer to the cause than what merely fails."""
+    return f"{_GONE_FILE}{rel}"
 
 
 def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -85,7 +91,9 @@ def _lacking_what_is_damaged(findings: list[Finding]) -> list[Finding]:
 
 
 def _rank(finding: Finding) -> int:
-    return _CAUSES.index(finding.check) if finding.check in _CAUSES else len(_CAUSES)
+    if finding.check in _CAUSES:
+        return _CAUSES.index(finding.check)
+    return len(_CAUSES) + (not any(name.startswith(_GONE_FILE) for name in finding.about))
 
 
 def _follows(one: Finding, leader: Finding) -> bool:
@@ -102,7 +110,7 @@ def _follows(one: Finding, leader: Finding) -> bool:
         return False
     if leader.status is Status.FAIL and _are_healed_alike(one, leader):
         return True
-    if any(name.startswith(_ERROR) for name in shared):
+    if any(name.startswith((_ERROR, _GONE_FILE)) for name in shared):
         return True
     # What cannot be imported is missed by everything that needs it.
     if shared and leader.status is Status.FAIL and _imports(leader) and not _imports(one):

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from builder.binaries.demangle import shown
 from builder.checks import known_errors
-from builder.checks.causes import error_of
+from builder.checks.causes import error_of, gone_file
 from builder.finding import Finding, Remedy, Status
 from builder.wording import capital
 
@@ -37,8 +37,8 @@ _LACKING_MODULE: Final = re.compile(
 )
 #: `cannot import name 'runtime_version' from 'google.protobuf' (/…/google/protobuf/__init__.py)`
 _LACKING_NAME: Final = re.compile(r"cannot import name '[^']+' from '[\w.]+' \((?P<file>/[^)]+)\)")
-#: A module inside a package that is not there.
-_GONE: Final = re.compile(r"No module named '(?P<dotted>\w+(?:\.\w+)+)'")
+#: A module that is not there.
+_GONE: Final = re.compile(r"No module named '(?P<dotted>\w+(?:\.\w+)*)'")
 #: What an error says of another package that it needed: `This requires the h5py module`, `could not import h5py`,
 #: `you need to have `optree` installed`.
 _NEEDED: Final = re.compile(r"(?:requires (?:the )?|import |need to have )`?(?P<module>[A-Za-z_]\w*)")
@@ -184,7 +184,7 @@ def _raised(step: Step, outcome: Outcome, subject: Subject) -> Finding:
     torn = _torn(last, subject)
     if torn is not None:
         file, owner = torn
-        return _failed(
+        failed = _failed(
             step,
             subject,
             title=f"{capital(doing(step))} fails: a file of {owner.name} {owner.version} is gone.",
@@ -193,6 +193,7 @@ def _raised(step: Step, outcome: Outcome, subject: Subject) -> Finding:
             text=step.error,
             error=last,
         )
+        return replace(failed, about=failed.about | {owner.name, gone_file(file)})
     return _failed(
         step,
         subject,
@@ -209,12 +210,15 @@ def _torn(last: str, subject: Subject) -> tuple[str, Owner] | None:
     gone = _GONE.search(last)
     if gone is None:
         return None
-    parts = gone["dotted"].split(".")
+    owners = subject.environment.owners
     for site in subject.environment.site_folders:
-        for file in (site.joinpath(*parts).with_suffix(".py"), site.joinpath(*parts, "__init__.py")):
+        stem = site.joinpath(*gone["dotted"].split(".")).relative_to(subject.environment.path).as_posix()
+        compiled = (rel for rel in owners.files if rel.startswith(f"{stem}.") and rel.endswith(".so"))
+        for rel in (f"{stem}.py", f"{stem}/__init__.py", *compiled):
+            file = subject.environment.path / rel
             owner = subject.repair.owner(file)
             if owner is not None and not file.exists():
-                return file.relative_to(subject.environment.path).as_posix(), owner
+                return rel, owner
     return None
 
 

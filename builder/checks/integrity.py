@@ -236,7 +236,7 @@ def _without_record(environment: Environment) -> list[Distribution]:
     return [
         dist
         for dist in installed(environment)
-        if dist.installer in ("pip", "uv") and dist.path.suffix == ".dist-info" and not any(True for _ in dist.record())
+        if dist.installer in ("pip", "uv") and dist.path.suffix == ".dist-info" and not dist.record
     ]
 
 
@@ -281,7 +281,7 @@ def _instead(path: Path) -> str:
 
 def _folders(dist: Distribution) -> set[str]:
     """The import packages of a distribution that RECORD names."""
-    tops = {entry.path.partition("/")[0] for entry in dist.record() if "/" in entry.path}
+    tops = {entry.path.partition("/")[0] for entry in dist.record if "/" in entry.path}
     return {top for top in tops if top.isidentifier()}
 
 

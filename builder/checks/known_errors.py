@@ -19,12 +19,13 @@ import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
+import msgspec
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from builder.errors import FactsError
+from builder.models import Check, Model, validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -89,17 +90,15 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-class KnownError(BaseModel):
+class KnownError(Model, dict=True):
     """One entry of the table.
 
     `pattern` is searched in what the process wrote and raised (multi-line, `.` stops at a newline); its named
     groups, and the values that the head of the file lists, may be used in `cause` and `remedy` as `{name}`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ignored_types=(cached_property,))
-
     id: str
-    pattern: Annotated[str, AfterValidator(_compiles)] | None = None
+    pattern: Annotated[str, Check(_compiles)] | None = None
     hints: tuple[str, ...] = ()
     """Literal texts of which one is in every text that `pattern` fits; needed where it does not begin with one."""
     also: tuple[str, ...] = ()
@@ -111,7 +110,7 @@ class KnownError(BaseModel):
     level: Level = "exact"
     platform: System | None = None
     """Only for environments of this system; None: all."""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
     """Distribution → version specifier with which the error is known; an environment may contradict it."""
     survivable: bool = False
     """The text also means something when the process went on (a warning on stderr)."""
@@ -126,11 +125,9 @@ class KnownError(BaseModel):
     example: str | None = None
     """The text as a user sees it; the pattern is tested on it."""
 
-    @model_validator(mode="after")
-    def _has_hints(self) -> Self:
+    def check_fields(self) -> None:
         if any(len(hint) < _SHORTEST_HINT for hint in self.found_by):
             raise ValueError(f"{self.id}: the pattern begins with no text of {_SHORTEST_HINT} characters; give `hints`")
-        return self
 
     @cached_property
     def found_by(self) -> tuple[str, ...]:
@@ -142,6 +139,10 @@ class KnownError(BaseModel):
     @cached_property
     def compiled(self) -> re.Pattern[str]:
         return re.compile(self.pattern or "(?!)", re.MULTILINE)
+
+
+class _Table(Model):
+    entries: tuple[KnownError, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,14 +173,10 @@ def table() -> tuple[KnownError, ...]:
     """All entries, in the order of the file. Raises FactsError when the shipped data is malformed."""
     text = resources.files("builder.checks").joinpath(_FILE).read_text(encoding="utf-8")
     try:
-        # `strict` would refuse YAML's lists for tuples; JSON mode is what allows them.
-        entries = TypeAdapter(tuple[KnownError, ...]).validate_python(
-            yaml.load(text, Loader=_Loader),  # noqa: S506 - the C loader is a safe loader too
-            strict=False,
-        )
-    except (yaml.YAMLError, ValidationError) as error:
+        entries = yaml.load(text, Loader=_Loader)  # noqa: S506 - the C loader is a safe loader too
+        return validated({"entries": entries}, _Table).entries
+    except (yaml.YAMLError, ValueError) as error:
         raise FactsError(f"the table of known errors is malformed: {error}", file=_FILE) from error
-    return entries
 
 
 def find(text: str, *, systems: frozenset[System], any_case: bool = False) -> tuple[Hit, ...]:

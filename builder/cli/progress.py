@@ -137,6 +137,10 @@ class SessionProgress:
                         speak()
                     self._start()
 
+    @property
+    def in_colour(self) -> bool:
+        return self._session.color is not False
+
     def close(self) -> None:
         """Leave the terminal to whatever is printed next."""
         with self._lock:

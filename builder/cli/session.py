@@ -177,6 +177,14 @@ class Session:
 class _Verb(click.Command):
     context_class = HelpContext
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        """Our options; behind the first argument of a verb whose options come first they are another program's."""
+        if not ctx.allow_interspersed_args and any(
+            isinstance(one, click.Argument) and ctx.params.get(one.name or "") for one in self.params
+        ):
+            return []
+        return super().shell_complete(ctx, incomplete)
+
 
 #: What an interrupted verb has left, as the end of a sentence; of its options, where they decide it.
 Left = str | Callable[[Mapping[str, Any]], str]

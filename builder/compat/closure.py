@@ -101,4 +101,4 @@ def _sides(relation: Relation) -> tuple[str, str]:
 
 def _with_reason(relations: tuple[Relation, ...], said: str) -> Iterator[Relation]:
     for relation in relations:
-        yield relation.model_copy(update={"cause": f"{said}: {relation.cause}"})
+        yield relation.replaced(cause=f"{said}: {relation.cause}")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
-
 from builder.compat.model import (
     BlasVariant,
-    FactModel,
     GridSpec,
     OpenmpWheel,
     PackageNames,
@@ -14,36 +11,36 @@ from builder.compat.model import (
     Relation,
     Release,
 )
-from builder.compat.runs import (  # noqa: TC001 - pydantic reads the annotations of this module
+from builder.compat.runs import (
     Linkage,
     Suite,
     SuiteRun,
     SymbolRun,
 )
+from builder.models import Model
 
 
-class FactFile(FactModel):
+class FactFile(Model):
     """One file under `data/`."""
 
-    releases: tuple[Release, ...] = Field(default=(), strict=False)
-    relations: tuple[Relation, ...] = Field(default=(), strict=False)
-    blas: tuple[BlasVariant, ...] = Field(default=(), strict=False)
-    openmp: tuple[OpenmpWheel, ...] = Field(default=(), strict=False)
-    names: tuple[PackageNames, ...] = Field(default=(), strict=False)
-    packages: tuple[PackageTraits, ...] = Field(default=(), strict=False)
-    measured_on: str | None = Field(default=None, description="What the `runs` of this file were made on.")
-    grids: tuple[GridSpec, ...] = Field(default=(), strict=False)
+    releases: tuple[Release, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    blas: tuple[BlasVariant, ...] = ()
+    openmp: tuple[OpenmpWheel, ...] = ()
+    names: tuple[PackageNames, ...] = ()
+    packages: tuple[PackageTraits, ...] = ()
+    measured_on: str | None = None
+    """What the `runs` of this file were made on."""
+    grids: tuple[GridSpec, ...] = ()
     suite: Suite | None = None
     linkage: Linkage | None = None
-    runs: tuple[SuiteRun, ...] = Field(default=(), strict=False)
-    symbols: tuple[SymbolRun, ...] = Field(default=(), strict=False)
+    runs: tuple[SuiteRun, ...] = ()
+    symbols: tuple[SymbolRun, ...] = ()
 
-    @model_validator(mode="after")
-    def _runs_say_where(self) -> FactFile:
+    def check_fields(self) -> None:
         if (self.runs or self.symbols) and not self.measured_on:
             raise ValueError("a file with `runs` or `symbols` must say in `measured_on` what they were made on")
         if (self.runs and self.suite is None) or (self.symbols and self.linkage is None):
             raise ValueError(
                 "a file with `runs` needs `suite`, one with `symbols` needs `linkage`: what they are about"
             )
-        return self

@@ -12,23 +12,21 @@ import hashlib
 import json
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
+import msgspec
 from packaging.version import Version
 
 from builder.compat.facts import Facts
 from builder.compat.model import (
     BlasVariant,
-    Build,
     Fact,
-    FactModel,
     GridSpec,
     OpenmpWheel,
     PackageNames,
     PackageTraits,
     Relation,
     Release,
-    Side,
 )
 from builder.errors import FactsError
 from builder.files import write_atomically
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from builder.compat.fact_file import FactFile
-
-_Entry = TypeVar("_Entry", bound=FactModel)
 
 DATA: Final = Path(__file__).parent / "data"
 COMPILED: Final = "compiled.json"
@@ -109,11 +105,9 @@ def _merged(releases: Iterable[Release]) -> tuple[Release, ...]:
         for place, build in release.builds.items():
             first = builds.get(place, build)
             pythons = sorted({*first.pythons, *build.pythons}, key=Version)
-            builds[place] = first.model_copy(
-                update={"pythons": tuple(pythons), "requires": first.requires or build.requires}
-            )
+            builds[place] = first.replaced(pythons=tuple(pythons), requires=first.requires or build.requires)
         source = f"{known.source}; {release.source}"
-        found[key] = known.model_copy(update={"builds": builds, "source": source})
+        found[key] = known.replaced(builds=builds, source=source)
     return tuple(found.values())
 
 
@@ -149,15 +143,15 @@ def compile_facts(directory: Path = DATA) -> str:
         "content": "",
         "files": _hashes(directory),
         "places": dict(facts.places),
-        "releases": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.releases],
-        "relations": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.relations],
-        "blas": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.blas],
-        "openmp": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.openmp],
-        "names": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.names],
-        "grids": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.grids],
-        "packages": [entry.model_dump(mode="json", exclude_defaults=True) for entry in facts.traits],
+        "releases": facts.releases,
+        "relations": facts.relations,
+        "blas": facts.blas,
+        "openmp": facts.openmp,
+        "names": facts.names,
+        "grids": facts.grids,
+        "packages": facts.traits,
     }
-    text = json.dumps(document, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(msgspec.to_builtins(document), indent=0, sort_keys=True, ensure_ascii=False) + "\n"
     return text.replace(_content(""), _content(_digest(text)), 1)
 
 
@@ -174,47 +168,41 @@ def write_compiled(directory: Path = DATA) -> None:
     write_atomically(directory / COMPILED, compile_facts(directory))
 
 
+class _Compiled(msgspec.Struct, forbid_unknown_fields=True):
+    """What `compile_facts` writes. The types are looked at again, what the sources' `Check`s say is not."""
+
+    note: str
+    content: str
+    files: dict[str, str]
+    places: dict[str, str]
+    releases: tuple[Release, ...]
+    relations: tuple[Relation, ...]
+    blas: tuple[BlasVariant, ...]
+    openmp: tuple[OpenmpWheel, ...]
+    names: tuple[PackageNames, ...]
+    packages: tuple[PackageTraits, ...]
+    grids: tuple[GridSpec, ...]
+
+
 def _read_compiled(directory: Path) -> Facts | None:
     try:
-        text = (directory / COMPILED).read_text(encoding="utf-8")
-        document = json.loads(text)
-        digest = document["content"]
-        if document["files"] != _hashes(directory) or digest != _digest(
-            text.replace(_content(digest), _content(""), 1)
-        ):
-            return None
-        return Facts(
-            releases=_taken(Release, document["releases"]),
-            relations=_taken(Relation, document["relations"]),
-            blas=_taken(BlasVariant, document["blas"]),
-            openmp=_taken(OpenmpWheel, document["openmp"]),
-            names=_taken(PackageNames, document["names"]),
-            traits=_taken(PackageTraits, document["packages"]),
-            grids=_taken(GridSpec, document["grids"]),
-            places=document["places"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        content = (directory / COMPILED).read_bytes()
+        read = msgspec.json.decode(content, type=_Compiled)
+        unnamed = content.replace(_content(read.content).encode(), _content("").encode(), 1)
+    except (OSError, ValueError):
         return None
-
-
-#: What the entries hold that are entries themselves.
-_INNER: Final = {"left": Side, "right": Side}
-
-
-def _taken(model: type[_Entry], entries: Sequence[dict[str, Any]]) -> tuple[_Entry, ...]:
-    """Entries that were checked when they were compiled."""
-    return tuple(_made(model, entry) for entry in entries)
-
-
-def _made(model: type[_Entry], entry: dict[str, Any]) -> _Entry:
-    for name, value in entry.items():
-        if isinstance(value, list):
-            entry[name] = tuple(value)
-        elif name in _INNER:
-            entry[name] = _made(_INNER[name], value)
-        elif name == "builds":
-            entry[name] = {place: _made(Build, build) for place, build in value.items()}
-    return model.model_construct(**entry)
+    if read.files != _hashes(directory) or read.content != hashlib.sha256(unnamed).hexdigest():
+        return None
+    return Facts(
+        releases=read.releases,
+        relations=read.relations,
+        blas=read.blas,
+        openmp=read.openmp,
+        names=read.names,
+        traits=read.packages,
+        grids=read.grids,
+        places=read.places,
+    )
 
 
 def refuse_contradictions(facts: Facts, directory: Path = DATA) -> None:

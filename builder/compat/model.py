@@ -9,17 +9,21 @@ from, how that was established and when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of this module
 from datetime import date
 from functools import cache
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
+import msgspec
+from msgspec import Meta
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from builder.compat.ranges import impossible, in_range, parse_range
+from builder.models import Check, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Established = Literal["measured", "published", "metadata"]
 #: `links`: every symbol is there, which proves loading and nothing more. `unsafe`: loads and computes wrongly.
@@ -67,51 +71,54 @@ def _requirement(text: str) -> str:
     return text
 
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Range = Annotated[str, AfterValidator(_range)]
-VersionText = Annotated[str, AfterValidator(_version)]
-RequirementText = Annotated[str, AfterValidator(_requirement)]
-Minor = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
-Date = Annotated[str, StringConstraints(pattern=r"^20\d\d-[01]\d-[0-3]\d$"), AfterValidator(_date)]
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text.strip()
 
 
-class FactModel(BaseModel):
-    # Built on first use: what was compiled is taken as it is, without any of it.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*(?!\n)$")]
+PackageName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*(?!\n)$")]
+Text = Annotated[str, Check(_text)]
+Range = Annotated[str, Check(_range)]
+VersionText = Annotated[str, Check(_version)]
+RequirementText = Annotated[str, Check(_requirement)]
+Minor = Annotated[str, Meta(pattern=r"^\d+\.\d+(?!\n)$")]
+Date = Annotated[str, Meta(pattern=r"^20\d\d-[01]\d-[0-3]\d(?!\n)$"), Check(_date)]
 
 
-class Fact(FactModel):
+class Fact(Model):
     """What every entry carries."""
 
     id: Id
     source: Text
     established: Established
     date: Date
-    measured_on: str | None = Field(default=None, description="What a measurement was made on; required for measured.")
+    measured_on: str | None = None
+    """What a measurement was made on; required for measured."""
 
-    @model_validator(mode="after")
-    def _measured_on_something(self) -> Fact:
+    def check_fields(self) -> None:
         if self.established == "measured" and not self.measured_on:
             raise ValueError("a measured fact must say in `measured_on` what it was measured on")
-        return self
 
     def __hash__(self) -> int:
         return hash(self.id)
 
 
-class Build(FactModel):
+class Build(Model):
     """One platform's wheels or conda builds of a release."""
 
-    distribution: PackageName | None = Field(default=None, description="Name on the index, where it differs.")
-    pythons: tuple[Minor, ...] = Field(default=(), strict=False, description="Python minors; empty: any.")
-    requires_python: Range | None = Field(default=None, description="What the metadata declares (Requires-Python).")
-    macos: VersionText | None = Field(default=None, description="Oldest macOS that some of its wheels are tagged for.")
-    floors: dict[Minor, VersionText] = Field(
-        default_factory=dict, description="Oldest macOS of the wheels for a Python, where that is a newer one."
-    )
-    requires: tuple[RequirementText, ...] = Field(default=(), strict=False)
+    distribution: PackageName | None = None
+    """Name on the index, where it differs."""
+    pythons: tuple[Minor, ...] = ()
+    """Python minors; empty: any."""
+    requires_python: Range | None = None
+    """What the metadata declares (Requires-Python)."""
+    macos: VersionText | None = None
+    """Oldest macOS that some of its wheels are tagged for."""
+    floors: dict[Minor, VersionText] = msgspec.field(default_factory=dict)
+    """Oldest macOS of the wheels for a Python, where that is a newer one."""
+    requires: tuple[RequirementText, ...] = ()
 
     def floor(self, python: str | None) -> str | None:
         """The oldest macOS of the build for a Python minor (None: for whichever is the least demanding)."""
@@ -124,14 +131,15 @@ class Release(Fact):
     package: PackageName
     version: VersionText
     origin: Origin
-    builds: dict[Place, Build] = Field(min_length=1)
-    stubs: dict[str, Text] = Field(default_factory=dict, description="Names whose wheels hold no library, and why.")
+    builds: Annotated[dict[Place, Build], Meta(min_length=1)]
+    stubs: dict[str, Text] = msgspec.field(default_factory=dict)
+    """Names whose wheels hold no library, and why."""
 
     def build(self, place: str) -> Build | None:
         return self.builds.get(place) or self.builds.get("any")  # type: ignore[call-overload]
 
 
-class Side(FactModel):
+class Side(Model):
     package: PackageName
     versions: Range = "*"
     origin: Origin | None = None
@@ -154,16 +162,17 @@ class Relation(Fact):
     symbol: str | None = None
     remedy: str | None = None
     check: str | None = None
-    pythons: tuple[Minor, ...] = Field(default=(), strict=False, description="Only for these minors; empty: all.")
-    platforms: tuple[Place, ...] = Field(default=(), strict=False, description="Only there; empty: everywhere.")
+    pythons: tuple[Minor, ...] = ()
+    """Only for these minors; empty: all."""
+    platforms: tuple[Place, ...] = ()
+    """Only there; empty: everywhere."""
 
-    @model_validator(mode="after")
-    def _says_enough(self) -> Relation:
+    def check_fields(self) -> None:
+        super().check_fields()
         if self.left.package == self.right.package:
             raise ValueError("a relation needs two different packages")
         if self.verdict == "unsafe" and not self.check:
             raise ValueError("an unsafe pair must name the `check` that becomes mandatory")
-        return self
 
 
 class BlasVariant(Fact):
@@ -195,14 +204,15 @@ class OpenmpWheel(Fact):
 
     package: PackageName
     versions: Range
-    brings: Text | None = Field(default=None, description="The copy in the wheel.")
-    wants: Text | None = Field(default=None, description="Where the wheel looks for one that is not in it.")
+    brings: Text | None = None
+    """The copy in the wheel."""
+    wants: Text | None = None
+    """Where the wheel looks for one that is not in it."""
 
-    @model_validator(mode="after")
-    def _one_of_two(self) -> OpenmpWheel:
+    def check_fields(self) -> None:
+        super().check_fields()
         if (self.brings is None) == (self.wants is None):
             raise ValueError("say either what the wheel `brings` or what it `wants`")
-        return self
 
     def lacks(self, name: str) -> str | None:
         """That the wheel looks for a runtime that must come from elsewhere; `name` is the release."""
@@ -232,44 +242,38 @@ class OpenmpWheel(Fact):
         )
 
 
-class PackageTraits(FactModel):
+class PackageTraits(Model):
     """What facts must know of a package to speak of it; called by its name on PyPI."""
 
     package: PackageName
-    title: str | None = Field(default=None, description="How people write it, where that is not its name.")
-    aliases: tuple[PackageName, ...] = Field(default=(), strict=False, description="Other names of the same files.")
-    pypi_only: bool = Field(default=False, description="Whether no channel has it, so that it comes from PyPI alone.")
-    every_patch: bool = Field(
-        default=False,
-        description="Whether facts know every release; else the newest patch of a minor stands for the older ones.",
-    )
-    needs_proof: tuple[PackageName, ...] = Field(
-        default=(),
-        strict=False,
-        description="Packages whose metadata says too little: without a fact that the pair works it is unproven.",
-    )
-    binds: tuple[PackageName, ...] = Field(
-        default=(),
-        strict=False,
-        description="Packages whose compiled libraries it is built against: a build of one origin for that origin's.",
-    )
-    plug_in: bool = Field(default=False, description="Whether it does nothing without what it binds.")
+    title: str | None = None
+    """How people write it, where that is not its name."""
+    aliases: tuple[PackageName, ...] = ()
+    """Other names of the same files."""
+    pypi_only: bool = False
+    """Whether no channel has it, so that it comes from PyPI alone."""
+    every_patch: bool = False
+    """Whether facts know every release; else the newest patch of a minor stands for the older ones."""
+    needs_proof: tuple[PackageName, ...] = ()
+    """Packages whose metadata says too little: without a fact that the pair works it is unproven."""
+    binds: tuple[PackageName, ...] = ()
+    """Packages whose compiled libraries it is built against: a build of one origin for that origin's."""
+    plug_in: bool = False
+    """Whether it does nothing without what it binds."""
 
-    @model_validator(mode="after")
-    def _plugs_into_something(self) -> PackageTraits:
+    def check_fields(self) -> None:
         if self.plug_in and not self.binds:
             raise ValueError("a plug-in must say in `binds` what it is plugged into")
-        return self
 
 
-class PackageNames(FactModel):
+class PackageNames(Model):
     """A conda package, and whether it brings conda's NumPy."""
 
     conda: PackageName
     numpy: bool = False
 
 
-class GridSpec(FactModel):
+class GridSpec(Model):
     """A table of the facts: versions of one package against versions of another."""
 
     name: Id
@@ -278,4 +282,5 @@ class GridSpec(FactModel):
     column: PackageName
     oldest_row: VersionText
     oldest_column: VersionText
-    stop: VersionText | None = Field(default=None, description="The column before which the table ends.")
+    stop: VersionText | None = None
+    """The column before which the table ends."""

@@ -20,6 +20,7 @@ def keep(relation: Relation, folder: Path) -> Path:
 
     Raises `FactsError` where the file that is there cannot be read.
     """
+    import msgspec
     import yaml
 
     file = folder / MEASURED
@@ -32,7 +33,7 @@ def keep(relation: Relation, folder: Path) -> Path:
                 f"your own facts cannot be read ({error})", file=file, hint=f"remove {file} and measure again"
             ) from None
     kept = [entry for entry in relations if entry.get("id") != relation.id]
-    kept.append(relation.model_dump(mode="json", exclude_defaults=True))
+    kept.append(msgspec.to_builtins(relation))
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(file, yaml.safe_dump({"relations": kept}, sort_keys=False, allow_unicode=True, width=120))
     return file

@@ -5,14 +5,12 @@ Each becomes relations when the facts are read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of this module
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+import msgspec
 
 from builder.compat.model import (
     Date,
-    FactModel,
     Minor,
     PackageName,
     Relation,
@@ -21,36 +19,38 @@ from builder.compat.model import (
     Text,
     VersionText,
 )
+from builder.models import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-class Suite(FactModel):
+class Suite(Model):
     """What the `runs` of a file are about: a framework and the package that was run beside it."""
 
     host: PackageName
     partner: PackageName
-    legacy: PackageName | None = Field(default=None, description="What stood in for `partner` in runs with `legacy`.")
+    legacy: PackageName | None = None
+    """What stood in for `partner` in runs with `legacy`."""
 
 
-class SuiteRun(FactModel):
+class SuiteRun(Model):
     """One run of the functional suite (`tools.measuring.keras_suite`) with exact versions."""
 
     host: VersionText
     partner: VersionText
     python: VersionText
     date: Date
-    overrides: tuple[RequirementText, ...] = Field(
-        default=(), strict=False, description="What replaced declared requirements."
-    )
-    legacy: VersionText | None = Field(default=None, description="The version of what stood in for `partner`.")
-    subject: PackageName | None = Field(
-        default=None,
-        description="What a failure is laid on (default: `partner`); `resolution`: on nothing alone, it shows a fresh "
-        "install.",
-    )
-    companions: dict[PackageName, VersionText] = Field(default_factory=dict)
+    overrides: tuple[RequirementText, ...] = ()
+    """What replaced declared requirements."""
+    legacy: VersionText | None = None
+    """The version of what stood in for `partner`."""
+    subject: PackageName | None = None
+    """What a failure is laid on (default: `partner`); `resolution`: on nothing alone, it shows a fresh install."""
+    companions: dict[PackageName, VersionText] = msgspec.field(default_factory=dict)
     result: Literal["pass", "fail", "refused"]
-    passed: tuple[str, ...] = Field(default=(), strict=False)
-    failed: dict[str, str] = Field(default_factory=dict)
+    passed: tuple[str, ...] = ()
+    failed: dict[str, str] = msgspec.field(default_factory=dict)
     reason: str | None = None
 
     def relations(self, suite: Suite, *, measured_on: str, titles: Mapping[str, str]) -> tuple[Relation, ...]:
@@ -109,26 +109,27 @@ class SuiteRun(FactModel):
         )
 
 
-class Linkage(FactModel):
+class Linkage(Model):
     """What the `symbols` of a file are about: a package whose binaries bind another one's."""
 
     plugin: PackageName
     host: PackageName
-    label: str = Field(description="Short name for the ids of the facts.")
+    label: str
+    """Short name for the ids of the facts."""
 
 
-class SymbolRun(FactModel):
+class SymbolRun(Model):
     """One binary against one release of its host: the symbols it binds, and those that are not there."""
 
     plugin: VersionText
-    pythons: tuple[Minor, ...] = Field(strict=False)
+    pythons: tuple[Minor, ...]
     host: VersionText
     wheel: Text
     date: Date
     bound: int
     missing: int
-    libraries: tuple[str, ...] = Field(default=(), strict=False)
-    symbols: tuple[str, ...] = Field(default=(), strict=False)
+    libraries: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
 
     def relation(self, linkage: Linkage, *, measured_on: str, titles: Mapping[str, str]) -> Relation:
         """The comparison as a fact about the binary's package and the minor of its host."""

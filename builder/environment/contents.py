@@ -25,7 +25,7 @@ def wheel_contents(environment: Environment, dist: Distribution) -> InstalledFil
     site = os.path.relpath(dist.site, root)
     made = {f"bin/{name}" for name in _entry_points(dist)}
     files = []
-    for entry in dist.record():
+    for entry in dist.record:
         rel = os.path.normpath(os.path.join(site, entry.path))  # noqa: PTH118 - relative, and never opened by itself
         if not rel.startswith(("../", "/")) and rel not in made:
             files.append(rel)

@@ -6,14 +6,13 @@ of eggs (egg-info folders and files, egg-link: the folder of a project in develo
 
 from __future__ import annotations
 
-import base64
 import binascii
 import csv
 import json
 import os
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import PathDistribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,7 +39,10 @@ _DEEPEST_MARKER: Final = 20
 #: Of one name in a path, in bytes (ext4, APFS), and of names in one path.
 _LONGEST_NAME: Final = 255
 _MOST_NAMES: Final = 200
+#: Of a file's size in bytes, in digits.
+_LONGEST_SIZE: Final = 15
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
+_HEX_DIGITS: Final = 64
 _EGG_INFO: Final = re.compile(r"(?P<name>[^-]+)(-(?P<version>[^-]+))?(-py\d.*)?\.egg-info")
 
 
@@ -99,11 +101,15 @@ class Distribution:
             else:
                 self.reader.pass_over(self.path / "METADATA", f"not a requirement: {line[:80]}")
 
-    def record(self) -> Iterator[RecordEntry]:
-        """The lines of RECORD (of `installed-files.txt` for an egg-info); nothing where it is absent.
+    @cached_property
+    def record(self) -> tuple[RecordEntry, ...]:
+        """The lines of RECORD (of `installed-files.txt` for an egg-info); none where it is absent. Read once, and kept.
 
         A damaged RECORD counts as far as it can be read.
         """
+        return tuple(self._read_record())
+
+    def _read_record(self) -> Iterator[RecordEntry]:
         if self.path.suffix == ".egg-info":
             for line in (self.reader.text(self.path / "installed-files.txt") or "").splitlines()[:MOST_ENTRIES]:
                 if line.strip():
@@ -118,8 +124,12 @@ class Distribution:
                     self.reader.pass_over(path, f"more than {MOST_ENTRIES:,} lines; the rest is not read")
                     return
                 if row and row[0] and can_be_path(row[0]):
-                    digest, size = (*row[1:3], "", "")[:2]
-                    yield RecordEntry(row[0], _sha256(digest), int(size) if re.fullmatch(r"\d{1,15}", size) else None)
+                    size = row[2] if len(row) > 2 else ""
+                    yield RecordEntry(
+                        row[0],
+                        _sha256(row[1]) if len(row) > 1 else None,
+                        int(size) if size.isdecimal() and len(size) <= _LONGEST_SIZE else None,
+                    )
         except csv.Error as error:
             self.reader.pass_over(path, f"line {rows.line_num} is not CSV: {error}")
 
@@ -247,9 +257,10 @@ def _sha256(field: str) -> str | None:
     kind, _, value = field.partition("=")
     if kind != "sha256":
         return None
-    if _HEX.fullmatch(value):
+    if len(value) == _HEX_DIGITS and _HEX.fullmatch(value):
         return value  # not as the format says, and published all the same (gmsh 4.15.2)
     try:
-        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
-    except (binascii.Error, ValueError):
+        # As `base64.urlsafe_b64decode` does it, which takes ten times as long for so little.
+        return binascii.a2b_base64(f"{value.replace('-', '+').replace('_', '/')}{'=' * (-len(value) % 4)}").hex()
+    except ValueError:
         return None

@@ -106,7 +106,7 @@ class Ownership(ImportOrder):
         for dist in self._environment.distributions:
             owner = self.owner_of_distribution(dist)
             below = _relative(self._environment.path, dist.site, folder=True)
-            for entry in dist.record():
+            for entry in dist.record:
                 rel = self._recorded(below, entry.path)
                 if rel is not None:
                     sha256 = entry.sha256 if owner.manager == "pip" or not _is_noted(files, rel, owner) else None

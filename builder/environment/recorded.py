@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from builder.environment.stamp import Stamp, StampedPackage
 
 
-def note_digests(environment: Environment, packages: Iterable[StampedPackage]) -> dict[str, str]:
-    """Key of a package (`key_of`) → SHA-256 (hex) of what is noted of its files, for those of `packages` in place."""
+def note_digests(
+    records: Iterable[CondaRecord], dists: Iterable[Distribution], packages: Iterable[StampedPackage]
+) -> dict[str, str]:
+    """Key of a package (`key_of`) → SHA-256 (hex) of what is noted of its files, for those of `packages` in place:
+    among the records of an environment's conda packages, and its distributions.
+    """
     wanted = {key_of(package): package for package in packages}
     return {
         key: digest
-        for key, version, digest in _all(environment, wanted)
+        for key, version, digest in _all(records, dists, wanted)
         if wanted[key].version == version or wanted[key].manager == "pip"
     }
 
@@ -49,17 +53,19 @@ def rewritten(environment: Environment, stamp: Stamp) -> frozenset[str]:
     locked = {key_of(package): package.version for package in stamp.packages}
     return frozenset(
         key
-        for key, version, digest in _all(environment, stamp.records)
+        for key, version, digest in _all(environment.conda_records, environment.distributions, stamp.records)
         if locked.get(key) == version and digest != stamp.records[key]
     )
 
 
-def _all(environment: Environment, wanted: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
-    for record in environment.conda_records:
+def _all(
+    records: Iterable[CondaRecord], dists: Iterable[Distribution], wanted: Mapping[str, object]
+) -> Iterator[tuple[str, str, str]]:
+    for record in records:
         if (key := f"conda:{record.name}") in wanted:
             yield key, record.version, _digest(_of_conda(record))
-    for dist in environment.distributions:
-        if (key := f"pip:{dist.name}") in wanted and any(True for _ in dist.record()):
+    for dist in dists:
+        if (key := f"pip:{dist.name}") in wanted and dist.record:
             yield key, dist.version, _digest(_of_wheel(dist))
 
 
@@ -77,7 +83,7 @@ def _of_conda(record: CondaRecord) -> Iterator[str]:
 
 
 def _of_wheel(dist: Distribution) -> Iterator[str]:
-    for entry in dist.record():
+    for entry in dist.record:
         if not GENERATED.search(entry.path):
             script = entry.path.startswith("..") and "/bin/" in entry.path
             yield f"{entry.path} {entry.sha256 is not None if script else entry.sha256}"

@@ -20,6 +20,7 @@ from builder.render.model import environment_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from builder.environment.distributions import Distribution
     from builder.environment.place import Place
     from builder.lock.channels import Mirrors
     from builder.lock.model import Lock, LockedPackage
@@ -160,9 +161,9 @@ def create(
                     return updated
             with transaction.replacing(place, progress=around.progress):
                 with transaction.writing(request.prefix):
-                    _build(packages, request, around, held=place.held)
+                    dists = _build(packages, request, around, held=place.held)
                     remember(request.prefix, stamp)
-                stamp = _noted(stamp)
+                stamp = _noted(stamp, dists)
                 transaction.write_stamp(place, stamp)
                 if previous is not None and proof is not None:
                     # Whoever is killed here gets the previous environment back.
@@ -266,14 +267,14 @@ class NotProvenError(Exception):
     """Leaves the transaction the way a failure does, so that the previous environment comes back."""
 
 
-def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int) -> None:
+def _build(
+    packages: tuple[LockedPackage, ...], request: CreateRequest, around: Surroundings, *, held: int
+) -> tuple[Distribution, ...]:
+    """Link and install; gives the distributions that are there then, as far as wheels were installed."""
     from builder.install.conda import install_conda
-    from builder.install.pypi import install_pypi
-    from builder.wording import plural
 
-    conda = [package for package in packages if package.manager == "conda"]
     install_conda(
-        conda,
+        [package for package in packages if package.manager == "conda"],
         request.prefix,
         subdir=request.subdir,
         host=request.host,
@@ -282,28 +283,22 @@ def _build(packages: tuple[LockedPackage, ...], request: CreateRequest, around: 
         cache=around.cache,
         progress=around.progress,
     )
-    pypi = [package for package in packages if package.manager == "pip"]
-    if pypi:
-        install_pypi(
-            pypi,
-            request.prefix,
-            python=next(package.version for package in conda if package.name == "python"),
-            subdir=request.subdir,
-            runnable=request.subdir is request.host,
-            macos=request.expectations.macos,
-            uv=around.uv,
-            progress=around.progress,
-            held=held,
-        )
-        around.progress.done("pypi", f"installed {plural(len(pypi), 'PyPI package')}")
+    wheels = [package for package in packages if package.manager == "pip"]
+    if not wheels:
+        return ()
+    from builder.install.pypi import install_wheels
+
+    return install_wheels(wheels, packages, request, around, held=held)
 
 
-def _noted(stamp: Stamp) -> Stamp:
+def _noted(stamp: Stamp, dists: tuple[Distribution, ...]) -> Stamp:
     """The stamp of what was just built, with what the installers noted of its files."""
-    from builder.environment.environment import Environment
+    from builder.environment.condameta import read_records
+    from builder.environment.reading import Reader
     from builder.environment.recorded import note_digests
 
-    return replace(stamp, records=note_digests(Environment(Path(stamp.prefix)), stamp.packages))
+    records = read_records(Path(stamp.prefix) / "conda-meta", Reader())
+    return replace(stamp, records=note_digests(records, dists, stamp.packages))
 
 
 def stamp_of(packages: Sequence[LockedPackage], request: CreateRequest, *, channels: Iterable[str]) -> Stamp:

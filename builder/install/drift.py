@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from builder.binaries.hashing import Hasher, Job
+from builder.binaries.hashing import digests
 from builder.environment.intact import leads_right, lost_permission, recorded_links
 from builder.environment.ownership import GENERATED
 from builder.environment.recorded import key_of
@@ -224,7 +224,7 @@ class _Comparison:
             package = self._pip.get(dist.name)
             if package is not None and dist.name not in seen and _is(dist, package):
                 seen.add(dist.name)
-                if key_of(package) in self._rewritten or not any(True for _ in dist.record()):
+                if key_of(package) in self._rewritten or not dist.record:
                     self._note(package, Problem.DAMAGED)
                 elif self._is_another_archive(package):
                     self._note(package, Problem.OTHER, installed=dist.version)
@@ -268,7 +268,7 @@ class _Comparison:
         root = f"{self._environment.path}/"
         expected = dict(self._expected())
         links = recorded_links(self._environment)
-        jobs: list[Job] = []
+        sizes: dict[str, int] = {}
         gone: dict[tuple[str, str], list[str]] = defaultdict(list)
         wrong: dict[tuple[str, str], list[str]] = defaultdict(list)
         for rel, claims in expected.items():
@@ -283,12 +283,10 @@ class _Comparison:
             elif not stat.S_ISREG(status.st_mode) or lost_permission(rel, status.st_mode, claims) is not None:
                 wrong[_key(claims[-1].owner)].append(rel)
             elif hashes and any(claim.sha256 is not None for claim in claims):
-                jobs.append(Job(kind="digest", path=f"{root}{rel}", size=status.st_size))
-        with Hasher(jobs) as hasher:
-            answers = hasher.answers()
-        for job in jobs:
-            rel = job.path.removeprefix(root)
-            claims, told = expected[rel], answers["digest", job.path]
+                sizes[f"{root}{rel}"] = status.st_size
+        for path, told in digests(sizes).items():
+            rel = path.removeprefix(root)
+            claims = expected[rel]
             if told.digest not in {claim.sha256 for claim in claims}:
                 (gone if told.missing else wrong)[_key(claims[-1].owner)].append(rel)
         for key in gone.keys() | wrong.keys():

@@ -42,11 +42,12 @@ def _magic(file: Path) -> bytes:
         return stream.read(4)
 
 
-def settle_wheels(prefix: Path, *, minor: str, interpreter: Path) -> None:
+def settle_wheels(prefix: Path, *, minor: str, interpreter: Path) -> Path:
     """Put right what uv took from the interpreter it was run with: its version in the path, its place in scripts.
 
     uv lays wheels out below `lib/pythonX.Y` of that interpreter; they belong below that of the environment,
     which is Python `minor` (`3.12`) and whose interpreter is `interpreter`. Paths in RECORD are relative and stay true.
+    Gives the folder that they are in then.
     """
     theirs = prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     ours = prefix / "lib" / f"python{minor}" / "site-packages"
@@ -56,6 +57,7 @@ def settle_wheels(prefix: Path, *, minor: str, interpreter: Path) -> None:
         theirs.parent.rmdir()
     for record in ours.glob("*.dist-info/RECORD"):
         _point_scripts(record, interpreter=interpreter)
+    return ours
 
 
 def merge(source: Path, target: Path) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from packaging.utils import canonicalize_name
 
 from builder.credentials import redact
+from builder.environment.distributions import read_distributions
 from builder.environment.environment import Environment
+from builder.environment.reading import Reader
 from builder.errors import BuildError, SourceUnreachableError
 from builder.install.foreign import settle_wheels
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
@@ -29,12 +31,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from builder.environment.distributions import Distribution
+    from builder.install.create import CreateRequest, Surroundings
     from builder.lock.model import LockedPackage
     from builder.platforms import Subdir
     from builder.progress import Progress
     from builder.uv import Uv
 
 _TASK: Final = "pypi"
+
+
+def install_wheels(
+    wheels: Sequence[LockedPackage],
+    packages: Sequence[LockedPackage],
+    request: CreateRequest,
+    around: Surroundings,
+    *,
+    held: int,
+    into: Path | None = None,
+) -> tuple[Distribution, ...]:
+    """`install_pypi` of `wheels`, which are some of `packages`, at the request's prefix, whose Python is among them."""
+    installed = install_pypi(
+        wheels,
+        request.prefix,
+        python=next(package.version for package in packages if (package.manager, package.name) == ("conda", "python")),
+        subdir=request.subdir,
+        runnable=request.subdir is request.host,
+        macos=request.expectations.macos,
+        uv=around.uv,
+        progress=around.progress,
+        held=held,
+        into=into,
+    )
+    around.progress.done(_TASK, f"installed {plural(len(wheels), 'PyPI package')}")
+    return installed
 
 
 def install_pypi(
@@ -49,10 +79,11 @@ def install_pypi(
     progress: Progress,
     held: int,
     into: Path | None = None,
-) -> None:
+) -> tuple[Distribution, ...]:
     """Install wheels into `prefix`, each checked by its locked SHA-256; nothing is resolved or built.
 
-    With `into` they are laid out in that empty folder instead, ready to be moved into the prefix.
+    With `into` they are laid out in that empty folder instead, ready to be moved into the prefix. Gives what is in the
+    folder that they were installed to, read when the last of it was written.
 
     `python` is the version in the prefix. Where it cannot be run on this machine (`runnable` false) uv lays the wheels
     out for `subdir` and `macos` instead of asking it. uv draws its own progress while `progress` hands the terminal
@@ -60,8 +91,6 @@ def install_pypi(
     may take before uv has ended. What uv's cache had in another state than the wheel is fetched anew. Raises
     BuildError, SourceUnreachableError.
     """
-    if not packages:
-        return
     target = into or prefix
     options = ["--python", str(prefix / "bin" / "python")]
     if into is not None:
@@ -79,7 +108,8 @@ def install_pypi(
             command = uv.command("pip", "install", "--requirements", str(requirements), "--require-hashes", "--no-deps")
             # Not by hard links, which uv takes where a file system cannot clone: an edited module would be the cache's.
             command += ["--only-binary=:all:", "--link-mode=copy", *options, *more]
-            command += [] if draw else ["--no-progress", "--color=never"]
+            command += [] if draw else ["--no-progress"]
+            command += [] if draw and progress.in_colour else ["--color=never"]
             code, messages = run(command, cwd=str(cwd), env=environ, draw=draw, held=held)
         if code:
             raise _failure(redact(messages) or f"uv ended with exit code {code}", wanted, prefix=prefix, uv=uv)
@@ -89,24 +119,26 @@ def install_pypi(
     progress.update(_TASK, "comparing what was installed with what the wheels record of it")
     names: dict[str, LockedPackage] = {canonicalize_name(package.name): package for package in packages}
     site = _site(prefix, target, runnable=runnable)
-    if trespassing := trespassers(site, names, root=target):
+    dists = read_distributions((site,), Reader())
+    if trespassing := trespassers(dists, names, root=target):
         raise BuildError(
             f"the wheel of {', '.join(trespassing)} writes into conda-meta, as no package of PyPI may",
             hint="do not trust it: take it out of the recipe and lock again",
         )
-    edited = damaged(site, names)
+    edited = damaged(dists, names)
     if edited:
         # What is wrong after this is wrong in the wheel itself, whose hash was looked at just now.
         again = [names[name] for name in edited]
         install(again, "--no-cache", *(f"--reinstall-package={package.name}" for package in again))
-        if wrong := put_right(site, edited):
+        if wrong := put_right(read_distributions((site,), Reader()), edited):
             progress.warn(
                 f"published with a RECORD that is wrong about {'its' if len(wrong) == 1 else 'their'} files: "
                 f"{', '.join(wrong)}; installed as in the archive that was locked, and recorded as it is there"
             )
     if not runnable:
         minor = ".".join(python.split(".")[:2])
-        settle_wheels(target, minor=minor, interpreter=prefix / "bin" / f"python{minor}")
+        site = settle_wheels(target, minor=minor, interpreter=prefix / "bin" / f"python{minor}")
+    return read_distributions((site,), Reader()) if edited or not runnable else dists
 
 
 def _site(prefix: Path, target: Path, *, runnable: bool) -> Path:

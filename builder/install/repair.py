@@ -20,8 +20,7 @@ from packaging.utils import canonicalize_name
 from builder.files import SET_ASIDE
 from builder.install.conda import install_conda
 from builder.install.foreign import merge
-from builder.install.pypi import install_pypi
-from builder.wording import plural
+from builder.install.pypi import install_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -175,36 +174,12 @@ def repair(
         )
     wheels = [package for package in packages if package.manager == "pip" and _key(package)[1] in work.wheels]
     if wheels:
-        _install_wheels(wheels, conda, prefix, request, around, held=held)
-
-
-def _install_wheels(
-    wheels: Sequence[LockedPackage],
-    conda: Sequence[LockedPackage],
-    prefix: Path,
-    request: CreateRequest,
-    around: Surroundings,
-    *,
-    held: int,
-) -> None:
-    laid_out = prefix / _WHEELS
-    laid_out.mkdir()
-    install_pypi(
-        wheels,
-        prefix,
-        python=next(package.version for package in conda if package.name == "python"),
-        subdir=request.subdir,
-        runnable=request.subdir is request.host,
-        macos=request.expectations.macos,
-        uv=around.uv,
-        progress=around.progress,
-        held=held,
-        into=laid_out,
-    )
-    around.progress.done("pypi", f"installed {plural(len(wheels), 'PyPI package')}")
-    (laid_out / _UV_LOCK).unlink(missing_ok=True)
-    merge(laid_out, prefix)
-    laid_out.rmdir()
+        laid_out = prefix / _WHEELS
+        laid_out.mkdir()
+        install_wheels(wheels, conda, request, around, held=held, into=laid_out)
+        (laid_out / _UV_LOCK).unlink(missing_ok=True)
+        merge(laid_out, prefix)
+        laid_out.rmdir()
 
 
 def _set_aside(path: Path) -> None:
@@ -223,7 +198,7 @@ def _uninstall(environment: Environment, dist: Distribution) -> None:
     """Take a distribution's files away. Not by uv, which cannot where metadata is damaged, nor for another platform."""
     root = environment.path
     emptied: set[Path] = set()
-    for entry in dist.record():
+    for entry in dist.record:
         file = Path(os.path.normpath(dist.site / entry.path))
         # A RECORD may name anything, and a link inside may lead anywhere.
         if not Path(os.path.realpath(file.parent)).is_relative_to(root) or (file.is_dir() and not file.is_symlink()):

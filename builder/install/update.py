@@ -50,7 +50,9 @@ def with_records(stamp: Stamp, environment: Environment, *, previous: Stamp, lef
     """
     unrestored = {f"{one.manager}:{one.name}" for one in left.differences}
     kept = {key: digest for key, digest in previous.records.items() if key in unrestored}
-    return replace(stamp, records=note_digests(environment, stamp.packages) | kept)
+    return replace(
+        stamp, records=note_digests(environment.conda_records, environment.distributions, stamp.packages) | kept
+    )
 
 
 @contextmanager

@@ -14,26 +14,27 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from builder.binaries.hashing import Hasher, Job, answer
-from builder.environment.distributions import read_distributions
-from builder.environment.reading import Reader
+from builder.binaries.hashing import Job, answer, digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from builder.environment.distributions import Distribution
+
 _RECORDS: Final = "conda-meta"
 
 
-def trespassers(site: Path, names: Iterable[str], *, root: Path) -> tuple[str, ...]:
-    """Which of these distributions (canonical names) have files in `conda-meta` of `root`, where only installers of
-    conda packages and envbuild write: a wheel's `.data/data` may name any place of the environment.
+def trespassers(dists: Iterable[Distribution], names: Iterable[str], *, root: Path) -> tuple[str, ...]:
+    """Which of these distributions, of those with one of the (canonical) names, have files in `conda-meta` of `root`,
+    where only installers of conda packages and envbuild write: a wheel's `.data/data` may name any place of the
+    environment.
     """
     wanted, records = frozenset(names), Path(os.path.realpath(root)) / _RECORDS
     return tuple(
         sorted(
             dist.name
-            for dist in read_distributions((site,), Reader())
-            if dist.name in wanted and any(_is_below(records, dist.site, entry.path) for entry in dist.record())
+            for dist in dists
+            if dist.name in wanted and any(_is_below(records, dist.site, entry.path) for entry in dist.record)
         )
     )
 
@@ -46,42 +47,46 @@ def _is_below(folder: Path, site: Path, path: str) -> bool:
     return Path(place.casefold()).is_relative_to(str(folder).casefold())
 
 
-def damaged(site: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Which of these distributions (canonical names) are not in `site`, or lack a file or have another than recorded.
+def damaged(dists: Iterable[Distribution], names: Iterable[str]) -> tuple[str, ...]:
+    """Which of the (canonical) names is none of these distributions', or that of one which lacks a file or has another
+    than recorded.
 
     Bytecode is left out: it may have been compiled since.
     """
     wanted = frozenset(names)
-    found: set[str] = set()
-    jobs: dict[str, tuple[str, str, Job]] = {}
-    for dist in read_distributions((site,), Reader()):
+    there: set[str] = set()
+    recorded: dict[str, tuple[str, str]] = {}
+    sizes: dict[str, int] = {}
+    for dist in dists:
         if dist.name not in wanted:
             continue
-        found.add(dist.name)
-        for entry in dist.record():
+        there.add(dist.name)
+        site = str(dist.site)
+        for entry in dist.record:
             if entry.sha256 is not None and not entry.path.endswith(".pyc"):
-                path = str(dist.site / entry.path)
-                jobs[path] = dist.name, entry.sha256, Job(kind="digest", path=path, size=entry.size or 0)
-    with Hasher([job for _, _, job in jobs.values()]) as hasher:
-        answers = hasher.answers()
-    wrong = {name for path, (name, digest, _) in jobs.items() if answers["digest", path].digest != digest}
-    return tuple(sorted(wrong | (wanted - found)))
+                path = os.path.join(site, entry.path)  # noqa: PTH118 - a string already, as it is asked for
+                recorded[path] = dist.name, entry.sha256
+                sizes[path] = entry.size or 0
+    found = digests(sizes)
+    wrong = {name for path, (name, sha256) in recorded.items() if found[path].digest != sha256}
+    return tuple(sorted(wrong | (wanted - there)))
 
 
-def put_right(site: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Let the RECORD of these distributions say what is there; gives those (canonical names) where it said otherwise.
+def put_right(dists: Iterable[Distribution], names: Iterable[str]) -> tuple[str, ...]:
+    """Let the RECORD of those with one of the (canonical) names say what is there; gives the names where it said
+    otherwise.
 
     For wheels that were laid out anew from the archive of the locked hash: what their RECORD says of a file otherwise,
     or of one that is not there, was published wrong, and would have the file taken for damaged ever after. A file that
-    several distributions bring is left out: which of them it is of is for another check to say.
+    several of `dists` bring is left out: which of them it is of is for another check to say.
     """
     wanted = frozenset(names)
-    dists = [dist for dist in read_distributions((site,), Reader()) if dist.path.suffix == ".dist-info"]
-    shared = Counter(os.path.normpath(dist.site / entry.path) for dist in dists for entry in dist.record())
+    wheels = [dist for dist in dists if dist.path.suffix == ".dist-info"]
+    shared = Counter(os.path.normpath(dist.site / entry.path) for dist in wheels for entry in dist.record)
     changed = []
-    for dist in dists:
+    for dist in wheels:
         text = dist.reader.text(dist.path / "RECORD") if dist.name in wanted else None
-        told = {entry.path: entry.sha256 for entry in dist.record()} if text is not None else {}
+        told = {entry.path: entry.sha256 for entry in dist.record} if text is not None else {}
         rows, true = _rows(text or ""), []
         for row in rows:
             path = dist.site / row[0] if row and told.get(row[0]) is not None else None

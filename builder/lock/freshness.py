@@ -11,6 +11,8 @@ from packaging.utils import canonicalize_name
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
+from builder.lock.content_hash import content_hashes
+from builder.lock.groups import assign_groups
 from builder.lock.model import InputHash
 from builder.lock.provided import provided_distributions
 from builder.plan.model import MAIN_GROUP
@@ -18,7 +20,7 @@ from builder.wording import listing
 from builder.yamlio import conflict_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from builder.lock.model import Lock
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Of a rendered file. The largest seen has 4 kB.
 _MOST: Final = 1_000_000
+#: How many packages are named of those in other groups than the recipe's.
+_TOLD: Final = 3
 
 
 def input_hashes(files: Mapping[str, str]) -> dict[str, InputHash]:
@@ -44,7 +48,8 @@ def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ..
 
     `rendered` is what the recipe renders to now. The files in the folder are compared with it, and the
     hashes in the lock with both. A lock that stock conda-lock has written over records no input hashes; it is judged
-    by conda-lock's content hashes, which needs the slow import of conda-lock.
+    by conda-lock's content hashes, which may need the slow import of conda-lock. Of other locks those are compared
+    where they can be told without it.
     """
     reasons: list[str] = []
     for file, text in rendered.files.items():
@@ -57,9 +62,11 @@ def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ..
         now = input_hashes(rendered.files)
         changed = sorted(file for file in now.keys() | lock.inputs.keys() if now.get(file) != lock.inputs.get(file))
         reasons += [f"the lock was made from a different {file}" for file in changed]
+        if not reasons and content_hashes(rendered) not in (None, lock.content_hash):
+            reasons.append("conda-lock's `content_hash` in it is not that of these files")
     elif _content_hashes(rendered) != dict(lock.content_hash):
         reasons.append("conda-lock's content hash differs")
-    return tuple(reasons or _absent(lock, rendered))
+    return tuple(reasons or _absent(lock, rendered) or _in_other_groups(lock, rendered))
 
 
 def _absent(lock: Lock, rendered: Rendered) -> list[str]:
@@ -78,6 +85,30 @@ def _absent(lock: Lock, rendered: Rendered) -> list[str]:
         f"the lock does not have {name}{'' if group == MAIN_GROUP else f' for the group {group}'} on {listing(subdirs)}"
         for (name, group), subdirs in absent.items()
     ]
+
+
+def _in_other_groups(lock: Lock, rendered: Rendered) -> list[str]:
+    """The packages that the lock installs for other groups than those that lead to them: with all, or not with all.
+
+    Of a lock that stock conda-lock has written nothing is said: it may give groups in its own way.
+    """
+    if not lock.inputs:
+        return []
+    apart: dict[tuple[str, str, str], list[str]] = {}
+    for specs in rendered.platforms:
+        there = lock.on(specs.subdir)
+        for one, asked in zip(there, assign_groups(there, (*specs.conda, *specs.pip)), strict=True):
+            if one.groups != asked.groups:
+                apart.setdefault((one.name, _phrase(one.groups), _phrase(asked.groups)), []).append(specs.subdir)
+    told = [
+        f"{name} is in {has} on {listing(subdirs)}, and is asked for in {asked}"
+        for (name, has, asked), subdirs in apart.items()
+    ]
+    return told if len(told) <= _TOLD else [*told[:_TOLD], f"{len(told) - _TOLD} more are in other groups"]
+
+
+def _phrase(groups: Sequence[str]) -> str:
+    return f"the group{'' if len(groups) == 1 else 's'} {listing(groups)}"
 
 
 def _what_is_wrong(file: Path, text: str, noted: InputHash | None) -> str | None:

@@ -9,14 +9,16 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from msgspec import Meta
 
 from builder.errors import LockfileError
 from builder.files import read_ordinary
 from builder.lock.digest import MAX_BYTES
 from builder.lock.lines import read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
+from builder.models import Check, MisfitError, Model, dotted, validated
 from builder.platforms import TARGETS, Subdir
 from builder.yamlio import conflict_mark, too_deep, unprintable
 
@@ -27,15 +29,13 @@ if TYPE_CHECKING:
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Entry(BaseModel):
+class _Entry(Model, forbid_unknown_fields=False):
     """Like conda-lock's own models, unknown fields are kept out of the way, not refused: it may add some."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, defer_build=True)
 
 
 class _Hash(_Entry):
-    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    md5: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")] | None = None
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")] | None = None
 
 
 def _check_url(text: str) -> str:
@@ -49,12 +49,12 @@ def _check_url(text: str) -> str:
 
 
 class _Package(_Entry):
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
-    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.!+~*-]+$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(?!\n)$")]
+    version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.!+~*-]+(?!\n)$")]
     manager: Literal["conda", "pip"]
     platform: str
-    dependencies: dict[str, str] = {}
-    url: Annotated[str, AfterValidator(_check_url)]
+    dependencies: dict[str, str] = msgspec.field(default_factory=dict)
+    url: Annotated[str, Check(_check_url)]
     hash: _Hash
     category: str = "main"
 
@@ -70,9 +70,9 @@ class _Input(_Entry):
 
 class _Metadata(_Entry):
     content_hash: dict[str, str]
-    channels: list[_Url | str]
-    platforms: list[str]
-    sources: list[str]
+    channels: tuple[_Url | str, ...]
+    platforms: tuple[str, ...]
+    sources: tuple[str, ...]
     inputs_metadata: dict[str, _Input] | None = None
     custom_metadata: dict[str, str] | None = None
 
@@ -85,7 +85,7 @@ class _Head(_Entry):
 
 
 class _File(_Head):
-    package: list[_Package]
+    package: tuple[_Package, ...]
 
 
 def read_lock(file: Path) -> Lock:
@@ -99,7 +99,7 @@ def parse_lock(content: bytes, *, place: Path | str) -> Lock:
     if (lines := read_lines(text)) is not None and too_deep(lines.head) is None:
         with contextlib.suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
             head = yaml.load(lines.head, Loader=_Loader)  # noqa: S506 - the C build of the safe loader
-            return _lock(_Head.model_validate(head).metadata, lines.entries, place)
+            return _lock(validated(head, _Head).metadata, lines.entries, place)
     return _parsed(text, place)
 
 
@@ -144,14 +144,13 @@ def _parsed(text: str, place: Path | str) -> Lock:
             what, file=place, line=line, hint=f"run {relock(place)}, or restore the file from version control"
         )
     try:
-        parsed = _File.model_validate(data)
-    except ValidationError as problems:
-        problem = problems.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"])
+        parsed = validated(data, _File)
+    except MisfitError as misfit:
+        problem = misfit.problems[0]
         raise LockfileError(
-            f"{_entry_name(data, problem['loc'])}`{key}`: {problem['msg'].removeprefix('Value error, ')}",
+            f"{_entry_name(data, problem.path)}{problem.about(dotted(problem.path))}",
             file=place,
-            line=line_of(text, problem["loc"]),
+            line=line_of(text, problem.path),
             hint=f"run {relock(place)}, or restore the file from version control",
         ) from None
     return _lock(parsed.metadata, [_entry(package, place) for package in parsed.package], place)

@@ -96,10 +96,10 @@ class Clashes:
         chosen = combination.python if combination is not None else ""
         for minor in PYTHONS:
             if minor != chosen:
-                yield f'set `python: "{minor}"`', self.recipe.model_copy(update={"python": minor})
+                yield f'set `python: "{minor}"`', self.recipe.replaced(python=minor)
         if self.recipe.framework.provider == "conda-forge" and registry.framework(self.recipe.framework.name).main:
-            framework = self.recipe.framework.model_copy(update={"provider": "pypi"})
-            yield "write `provider: pypi`", self.recipe.model_copy(update={"framework": framework})
+            framework = self.recipe.framework.replaced(provider="pypi")
+            yield "write `provider: pypi`", self.recipe.replaced(framework=framework)
 
     def _works(self, recipe: Recipe) -> bool:
         """Whether the best plan of a recipe can be solved, as far as conda's packages go."""

@@ -10,11 +10,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from builder.credentials import redact
+from builder.credentials import named_credentials, redact, without_credentials
 from builder.errors import EnvbuildError, UsageError
 from builder.files import read_ordinary
 from builder.uv import IGNORED_VARIABLES
+from builder.wording import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,12 +155,41 @@ def _credentials(workspace: Workspace) -> Iterator[Setting]:
     if (folder / "credentials.toml").is_file():
         value = _hosts(_uv_hosts(folder / "credentials.toml"))
         yield Setting(area="credentials", name="uv auth", value=value, source=str(folder / "credentials.toml"))
+    yield from _named_by_channels(workspace)
     yield Setting(
         area="credentials",
         name="keyring",
         value="the system's is asked by rattler for conda channels; the program by uv where keyring-provider says so",
         source=_DEFAULT,
     )
+
+
+def _named_by_channels(workspace: Workspace) -> Iterator[Setting]:
+    """The variables that channels of the project's recipes name: whether they are set, never to what."""
+    project = workspace.project
+    recipes = project.recipe_files()
+    named: dict[str, list[str]] = {}
+    hosts: dict[str, list[str]] = {}
+    for name, file in project.own_recipe_files().items():
+        try:
+            recipe = project.recipe(name, recipes=recipes)
+        except EnvbuildError:
+            # Which variables it names cannot be told; what is wrong with it, `envbuild check` says.
+            yield Setting(
+                area="credentials",
+                name=f"channels of {name}",
+                value=f"not known: see `envbuild check {name}`",
+                source=str(file),
+            )
+            continue
+        for number, channel in enumerate(recipe.channels):
+            for variable in named_credentials(channel):
+                named.setdefault(variable, []).append(str(project.recipes / recipe.where("channels", number)))
+                hosts.setdefault(variable, []).append(urlsplit(without_credentials(channel)).netloc)
+    for variable, places in sorted(named.items()):
+        state = "set" if workspace.environ.get(variable) else "NOT set"
+        value = f"{state}; for {listing(tuple(dict.fromkeys(hosts[variable])))}"
+        yield Setting(area="credentials", name=f"${variable}", value=value, source=listing([*dict.fromkeys(places)]))
 
 
 def _hosts(found: list[str] | None) -> str:

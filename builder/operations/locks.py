@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -62,7 +63,7 @@ def _made(result: LockResult) -> UsableLock:
 
 
 def _digest(recipe: Recipe, options: PackageOptions) -> str:
-    text = f"{__version__}\0{recipe.model_dump_json()}\0{options}"
+    text = f"{__version__}\0{json.dumps(recipe.written())}\0{options}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

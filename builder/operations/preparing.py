@@ -199,7 +199,7 @@ def _overridden(recipe: Recipe, options: PackageOptions, platforms: tuple[Subdir
             check_channel(channel)
         except ValueError as error:
             raise UsageError(f"--channel: {error}") from None
-    return recipe.model_copy(update={"channels": options.channels or recipe.channels})
+    return recipe.replaced(channels=options.channels or recipe.channels)
 
 
 def _preparations_pypi(
@@ -221,7 +221,7 @@ def _preparations_pypi(
     given = None if options.python is None else workspace.path(options.python)
     interpreter = find(specifier_set(recipe.python), environ=workspace.environ, home=workspace.home, given=given)
     channel = host_channel(interpreter, subdir=here, cache=workspace.project.state / "host-channels", uv=workspace.uv)
-    local = recipe.model_copy(update={"platforms": (here.value,), "channels": (channel.url,)})
+    local = recipe.replaced(platforms=(here.value,), channels=(channel.url,))
     folder = workspace.project.local_environment(recipe.name, source=Source.PYPI)
     plans_in_turn = candidates(local, source=Source.PYPI, facts=workspace.facts, python=interpreter.minor, kept=kept)
     for chosen in plans_in_turn:

@@ -316,7 +316,7 @@ def _elsewhere(one: _Asked) -> str | None:
     asked_for = recipe.framework.provider
     if asked_for not in ("conda-forge", "metal") or question.targets[0].provider.local or not question.framework.main:
         return None
-    other = recipe.model_copy(update={"framework": recipe.framework.model_copy(update={"provider": "pypi"})})
+    other = recipe.replaced(framework=recipe.framework.replaced(provider="pypi"))
     subdirs = tuple(target.subdir for target in question.targets)
     (provider,) = offers(other, question.framework, Source.CONDA_FORGE)
     asked = _ask(

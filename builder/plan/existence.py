@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from packaging.version import Version
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from builder.compat.facts import Facts
+    from builder.compat.model import Place
     from builder.frameworks.model import Framework
     from builder.plan.catalogue import Build, Catalogue
     from builder.plan.model import Combination
@@ -49,7 +50,7 @@ def existing(
     Only existence is taken from there: what a known release declares stays what facts say about it.
     """
     known = {Version(release.version) for release in facts.releases if release.package == framework.main}
-    builds: dict[Version, dict[str, FactBuild]] = {}
+    builds: dict[Version, dict[Place, FactBuild]] = {}
     for subdir in subdirs:
         offered = [
             build
@@ -65,14 +66,14 @@ def existing(
                 continue
             declared = facts.release(framework.main, version, "conda-forge")
             told = declared.build(subdir) if declared is not None else None
-            builds.setdefault(version, {})[subdir.value] = FactBuild(
+            builds.setdefault(version, {})[cast("Place", subdir.value)] = FactBuild(
                 distribution=framework.conda,
                 pythons=minors,
                 macos=told.macos if told is not None else None,
                 requires=told.requires if told is not None else (),
             )
     releases = tuple(
-        Release.model_construct(
+        Release(
             id=f"channel-{framework.main}-{version}",
             source=f"{catalogue.described}'s own metadata",
             established="metadata",

@@ -5,27 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field
-
 from builder import yamlio
 from builder.errors import RecipeError
-from builder.recipe.model import NAME_PATTERN, Name, Recipe
+from builder.recipe.model import NAME_PATTERN, Recipe, RecipeFields, RecipeFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from builder.models import Key
     from builder.recipe.model import Objection
 
 #: Lists that a child adds to instead of replacing: asking for more is what extending is for.
 _ADDED: Final = ("dependencies", "pypi")
 _MAX_CHAIN: Final = 10
-
-
-class RecipeFile(Recipe):
-    """One recipe file as written: `extends` is still a name. Basis of the JSON Schema for editors."""
-
-    extends: Name | None = Field(default=None, description="Another recipe that this one builds on.")
 
 
 def load_recipe(
@@ -47,13 +40,15 @@ def load_recipe(
     _check_name(document)
     merged = _merged(document, look, (file.stem,))
     written = yamlio.validate(merged, RecipeFile, error=RecipeError)
-    recipe = Recipe.model_validate(written.model_dump(exclude={"extends"}, exclude_unset=True))
+    places = {
+        path: f"{place.name}:{line}" for path, (place, line) in ((path, merged.place(path)) for path in merged.lines)
+    }
+    recipe = Recipe(**{name: getattr(written, name) for name in RecipeFields.__struct_fields__}, places=places)
     _check_consistency(recipe, merged)
     for objection in rules(recipe) if rules is not None else ():
         where, line = merged.place(objection.path)
         raise RecipeError(objection.message, file=where, line=line, hint=objection.hint)
-    places = {path: merged.place(path) for path in merged.lines}
-    return recipe.written_at({path: f"{place.name}:{line}" for path, (place, line) in places.items()})
+    return recipe
 
 
 def ancestry(file: Path, *, find: Callable[[str], Path | None]) -> tuple[str, ...]:
@@ -147,7 +142,7 @@ def _overlay(base: yamlio.Document, child: yamlio.Document) -> yamlio.Document:
     return merged
 
 
-def _place(merged: yamlio.Document, path: yamlio.Key, source: yamlio.Document, written: yamlio.Key, line: int) -> None:
+def _place(merged: yamlio.Document, path: Key, source: yamlio.Document, written: Key, line: int) -> None:
     merged.lines[path] = line
     merged.files[path] = source.files.get(written, source.file)
     merged.written.pop(path, None)
@@ -158,7 +153,7 @@ def _place(merged: yamlio.Document, path: yamlio.Key, source: yamlio.Document, w
 def _check_consistency(recipe: Recipe, document: yamlio.Document) -> None:
     """Contradictions between fields, which no single field's type can see."""
 
-    def refuse(message: str, path: yamlio.Key, hint: str) -> RecipeError:
+    def refuse(message: str, path: Key, hint: str) -> RecipeError:
         file, line = document.place(path)
         return RecipeError(message, file=file, line=line, hint=hint)
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Annotated, Final, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, get_args
 
+import msgspec
+from msgspec import Meta
 from packaging.version import InvalidVersion, Version
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    Tag,
-    model_validator,
-)
 
 from builder.credentials import has_credentials, named_credentials, without_credentials
+from builder.models import Check, Key, Model, dotted
 from builder.platforms import TARGETS, Subdir
 from builder.recipe.specs import conda_spec, requirement, specifier_set
 
@@ -45,10 +38,9 @@ def _check_version(text: str) -> str:
     return text
 
 
-def _number(value: object) -> object:
-    """YAML 1.1 takes `1e-3` for text, since it has no dot; people and YAML 1.2 take it for a number."""
-    if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
-        return float(value)
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a number that is not infinite")
     return value
 
 
@@ -76,183 +68,183 @@ def check_channel(text: str) -> str:
     return text
 
 
-Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
-VersionRange = Annotated[str, AfterValidator(_check_range)]
-VersionText = Annotated[str, AfterValidator(_check_version)]
-CondaSpec = Annotated[str, AfterValidator(conda_spec)]
-PypiRequirement = Annotated[str, AfterValidator(requirement)]
-ChannelName = Annotated[str, AfterValidator(check_channel)]
-Tolerance = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
+# `$` alone would let a line end follow; JSON Schema knows no other mark of the end.
+Name = Annotated[str, Meta(pattern=rf"^{NAME_PATTERN}(?!\n)$")]
+VersionRange = Annotated[str, Check(_check_range)]
+VersionText = Annotated[str, Check(_check_version)]
+CondaSpec = Annotated[str, Check(conda_spec)]
+PypiRequirement = Annotated[str, Check(requirement)]
+ChannelName = Annotated[str, Check(check_channel)]
+Tolerance = Annotated[float, Meta(ge=0), Check(_finite)]
 TargetSubdir = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64"]
 
 #: Which names there are, `builder.frameworks` knows.
-FrameworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+FrameworkName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}(?!\n)$")]
 Provider = Literal["conda-forge", "metal", "pypi", "auto"]
 Blas = Literal["accelerate", "newaccelerate", "openblas", "auto"]
+DeviceKind = Literal["CPU", "GPU"]
+FloatType = Literal["float16", "bfloat16", "float32", "float64"]
 
 
-class Model(BaseModel):
-    """Strict and frozen: unknown keys, coerced types and later changes are refused."""
-
-    # Built on first use: each class builds all that it holds, and most runs need only the outermost one.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+def _only(names: Any) -> dict[str, Any]:
+    """What JSON Schema says of a mapping whose keys are of this Literal; msgspec leaves it out."""
+    return {"propertyNames": {"enum": list(get_args(names))}}
 
 
 class Framework(Model):
     """The machine-learning framework and where it comes from."""
 
-    name: FrameworkName = Field(description="Which framework the environment is for.")
-    provider: Provider = Field(
-        default="auto",
-        description=(
-            "conda-forge: everything from conda-forge. pypi: the framework and what links NumPy from PyPI over a "
-            "conda Python, for releases and Pythons that conda-forge does not have. metal: the same with Apple's GPU "
-            "plug-in. "
-            "auto: metal where `gpu` is asked for and the plug-in fits, else conda-forge, else pypi."
+    name: Annotated[FrameworkName, Meta(description="Which framework the environment is for.")]
+    provider: Annotated[
+        Provider,
+        Meta(
+            description="conda-forge: everything from conda-forge. pypi: the framework and what links NumPy from PyPI "
+            "over a conda Python, for releases and Pythons that conda-forge does not have. metal: the same with "
+            "Apple's GPU plug-in. auto: metal where `gpu` is asked for and the plug-in fits, else conda-forge, else "
+            "pypi."
         ),
+    ] = "auto"
+    version: Annotated[VersionRange | None, Meta(description="Versions you accept, e.g. '2.19' or '>=2.16,<2.19'.")] = (
+        None
     )
-    version: VersionRange | None = Field(
-        default=None, description="Versions you accept, e.g. '2.19' or '>=2.16,<2.19'."
+    keras: Annotated[VersionRange | None, Meta(description="Keras versions you accept (TensorFlow, JAX, PyTorch).")] = (
+        None
     )
-    keras: VersionRange | None = Field(
-        default=None, description="Keras versions you accept (TensorFlow, JAX, PyTorch)."
-    )
-    plugin: VersionRange | None = Field(
-        default=None, description="Versions of tensorflow-metal or jax-metal you accept."
-    )
-    gpu: bool = Field(default=False, description="Whether the Mac's GPU is wanted; decides what `auto` means.")
-    unproven: Literal["avoid", "allow"] = Field(
-        default="avoid",
-        description="allow: take the newest release that exists, even if no fact says that it works with its partners.",
-    )
+    plugin: Annotated[
+        VersionRange | None, Meta(description="Versions of tensorflow-metal or jax-metal you accept.")
+    ] = None
+    gpu: Annotated[bool, Meta(description="Whether the Mac's GPU is wanted; decides what `auto` means.")] = False
+    unproven: Annotated[
+        Literal["avoid", "allow"],
+        Meta(
+            description="allow: take the newest release that exists, even if no fact says that it works with its "
+            "partners."
+        ),
+    ] = "avoid"
 
 
 class Dependency(Model):
     """A dependency whose name differs between conda and PyPI, or that is not for every platform."""
 
-    conda: CondaSpec | None = Field(default=None, description="Match spec, e.g. 'matplotlib-base >=3.8'.")
-    pypi: PypiRequirement | None = Field(
-        default=None, description="Requirement used where the package comes from PyPI."
+    conda: Annotated[CondaSpec | None, Meta(description="Match spec, e.g. 'matplotlib-base >=3.8'.")] = None
+    pypi: Annotated[PypiRequirement | None, Meta(description="Requirement used where the package comes from PyPI.")] = (
+        None
     )
-    platforms: tuple[TargetSubdir, ...] = Field(
-        default=(), description="Only on these platforms; default: all.", strict=False
-    )
+    platforms: Annotated[tuple[TargetSubdir, ...], Meta(description="Only on these platforms; default: all.")] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_pip_list(cls, value: object) -> object:
-        if isinstance(value, dict) and "pip" in value:
-            raise ValueError(
-                "packages of PyPI have a field of their own: write them under `pypi:`, not in a list under `pip:`"
-            )
-        return value
+    foreign: ClassVar = {
+        "pip": "packages of PyPI have a field of their own: write them under `pypi:`, not in a list under `pip:`"
+    }
 
-    @model_validator(mode="after")
-    def _one_name_at_least(self) -> Dependency:
+    def check_fields(self) -> None:
         if self.conda is None and self.pypi is None:
             raise ValueError("give `conda:` or `pypi:` or both")
-        return self
 
     def applies_to(self, subdir: Subdir) -> bool:
         return not self.platforms or subdir.value in self.platforms
 
 
-# Told apart by shape, so that an error speaks of the one that was written and not of both.
-CondaDependency = Annotated[
-    Annotated[CondaSpec, Tag("text")] | Annotated[Dependency, Tag("mapping")],
-    Discriminator(lambda value: "mapping" if isinstance(value, dict | Dependency) else "text"),
-]
+CondaDependency = CondaSpec | Dependency
 
 
 class Group(Model):
     """Optional dependencies, installed with `--group NAME`; conda-lock calls it a category."""
 
-    dependencies: tuple[CondaDependency, ...] = Field(default=(), max_length=MOST_DEPENDENCIES, strict=False)
-    pypi: tuple[PypiRequirement, ...] = Field(default=(), max_length=MOST_DEPENDENCIES, strict=False)
+    dependencies: Annotated[tuple[CondaDependency, ...], Meta(max_length=MOST_DEPENDENCIES)] = ()
+    pypi: Annotated[tuple[PypiRequirement, ...], Meta(max_length=MOST_DEPENDENCIES)] = ()
 
 
 class Verification(Model):
     """What to check beyond the standard suite."""
 
-    imports: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*$")], ...] = Field(
-        default=(), description="Modules that must import, each alone and all together.", strict=False
-    )
-    snippets: tuple[str, ...] = Field(
-        default=(), description="Python statements that must run without an exception.", strict=False
-    )
-    devices: dict[Literal["CPU", "GPU"], int] = Field(
-        default_factory=dict, description="How many devices of each kind the framework must list."
-    )
-    tolerances: dict[Literal["float16", "bfloat16", "float32", "float64"], Tolerance] = Field(
-        default_factory=dict, description="Relative tolerances that replace the defaults of the numeric checks."
-    )
+    imports: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*(?!\n)$")], ...],
+        Meta(description="Modules that must import, each alone and all together."),
+    ] = ()
+    snippets: Annotated[tuple[str, ...], Meta(description="Python statements that must run without an exception.")] = ()
+    devices: Annotated[
+        dict[DeviceKind, int],
+        Meta(description="How many devices of each kind the framework must list.", extra_json_schema=_only(DeviceKind)),
+    ] = msgspec.field(default_factory=dict)
+    tolerances: Annotated[
+        dict[FloatType, Tolerance],
+        Meta(
+            description="Relative tolerances that replace the defaults of the numeric checks.",
+            extra_json_schema=_only(FloatType),
+        ),
+    ] = msgspec.field(default_factory=dict)
 
 
 class Objection(NamedTuple):
     """Something a recipe contradicts itself in: the field's path, what is wrong with it, and what to write."""
 
-    path: tuple[str | int, ...]
+    path: Key
     message: str
     hint: str
 
 
-class Recipe(Model):
+class RecipeFields(Model):
+    """What a recipe says."""
+
+    name: Annotated[Name, Meta(description="The environment's name; the same as the file's.")]
+    description: Annotated[str, Meta(description="One line for `envbuild list`.")] = ""
+    platforms: Annotated[
+        tuple[TargetSubdir, ...], Meta(min_length=1, description="Platforms of the team; the lock holds all of them.")
+    ]
+    channels: Annotated[
+        tuple[ChannelName, ...],
+        Meta(
+            min_length=1,
+            description="Channels, the first one has the highest priority. A private one names variables for its "
+            "credentials: `https://${USER}:${TOKEN}@HOST/NAME` or `https://HOST/t/${TOKEN}/NAME`.",
+        ),
+    ] = ("conda-forge",)
+    python: Annotated[VersionRange, Meta(description="Python versions, quoted: '3.12' or '>=3.11,<3.13'.")]
+    macos: Annotated[VersionText, Meta(description="Oldest macOS of the team, quoted; becomes `__osx`.")] = "14.0"
+    framework: Annotated[Framework, Meta(description="Framework and its provider.")] = Framework(name="none")
+    blas: Annotated[Blas, Meta(description="BLAS on macOS; auto: the newest Accelerate the floor allows.")] = "auto"
+    parity: Annotated[
+        Literal["full", "none"],
+        Meta(description="full: the same Python, framework, Keras and NumPy on every platform."),
+    ] = "full"
+    dependencies: Annotated[
+        tuple[CondaDependency, ...],
+        Meta(max_length=MOST_DEPENDENCIES, description="Further packages, from conda unless the source is PyPI."),
+    ] = ()
+    pypi: Annotated[
+        tuple[PypiRequirement, ...],
+        Meta(max_length=MOST_DEPENDENCIES, description="Further packages that come from PyPI in any case."),
+    ] = ()
+    groups: Annotated[dict[Name, Group], Meta(description="Optional groups of dependencies.")] = msgspec.field(
+        default_factory=dict
+    )
+    verify: Annotated[Verification, Meta(description="Checks beyond the standard suite.")] = Verification()
+
+
+class RecipeFile(RecipeFields):
+    """One recipe file as written: `extends` is still a name. Basis of the JSON Schema for editors."""
+
+    extends: Annotated[Name | None, Meta(description="Another recipe that this one builds on.")] = None
+
+
+class Recipe(RecipeFields):
     """A recipe after `extends` has been applied: the input of every later stage."""
 
-    name: Name = Field(description="The environment's name; the same as the file's.")
-    description: str = Field(default="", description="One line for `envbuild list`.")
-    platforms: tuple[TargetSubdir, ...] = Field(
-        min_length=1, description="Platforms of the team; the lock holds all of them.", strict=False
-    )
-    channels: tuple[ChannelName, ...] = Field(
-        default=("conda-forge",),
-        min_length=1,
-        description=(
-            "Channels, the first one has the highest priority. A private one names variables for its credentials: "
-            "`https://${USER}:${TOKEN}@HOST/NAME` or `https://HOST/t/${TOKEN}/NAME`."
-        ),
-        strict=False,
-    )
-    python: VersionRange = Field(description="Python versions, quoted: '3.12' or '>=3.11,<3.13'.")
-    macos: VersionText = Field(default="14.0", description="Oldest macOS of the team, quoted; becomes `__osx`.")
-    framework: Framework = Field(default=Framework(name="none"), description="Framework and its provider.")
-    blas: Blas = Field(default="auto", description="BLAS on macOS; auto: the newest Accelerate the floor allows.")
-    parity: Literal["full", "none"] = Field(
-        default="full", description="full: the same Python, framework, Keras and NumPy on every platform."
-    )
-    dependencies: tuple[CondaDependency, ...] = Field(
-        default=(),
-        max_length=MOST_DEPENDENCIES,
-        description="Further packages, from conda unless the source is PyPI.",
-        strict=False,
-    )
-    pypi: tuple[PypiRequirement, ...] = Field(
-        default=(),
-        max_length=MOST_DEPENDENCIES,
-        description="Further packages that come from PyPI in any case.",
-        strict=False,
-    )
-    groups: dict[Name, Group] = Field(default_factory=dict, description="Optional groups of dependencies.")
-    verify: Verification = Field(default=Verification(), description="Checks beyond the standard suite.")
+    places: Mapping[Key, str] = msgspec.field(default_factory=dict)
+    """Path of a field → `FILE:LINE`, for a recipe that was read from files."""
 
     @property
     def subdirs(self) -> tuple[Subdir, ...]:
         return tuple(subdir for subdir in TARGETS if subdir.value in self.platforms)
-
-    #: Path of a field → `FILE:LINE`, for a recipe that was read from files.
-    _places: dict[tuple[str | int, ...], str] = PrivateAttr(default_factory=dict)
 
     def where(self, *path: str | int) -> str:
         """Where a field or a list's item was written, for messages: `our-models.yaml:12`, in whichever file that is.
 
         The field's own name where the recipe was not read from a file.
         """
-        if path in self._places:
-            return self._places[path]
-        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+        return self.places.get(path) or dotted(path)
 
-    def written_at(self, places: dict[tuple[str | int, ...], str]) -> Recipe:
-        """The same recipe, knowing where it was written."""
-        recipe = self.model_copy()
-        recipe._places = places
-        return recipe
+    def written(self) -> dict[str, object]:
+        """What it says, as plain data: what differs from the defaults, and nothing of where that was written."""
+        data: dict[str, object] = msgspec.to_builtins(self.replaced(places={}))
+        return data

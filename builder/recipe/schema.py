@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from builder.recipe.load import RecipeFile
+import msgspec
+
+from builder.recipe.model import RecipeFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +17,8 @@ SCHEMA_FILE: Final = "recipe.schema.json"
 
 def schema_text(frameworks: Iterable[str]) -> str:
     """The schema as committed beside the recipes in `recipe.schema.json`; `frameworks` are the names to offer."""
-    schema = RecipeFile.model_json_schema()
+    inside = msgspec.json.schema(RecipeFile)
+    schema = {**inside["$defs"].pop("RecipeFile"), "$defs": inside["$defs"]}
     name = schema["$defs"]["Framework"]["properties"]["name"]
     schema["$defs"]["Framework"]["properties"]["name"] = {
         key: value for key, value in name.items() if key != "pattern"

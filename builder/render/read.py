@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from builder.models import Key
+
 _GROUP_FILE: Final = re.compile(r"environment\.([a-z0-9][a-z0-9._-]*)\.yml")
 _SELECTOR: Final = re.compile(r"\s# \[(\w+)\]\s*$")
 
@@ -83,18 +85,18 @@ def _lines(document: yamlio.Document, group: str) -> list[tuple[str | None, Spec
     """Every dependency with its selector, which stands behind it as a comment (conda-lock's way)."""
     written = document.file.read_text(encoding="utf-8").splitlines()
 
-    def selector(path: yamlio.Key) -> str | None:
+    def selector(path: Key) -> str | None:
         line = document.line(path)
         match = _SELECTOR.search(written[line - 1]) if line else None
         return match[1] if match else None
 
-    def refuse(path: yamlio.Key) -> TemplateError:
+    def refuse(path: Key) -> TemplateError:
         return TemplateError("a dependency is not one line of text", file=document.file, line=document.line(path))
 
     lines: list[tuple[str | None, SpecLine]] = []
     found = _mapping(document).get("dependencies") or []
     for index, item in enumerate(found if isinstance(found, list) else [found]):
-        path: yamlio.Key = ("dependencies", index)
+        path: Key = ("dependencies", index)
         if isinstance(item, str):
             name = item.split()[0] if item.split() else ""
             lines.append((selector(path), SpecLine(manager="conda", name=name, text=item, group=group)))

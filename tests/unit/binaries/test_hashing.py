@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
-from builder.binaries.hashing import Hasher, Job, answer, worker_command
+from builder.binaries import hashing
+from builder.binaries.hashing import Hasher, Job, answer, digests, worker_command
 
 DATA = Path(__file__).parents[2] / "data" / "macho"
 #: Claimed, so that child processes are thought worth their while.
@@ -30,6 +32,50 @@ def test_answers_do_not_depend_on_who_hashes(tmp_path: Path, workers: int) -> No
     assert answers["digest", str(DATA / names[0])].digest == expected
     assert answers["digest", str(DATA / "absent.dylib")].missing
     assert answers["pages", str(DATA / "README.md")].error == "not a Mach-O file"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_digests_do_not_depend_on_threads(tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on sizes being right, which a RECORD says: what is large may be claimed to be small, and the other way."""
+    monkeypatch.setattr(hashing, "_workers", lambda: workers)
+    sizes, contents = {}, {}
+    for number in range(20):
+        path = tmp_path / str(number)
+        contents[str(path)] = bytes([number]) * (number % 5 * 200_000)
+        path.write_bytes(contents[str(path)])
+        sizes[str(path)] = number % 2 * LARGE
+    lacking, folder = str(tmp_path / "lacking"), str(tmp_path)
+    found = digests(sizes | {lacking: LARGE, folder: LARGE})
+    assert found.pop(lacking).missing
+    assert found.pop(folder).error == "Is a directory"
+    assert {path: one.digest for path, one in found.items()} == {
+        path: hashlib.sha256(content).hexdigest() for path, content in contents.items()
+    }
+
+
+def test_ctrl_c_does_not_wait_for_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "_workers", lambda: 2)
+    begun, go_on = threading.Event(), threading.Event()
+    ended: list[str] = []
+    before = set(threading.enumerate())
+
+    def slow(job: Job, block: bytearray) -> hashing.Answer:
+        if job.size < LARGE:
+            begun.wait(5)
+            raise KeyboardInterrupt
+        begun.set()
+        go_on.wait(5)
+        ended.append(job.path)
+        return hashing.Answer()
+
+    monkeypatch.setattr(hashing, "_answer", slow)
+    with pytest.raises(KeyboardInterrupt):
+        digests({"first": LARGE, "second": LARGE + 1, "small": 0})
+    assert not ended
+    (helper,) = set(threading.enumerate()) - before
+    go_on.set()
+    helper.join(5)
+    assert ended == ["second"]  # what it was at, and nothing after that
 
 
 def test_leaving_early_ends_the_children() -> None:

@@ -18,6 +18,8 @@ from builder.channel import interpreters
 from builder.channel.archive import PackageSpec, write_package
 from builder.channel.host import _pip_from_pypi
 from builder.channel.interpreters import Interpreter, candidates, find, inspect
+from builder.environment.distributions import read_distributions
+from builder.environment.reading import Reader
 from builder.errors import SourceUnreachableError, UnsatisfiableError, UsageError
 from builder.install.wheels import damaged
 from builder.platforms import Subdir
@@ -187,5 +189,5 @@ def test_pip_for_an_interpreter_without_one(tmp_path: Path) -> None:
         _pip_from_pypi(interpreter, tmp_path / "pip", Uv(environ=dict(os.environ)))
     except SourceUnreachableError as error:
         pytest.skip(f"no index can be reached: {error.plain[:80]}")
-    assert damaged(tmp_path / "pip", ["pip"]) == ()
+    assert damaged(read_distributions((tmp_path / "pip",), Reader()), ["pip"]) == ()
     assert sorted(path.name.partition("-")[0] for path in (tmp_path / "pip").iterdir()) == ["pip", "pip"]

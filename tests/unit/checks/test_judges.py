@@ -363,6 +363,49 @@ def test_a_package_that_is_said_to_be_missing_may_lack_something_itself(tree: Tr
     assert "typing_extensions.py" in one.title
 
 
+def test_a_module_that_is_recorded_and_gone_is_the_cause_of_what_misses_another(tree: Tree) -> None:
+    """Where no file was compared (the quick level): who says that optree is missing follows from what optree lacks."""
+    from builder.checks.causes import gathered
+
+    for name, needs in (
+        ("keras", "optree"),
+        ("optree", "typing-extensions"),
+        ("typing-extensions", ""),
+        ("ipykernel", ""),
+    ):
+        tree.dist(name, "1.0", f"{name.replace('-', '_')}.py")
+        metadata = tree.site / f"{name.replace('-', '_')}-1.0.dist-info" / "METADATA"
+        metadata.write_text(metadata.read_text().replace("\n\n", f"\nRequires-Dist: {needs}\n\n" if needs else "\n\n"))
+    (tree.site / "typing_extensions.py").unlink()
+
+    def told(check: str, module: str, error: str) -> Finding:
+        text = f'Traceback (most recent call last):\n  File "{tree.site}/{module}.py", line 3, in a\n{error}'
+        step = Step(check=check, subject=module, how="raised", facts={}, error=text, message=error)
+        return failure(step, outcome(step), tree.subject())
+
+    absent = "ModuleNotFoundError: No module named 'typing_extensions'"
+    (one,) = gathered(
+        [
+            told("import.alone", "keras", "ImportError: To use Keras, you need to have `optree` installed."),
+            told("import.together", "ipykernel", absent),
+            told("import.reversed", "optree", absent),
+        ]
+    )
+    assert one.title == "Importing ipykernel fails: a file of typing-extensions 1.0 is gone."
+    assert one.evidence[0].endswith("site-packages/typing_extensions.py: missing")
+    assert one.remedy is not None
+    assert one.remedy.say == "Reinstall typing-extensions."
+    assert sum(line.startswith("so import.") for line in one.evidence) == 2
+
+
+def test_a_compiled_module_that_is_recorded_and_gone(tree: Tree) -> None:
+    tree.dist("cffi", "1.0", "_cffi_backend.cpython-312-darwin.so")
+    (tree.site / "_cffi_backend.cpython-312-darwin.so").unlink()
+    error = "ModuleNotFoundError: No module named '_cffi_backend'"
+    step = Step(check="import.alone", subject="zmq", how="raised", facts={}, error=error, message=error)
+    assert failure(step, outcome(step), tree.subject()).title.endswith("a file of cffi 1.0 is gone.")
+
+
 def test_what_misses_a_package_that_is_locked_and_gone_follows_from_that(tree: Tree) -> None:
     from builder.checks.causes import gathered
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+import msgspec
 import uv
 
 from builder.checks.failures import remedy_of
@@ -128,7 +129,7 @@ def test_a_conda_environment_of_others_is_recreated_by_what_made_it(tree: Tree) 
 def known(remedy: str, **groups: str) -> Match:
     entry = next(one for one in table() if one.pattern is not None)
     filled = remedy.format_map({"install": "install", "uninstall": "uninstall", **groups})
-    return Match(known=entry.model_copy(update={"remedy": remedy}), cause="x", remedy=filled, line="x")
+    return Match(known=msgspec.structs.replace(entry, remedy=remedy), cause="x", remedy=filled, line="x")
 
 
 def test_a_known_errors_remedy_that_is_a_command_runs_with_our_own_uv(tree: Tree) -> None:

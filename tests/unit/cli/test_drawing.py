@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from builder.cli.draw_compat import explained, tables
@@ -72,7 +73,7 @@ def test_show_says_whose_python_the_wheels_are_laid_over(
     tmp_path: Path, provider: str, source: Source, said: str
 ) -> None:
     recipe = Project(root=ROOT, state=tmp_path, found=True).recipe("ml-m1-metal")
-    asked = recipe.model_copy(update={"framework": recipe.framework.model_copy(update={"provider": provider})})
+    asked = structs.replace(recipe, framework=structs.replace(recipe.framework, provider=provider))
     plans = tuple(make_plans(asked, facts=load_facts(), source=source).values())
     lines = shown(drawn(plans, details=False), width=200)
     assert [line.partition(";")[0] for line in lines if line.startswith("from ")] == [said]

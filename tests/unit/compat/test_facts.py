@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -41,7 +42,7 @@ def test_the_same_releases_are_the_same_facts() -> None:
     facts = load_facts()
     known = facts.releases_of("tensorflow", "conda-forge")
     assert facts.with_releases("tensorflow", "conda-forge", known[:2]) is facts.with_releases(
-        "tensorflow", "conda-forge", tuple(release.model_copy() for release in known[:2])
+        "tensorflow", "conda-forge", tuple(copy.copy(release) for release in known[:2])
     )
     assert (
         facts.with_releases("tensorflow", "conda-forge", known[:1]).releases_of("tensorflow", "conda-forge")

@@ -15,6 +15,7 @@ from builder.compat.fact_file import FactFile
 from builder.compat.load import DATA, load_facts
 from builder.compat.runs import Linkage, Suite, SuiteRun, SymbolRun
 from builder.errors import SourceUnreachableError
+from builder.models import validated
 from tools.measure import symbol_wheels
 from tools.measuring import conda_forge, keras_suite, metadata, symbols
 from tools.measuring.keras_runs import Pair, Run, interpret
@@ -75,7 +76,7 @@ def run_relations(**changes: object) -> tuple[Relation, ...]:
         "host": "2.19.1", "partner": "3.12.4", "python": "3.11.7", "date": "2026-11-22", "result": "pass",
         "companions": {"numpy": "2.1.3"}, "passed": ["import", "fit"],
     }  # fmt: skip
-    return SuiteRun.model_validate(record | changes).relations(SUITE, measured_on="linux-64", titles=TITLES)
+    return validated(record | changes, SuiteRun).relations(SUITE, measured_on="linux-64", titles=TITLES)
 
 
 def test_a_passed_run_is_a_fact_about_keras_and_about_numpy() -> None:
@@ -105,9 +106,10 @@ def test_a_failure_is_laid_on_what_the_run_was_about(changes: dict[str, object],
 
 
 def test_missing_symbols_become_a_refusal_naming_the_first() -> None:
-    run = SymbolRun.model_validate(
+    run = validated(
         {"plugin": "1.1.0", "pythons": ["3.11"], "host": "2.18.1", "wheel": "tensorflow-2.18.1.whl",
-         "date": "2026-11-22", "bound": 160, "missing": 1, "symbols": ["__ZN3tsl8internal10LogMessageC1EPKcii"]}
+         "date": "2026-11-22", "bound": 160, "missing": 1, "symbols": ["__ZN3tsl8internal10LogMessageC1EPKcii"]},
+        SymbolRun,
     )  # fmt: skip
     linkage = Linkage(plugin="tensorflow-metal", host="tensorflow", label="metal")
     relation = run.relation(linkage, measured_on="wheels read on Linux", titles=TITLES)
@@ -167,7 +169,7 @@ def channel(folder: Path) -> Path:
 def test_a_channels_builds_become_releases(tmp_path: Path) -> None:
     file = tmp_path / "out.yaml"
     assert conda_forge.measure(read(channel(tmp_path)), file=file, seen=DAY) == 2
-    part = FactFile.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    part = validated(yaml.safe_load(file.read_text(encoding="utf-8")), FactFile)
     keras, tensorflow = part.releases
     assert keras.builds["any"].requires_python == ">=3.11"
     build = tensorflow.builds["osx-arm64"]

@@ -25,7 +25,8 @@ def _environment(prefix: Path, record: str = UV, **path: Any) -> Stamp:
     trees.dist(trees.conda(prefix), "six", record=record)
     fields = {"_path": "share/tool", "path_type": "hardlink", "sha256": "a" * 64, **path}
     trees.record(prefix, "tool", "1.0", "share/tool", paths=[fields])
-    noted = note_digests(Environment(prefix), (SIX, TOOL))
+    environment = Environment(prefix)
+    noted = note_digests(environment.conda_records, environment.distributions, (SIX, TOOL))
     return trees.stamp(prefix, packages=(SIX, TOOL), records=noted)
 
 

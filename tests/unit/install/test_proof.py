@@ -79,10 +79,11 @@ def _never() -> None:
 def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builder:
     made = Builder(tmp_path / "env")
 
-    def build(packages: object, request: CreateRequest, around: object, *, held: int) -> None:
+    def build(packages: object, request: CreateRequest, around: object, *, held: int) -> tuple[()]:
         made.built += 1
         (request.prefix / "lib").mkdir()
         (request.prefix / "lib" / "built").write_text(str(made.built))
+        return ()
 
     monkeypatch.setattr(module, "_build", build)
     return made

@@ -6,11 +6,15 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
+from builder.environment.distributions import read_distributions
+from builder.environment.reading import Reader
 from builder.install.wheels import damaged, put_right, trespassers
 from tests.unit.environment import trees
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from builder.environment.distributions import Distribution
 
 
 def _wheel(site: Path, name: str) -> None:
@@ -24,6 +28,10 @@ def _wheel(site: Path, name: str) -> None:
     (info / "RECORD").write_text(record)
 
 
+def _read(site: Path) -> tuple[Distribution, ...]:
+    return read_distributions((site,), Reader())
+
+
 def test_a_wheel_that_writes_into_conda_meta(tmp_path: Path) -> None:
     """There it could say of itself, and of all others, whatever it likes."""
     site = tmp_path / "lib" / "python3.12" / "site-packages"
@@ -35,8 +43,8 @@ def test_a_wheel_that_writes_into_conda_meta(tmp_path: Path) -> None:
     ):
         trees.dist(site, name, record=f"{entry},,\n")
     names = ["hostile", "roundabout", "alike", "script"]
-    assert trespassers(site, names, root=tmp_path) == ("hostile", "roundabout")
-    assert trespassers(site, ["script"], root=tmp_path) == ()
+    assert trespassers(_read(site), names, root=tmp_path) == ("hostile", "roundabout")
+    assert trespassers(_read(site), ["script"], root=tmp_path) == ()
 
 
 def test_damaged(tmp_path: Path) -> None:
@@ -45,7 +53,7 @@ def test_damaged(tmp_path: Path) -> None:
     (tmp_path / "edited.py").write_text("NAME = 'somebody'\n")
     (tmp_path / "lacking.py").unlink()
     (tmp_path / "other.py").write_text("not asked for")
-    assert damaged(tmp_path, ["sound", "edited", "lacking", "absent"]) == ("absent", "edited", "lacking")
+    assert damaged(_read(tmp_path), ["sound", "edited", "lacking", "absent"]) == ("absent", "edited", "lacking")
 
 
 def test_a_record_that_was_published_wrong_is_put_right(tmp_path: Path) -> None:
@@ -58,10 +66,10 @@ def test_a_record_that_was_published_wrong_is_put_right(tmp_path: Path) -> None:
     record.write_text(record.read_text() + "shared.py,sha256=AAAA,1\n")
     kept = {name: (tmp_path / f"{name}-1.0.dist-info" / "RECORD").read_text() for name in ("sound", "sharing")}
     names = ["sound", "wrong", "lacking", "sharing"]
-    assert damaged(tmp_path, names) == ("lacking", "sharing", "wrong")
-    assert put_right(tmp_path, names) == ("lacking", "wrong")
-    assert damaged(tmp_path, names) == ("sharing",)
-    assert put_right(tmp_path, names) == ()
+    assert damaged(_read(tmp_path), names) == ("lacking", "sharing", "wrong")
+    assert put_right(_read(tmp_path), names) == ("lacking", "wrong")
+    assert damaged(_read(tmp_path), names) == ("sharing",)
+    assert put_right(_read(tmp_path), names) == ()
     assert {name: (tmp_path / f"{name}-1.0.dist-info" / "RECORD").read_text() for name in kept} == kept
 
 
@@ -70,5 +78,5 @@ def test_a_record_that_is_none_is_left_alone(tmp_path: Path) -> None:
     record = tmp_path / "odd-1.0.dist-info" / "RECORD"
     for content in (b"odd.py,sha256=AAAA,1\n\xff.py,sha256=AAAA,1\n", b"\0" * 9):
         record.write_bytes(content)
-        assert put_right(tmp_path, ["odd"]) == ()
+        assert put_right(_read(tmp_path), ["odd"]) == ()
         assert record.read_bytes() == content

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from builder.lock import condalock
 from builder.lock.freshness import input_hashes, stale_reasons
 from builder.lock.model import Lock, LockedPackage
+from builder.models import validated
 from builder.plan.make import make_plans
 from builder.recipe.model import Recipe
 from builder.render.environment import render
@@ -37,7 +39,7 @@ def _package(name: str, manager: Literal["conda", "pip"], subdir: Subdir, *, gro
 
 def _rendered(**fields: object) -> Rendered:
     base = {"name": "mine", "platforms": ("osx-arm64", "linux-64"), "python": "3.12", "dependencies": ("numpy",)}
-    return render(make_plans(Recipe.model_validate(base | fields)))
+    return render(make_plans(validated(base | fields, Recipe)))
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def fresh(tmp_path: Path) -> tuple[Lock, Rendered, Path]:
             for line in (*specs.conda, *specs.pip)
         ),
         sources=rendered.environment_files,
-        content_hash={},
+        content_hash=condalock.content_hashes(rendered),
         inputs=input_hashes(rendered.files),
     )
     return lock, rendered, tmp_path
@@ -180,3 +182,43 @@ def test_other_platforms(fresh: tuple[Lock, Rendered, Path]) -> None:
     lock, rendered, folder = fresh
     reasons = stale_reasons(replace(lock, platforms=lock.platforms[:1]), rendered, folder)
     assert any(reason.startswith("the lock is for other platforms") for reason in reasons)
+
+
+def test_content_hash_that_was_edited(fresh: tuple[Lock, Rendered, Path]) -> None:
+    """conda-lock would lock anew for it. Where only conda-lock could tell, nobody waits for its import."""
+    lock, rendered, folder = fresh
+    digests = {**lock.content_hash, rendered.platforms[0].subdir: "0" * 64}
+    told = "conda-lock's `content_hash` in it is not that of these files"
+    assert stale_reasons(replace(lock, content_hash=digests), rendered, folder) == (told,)
+
+
+def test_packages_of_other_groups_than_those_that_lead_to_them(tmp_path: Path) -> None:
+    """`category:` edited by hand: a developer's tool for everybody, or a dependency for developers alone."""
+    rendered = _rendered(groups={"dev": {"dependencies": ("pytest",)}, "docs": {"dependencies": ("sphinx",)}})
+    for file, text in rendered.files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    main = [line.name for line in rendered.platforms[0].conda if line.group == "main"]
+    asked = dict.fromkeys(main, "main") | {"pytest": "dev", "sphinx": "docs"}
+
+    def told(groups: dict[str, str], *, inputs: bool = True) -> tuple[str, ...]:
+        subdirs = tuple(specs.subdir for specs in rendered.platforms)
+        packages = [
+            _package(name, "conda", subdir, group=group) for subdir in subdirs for name, group in groups.items()
+        ]
+        lock = Lock(
+            channels=rendered.channels,
+            platforms=subdirs,
+            packages=tuple(packages),
+            sources=rendered.environment_files,
+            content_hash=condalock.content_hashes(rendered),
+            inputs=input_hashes(rendered.files) if inputs else {},
+        )
+        return stale_reasons(lock, rendered, tmp_path)
+
+    assert told(asked) == ()
+    edited = asked | {"pytest": "main"}
+    everywhere = "on osx-arm64 and linux-64, and is asked for in the group dev"
+    assert told(edited) == (f"pytest is in the group main {everywhere}",)
+    assert told(edited, inputs=False) == (), "a lock that stock conda-lock has written"
+    many = asked | {f"tool-{number}": "dev" for number in range(5)}
+    assert told(many)[3:] == ("2 more are in other groups",)

@@ -20,6 +20,7 @@ from builder.lock import read
 from builder.lock.audit import require_sound
 from builder.lock.digest import lock_digest
 from builder.lock.read import read_lock
+from builder.models import validated
 
 LOCKS = Path(__file__).parents[2] / "data" / "locks"
 GOOD = (LOCKS / "good.yml").read_text().splitlines()
@@ -123,7 +124,7 @@ def test_time_grows_with_the_size_only() -> None:
     data = yaml.safe_load("\n".join(GOOD))
 
     def seconds(times: int) -> float:
-        parsed = read._File.model_validate(data | {"package": data["package"][:1] * times})
+        parsed = validated(data | {"package": data["package"][:1] * times}, read._File)
         entries = [read._entry(package, "here") for package in parsed.package]
         begun = time.process_time()
         assert len(read._lock(parsed.metadata, entries, "here").packages) == 1

@@ -159,7 +159,7 @@ def test_another_envbuild_looks_itself(
         really = records._stats
         monkeypatch.setattr(records, "_stats", lambda folder: [f"{line}1" for line in really(folder)])
     elif what == "installed":
-        (tmp_path / "site" / "pydantic-0.dist-info").mkdir(parents=True)
+        (tmp_path / "site" / "msgspec-0.dist-info").mkdir(parents=True)
         monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
     else:
         from builder.frameworks import registry

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from builder.compat.load import load_facts
-from builder.compat.model import Relation, Side
+from builder.compat.model import Relation
 from builder.compat.own import MEASURED, keep
 from builder.errors import FactsError, UsageError
+from builder.models import validated
 from builder.operations import measuring
 from builder.operations.measuring import MeasureRequest, measure
 from builder.operations.preparing import OLD_FACTS, Prepared
@@ -24,18 +25,19 @@ if TYPE_CHECKING:
 
 
 def relation(version: str = "2.40.0", verdict: str = "fails") -> Relation:
-    return Relation.model_validate(
+    return validated(
         {
             "id": f"own-tensorflow-{version}",
-            "left": Side(package="tensorflow", versions=f"=={version}", origin="pypi"),
-            "right": Side(package="tensorflow-metal", versions="==1.2.0", origin="pypi"),
+            "left": {"package": "tensorflow", "versions": f"=={version}", "origin": "pypi"},
+            "right": {"package": "tensorflow-metal", "versions": "==1.2.0", "origin": "pypi"},
             "verdict": verdict,
             "cause": "measured here",
             "source": "here",
             "established": "measured",
             "measured_on": "this machine",
             "date": "2026-12-01",
-        }
+        },
+        Relation,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from builder.models import validated
 from builder.plan.catalogue import Build
 from builder.recipe.model import Recipe
 
@@ -30,7 +31,7 @@ BASE: dict[str, Any] = {
 
 def recipe(**changes: Any) -> Recipe:
     """The team's recipe with some fields replaced."""
-    return Recipe.model_validate(BASE | changes)
+    return validated(BASE | changes, Recipe)
 
 
 def framework(provider: str = "conda-forge", **fields: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builder.errors import TemplateError
+from builder.models import validated
 from builder.plan.make import make_plans
 from builder.recipe.model import Recipe
 from builder.render.environment import render
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def _rendered(folder: Path, **fields: object) -> Rendered:
-    recipe = Recipe.model_validate(
-        {"name": "x", "platforms": ("osx-arm64", "linux-64"), "python": "3.12", "channels": ("c", "d")} | fields
+    recipe = validated(
+        {"name": "x", "platforms": ("osx-arm64", "linux-64"), "python": "3.12", "channels": ("c", "d")} | fields,
+        Recipe,
     )
     rendered = render(make_plans(recipe), parity=dict.fromkeys(recipe.subdirs, ("python",)))
     for file, text in rendered.files.items():

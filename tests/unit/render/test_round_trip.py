@@ -11,10 +11,10 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from builder.errors import RecipeError, TemplateError, UnsatisfiableError
 from builder.lock.condalock import import_whole
+from builder.models import MisfitError, validated
 from builder.names import MAPPING_FILE
 from builder.plan.make import make_plans
 from builder.plan.model import ChosenSpec, Plan
@@ -91,8 +91,8 @@ _SPECS = _TEXT | st.builds("{}{}".format, st.sampled_from(["numpy", "scipy ", "p
 def _recipe(**fields: Any) -> Recipe | None:
     base = {"name": "mine", "platforms": ("osx-arm64", "linux-64"), "python": "3.12"}
     try:
-        return Recipe.model_validate(base | fields)
-    except ValidationError:
+        return validated(base | fields, Recipe)
+    except MisfitError:
         return None
 
 
