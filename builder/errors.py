@@ -118,6 +118,10 @@ class SourceUnreachableError(EnvbuildError):
     exit_code = 4
 
 
+class ChannelUnreachableError(SourceUnreachableError):
+    """A conda channel that cannot be reached, where PyPI may be."""
+
+
 class BuildError(EnvbuildError):
     """The environment could not be built; what was there before is still there."""
 

@@ -74,10 +74,14 @@ class Problem(NamedTuple):
     """The type that was expected there; for an unknown or missing field the class that it is (not) a field of."""
     message: str
     """In words, for a reader who sees the path before it."""
+    hint: str | None = None
+    """What to write, as the annotation says it: `Meta(pattern=…, extra={"hint": …})`."""
 
-    def about(self, place: str) -> str:
-        """The message about what is at `place`."""
-        return f"`{place}`{':' if self.what in ('value', 'choice') else ''} {self.message}"
+    def about(self, place: str, written: str | None = None) -> str:
+        """The message about what is at `place`; `written` is the text there, where the value is not what it shows."""
+        if self.what == "choice":
+            return f"`{place}`: {_shown(self.value) if written is None else repr(written)} {self.message}"
+        return f"`{place}`{':' if self.what == 'value' else ''} {self.message}"
 
 
 class MisfitError(ValueError):
@@ -110,6 +114,12 @@ def dotted(path: Key) -> str:
 def fields(model: type[Model]) -> dict[str, msgspec.structs.FieldInfo]:
     """The fields of a class by name."""
     return {field.name: field for field in msgspec.structs.fields(model)}
+
+
+def inner_fields(field: msgspec.structs.FieldInfo) -> frozenset[str]:
+    """The names of the fields of the class that stands in a field; none where no class does."""
+    kind = get_args(field.type)[0] if _origin(field.type) is Annotated else field.type
+    return frozenset(kind.__struct_fields__) if _is_model(kind) else frozenset()
 
 
 # What msgspec has converted is gone through for checks. Types without one cost nothing.
@@ -304,9 +314,7 @@ def _value_problem(data: Any, kind: Kind, path: Key, error: Exception) -> Proble
 def _type_problem(data: Any, kind: Kind, base: Kind, path: Key, error: msgspec.ValidationError) -> Problem:
     if _origin(base) is Literal:
         *first, last = map(repr, get_args(base))
-        return Problem(
-            "choice", path, data, base, f"{_shown(data)} is none of {', '.join(first) + ' or ' if first else ''}{last}"
-        )
+        return Problem("choice", path, data, base, f"is none of {', '.join(first) + ' or ' if first else ''}{last}")
     said = str(error)
     marks = [mark for mark in getattr(kind, "__metadata__", ()) if isinstance(mark, msgspec.Meta)]
     if "of length" in said:
@@ -315,7 +323,8 @@ def _type_problem(data: Any, kind: Kind, base: Kind, path: Key, error: msgspec.V
             return Problem("length", path, data, base, "must not be empty")
         return Problem("length", path, data, base, f"has {len(data):,} entries; at most {most:,} are taken")
     if "matching regex" in said:
-        return Problem("pattern", path, data, base, f"has a value that is not allowed: {_shown(data)}")
+        hint = next((mark.extra["hint"] for mark in marks if mark.extra is not None and "hint" in mark.extra), None)
+        return Problem("pattern", path, data, base, f"has a value that is not allowed: {_shown(data)}", hint)
     if type(data) is base or (base is float and type(data) is int):
         least = next((mark.ge for mark in marks if mark.ge is not None), None)
         return Problem("value", path, data, base, "is out of range" if least is None else f"must be at least {least}")

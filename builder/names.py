@@ -29,13 +29,17 @@ class _Names:
     """PyPI name → the project's, where it is another distribution of the same."""
 
 
+#: The normal form of a name, each found once: locks have thousands of names, most of them many times.
+canonical: Final = cache(canonicalize_name)
+
+
 def distributions(conda: str) -> tuple[str, ...]:
     """The PyPI names of the Python distributions that the conda package holds or brings in, the usual one first.
 
     A package that the map does not name holds the one of its own name, if it is a Python package at all.
     """
     known = _names()
-    return known.held.get(conda) or (known.asked.get(conda, canonicalize_name(conda)),)
+    return known.held.get(conda) or (known.asked.get(conda, canonical(conda)),)
 
 
 def pypi_name(conda: str) -> str:

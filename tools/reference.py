@@ -168,7 +168,7 @@ def _exit_codes() -> str:
     for error in _errors():
         by_code.setdefault(error.exit_code, []).append(error.code)
     rows = [
-        f"| {code} | {meaning} | {', '.join(f'`{name}`' for name in by_code.get(code, []))} |\n"
+        f"| {code} | {meaning} | {', '.join(f'`{name}`' for name in dict.fromkeys(by_code.get(code, [])))} |\n"
         for code, meaning in _MEANINGS.items()
     ]
     assert set(by_code) <= set(_MEANINGS), f"no meaning is written for {set(by_code) - set(_MEANINGS)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from builder.finding import Finding
 from builder.probes.level import Level
@@ -27,6 +27,23 @@ Area = Literal[
     "process",
     "user",
 ]
+
+
+#: What reading the files of an area, or the machine's settings, is called while it goes on.
+DOING: Final[dict[Area, str]] = {
+    "installation": "looking at how the environment was made",
+    "architecture": "reading for which processor its binaries are",
+    "linking": "following what its libraries link",
+    "signature": "checking code signatures",
+    "packages": "comparing packages with their records",
+    "blas": "finding out which BLAS is linked",
+    "openmp": "looking for a second OpenMP",
+    "imports": "reading what modules need",
+    "frameworks": "comparing what belongs to a framework",
+    "numerics": "reading what computes",
+    "process": "comparing with what your conda says",
+    "user": "reading your own settings",
+}
 
 
 class Needs(StrEnum):
@@ -61,3 +78,8 @@ class Check:
     run: Run
     level: Level = Level.DEFAULT
     hashes: bool = False
+
+    @property
+    def doing(self) -> str:
+        """What its reading is called while it goes on, with its id."""
+        return f"{DOING[self.area]} ({self.id})"

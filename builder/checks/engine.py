@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from builder.checks.check import Check
     from builder.checks.subject import Subject
 
-#: Told what is being done (`link.symbols`), as which of how many; may be called from several threads.
+#: Told what is being done (`importing keras (import.alone)`), as which of how many; may be called from several threads.
 Progress = Callable[[str, int, int], None]
 #: Given what reads the files; gives its findings, or what it gave of the very same files.
 Reading = Callable[[Callable[[], list[Finding]]], list[Finding]]
@@ -119,7 +119,7 @@ def _read(subject: Subject, checks: list[Check], counter: _Counter) -> list[Find
 def _run(check: Check, subject: Subject, counter: _Counter) -> list[Finding]:
     """The findings of one check; a check that crashes is a finding, and no reason to lose the others."""
     if check.needs is not Needs.PROCESS:  # of processes, the runs tell
-        counter.begin(check.id)
+        counter.begin(check.doing)
     try:
         found = list(check.run(subject))
     except Exception as error:  # noqa: BLE001 - a defect of ours, or something no check has foreseen
@@ -181,7 +181,7 @@ def _demanded(found: Iterable[Finding], subject: Subject) -> tuple[Finding, ...]
     found = tuple(found)
     mandatory = subject.expectations.mandatory
     present = {finding.check for finding in found}
-    elsewhere = Remedy("Run `envbuild verify NAME --full` on a machine of the environment's platform.")
+    elsewhere = Remedy(f"Run {subject.repair.full_proof} on a machine of the environment's platform.")
     demanded = tuple(
         replace(
             finding,

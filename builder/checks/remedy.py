@@ -159,6 +159,12 @@ class Repair:
         tool = f"with {maker}" if maker else "with the tool that made it"
         return Remedy(f"{why} Recreate {environment.path} {tool}.".strip())
 
+    @property
+    def full_proof(self) -> str:
+        """The command of the deepest verification, in backticks; on another machine than this one."""
+        stamp = self._environment.stamp
+        return f"`{shlex.join(('envbuild', 'verify', stamp.name if stamp else self._environment.path.name, '--full'))}`"
+
     def set_aside(self, file: Path, *, say: str) -> Remedy:
         """Move a file of the environment that is no package's out of the way; elsewhere only say what to do."""
         if not file.is_relative_to(self._environment.path) or self._environment.kind is Kind.SYSTEM:

@@ -126,7 +126,7 @@ class Runs:
         """Run everything, which takes from seconds to minutes. Ctrl-C ends what runs and begins nothing more."""
         with scratch_folder("envbuild-verify-") as scratch:
             environ = harness.clean_environment(self.environ, prefix=self.prefix, scratch=scratch)
-            self.tell("process.interpreter")
+            self.tell("starting the interpreter (process.interpreter)")
             first = self._first(environ, scratch)
             if first.alive is None:
                 why = "the interpreter does not work"
@@ -183,7 +183,7 @@ class Runs:
         """Import the main modules with the user's variables, and where that fails find out which one it is."""
         if self._hung & set(task.modules):
             return None
-        self.tell(task.doing)
+        self.tell(task.told)
 
         def run(environ: Mapping[str, str]) -> UserImports:
             return UserImports(
@@ -237,7 +237,7 @@ class Runs:
             ran, begun = Ran(task=task.joined(1), why_not=f"{', '.join(sorted(hung))} hangs at import"), 1
         else:
             if not told:
-                self.tell(task.doing)
+                self.tell(task.told)
             outcome = self._ended(task, environ, scratch)
             ran, begun = Ran(task=task.joined(outcome.begun), outcome=outcome), outcome.begun
         left = () if self._cancelled.is_set() else task.then[begun - 1 :]

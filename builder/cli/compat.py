@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from msgspec import structs
@@ -16,12 +16,30 @@ if TYPE_CHECKING:
     from builder.cli.session import Session
 
 
+#: First words that are no package; what comes with each in a completion.
+_WAYS: Final = {
+    "explain": "why versions do or do not fit",
+    "measure": "compare the wheels of two packages",
+}
+
+
+def _complete_word(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """What the first word may say beside a package, and the packages that facts are about."""
+    from click.shell_completion import CompletionItem
+
+    ways = {} if context.params.get("words") else _WAYS
+    offered = [CompletionItem(way, help=does) for way, does in ways.items() if way.startswith(incomplete)]
+    return offered + [CompletionItem(name) for name in options.complete_fact(context, parameter, incomplete)]
+
+
 @verb("compat")
 @click.argument(
     "words",
     nargs=-1,
     metavar="[PACKAGE...]|[explain PACKAGE=VERSION...]|[measure A==1 B==2]",
-    shell_complete=options.complete_fact,
+    shell_complete=_complete_word,
 )
 @click.option(
     "--package",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -30,6 +32,28 @@ def complete_environment(
 
     names = {known.name for known in Session(verb="completion").workspace().store.list()}
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
+def complete_program(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[click.shell_completion.CompletionItem]:
+    """The programs of the environment that was typed before; for what follows one, the shell's own files."""
+    from click.shell_completion import CompletionItem
+
+    from builder.cli.session import Session
+    from builder.errors import EnvbuildError
+
+    programs: list[str] = []
+    # Of the words that were typed, `--` is none: it may stand before the program.
+    if not [word for word in context.params.get("command_line") or () if word != "--"] and "/" not in incomplete:
+        with contextlib.suppress(EnvbuildError, OSError):
+            prefix = Session(verb="completion").workspace().store.find(context.params.get("environment") or "")
+            programs = sorted(
+                path.name
+                for path in (prefix / "bin").iterdir()
+                if path.name.startswith(incomplete) and path.is_file() and os.access(path, os.X_OK)
+            )
+    return [CompletionItem(name) for name in programs] or [CompletionItem(incomplete, type="file")]
 
 
 def environment_argument(*, required: bool = True, metavar: str = "NAME|PREFIX") -> Callable[[F], F]:

@@ -21,7 +21,6 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names of all recipes that begin so."""
     """The recipes of the project and those that come with envbuild."""
     from builder.cli.session import Session
 

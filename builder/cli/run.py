@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.environments import environment_argument
+from builder.cli.environments import complete_program, environment_argument
 from builder.cli.session import Output, verb
 from builder.errors import CommandNotFoundError
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @verb("run", options_first=True)
 @environment_argument()
-@click.argument("command_line", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@click.argument(
+    "command_line",
+    metavar="[--] COMMAND...",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    shell_complete=complete_program,
+)
 def command(session: Session, *, environment: str, command_line: tuple[str, ...]) -> Output:
     """Run a command in an environment, as if that were activated.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -38,6 +39,8 @@ class Installed:
     """Distribution (normalised as in PEP 503) → version."""
     conda: frozenset[str] = frozenset()
     """Those that conda installed."""
+    rebuild: str | None = None
+    """The command that builds it again; None where envbuild did not build it."""
 
     def named(self, names: tuple[str, ...]) -> str:
         """`tensorflow 2.18.0, tensorflow-metal 1.1.0` of those that are installed."""
@@ -95,6 +98,9 @@ def read_environment(prefix: Path) -> Installed:
         subdir=environment.subdir.value if environment.subdir else None,
         versions=conda | dists,
         conda=frozenset(conda),
+        rebuild=shlex.join((*environment.stamp.create_command(environment.path), "--force"))
+        if environment.stamp is not None
+        else None,
     )
 
 
@@ -241,7 +247,7 @@ def _values(hit: Hit, text: str, environment: Installed | None) -> dict[str, str
         "python": python,
         "install": install,
         "uninstall": uninstall,
-        "rebuild": "envbuild create NAME --force",
+        "rebuild": (environment.rebuild if environment else None) or "envbuild create NAME --force",
         "reinstall": reinstall,
         "culprit": (f"{culprit} {version}" if version else culprit) or "a package",
         "numpy_fix": f"{upgrade} go back to NumPy 1: {install} 'numpy<2'",

@@ -36,6 +36,10 @@ class Repair(Protocol):
 
     def locked_version(self, name: str) -> str | None: ...
 
+    @property
+    def full_proof(self) -> str:
+        """The command of the deepest verification, in backticks."""
+
 
 class Case(Protocol):
     """A step of a probe that reached its end, with everything it is judged against."""

@@ -69,15 +69,14 @@ def _plugin(inspection: Inspection, process: Process) -> Finding:
     what = f"{len(entry.imports):,} symbols" if inspection.looks_up_symbols else "its libraries"
     loads = f"{package} loads into {host}: {what} found"
     if facts.unsafe:
+        proof = inspection.repair.full_proof
         return Finding(
             check="metal.match",
             status=Status.WARN,
             title=f"{package} is known to give wrong results, silently, with the Keras or host that is installed",
             evidence=(entry.rel, loads, facts.unsafe[0][0], *told),
             remedy=Remedy(
-                f"{capital(known)}; until then, run `envbuild verify NAME --full` on the Mac."
-                if known
-                else "Run `envbuild verify NAME --full` on the Mac."
+                f"{capital(known)}; until then, run {proof} on the Mac." if known else f"Run {proof} on the Mac."
             ),
         )
     return Finding(

@@ -10,11 +10,11 @@ import importlib
 import pkgutil
 import re
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
 from builder import frameworks
 from builder.errors import UsageError
+from builder.frameworks.announced import announced
 from builder.frameworks.model import Framework, Library
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def all_frameworks() -> tuple[Framework, ...]:
     Raises `UsageError` for an entry point that does not give one, or that takes a name that is taken.
     """
     found = [library for library in _own() if isinstance(library, Framework)]
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    for entry in announced(GROUP):
         try:
             value = entry.load()
         except Exception as error:

@@ -16,7 +16,7 @@ from rattler.package.build_string import BuildString
 from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
 from builder.credentials import redact
-from builder.errors import BuildError, SourceUnreachableError
+from builder.errors import BuildError, ChannelUnreachableError, SourceUnreachableError
 from builder.files import open_regular
 from builder.install.foreign import sign_replaced
 from builder.install.packages import extracted_folder, objection
@@ -183,10 +183,9 @@ def _failure(
         )
     if _UNREACHABLE.search(reason):
         hosts = sorted({urlsplit(package.url).netloc.rpartition("@")[2] for package in packages})
-        return SourceUnreachableError(
+        return ChannelUnreachableError(
             f"packages cannot be fetched from {', '.join(hosts)}: {reason}",
-            hint="check the network; behind a mirror use --mirror CHANNEL=URL; "
-            "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
+            hint="check the network; behind a mirror use --mirror CHANNEL=URL",
         )
     return BuildError(f"the packages could not be installed: {reason}")
 

@@ -7,14 +7,13 @@ import hashlib
 import itertools
 from typing import TYPE_CHECKING, Final
 
-from packaging.utils import canonicalize_name
-
 from builder.errors import LockfileError
 from builder.files import read_ordinary
 from builder.lock.content_hash import content_hashes
-from builder.lock.groups import assign_groups
+from builder.lock.groups import groups_asked_for
 from builder.lock.model import InputHash
 from builder.lock.provided import provided_distributions
+from builder.names import canonical
 from builder.plan.model import MAIN_GROUP
 from builder.wording import listing
 from builder.yamlio import conflict_mark
@@ -74,12 +73,12 @@ def _absent(lock: Lock, rendered: Rendered) -> list[str]:
     absent: dict[tuple[str, str], list[str]] = {}
     for specs in rendered.platforms:
         there = lock.on(specs.subdir)
-        groups = {(one.manager, canonicalize_name(one.name)): one.groups for one in there}
-        provided = provided_distributions(there)
+        groups = {(one.manager, canonical(one.name)): one.groups for one in there}
         for line in (*specs.conda, *specs.pip):
-            name = canonicalize_name(line.name)
-            by_conda = line.manager == "pip" and name in provided
-            if not by_conda and not {line.group, MAIN_GROUP} & {*groups.get((line.manager, name), ())}:
+            name = canonical(line.name)
+            if {line.group, MAIN_GROUP} & {*groups.get((line.manager, name), ())}:
+                continue
+            if line.manager == "conda" or name not in provided_distributions(there):
                 absent.setdefault((line.name, line.group), []).append(specs.subdir)
     return [
         f"the lock does not have {name}{'' if group == MAIN_GROUP else f' for the group {group}'} on {listing(subdirs)}"
@@ -97,9 +96,9 @@ def _in_other_groups(lock: Lock, rendered: Rendered) -> list[str]:
     apart: dict[tuple[str, str, str], list[str]] = {}
     for specs in rendered.platforms:
         there = lock.on(specs.subdir)
-        for one, asked in zip(there, assign_groups(there, (*specs.conda, *specs.pip)), strict=True):
-            if one.groups != asked.groups:
-                apart.setdefault((one.name, _phrase(one.groups), _phrase(asked.groups)), []).append(specs.subdir)
+        for one, asked in zip(there, groups_asked_for(there, (*specs.conda, *specs.pip)), strict=True):
+            if one.groups != asked:
+                apart.setdefault((one.name, _phrase(one.groups), _phrase(asked)), []).append(specs.subdir)
     told = [
         f"{name} is in {has} on {listing(subdirs)}, and is asked for in {asked}"
         for (name, has, asked), subdirs in apart.items()

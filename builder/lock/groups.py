@@ -6,9 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
-from builder.names import distributions
+from builder.names import canonical, distributions
 from builder.plan.model import MAIN_GROUP
 
 if TYPE_CHECKING:
@@ -19,28 +17,36 @@ if TYPE_CHECKING:
 
 
 def assign_groups(packages: Sequence[LockedPackage], requested: Iterable[SpecLine]) -> list[LockedPackage]:
-    """The packages of one platform with their groups.
+    """The packages of one platform with their groups."""
+    asked = groups_asked_for(packages, requested)
+    return [replace(package, groups=groups) for package, groups in zip(packages, asked, strict=True)]
+
+
+def groups_asked_for(packages: Sequence[LockedPackage], requested: Iterable[SpecLine]) -> list[tuple[str, ...]]:
+    """The groups of each of the packages of one platform, in their order.
 
     A package that the main group reaches is in `main` only, since it is always installed. One that no
     request reaches (the solver's own doing, such as `pip` beside Python) is in `main` as well.
     """
+    roots: defaultdict[str, set[str]] = defaultdict(set)
+    for line in requested:
+        roots[line.group].add(canonical(line.name))
+    if roots.keys() <= {MAIN_GROUP}:
+        return [(MAIN_GROUP,)] * len(packages)
     by_name: defaultdict[str, list[LockedPackage]] = defaultdict(list)
     for package in packages:
-        by_name[canonicalize_name(package.name)].append(package)
+        by_name[canonical(package.name)].append(package)
         if package.manager == "conda":
             # PyPI packages ask for what it holds under the PyPI names.
             for name in distributions(package.name):
-                if name != canonicalize_name(package.name):
+                if name != canonical(package.name):
                     by_name[name].append(package)
-    roots: defaultdict[str, set[str]] = defaultdict(set)
-    for line in requested:
-        roots[line.group].add(canonicalize_name(line.name))
     groups: defaultdict[str, set[str]] = defaultdict(set)
     for group, names in roots.items():
         for name in _reachable(names, by_name):
             for package in by_name.get(name, ()):
-                groups[canonicalize_name(package.name)].add(group)
-    return [replace(package, groups=_final(groups[canonicalize_name(package.name)])) for package in packages]
+                groups[canonical(package.name)].add(group)
+    return [_final(groups[canonical(package.name)]) for package in packages]
 
 
 def _reachable(names: set[str], by_name: dict[str, list[LockedPackage]]) -> set[str]:
@@ -51,7 +57,7 @@ def _reachable(names: set[str], by_name: dict[str, list[LockedPackage]]) -> set[
         if name not in reached:
             reached.add(name)
             for package in by_name.get(name, ()):
-                waiting += [canonicalize_name(dependency) for dependency in package.dependencies]
+                waiting += map(canonical, package.dependencies)
     return reached
 
 

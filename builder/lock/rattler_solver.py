@@ -20,7 +20,7 @@ from rattler.exceptions import (
 from rattler.package.build_string import BuildString
 
 from builder.credentials import redact
-from builder.errors import LockfileError, SourceUnreachableError, UsageError
+from builder.errors import ChannelUnreachableError, LockfileError, SourceUnreachableError, UsageError
 from builder.lock.channels import Mirrors, canonical_url, client_for
 from builder.lock.model import LockedPackage
 from builder.lock.solver import SolveRequest, UnsolvableError
@@ -194,10 +194,9 @@ def _unreached(told: str, request: SolveRequest) -> SourceUnreachableError:
             f"the metadata of {channels} for {request.subdir} is damaged: {reason}",
             hint="fetch the mirror again, or use another one (--mirror CHANNEL=URL)",
         )
-    return SourceUnreachableError(
+    return ChannelUnreachableError(
         f"packages of {channels} for {request.subdir} cannot be fetched: {reason}",
-        hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL; "
-        "a machine that reaches only PyPI can use `envbuild create RECIPE --source pypi`",
+        hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL",
     )
 
 

@@ -11,6 +11,7 @@ from builder.lock.proof import packages_digest
 from builder.lock.read import parse_lock, read_lock
 from builder.project import LOCK_NAME
 from builder.recipe.load import ancestry
+from builder.wording import listing, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,13 +99,19 @@ def _locked(workspace: Workspace) -> tuple[str, ...]:
     project = workspace.project
     names = project.own_names()
     locked = tuple(name for name in names if (project.environment(name) / LOCK_NAME).is_file())
-    for name in names:
-        if name not in locked:
-            workspace.progress.warn(f"{name} has no lock, and is left out; `envbuild lock {name}` makes one")
+    unlocked = [name for name in names if name not in locked]
+    if locked and len(unlocked) == 1:
+        [name] = unlocked
+        workspace.progress.warn(f"{name} has no lock, and is left out; `envbuild lock {name}` makes one")
+    elif locked and unlocked:
+        workspace.progress.warn(
+            f"{plural(len(unlocked), 'recipe')} have no lock, and are left out: {listing(unlocked)}; "
+            "`envbuild lock --all` makes them"
+        )
     if not locked:
         raise ChecksFailedError(
             f"there are no locks in {project.root / 'environments'}",
-            hint="go to your project or name it with --project DIR",
+            hint="`envbuild lock --all` makes them" if names else "go to your project or name it with --project DIR",
         )
     return locked
 

@@ -91,6 +91,7 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     from builder.install.create import is_built, is_current
     from builder.install.transaction import finished
     from builder.operations.expectations import expectations
+    from builder.operations.fetching import naming_pypi
     from builder.operations.locks import find_or_make
     from builder.operations.proving_locks import told_by
     from builder.operations.staleness import stale
@@ -146,7 +147,8 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     if nothing_to_do(build, there):
         return present(workspace, build, there, lock=lock, warn=warn, proof=told_by(lock.file, target))
     channels = request.options.channels or recipe.channels
-    return _build(workspace, build, lock=lock, channels=channels, prove=request.prove, warn=warn)
+    with naming_pypi(workspace, recipe):
+        return _build(workspace, build, lock=lock, channels=channels, prove=request.prove, warn=warn)
 
 
 def _standing(workspace: Workspace, request: CreateRequest) -> Standing | None:

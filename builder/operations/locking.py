@@ -86,6 +86,14 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
     """
     if (there := _unchanged(workspace, request)) is not None:
         return there
+    from builder.operations.fetching import naming_pypi
+
+    recipe = workspace.project.recipe(request.recipe)
+    with naming_pypi(workspace, recipe):
+        return _made_anew(workspace, recipe, request, solvers)
+
+
+def _made_anew(workspace: Workspace, recipe: Recipe, request: LockRequest, solvers: Solvers | None) -> LockResult:
     from builder.interrupts import uninterrupted
     from builder.lock.write import dumps
     from builder.operations.for_nvidia import unasked
@@ -93,7 +101,6 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
     from builder.plan.attempts import WouldNotLoadError, first_that_works
 
     warn = Warnings(workspace.progress)
-    recipe = workspace.project.recipe(request.recipe)
     require_own_folder(request.folder or workspace.project.environment(recipe.name))
     built_in = _built_in(workspace, recipe, request, solvers)
     catalogue = _catalogue(built_in, recipe, request)

@@ -65,6 +65,11 @@ class Task:
     then: tuple[Task, ...] = ()
     """What is asked in the same process afterwards while all goes well, else in processes of their own."""
 
+    @property
+    def told(self) -> str:
+        """What it does, with the first check that it settles."""
+        return f"{self.doing} ({self.answers[0][0]})" if self.answers else self.doing
+
     def joined(self, begun: int) -> Task:
         """With those of `then` so far as they were begun, as one task: what they import is no longer imported alone."""
         further = self.then[: begun - 1]

@@ -189,7 +189,7 @@ def test_unwritable_package_cache(world: World) -> None:
 def test_unreachable_channel_at_create(world: World) -> None:
     """Packages of the lock cannot be fetched: exit code 4, and the way out for a machine that reaches only PyPI."""
     answer = world.create("tiny", *world.mirror("http://127.0.0.1:9")).ended(4)
-    assert "--source pypi" in answer.stderr
+    assert "`envbuild create tiny --source pypi`" in answer.stderr
     assert "127.0.0.1" in answer.stderr or world.channel.as_uri() in answer.stderr
     _nothing_left(world)
 
@@ -207,7 +207,7 @@ def test_unreachable_channel_at_lock(world: World) -> None:
     """No lock yet: it is made first, and fails in the same words; nothing is written."""
     shutil.rmtree(world.project / "environments")
     answer = world.create("tiny", *world.mirror("http://127.0.0.1:9")).ended(4)
-    assert "--source pypi" in answer.stderr
+    assert "`envbuild create tiny --source pypi`" in answer.stderr
     assert not (world.project / "environments").exists()
 
 

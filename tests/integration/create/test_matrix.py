@@ -46,6 +46,14 @@ def test_everything_that_is_locked(history: World) -> None:
     ]
     assert "unlocked has no lock, and is left out" in answer.stderr
     assert "unlocked has no lock" in history.run("matrix", "unlocked").ended(1).stderr
+    for name in ("a", "b", "c", "d", "e"):
+        (history.project / f"recipes/{name}.yaml").write_text(f"name: {name}\nextends: tiny\n")
+    told = history.run("matrix").ended(0).stderr
+    assert told == (
+        "warning: 6 recipes have no lock, and are left out: a, b, c, d and 2 others; `envbuild lock --all` makes them\n"
+    )
+    for name in ("a", "b", "c", "d", "e"):
+        (history.project / f"recipes/{name}.yaml").unlink()
     assert _jobs(history, "tiny", "--platform", "osx-arm64") == [("tiny", "osx-arm64", "it is locked")]
 
 

@@ -94,7 +94,10 @@ def test_progress_counts_the_checks_by_name(tree: Tree) -> None:
     told: list[tuple[str, int, int]] = []
     checks = [check(name, lambda _: []) for name in ("a.one", "a.two")]
     observed(tree.subject(), checks=checks, needs=FILES, progress=lambda *step: told.append(step))
-    assert told == [("a.one", 1, 2), ("a.two", 2, 2)]
+    assert told == [
+        ("reading your own settings (a.one)", 1, 2),
+        ("reading your own settings (a.two)", 2, 2),
+    ]
 
 
 def test_a_mandatory_check_that_was_skipped_or_did_not_run_fails(tree: Tree) -> None:
@@ -105,6 +108,9 @@ def test_a_mandatory_check_that_was_skipped_or_did_not_run_fails(tree: Tree) -> 
         ("a.skipped", Status.FAIL),
         ("a.absent", Status.FAIL),
     ]
+    assert {finding.remedy.say for finding in found if finding.remedy} == {
+        "Run `envbuild verify ml-m1 --full` on a machine of the environment's platform."
+    }
 
 
 def test_what_follows_from_a_damaged_file_is_evidence_of_it(tmp_path: Path) -> None:

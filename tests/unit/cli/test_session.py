@@ -14,7 +14,8 @@ import pytest
 
 from builder import errors
 from builder.cli import VERBS, cli
-from builder.cli.session import EXIT_INTERNAL, Output, Session, run, verb
+from builder.cli.ending import EXIT_INTERNAL
+from builder.cli.session import Output, Session, run, verb
 
 ROOT = Path(__file__).parents[3]
 
@@ -236,6 +237,57 @@ def test_completion_knows_verbs_and_recipes() -> None:
     assert "create" in verbs.stdout, verbs.stderr
     recipes = _python(complete, COMP_WORDS="envbuild create ml", **(environ | {"COMP_CWORD": "2"}))
     assert "ml-m1" in recipes.stdout, recipes.stderr
+
+
+_BASH = """
+eval "$(envbuild completion bash 2>/dev/null)"
+COMP_WORDS=({words} "{begun}") COMP_CWORD={place}
+_envbuild_completion envbuild
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with an environment of two programs, and with the command itself."""
+    programs = tmp_path / ".conda" / "envs" / "mine" / "bin"
+    programs.mkdir(parents=True)
+    (programs.parent / "conda-meta").mkdir()
+    for name, mode in (("python", 0o755), ("jupyter", 0o755), ("notes", 0o644)):
+        (programs / name).touch(mode)
+    command = tmp_path / "envbuild"
+    command.write_text(
+        f'#!{sys.executable}\nimport sys\nsys.argv[0] = "envbuild"\nfrom builder.cli import main\nmain()\n'
+    )
+    command.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "offered"),
+    [
+        ("envbuild run mine", "", {"python", "jupyter"}),
+        ("envbuild run mine --", "ju", {"jupyter"}),
+        ("envbuild run mine python", "-", {""}),
+        ("envbuild run elsewhere", "py", {""}),
+        ("envbuild compat", "e", {"explain"}),
+        ("envbuild compat explain", "e", {""}),
+        ("envbuild compat explain", "ker", {"keras"}),
+    ],
+)
+def test_completion_in_bash(home: Path, words: str, begun: str, offered: set[str]) -> None:
+    """The programs of the environment that was typed, and only before there is one; what `compat` can do."""
+    script = _BASH.format(words=words, begun=begun, place=len(words.split()))
+    environ = {"PATH": f"{home}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(home)}
+    ended = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-c", script],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environ,
+        cwd=home,
+    )
+    assert set(ended.stdout.splitlines()) == offered, ended.stderr
 
 
 #: How many modules `envbuild --help` may import beyond those of a bare Python with click. It answers at once because

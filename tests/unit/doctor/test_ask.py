@@ -238,7 +238,16 @@ def test_an_environment_is_read_from_its_files(tmp_path: Path) -> None:
     assert environment.python_version == "3.12"
     assert environment.subdir == "linux-64"
     assert environment.python == str((tmp_path / "env/bin/python").resolve())
+    assert environment.rebuild is None
     assert read_environment(tmp_path / "nothing").versions == {}
+
+
+def test_a_remedy_names_the_command_that_built_the_environment(tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "env")
+    tree.stamp()
+    answer = ask("Illegal instruction: 4", environment=read_environment(tree.path))
+    assert f"envbuild create ml-m1 -p {tree.path} --force" in answer.remedy
+    assert "NAME" not in answer.remedy
 
 
 # --- how it is said -----------------------------------------------------------------------------------------------
