@@ -168,7 +168,6 @@ def _as_planned(workspace: Workspace, request: CreateRequest, standing: Standing
     """Build what an earlier run has planned, if it is not there; None where it must be planned (again)."""
     from builder.install.create import is_built, is_current
     from builder.install.transaction import finished
-    from builder.lock.read import read_lock
     from builder.operations.locks import UsableLock, has_local_packages
 
     asked = standing.recall()
@@ -187,8 +186,11 @@ def _as_planned(workspace: Workspace, request: CreateRequest, standing: Standing
     if (is_current if request.prove else is_built)(build, there):
         warn(*asked.warnings)
         return present(workspace, build, there, lock=usable, warn=warn, proof=asked.proof)
-    if not standing.is_committed and not has_local_packages(read_lock(lock)):
-        return None
+    if not standing.is_committed:
+        from builder.lock.read import read_lock
+
+        if not has_local_packages(read_lock(lock)):
+            return None
     warn(*asked.warnings)
     return _build(workspace, build, lock=usable, channels=asked.channels, prove=request.prove, warn=warn)
 

@@ -31,7 +31,7 @@ _BUDGETS: Final = {
     "check --help": (10, False),
     "completion bash": (6, False),
     "check": (39, False),
-    "create mine": (54, False),
+    "create mine": (52, False),
     "lock mine": (75, True),
 }
 
