@@ -10,7 +10,7 @@ from builder.operations.created import CreateResult, finished_with, identity, in
 from builder.operations.locking import BUILT_IN_SOLVER
 from builder.operations.preparing import PackageOptions, kept_in, prepare
 from builder.operations.warnings import Warnings
-from builder.plan.model import MAIN_GROUP, Source
+from builder.plan.terms import MAIN_GROUP, Source
 
 if TYPE_CHECKING:
     from pathlib import Path

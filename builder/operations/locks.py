@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from builder import __version__
 from builder.errors import LockfileError
 from builder.operations.locking import LockRequest, LockResult, lock
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
