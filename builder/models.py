@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from itertools import islice
 from typing import (
@@ -74,10 +75,14 @@ class Problem(NamedTuple):
     """The type that was expected there; for an unknown or missing field the class that it is (not) a field of."""
     message: str
     """In words, for a reader who sees the path before it."""
+    hint: str | None = None
+    """What to write, as the annotation says it: `Meta(pattern=…, extra={"hint": …})`."""
 
-    def about(self, place: str) -> str:
-        """The message about what is at `place`."""
-        return f"`{place}`{':' if self.what in ('value', 'choice') else ''} {self.message}"
+    def about(self, place: str, written: str | None = None) -> str:
+        """The message about what is at `place`; `written` is the text there, where the value is not what it shows."""
+        if self.what == "choice":
+            return f"`{place}`: {_shown(self.value) if written is None else repr(written)} {self.message}"
+        return f"`{place}`{':' if self.what == 'value' else ''} {self.message}"
 
 
 class MisfitError(ValueError):
@@ -110,6 +115,12 @@ def dotted(path: Key) -> str:
 def fields(model: type[Model]) -> dict[str, msgspec.structs.FieldInfo]:
     """The fields of a class by name."""
     return {field.name: field for field in msgspec.structs.fields(model)}
+
+
+def inner_fields(field: msgspec.structs.FieldInfo) -> frozenset[str]:
+    """The names of the fields of the class that stands in a field; none where no class does."""
+    kind = get_args(field.type)[0] if _origin(field.type) is Annotated else field.type
+    return frozenset(kind.__struct_fields__) if _is_model(kind) else frozenset()
 
 
 # What msgspec has converted is gone through for checks. Types without one cost nothing.
@@ -220,7 +231,7 @@ _WORDS: Final[Mapping[object, str]] = {str: "text", int: "a whole number", float
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
+    text = "nothing" if value is None else str(value) if isinstance(value, date) else repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
@@ -267,6 +278,8 @@ def _field_problems(data: dict[Any, Any], model: type[Model], path: Key) -> Iter
             foreign = model.foreign.get(key)
             what: Literal["unknown", "value"] = "unknown" if foreign is None else "value"
             yield Problem(what, (*path, key), value, model, foreign or "is not known")
+        elif not isinstance(key, str):
+            yield Problem("value", path, data, model, f"has a field whose name is not text: {_shown(key)}")
     for name, field in known.items():
         if name in data:
             yield from _problems(data[name], field.type, (*path, name))
@@ -304,9 +317,7 @@ def _value_problem(data: Any, kind: Kind, path: Key, error: Exception) -> Proble
 def _type_problem(data: Any, kind: Kind, base: Kind, path: Key, error: msgspec.ValidationError) -> Problem:
     if _origin(base) is Literal:
         *first, last = map(repr, get_args(base))
-        return Problem(
-            "choice", path, data, base, f"{_shown(data)} is none of {', '.join(first) + ' or ' if first else ''}{last}"
-        )
+        return Problem("choice", path, data, base, f"is none of {', '.join(first) + ' or ' if first else ''}{last}")
     said = str(error)
     marks = [mark for mark in getattr(kind, "__metadata__", ()) if isinstance(mark, msgspec.Meta)]
     if "of length" in said:
@@ -315,7 +326,8 @@ def _type_problem(data: Any, kind: Kind, base: Kind, path: Key, error: msgspec.V
             return Problem("length", path, data, base, "must not be empty")
         return Problem("length", path, data, base, f"has {len(data):,} entries; at most {most:,} are taken")
     if "matching regex" in said:
-        return Problem("pattern", path, data, base, f"has a value that is not allowed: {_shown(data)}")
+        hint = next((mark.extra["hint"] for mark in marks if mark.extra is not None and "hint" in mark.extra), None)
+        return Problem("pattern", path, data, base, f"has a value that is not allowed: {_shown(data)}", hint)
     if type(data) is base or (base is float and type(data) is int):
         least = next((mark.ge for mark in marks if mark.ge is not None), None)
         return Problem("value", path, data, base, "is out of range" if least is None else f"must be at least {least}")

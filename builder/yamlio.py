@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import yaml
 
+from builder.credentials import redact
 from builder.files import read_ordinary
-from builder.models import Key, MisfitError, Problem, dotted, fields, validated
+from builder.models import Key, MisfitError, Problem, dotted, fields, inner_fields, validated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ class _Reader:
 
     def refuse(self, message: str, node: yaml.Node | None, hint: str | None = None) -> EnvbuildError:
         line = node.start_mark.line + 1 if node is not None else None
-        return self.error(message, file=self.file, line=line, hint=hint)
+        return self.error(redact(message), file=self.file, line=line, hint=hint)
 
     def value(self, node: yaml.Node, path: Key) -> Any:
         if id(node) in self.seen:
@@ -204,7 +205,8 @@ def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildErr
         problem = min(misfit.problems, key=lambda problem: problem.what != "unknown")
         message, hint = _explain(problem, document)
         file, line = document.place(problem.path)
-        raise error(message, file=file, line=line, hint=hint) from None
+        # What was written is repeated, and may be a URL in a place where nothing has looked for credentials.
+        raise error(redact(message), file=file, line=line, hint=redact(hint) if hint else None) from None
 
 
 def _explain(problem: Problem, document: Document) -> tuple[str, str | None]:
@@ -213,7 +215,7 @@ def _explain(problem: Problem, document: Document) -> tuple[str, str | None]:
     place = dotted(tuple(part for part in path if isinstance(part, str))) or "the file"
     written = document.written.get(path)
     field = f"{path[-1]}: " if path and isinstance(path[-1], str) else "- "
-    said = problem.about(place)
+    said = problem.about(place, written)
     match problem.what:
         case "unknown":
             return f"unknown field `{place}`", _nearest(str(path[-1]), problem.kind)
@@ -227,11 +229,8 @@ def _explain(problem: Problem, document: Document) -> tuple[str, str | None]:
             return f"`{place}: {written}` is read by YAML as {reading}", f'put it in quotes: {field}"{written}"'
         case "type" if isinstance(value, str) and problem.kind in (int, float):
             return said, "a number is written without quotes"
-        case "pattern":
-            hint = "use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"
-            return said, hint
         case _:
-            return said, None
+            return said, problem.hint
 
 
 def _nearest(name: str, kind: Any) -> str:
@@ -239,6 +238,9 @@ def _nearest(name: str, kind: Any) -> str:
     import difflib
 
     known = sorted(get_args(kind) or fields(kind))
+    for one in () if get_args(kind) else fields(kind).values():
+        if name in inner_fields(one):
+            return f"it belongs under `{one.name}:`"
     close = difflib.get_close_matches(name, known, n=1)
     listed = ", ".join(known)
     return f"did you mean `{close[0]}`? known here: {listed}" if close else f"known here: {listed}"

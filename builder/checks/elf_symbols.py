@@ -60,7 +60,7 @@ def _all_there(survey: Survey) -> Finding:
     if found.undecided and not decided:
         title = f"None of the {found.checked:,} symbols that {need} is in a file here; the system may have them"
     elif found.undecided:
-        title = f"{decided:,} of {found.checked:,} symbols that {need} are where the loader looks"
+        title = f"{decided:,} of {found.checked:,} symbols that {need} are found; the system may have the others"
     else:
         title = f"All {found.checked:,} symbols that {need} are where the loader looks"
     return Finding(

@@ -1,9 +1,8 @@
-"""What every verb shares: common options, output on the right stream, and the way errors end."""
+"""What every verb shares: common options, and output on the right stream."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import json
 import os
@@ -19,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from builder.cli.terminal import Harmless, HelpContext, harmless
-from builder.errors import BuildError, EnvbuildError, InterruptedByUserError, UsageError
+from builder.errors import EnvbuildError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +35,6 @@ JSON_FORMAT: Final = 1
 _DUMB: Final = ("dumb", "unknown")
 #: The cells that ` [y/N]: y` takes.
 _ANSWER: Final = 10
-#: A defect of envbuild itself (EX_SOFTWARE of sysexits.h); none of the documented endings.
-EXIT_INTERNAL: Final = 70
-#: What the operating system says of a disk or a folder, and not of a mistake in here.
-_REFUSALS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
 #: What `Session.leave` was given.
 _LEFT: Final[list[object]] = []
 
@@ -84,15 +79,12 @@ class Session:
     @cached_property
     def err(self) -> Console:
         """The console for progress and messages (stderr)."""
-        return self._console(stderr=True)
+        return _console(stderr=True, color=self.color)
 
     @cached_property
     def out(self) -> Console:
         """The console for results (stdout)."""
-        return self._console(stderr=False)
-
-    def _console(self, *, stderr: bool) -> Console:
-        return _console(stderr=stderr, color=self.color)
+        return _console(stderr=False, color=self.color)
 
     @property
     def live(self) -> bool:
@@ -165,7 +157,7 @@ class Session:
         if "progress" in self.__dict__:
             doing = self.progress.doing
             if not self.progress.is_drawn and sys.stderr.isatty():
-                _echo(sys.stderr, "")  # below the ^C that the terminal has shown
+                echo(sys.stderr, "")  # below the ^C that the terminal has shown
         return InterruptedByUserError("interrupted" + (f' during "{doing}"' if doing else "") + f"; {left}")
 
     def close(self) -> None:
@@ -220,7 +212,7 @@ def verb(
                 json=as_json,
                 quiet=quiet,
                 verbose=verbose,
-                color=_color(no_color=no_color),
+                color=color_wanted(no_color=no_color),
                 project_dir=project_dir,
             )
             click.get_current_context().obj = session
@@ -239,14 +231,14 @@ def verb(
     return decorate
 
 
-def _color(*, no_color: bool) -> bool | None:
+def color_wanted(*, no_color: bool) -> bool | None:
     """False where colours are unwanted; None leaves it to the stream."""
     return False if no_color or os.environ.get("NO_COLOR") else None
 
 
 def _show(session: Session, output: Output) -> None:
     if session.json:
-        _echo(sys.stdout, _envelope(session.verb, output.code, output.result, output.errors))
+        echo(sys.stdout, envelope(session.verb, output.code, output.result, output.errors))
         return
     if output.text is None or (output.told and session.quiet):
         pass
@@ -257,17 +249,17 @@ def _show(session: Session, output: Output) -> None:
         # What is wider than the terminal (a path) is left to it: it joins again what it broke, when that is copied.
         session.out.print(Harmless(shown), crop=False)
     elif isinstance(output.text, str):
-        _echo(sys.stdout, output.text)
+        echo(sys.stdout, output.text)
     else:
         # rich fills the cells of a table up with spaces, which a pipe has no use for.
         with session.out.capture() as drawn:
             session.out.print(Harmless(output.text))
-        _echo(sys.stdout, "\n".join(line.rstrip() for line in drawn.get().splitlines()))
+        echo(sys.stdout, "\n".join(line.rstrip() for line in drawn.get().splitlines()))
     for error in output.errors:
-        _print_error(error.message, error.hint, color=session.color)
+        print_error(error, color=session.color)
 
 
-def _envelope(verb_name: str, exit_code: int, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
+def envelope(verb_name: str, exit_code: int, result: dict[str, Any], errors: Sequence[EnvbuildError]) -> str:
     return json.dumps(
         {
             "envbuild": JSON_FORMAT,
@@ -309,24 +301,28 @@ def _width(stream: IO[str]) -> int | None:
     return None
 
 
-def _echo(stream: IO[str], text: str) -> None:
+def echo(stream: IO[str], text: str) -> None:
     # click would write UTF-8 to a stream that says it takes ASCII only.
     click.echo(harmless(text), file=stream)
 
 
-def _print_error(message: str, hint: str | None, *, color: bool | None) -> None:
+def print_error(error: EnvbuildError, *, color: bool | None, details: bool = False) -> None:
+    """An error on stderr, and what to do; with `details` the whole account of another program before it."""
+
     def console() -> Console:
         return _console(stderr=True, color=color)
 
-    _print_message(message, label="error: ", style="bold red", console=console)
-    if hint:
-        _print_message(hint, label="  fix: ", style="green", console=console)
+    if details and error.details:
+        _print_message(error.details, label="", style="", console=console)
+    _print_message(error.message, label="error: ", style="bold red", console=console)
+    if error.hint:
+        _print_message(error.hint, label="  fix: ", style="green", console=console)
 
 
 def _print_message(message: str, *, label: str, style: str, console: Callable[[], Console]) -> None:
     """A message on stderr; a terminal breaks it between words."""
     if not sys.stderr.isatty():
-        _echo(sys.stderr, label + message)
+        echo(sys.stderr, label + message)
         return
     from rich.text import Text
 
@@ -353,61 +349,10 @@ def answer_signals() -> None:
 
 def run(command: click.Command, arguments: Sequence[str]) -> int:
     """Run the command line; every way it can end is turned into output and an exit code here."""
-    name = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
         output = command.main(list(arguments), prog_name="envbuild", standalone_mode=False)
         return output.code if isinstance(output, Output) else int(output or 0)
-    except EnvbuildError as error:
-        return _fail(name, arguments, error)
-    except click.exceptions.NoArgsIsHelpError as error:
-        _echo(sys.stdout, error.format_message())
-        return 2
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"see `{context.command_path} --help`" if context else None
-        return _fail(name, arguments, UsageError(error.format_message(), hint=hint))
-    except (KeyboardInterrupt, click.Abort):
-        return _fail(name, arguments, InterruptedByUserError("interrupted"))
-    except BrokenPipeError:
-        # The reader of a pipe has gone (`| head`); nobody is left to tell. Keep the exit from raising again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            return _defect(name, arguments, error)
-        # The system's refusal, wherever it was met: stdout on a full disk, a folder that is not ours.
-        about = f"{error.filename}: " if error.filename else ""
-        problem = BuildError(f"{about}{error.strerror}", hint="free space there, or make it writable")
-        return _fail(name, arguments, problem)
-    except Exception as error:  # noqa: BLE001 - a traceback is a bug, so the last resort says so itself
-        return _defect(name, arguments, error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback is a bug, so the last resort says so
+        from builder.cli.ending import ended
 
-
-def _is_verbose(arguments: Sequence[str]) -> bool:
-    return "-v" in arguments or "--verbose" in arguments
-
-
-def _defect(verb_name: str, arguments: Sequence[str], error: Exception) -> int:
-    if _is_verbose(arguments):
-        import traceback
-
-        traceback.print_exception(error)
-    problem = EnvbuildError(
-        f"{type(error).__name__}: {error}",
-        hint="this is a defect of envbuild: run again with -v and report the traceback",
-    )
-    _fail(verb_name, arguments, problem)
-    return EXIT_INTERNAL
-
-
-def _fail(verb_name: str, arguments: Sequence[str], error: EnvbuildError) -> int:
-    # Where even that cannot be written, the exit code is all there is to say it with.
-    with contextlib.suppress(OSError):
-        if "--json" in arguments:
-            _echo(sys.stdout, _envelope(verb_name, error.exit_code, {}, [error]))
-        else:
-            color = _color(no_color="--no-color" in arguments)
-            if error.details and _is_verbose(arguments):
-                _print_message(error.details, label="", style="", console=lambda: _console(stderr=True, color=color))
-            _print_error(error.message, error.hint, color=color)
-    return error.exit_code
+        return ended(error, arguments)

@@ -69,7 +69,17 @@ def check_channel(text: str) -> str:
 
 
 # `$` alone would let a line end follow; JSON Schema knows no other mark of the end.
-Name = Annotated[str, Meta(pattern=rf"^{NAME_PATTERN}(?!\n)$")]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{NAME_PATTERN}(?!\n)$",
+        extra={"hint": "use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"},
+    ),
+]
+ModuleName = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z_][\w.]*(?!\n)$", extra={"hint": "write what Python imports, for instance `sklearn.svm`"}),
+]
 VersionRange = Annotated[str, Check(_check_range)]
 VersionText = Annotated[str, Check(_check_version)]
 CondaSpec = Annotated[str, Check(conda_spec)]
@@ -158,7 +168,7 @@ class Verification(Model):
     """What to check beyond the standard suite."""
 
     imports: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*(?!\n)$")], ...],
+        tuple[ModuleName, ...],
         Meta(description="Modules that must import, each alone and all together."),
     ] = ()
     snippets: Annotated[tuple[str, ...], Meta(description="Python statements that must run without an exception.")] = ()

@@ -57,11 +57,18 @@ def verdict(report: Report) -> str:
 def evidence(finding: Finding, report: Report) -> tuple[str, ...]:
     """The evidence as people read it: files of the environment from its prefix on, which the report tells once.
 
-    The marks (`^^^^`) that a traceback puts under its lines are left out, since these lines may be broken.
+    The marks (`^^^^`) that a traceback puts under its lines are left out, since these lines may be broken, and so are
+    lines that say nothing beyond the title.
     """
     inside = f"{report.identity.prefix.rstrip('/')}/"
+    said = _words(finding.title)
     lines = (line for line in finding.evidence if line.strip(" ^~") or not line.strip())
+    lines = (line for line in lines if not line.strip() or line[0].isspace() or not _words(line) <= said)
     return tuple(lines if inside == "/" else (line.replace(inside, "") for line in lines))
+
+
+def _words(line: str) -> set[str]:
+    return {word.strip("():,;.") for word in line.split()}
 
 
 def attention(report: Report) -> dict[Status, list[Finding]]:

@@ -3,7 +3,7 @@
   "use strict";
   var picture = document.getElementById("linking-picture");
   var space = "http://www.w3.org/2000/svg";
-  var MOST = 14, ROW = 30, LETTER = 7.5, NARROW = 640;
+  var MOST = 14, ROW = 30, FEWEST = 8, NARROW = 640;
   var COLOURS = { in: "var(--link)", out: "var(--link)", gone: "var(--bad)", os: "var(--dim)" };
   function make(name, attributes, text) {
     var element = document.createElementNS(space, name);
@@ -11,9 +11,14 @@
     if (text !== undefined) { element.textContent = text; }
     return element;
   }
-  function short(text, width) {
-    var most = Math.max(8, Math.floor(width / LETTER));
-    return text.length > most ? "…" + text.slice(1 - most) : text;
+  // The end of a name is what tells it apart. Measured, for letters are of many widths; the element is drawn by now.
+  function fit(element, width) {
+    var text = element.textContent, length = element.getComputedTextLength();
+    var most = Math.floor(text.length * width / Math.max(1, length));
+    while (element.getComputedTextLength() > width && most > FEWEST) {
+      element.textContent = "…" + text.slice(1 - most);
+      most -= 1;
+    }
   }
   function rows(entry, kinds) {
     var found = [];
@@ -38,11 +43,12 @@
     curve.appendChild(make("title", {}, one.how));
     svg.appendChild(curve);
     var group = make(one.href ? "a" : "g", one.href ? { href: one.href } : {});
-    var text = make("text", label, short(one.text, width));
+    var text = make("text", label, one.text);
     text.style.fill = COLOURS[one.kind];
-    text.appendChild(make("title", {}, one.how ? one.text + " — " + one.how : one.text));
     group.appendChild(text);
     svg.appendChild(group);
+    fit(text, width);
+    text.appendChild(make("title", {}, one.how ? one.text + " — " + one.how : one.text));
   }
   function column(svg, entries, side, width, height) {
     var edge = width / 2 + side * 110, middle = width / 2 + side * 8, from = edge - side * 8, bend = (from + middle) / 2;
@@ -66,6 +72,7 @@
     var height = count * ROW + 10, centre = narrow ? loaders.length * ROW + ROW / 2 : height / 2;
     var svg = make("svg", { viewBox: "0 0 " + width + " " + height, width: width, height: height, role: "img", "font-size": 13,
       "aria-label": entry.dataset.name + ": who loads it, and what it links" });
+    picture.replaceChildren(svg);
     if (narrow) {
       stacked(svg, loaders, ROW / 2, centre, width);
       stacked(svg, links, centre + ROW, centre, width);
@@ -77,11 +84,11 @@
     dot.style.fill = "var(--good)";
     svg.appendChild(dot);
     if (narrow) {
-      var name = make("text", { x: 32, y: centre + 4, "font-weight": 600 }, short(entry.dataset.name, width - 32));
+      var name = make("text", { x: 32, y: centre + 4, "font-weight": 600 }, entry.dataset.name);
       name.style.fill = "var(--text)";
       svg.appendChild(name);
+      fit(name, width - 32);
     }
-    picture.replaceChildren(svg);
   }
   function follow() {
     var entry = location.hash.indexOf("#link-") === 0 ? document.getElementById(location.hash.slice(1)) : null;

@@ -16,7 +16,7 @@ from builder.wording import plural, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import RenderableType
 
     from builder.finding import Finding, Report
     from builder.report.compare import Comparison
@@ -28,22 +28,20 @@ _STYLES: Final[dict[Status, str]] = {
     Status.SKIP: "dim",
 }
 _NOUNS: Final = {Status.FAIL: "failure", Status.WARN: "warning"}
-#: Terminals narrower than this have no column for the checks' ids.
-_WIDE: Final = 72
 #: Commands that the last line names; more of them are with their failures only.
 _MOST_COMMANDS: Final = 3
 
 
 def render(report: Report, *, details: bool = False, comparison: Comparison | None = None) -> RenderableType:
     """The report as a rich renderable; with `details` also the evidence of what passed."""
-    width = max((len(finding.check) for finding in report.findings), default=0)
     parts: list[RenderableType] = [_identity(report)]
     for area, findings in by_area(report).items():
         calm = [finding for finding in findings if finding.status not in ATTENTION]
         if calm:
             parts.append(Text(area, style="bold"))
             shown = calm if details else _condensed(calm)
-            parts += [_Line(one, width=width, below=_evidence(one, report) if details else ()) for one in shown]
+            for one in shown:
+                parts += [_told(one), *(_evidence(one, report) if details else ())]
     if comparison is not None:
         parts += [Text(""), *_comparison(comparison)]
     return Group(*parts, Text(""), brief(report))
@@ -66,37 +64,22 @@ def brief(report: Report) -> RenderableType:
     return Group(*parts, *_mending(report))
 
 
-class _Line:
-    """A finding that needs no attention: symbol, id and title in columns, or one after the other where it is narrow."""
-
-    def __init__(self, finding: Finding, *, width: int, below: Iterable[RenderableType]) -> None:
-        self._finding, self._width, self._below = finding, width, tuple(below)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        finding = self._finding
-        wide = options.max_width >= _WIDE
-        name = printable(finding.check)
-        yield Hanging(
-            Text.assemble(
-                (f"  {SYMBOLS[finding.status]} ", _STYLES[finding.status]),
-                f"{name.ljust(self._width)}  " if wide else f"{name}: ",
-                (printable(finding.title), "dim" if finding.status is Status.SKIP else ""),
-            ),
-            rest=6 + self._width if wide else 4,
-        )
-        yield from self._below
+def _told(finding: Finding) -> RenderableType:
+    """A finding as a sentence, and the id of its check beside it."""
+    attended = finding.status in ATTENTION
+    return Hanging(
+        Text.assemble(
+            (f"  {SYMBOLS[finding.status]} ", _STYLES[finding.status]),
+            (printable(finding.title), "bold" if attended else "dim" if finding.status is Status.SKIP else ""),
+            (f"  {printable(finding.check)}", "dim"),
+        ),
+        rest=4,
+    )
 
 
 def _attended(finding: Finding, report: Report) -> Iterator[RenderableType]:
     """A failure or a warning: title, evidence, and what to do, with each command on a line of its own."""
-    yield Hanging(
-        Text.assemble(
-            (f"  {SYMBOLS[finding.status]} ", _STYLES[finding.status]),
-            (f"{printable(finding.check)}  ", "bold"),
-            printable(finding.title),
-        ),
-        rest=4,
-    )
+    yield _told(finding)
     yield from _evidence(finding, report)
     if finding.remedy is not None:
         yield Hanging(Text.assemble(("    fix: ", "green"), printable(finding.remedy.say)), rest=6)

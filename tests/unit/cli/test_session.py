@@ -14,7 +14,8 @@ import pytest
 
 from builder import errors
 from builder.cli import VERBS, cli
-from builder.cli.session import EXIT_INTERNAL, Output, Session, run, verb
+from builder.cli.ending import EXIT_INTERNAL
+from builder.cli.session import Output, Session, run, verb
 
 ROOT = Path(__file__).parents[3]
 

@@ -83,6 +83,9 @@ def test_evidence_is_told_for_reading(report: Report) -> None:
     raw = ('  File "/env/lib/a.py", line 1', "    x.y()", "    ^^^~~", "/environment/b")
     told = replace(report, findings=(replace(finding("keras.fit", Status.FAIL), evidence=raw),))
     assert evidence(told.findings[0], told) == ('  File "lib/a.py", line 1', "    x.y()", "/environment/b")
+    gone = replace(told.findings[0], title="1 file of a 1.0 is missing: lib/a.py.")
+    said_again = replace(gone, evidence=("missing: lib/a.py (a 1.0)", "missing: lib/b.py (a 1.0)"))
+    assert evidence(said_again, told) == ("missing: lib/b.py (a 1.0)",)
     long = "a/" * 40
     console = Console(width=60, color_system=None, markup=False)
     with console.capture() as capture:
