@@ -9,7 +9,7 @@ from builder.errors import LockfileError, StaleLockError, UnsatisfiableError, Us
 from builder.operations.created import CreateResult, finished_with, identity, interrupted, present
 from builder.operations.preparing import BUILT_IN_SOLVER, PackageOptions, kept_in, prepare
 from builder.operations.warnings import Warnings
-from builder.plan.model import MAIN_GROUP, Source
+from builder.plan.terms import MAIN_GROUP, Source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from builder.errors import ChecksFailedError, EnvbuildError, LockfileError, Unsa
 from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import BUILT_IN_SOLVER, PackageOptions
 from builder.operations.warnings import Warnings
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 from builder import __version__
 from builder.errors import LockfileError
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from builder.lock.model import Lock
-    from builder.operations.locking import LockResult
     from builder.operations.preparing import PackageOptions, Prepared
     from builder.project import Project
     from builder.recipe.model import Recipe
@@ -48,18 +49,14 @@ def find_or_make(workspace: Workspace, recipe: Recipe, options: PackageOptions, 
     committed = project.committed_lock(recipe.name) if usual else None
     if committed is not None:
         return UsableLock(file=committed, follows_recipe=False)
-    from builder.operations.locking import LockRequest, lock
-
     if usual and project.found:
-        return _made(lock(workspace, LockRequest(recipe=recipe.name, options=options, solver=solver)))
+        return _made(workspace, recipe, options, solver=solver)
     made_from = _digest(recipe, options)
     label = f"channels-{made_from[:12]}" if options.channels else options.source.value
     folder = project.local_environment(recipe.name, source=label)
     if _is_usable(folder / LOCK_NAME, made_from):
         return UsableLock(file=folder / LOCK_NAME, follows_recipe=True)
-    notes = {_MADE_FROM: made_from}
-    request = LockRequest(recipe=recipe.name, options=options, solver=solver, folder=folder, notes=notes)
-    return _made(lock(workspace, request))
+    return _made(workspace, recipe, options, solver=solver, folder=folder, notes={_MADE_FROM: made_from})
 
 
 def kept_lock(project: Project, name: str, *, source: Source) -> Path | None:
@@ -70,8 +67,20 @@ def kept_lock(project: Project, name: str, *, source: Source) -> Path | None:
     return file if file.is_file() else None
 
 
-def _made(result: LockResult) -> UsableLock:
-    return UsableLock(file=result.file, follows_recipe=True, prepared=result.prepared, warnings=result.warnings)
+def _made(
+    workspace: Workspace,
+    recipe: Recipe,
+    options: PackageOptions,
+    *,
+    solver: str,
+    folder: Path | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> UsableLock:
+    from builder.operations.locking import LockRequest, lock
+
+    request = LockRequest(recipe=recipe.name, options=options, solver=solver, folder=folder, notes=notes or {})
+    made = lock(workspace, request)
+    return UsableLock(file=made.file, follows_recipe=True, prepared=made.prepared, warnings=made.warnings)
 
 
 def _digest(recipe: Recipe, options: PackageOptions) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import LockfileError, SourceUnreachableError, UsageError
-from builder.plan.model import Source
+from builder.plan.terms import Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

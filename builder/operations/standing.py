@@ -13,7 +13,7 @@ from builder.environment.stamp import Expectations, expectations_from
 from builder.operations.answers import Answers
 from builder.operations.locks import kept_lock
 from builder.operations.recipe_files import RecipeFiles
-from builder.plan.model import Source
+from builder.plan.terms import Source
 
 if TYPE_CHECKING:
     from builder.operations.answers import Basis

@@ -109,3 +109,4 @@ def test_what_reads_locks_imports_nothing_that_makes_them(project: Path, tmp_pat
     assert "builder.lock.audit" in loaded
     assert sorted({name.partition(".")[0] for name in loaded} & (_HEAVY - {"jinja2"})) == []
     assert sorted(loaded & {"builder.lock.make", "builder.lock.pypi", "builder.lock.solver", "builder.uv"}) == []
+    assert "importlib.metadata" not in loaded

@@ -27,7 +27,7 @@ from builder.operations import (
     preparing,
 )
 from builder.operations.expectations import expectations
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.platforms import Subdir
 from tests.unit.operations.projects import with_lock
 from tests.workspaces import Heard, workspace
