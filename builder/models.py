@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from itertools import islice
 from typing import (
@@ -230,7 +231,7 @@ _WORDS: Final[Mapping[object, str]] = {str: "text", int: "a whole number", float
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
+    text = "nothing" if value is None else str(value) if isinstance(value, date) else repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
@@ -277,6 +278,8 @@ def _field_problems(data: dict[Any, Any], model: type[Model], path: Key) -> Iter
             foreign = model.foreign.get(key)
             what: Literal["unknown", "value"] = "unknown" if foreign is None else "value"
             yield Problem(what, (*path, key), value, model, foreign or "is not known")
+        elif not isinstance(key, str):
+            yield Problem("value", path, data, model, f"has a field whose name is not text: {_shown(key)}")
     for name, field in known.items():
         if name in data:
             yield from _problems(data[name], field.type, (*path, name))

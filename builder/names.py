@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 MAPPING_FILE: Final = Path(__file__).parent / "conda-pypi-names.yaml"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Names:
+class _Names(Struct, frozen=True, kw_only=True):
     held: Mapping[str, tuple[str, ...]]
     """conda name → the distributions in it."""
     asked: Mapping[str, str]

@@ -7,10 +7,10 @@ Tags: PEP 425, 600 (manylinux) and 656 (musllinux), as `packaging.tags` has them
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, parse_tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -34,8 +34,7 @@ _NEWEST_MACOS: Final = (99, 0)
 _NEWEST_GLIBC: Final = 99
 
 
-@dataclass(frozen=True, kw_only=True)
-class WheelTarget:
+class WheelTarget(Struct, frozen=True, kw_only=True):
     """Where a wheel is to be installed. What is None is not known, and no reason to refuse anything."""
 
     subdir: Subdir | None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import yaml
 
+from builder.credentials import redact
 from builder.files import read_ordinary
 from builder.models import Key, MisfitError, Problem, dotted, fields, inner_fields, validated
 
@@ -68,7 +69,7 @@ class _Reader:
 
     def refuse(self, message: str, node: yaml.Node | None, hint: str | None = None) -> EnvbuildError:
         line = node.start_mark.line + 1 if node is not None else None
-        return self.error(message, file=self.file, line=line, hint=hint)
+        return self.error(redact(message), file=self.file, line=line, hint=hint)
 
     def value(self, node: yaml.Node, path: Key) -> Any:
         if id(node) in self.seen:
@@ -204,7 +205,8 @@ def validate(document: Document, model: type[ModelT], *, error: type[EnvbuildErr
         problem = min(misfit.problems, key=lambda problem: problem.what != "unknown")
         message, hint = _explain(problem, document)
         file, line = document.place(problem.path)
-        raise error(message, file=file, line=line, hint=hint) from None
+        # What was written is repeated, and may be a URL in a place where nothing has looked for credentials.
+        raise error(redact(message), file=file, line=line, hint=redact(hint) if hint else None) from None
 
 
 def _explain(problem: Problem, document: Document) -> tuple[str, str | None]:

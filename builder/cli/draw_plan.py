@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from builder.plan.model import Source
+from msgspec import to_builtins
+
+from builder.plan.terms import Source
 from builder.wording import listing, plural
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "virtual_packages": dict(plan.virtual_packages),
         "warnings": list(plan.warnings),
         "mandatory_checks": list(plan.mandatory_checks),
-        "specs": [asdict(spec) for spec in plan.specs],
+        "specs": to_builtins(plan.specs),
     }
 
 

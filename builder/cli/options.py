@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:

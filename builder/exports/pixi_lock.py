@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from builder.exports.model import Exported
 from builder.lock.channels import canonical_url
 from builder.lock.provided import provided_distributions
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from builder.exports.model import Export

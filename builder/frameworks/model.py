@@ -6,8 +6,9 @@ One file of this folder describes one framework. Adding another is such a file, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from builder.platforms import TARGETS, Subdir
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 Area = Literal["frameworks", "numerics", "user"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """One check that a library brings: what it catches, the error the user would have met otherwise, and who judges.
 
     `judge` looks at a step of the library's probe, `match` at installed files, `settings` at the user's own settings.
@@ -37,8 +37,7 @@ class Claim:
     settings: Settings | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(Struct, frozen=True, kw_only=True):
     """A script that the environment's own Python runs to exercise a library.
 
     It runs where `module` is installed; at the quick level only if `quick`. `answers` are the (check, subject) pairs
@@ -63,8 +62,7 @@ class Probe:
         return self.answers(has, quick) if self.answers is not None else (("import.alone", self.module),)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Library:
+class Library(Struct, frozen=True, kw_only=True):
     """An importable library that is exercised wherever it is installed."""
 
     name: str
@@ -80,8 +78,7 @@ class Library:
     """Whether the module's `__version__` is its distribution's version."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plugin:
+class Plugin(Struct, frozen=True, kw_only=True):
     """A GPU plug-in for the Mac: a distribution of its own, loaded by the framework from a folder."""
 
     name: str
@@ -91,8 +88,7 @@ class Plugin:
     """The module that loads it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Framework(Library):
+class Framework(Library, frozen=True, kw_only=True):
     """A framework that a recipe may name. Packages are called as facts call them: by their name on PyPI."""
 
     precedence: int = 100

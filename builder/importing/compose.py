@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 from builder.frameworks.registry import all_frameworks
 from builder.importing.model import NotCarried
 from builder.names import pypi_name
-from builder.plan.model import MAIN_GROUP
 from builder.plan.pins import conda_to_pep440
+from builder.plan.terms import MAIN_GROUP
 from builder.platforms import TARGETS, Subdir
 from builder.recipe.schema import SCHEMA_FILE
 

@@ -18,7 +18,7 @@ from builder.credentials import without_credentials
 from builder.errors import UsageError
 from builder.importing.toml import Toml
 from builder.names import distributions
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.yamlio import too_deep
 
 if TYPE_CHECKING:

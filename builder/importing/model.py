@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from builder.credentials import named_credentials, redact, without_credentials
 from builder.importing.elsewhere import only_on
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.platforms import TARGETS, Subdir
 from builder.recipe.model import check_channel
 from builder.recipe.specs import conda_spec, requirement, specifier_set

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from builder.errors import UsageError
 from builder.importing.toml import Toml
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.platforms import TARGETS, Subdir
 
 if TYPE_CHECKING:

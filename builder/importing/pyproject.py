@@ -12,7 +12,7 @@ from builder.errors import UsageError
 from builder.importing import pixi, poetry
 from builder.importing.requirements import read_lines
 from builder.importing.toml import Toml
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.errors import UsageError
 from builder.importing.text import read_text
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

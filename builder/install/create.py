@@ -15,7 +15,6 @@ from builder.environment.stamp import Expectations, Stamp, StampedPackage, Verdi
 from builder.errors import BuildError, LockfileError, UsageError
 from builder.install import transaction
 from builder.progress import NoProgress
-from builder.render.model import environment_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -113,6 +112,9 @@ def is_current(request: CreateRequest, stamp: Stamp | None) -> bool:
 
 def packages_of(lock: Lock, request: CreateRequest) -> tuple[LockedPackage, ...]:
     """The packages of the lock for the request's platform and groups. Raises LockfileError, UsageError."""
+    # Here, for its time: an environment that is right already needs none of it.
+    from builder.render.model import environment_file
+
     if request.subdir not in lock.platforms:
         raise LockfileError(
             f"the lock of {request.name} is for {', '.join(lock.platforms)}, not for {request.subdir}",

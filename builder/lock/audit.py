@@ -8,10 +8,10 @@ environment (conda/conda-lock#281).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
@@ -19,7 +19,7 @@ from builder.credentials import has_credentials, names_elsewhere
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
 from builder.lock.provided import provided_distributions
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.wheels import WheelTarget, why_unfit
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ _PYTHON: Final = ("conda", "python")
 _LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Defect:
+class Defect(Struct, frozen=True, kw_only=True):
     """One reason to refuse a lock. `package` is None when it concerns a whole platform."""
 
     package: LockedPackage | None

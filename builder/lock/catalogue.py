@@ -79,8 +79,8 @@ class ChannelCatalogue:
         channel_of: dict[str, str | None] = {}
         for record in await self._solver.records(request, names):
             # As py-rattler takes it: when a channel has come to have it, or else when it was built.
-            limit, made = self._exclude_newer, record.indexed_timestamp or record.timestamp
-            if limit is not None and made is not None and made > limit:
+            limit = self._exclude_newer
+            if limit is not None and (made := record.indexed_timestamp or record.timestamp) and made > limit:
                 continue
             name = record.name.normalized
             if channel_of.setdefault(name, record.channel) == record.channel:

@@ -6,8 +6,9 @@ found by asking it again with fewer: QuickXplain (Junker, 2004), some dozen solv
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from builder.errors import UnsatisfiableError
 

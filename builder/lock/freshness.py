@@ -14,7 +14,7 @@ from builder.lock.groups import groups_asked_for
 from builder.lock.model import InputHash
 from builder.lock.provided import provided_distributions
 from builder.names import canonical
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.wording import listing
 from builder.yamlio import conflict_mark
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from builder.names import canonical, distributions
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

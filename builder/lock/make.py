@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from builder.errors import LockfileError, UnsatisfiableError
@@ -26,7 +28,6 @@ from builder.lock.parity import (
     subjects,
 )
 from builder.lock.provided import provided_distributions
-from builder.lock.pypi import PypiRequest, resolve
 from builder.lock.solver import SolveRequest, settled
 from builder.lock.specs import refuse_malformed
 from builder.progress import NoProgress
@@ -52,8 +53,7 @@ class Judge(Protocol):
     def __call__(self, subdir: Subdir, packages: Mapping[tuple[str, str], str], /) -> Iterable[str]: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made:
+class Made(Struct, frozen=True, kw_only=True):
     """A lock that was just made, warnings for the user, and what it changes against the one before."""
 
     lock: Lock
@@ -62,8 +62,7 @@ class Made:
     """Empty where there was no lock before."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Chosen:
+class _Chosen(Struct, frozen=True, kw_only=True):
     """The packages of all platforms, from conda and from PyPI, and how parity came out."""
 
     conda: Solutions
@@ -268,6 +267,9 @@ class _Work:
                 f"PyPI packages need a Python, and there is none among the conda packages for {specs.subdir}",
                 hint="give the recipe a `python:`",
             )
+        # Here, for its time: most locks have nothing from PyPI.
+        from builder.lock.pypi import PypiRequest, resolve
+
         packages = await resolve(
             PypiRequest(
                 subdir=specs.subdir,

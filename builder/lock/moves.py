@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct, field
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from builder.render.model import PlatformSpecs, Rendered
 
 
-@dataclass(frozen=True, kw_only=True)
-class Previous:
+class Previous(Struct, frozen=True, kw_only=True):
     """The lock there was, whose versions a new one stays at; what may move is named.
 
     `moving` are names (any spelling, conda's or PyPI's) to take anew; with `everything` all are.
@@ -56,8 +55,7 @@ def names_in(lock: Lock, asked: str) -> frozenset[str]:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """One package of one platform that the new lock has in another version or build; None: it was, or is, not there."""
 
     subdir: Subdir
@@ -76,8 +74,7 @@ class Move:
         return "moved" if self.before.version != self.after.version else "rebuilt"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Side:
+class _Side(Struct, frozen=True, kw_only=True):
     """The packages of one platform, by manager and name."""
 
     packages: Mapping[tuple[str, str], LockedPackage]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from builder.errors import UnsatisfiableError
@@ -28,8 +29,7 @@ Solutions = dict["Subdir", "Sequence[LockedPackage]"]
 _TRIES: Final = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class Equalised:
+class Equalised(Struct, frozen=True, kw_only=True):
     """What equalising led to. `exact` are the versions it fixed, by project; `refused` says which names it gave up."""
 
     solutions: Solutions

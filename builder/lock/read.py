@@ -13,6 +13,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from builder.credentials import redact
 from builder.errors import LockfileError
 from builder.files import read_ordinary
 from builder.lock.digest import MAX_BYTES
@@ -148,7 +149,7 @@ def _parsed(text: str, place: Path | str) -> Lock:
     except MisfitError as misfit:
         problem = misfit.problems[0]
         raise LockfileError(
-            f"{_entry_name(data, problem.path)}{problem.about(dotted(problem.path))}",
+            redact(f"{_entry_name(data, problem.path)}{problem.about(dotted(problem.path) or 'the file')}"),
             file=place,
             line=line_of(text, problem.path),
             hint=f"run {relock(place)}, or restore the file from version control",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct
 
 from builder.errors import UnsatisfiableError
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class SolveRequest:
+class SolveRequest(Struct, frozen=True, kw_only=True):
     """What to solve. `channels` are canonical names or URLs in order of priority.
 
     `virtual_packages` maps a name to `version` or `version build`; they are the target's, and nothing of the

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from builder.credentials import named_credentials
 from builder.errors import LockfileError
 from builder.lock.lines import is_text
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
 
 from builder.errors import UnsatisfiableError
 from builder.frameworks import registry
@@ -56,7 +58,8 @@ class Clashes:
         own = [place for _, place in told if place is not None]
         loosen = f"loosen or leave out {'one of ' if len(own) > 1 else ''}{listing(own)}" if own else error.hint
         if len(clash) == 1:
-            alone = asyncio.run(refused(self.solver, replace(error.request, specs=clash, preferred=(), exact={})))
+            request = structs.replace(error.request, specs=clash, preferred=(), exact={})
+            alone = asyncio.run(refused(self.solver, request))
             reason = (alone or error).plain.partition("\n")[2]
             return UnsatisfiableError(
                 f"{names} cannot be installed on {plan.subdir}:\n{reason}", hint=loosen, details=error.plain

@@ -11,7 +11,7 @@ from builder.exports.formats import FORMATS, export
 from builder.exports.model import Export, Format
 from builder.operations.checking import CheckRequest, check
 from builder.operations.outputs import require_writable, write_output
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from pathlib import Path

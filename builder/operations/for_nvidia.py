@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.frameworks import registry
 from builder.names import conda_name
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.wording import bytes_told, listing, plural
 
 if TYPE_CHECKING:

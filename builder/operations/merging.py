@@ -18,7 +18,7 @@ from builder.lock.merge import pins_of_both, proofs_that_hold, sides_in
 from builder.lock.proof import PROOF_NAME, dump_proofs, parse_proofs
 from builder.lock.read import parse_lock
 from builder.operations.locking import LockRequest, LockResult, lock, write_files
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.project import LOCK_NAME, Project
 from builder.recipe.load import ancestry
 from builder.scratch import scratch

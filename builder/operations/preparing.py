@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from builder.errors import LockfileError, SourceUnreachableError, UsageError
-from builder.plan.model import Source
+from builder.plan.terms import Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from builder.workspace import Workspace
 
 
+#: What `--solver` names when nobody says otherwise: the one that envbuild brings along.
+BUILT_IN_SOLVER: Final = "rattler"
 #: Days after which facts are called old.
 OLD_FACTS: Final = 90
 

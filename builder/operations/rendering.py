@@ -10,7 +10,7 @@ from builder.operations.locking import write_files
 from builder.operations.outputs import require_own_folder
 from builder.operations.preparing import PackageOptions, prepare_with_channels
 from builder.operations.warnings import Warnings
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from pathlib import Path

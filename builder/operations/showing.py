@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from builder.errors import LockfileError
 from builder.operations.preparing import PackageOptions, prepare_with_channels
 from builder.operations.warnings import Warnings
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ of locking. The lock room implements this protocol over the channel, and over a 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
+from msgspec import Struct, field
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -25,8 +25,7 @@ PYTHONS: Final = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9")
 LOCKED: Final = "the lock"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Build:
+class Build(Struct, frozen=True, kw_only=True):
     """One conda build: its version and build string, and its `depends` as conda name → version range ("" for any)."""
 
     version: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec import structs
 from packaging.version import Version
 
 from builder.compat.facts import Refusal
@@ -74,7 +75,7 @@ class Search:
             for python in self._minors(version):
                 found = self._combine(version, python)
                 if found is not None and self._exists(found):
-                    yield replace(found, held_back=held_back)
+                    yield structs.replace(found, held_back=held_back)
 
     def _minors(self, version: Version) -> Sequence[str]:
         """The Pythons in question, newest first; where builds may not have been seen, those that were come first."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
 
 from builder.compat.together import LockedSetJudge
 from builder.frameworks import registry
@@ -13,12 +15,12 @@ from builder.names import conda_name
 from builder.plan.catalogue import LOCKED, PYTHONS
 from builder.plan.choose import PROVEN, TOLERANCES, Search, Tolerance
 from builder.plan.existence import Existing, Obstacles, existing, refuse_unknown_packages
-from builder.plan.model import Source
 from builder.plan.pins import conda_to_pep440, wanted
 from builder.plan.providers import offers
 from builder.plan.question import Question, make_targets, minors
 from builder.plan.refuse import refusal
 from builder.plan.staying import staying
+from builder.plan.terms import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,8 +40,7 @@ if TYPE_CHECKING:
     from builder.recipe.model import Recipe
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """A combination for the targets of one question, and what the user should know about how it came to be."""
 
     question: Question
@@ -55,8 +56,7 @@ class Decision:
         return self.question.targets
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _Asked(Struct, frozen=True, kw_only=True):
     """One provider's question, with what the channel has that no fact is about."""
 
     question: Question
@@ -134,7 +134,7 @@ def _found(asked: Sequence[_Asked], tolerance: Tolerance, kept: Kept | None) -> 
         for one, question in zip(allowed, questions, strict=True):
             if question is not None:
                 for combination in one.search(tolerance, question).combinations():
-                    yield one, replace(combination, kept=True)
+                    yield one, structs.replace(combination, kept=True)
     for one in allowed:
         for combination in one.search(tolerance).combinations():
             yield one, combination

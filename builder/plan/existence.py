@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, cast
 
+from msgspec import Struct
 from packaging.version import Version
 
 from builder.compat.facts import Refusal
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from builder.recipe.model import Recipe
 
 
-@dataclass(frozen=True, kw_only=True)
-class Existing:
+class Existing(Struct, frozen=True, kw_only=True):
     """The facts with the channel's own releases of a framework among them."""
 
     facts: Facts

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from packaging.version import Version
 
 from builder.compat.load import load_facts
 from builder.errors import UnsatisfiableError, UsageError
 from builder.frameworks import registry, rules
 from builder.plan.decide import decisions
-from builder.plan.model import Plan, Source
+from builder.plan.model import Plan
 from builder.plan.pins import wanted
 from builder.plan.specs import assemble
+from builder.plan.terms import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,7 +127,7 @@ def _plan(recipe: Recipe, target: Target, decision: Decision, *, source: Source)
     facts, combination = decision.question.facts, decision.combination
     specs, warnings = assemble(recipe, target, combination, question=decision.question)
     unsafe = _beside_plugin(recipe, target, decision)
-    combination = replace(combination, unsafe=tuple(dict.fromkeys((*combination.unsafe, *unsafe))))
+    combination = structs.replace(combination, unsafe=tuple(dict.fromkeys((*combination.unsafe, *unsafe))))
     catalogue = decision.question.catalogue
     return Plan(
         recipe=recipe,

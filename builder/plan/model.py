@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
     from builder.compat.model import Fact, Relation
+    from builder.plan.terms import ProviderName, Source
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
-MAIN_GROUP = "main"
-ProviderName = Literal["conda-forge", "metal", "pypi"]
 
-
-class Source(StrEnum):
-    """Where packages come from."""
-
-    CONDA_FORGE = "conda-forge"
-    """The recipe's channels (and PyPI only for what the provider or the recipe says)."""
-    PYPI = "pypi"
-    """Python from the local `host` channel, everything else from PyPI wheels."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FactRef:
+class FactRef(Struct, frozen=True, kw_only=True):
     """A fact that a choice rests on: its id in the compatibility data and the source it names."""
 
     id: str
@@ -36,8 +27,7 @@ class FactRef:
     established: Literal["measured", "published", "metadata"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChosenSpec:
+class ChosenSpec(Struct, frozen=True, kw_only=True):
     """One line of environment.yml.
 
     `spec` is what follows the name: a conda version and build (`2.19.*`, `* *_newaccelerate`) or a PEP 440
@@ -82,8 +72,7 @@ class Plan:
         return next((spec for spec in self.specs if spec.manager == manager and spec.name == name), None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """The releases of one package that fit, newest first, a contiguous run; and what that rests on."""
 
     package: str
@@ -96,8 +85,7 @@ class Choice:
         return self.versions[0]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Combination:
+class Combination(Struct, frozen=True, kw_only=True):
     """What was chosen, the same for all targets it was chosen for."""
 
     python: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -14,7 +15,7 @@ from packaging.version import Version
 
 from builder.errors import RecipeError
 from builder.frameworks.keras import OVER_FRAMEWORKS
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.recipe.specs import specifier_set
 from builder.wheels import applies
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 _CONDA: Final = re.compile(r"^(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*?)(?:(?:\s*(?=[=<>!~*])|\s+(?=\d))(?P<version>.*))?$")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pin:
+class Pin(Struct, frozen=True, kw_only=True):
     """One restriction of the user's: `package` as facts name it, and where the recipe says it."""
 
     package: str
@@ -46,8 +46,7 @@ class Pin:
         return f"{self.package} {self.text} ({self.where})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """A dependency of the recipe for one platform: its name and spec on either side."""
 
     group: str

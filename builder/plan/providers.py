@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from builder.plan.model import Source
+from msgspec import Struct
+
+from builder.plan.terms import Source
 
 if TYPE_CHECKING:
     from builder.compat.model import Origin
     from builder.frameworks.model import Framework
-    from builder.plan.model import ProviderName
+    from builder.plan.terms import ProviderName
     from builder.platforms import Subdir
     from builder.recipe.model import Recipe
 
@@ -43,8 +44,7 @@ class Provider(Protocol):
         """What to add to the framework's reason on a platform."""
 
 
-@dataclass(frozen=True)
-class CondaForge:
+class CondaForge(Struct, frozen=True):
     """Everything from the recipe's channels."""
 
     name: ProviderName = "conda-forge"
@@ -60,8 +60,7 @@ class CondaForge:
         return ""
 
 
-@dataclass(frozen=True)
-class Pypi:
+class Pypi(Struct, frozen=True):
     """The framework and what links NumPy from PyPI, over a conda Python: newer releases and Pythons than channels have.
 
     With `local` the interpreter is this machine's own and everything else is from PyPI (`--source pypi`).
@@ -82,8 +81,7 @@ class Pypi:
         return ""
 
 
-@dataclass(frozen=True)
-class Metal(Pypi):
+class Metal(Pypi, frozen=True):
     """As `Pypi`, with Apple's plug-in on the Mac; the other platforms get the same release."""
 
     name: ProviderName = "metal"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from packaging.version import Version
 
 from builder.compat.fit import Setting
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 _PATCHES: Final = 30
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """One platform of the question: where its framework comes from and what the recipe pins on it."""
 
     subdir: Subdir

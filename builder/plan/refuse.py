@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from packaging.version import Version
 
 from builder.compat.model import Relation
@@ -150,7 +151,7 @@ def _given_up(question: Question, let_go: Sequence[tuple[Pin, Choice | None]]) -
 
 def _without(question: Question, pin: Pin) -> Question:
     targets = tuple(
-        replace(
+        structs.replace(
             target,
             pins=tuple(other for other in target.pins if (other.package, other.where) != (pin.package, pin.where)),
         )

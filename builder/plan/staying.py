@@ -7,9 +7,10 @@ another TensorFlow for that alone; `envbuild update` is how one asks for it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct, structs
 from packaging.specifiers import SpecifierSet
 
 from builder.plan.pins import Pin
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from builder.plan.question import Question
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """A package of the lock there is."""
 
     manager: Literal["conda", "pip"]
@@ -74,4 +74,6 @@ def _fixed(question: Question, versions: Mapping[str, Held]) -> Question:
         Pin(package=package, versions=(SpecifierSet(f"=={held.version}"),), text=f"=={held.version}", where="the lock")
         for package, held in versions.items()
     )
-    return replace(question, targets=tuple(replace(target, pins=(*target.pins, *pins)) for target in question.targets))
+    return replace(
+        question, targets=tuple(structs.replace(target, pins=(*target.pins, *pins)) for target in question.targets)
+    )

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from builder import yamlio
+from builder.credentials import redact
 from builder.errors import RecipeError
 from builder.recipe.model import NAME_PATTERN, Recipe, RecipeFields, RecipeFile
 
@@ -97,10 +98,13 @@ def _merged(document: yamlio.Document, find: Callable[[str], Path | None], chain
             f"`extends` goes in a circle: {' → '.join((*chain, parent_name))}", file=document.file, line=line
         )
     # A name is looked up, never used as a path: "../x" is no name of a recipe.
-    parent_file = find(parent_name) if "/" not in parent_name and "\\" not in parent_name else None
+    parent_file = find(parent_name) if re.fullmatch(NAME_PATTERN, parent_name) else None
     if parent_file is None:
         raise RecipeError(
-            f"`extends: {parent_name}` names no recipe", file=document.file, line=line, hint="see `envbuild list`"
+            f"`extends: {redact(parent_name)}` names no recipe",
+            file=document.file,
+            line=line,
+            hint="see `envbuild list`",
         )
     parent = yamlio.load(parent_file, error=RecipeError)
     if not isinstance(parent.data, dict):

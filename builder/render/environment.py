@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from builder.errors import TemplateError
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.render.model import (
     ENVIRONMENT_FILE,
     VIRTUAL_PACKAGES_FILE,
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from builder.platforms import Subdir
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(Struct, frozen=True):
     text: str
     selector: str | None
 

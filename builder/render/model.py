@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from builder.plan.model import MAIN_GROUP
+from msgspec import Struct
+
+from builder.plan.terms import MAIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +17,7 @@ ENVIRONMENT_FILE: Final = "environment.yml"
 VIRTUAL_PACKAGES_FILE: Final = "virtual-packages.yml"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpecLine:
+class SpecLine(Struct, frozen=True, kw_only=True):
     """One dependency as written in environment.yml: a match spec (`numpy >=2`) or a requirement (`keras>=3.5`)."""
 
     manager: Literal["conda", "pip"]
@@ -26,8 +26,7 @@ class SpecLine:
     group: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlatformSpecs:
+class PlatformSpecs(Struct, frozen=True, kw_only=True):
     """What environment.yml means on one platform."""
 
     subdir: Subdir
@@ -41,8 +40,7 @@ class PlatformSpecs:
     """The oldest macOS of the target, for wheel tags; None off macOS."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rendered:
+class Rendered(Struct, frozen=True, kw_only=True):
     """The rendered recipe: the text of its files, and what they mean on every platform."""
 
     name: str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from builder import yamlio
 from builder.errors import TemplateError
-from builder.plan.model import MAIN_GROUP
+from builder.plan.terms import MAIN_GROUP
 from builder.platforms import TARGETS, Subdir
 from builder.render.model import (
     ENVIRONMENT_FILE,

@@ -20,7 +20,7 @@ from packaging.version import Version
 from builder.compat.load import load_facts
 from builder.errors import UnsatisfiableError, UsageError
 from builder.plan.make import make_plans
-from builder.plan.model import ChosenSpec, Plan, Source
+from builder.plan.terms import Source
 from tests.unit.plan.support import recipe
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from builder.compat.facts import Facts
     from builder.compat.model import Relation, Release
+    from builder.plan.model import ChosenSpec, Plan
 
 MACHINES = {"osx-arm64": ("darwin", "arm64"), "osx-64": ("darwin", "x86_64"), "linux-64": ("linux", "x86_64"),
             "linux-aarch64": ("linux", "aarch64")}  # fmt: skip

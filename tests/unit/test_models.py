@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -76,6 +77,20 @@ def test_what_does_not_fit_is_told_with_its_place(data: Any, path: tuple[Any, ..
     (problem,) = caught.value.problems
     assert (problem.path, problem.what) == (path, what)
     assert message in problem.message
+
+
+def test_a_name_that_is_not_text_among_fields_that_may_be_unknown() -> None:
+    class Open(Model, forbid_unknown_fields=False):
+        name: str = ""
+
+    assert validated({"name": "a", "more": 1}, Open) == Open(name="a")
+    with pytest.raises(MisfitError, match="`it`: has a field whose name is not text: 1"):
+        validated({1: 2}, Open)
+
+
+def test_dates_are_shown_as_they_are_written() -> None:
+    with pytest.raises(MisfitError, match="must be a list, not 2024-01-02"):
+        validated({"few": date(2024, 1, 2)}, Outer)
 
 
 def test_every_problem_is_told_but_not_a_million() -> None:

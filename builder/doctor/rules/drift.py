@@ -75,7 +75,7 @@ def _conda_locks(case: Case, meant: Interpreter, project: Path) -> Iterator[_Loc
             continue
         # Slow to import, and most projects have no lock.
         from builder.lock.read import parse_lock
-        from builder.plan.model import MAIN_GROUP
+        from builder.plan.terms import MAIN_GROUP
         from builder.platforms import Subdir
 
         try:

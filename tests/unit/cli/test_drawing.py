@@ -15,7 +15,7 @@ from builder.compat.explain import explain_by_origin, parse
 from builder.compat.load import load_facts
 from builder.compat.tables import grids
 from builder.plan.make import make_plans
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.project import Project
 
 if TYPE_CHECKING:

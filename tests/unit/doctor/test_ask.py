@@ -19,7 +19,7 @@ from tests.unit.checks.support import Tree
 
 DATA = Path(__file__).parents[2] / "data" / "ask"
 RECIPES = Path(__file__).parents[3] / "recipes"
-FILES = ("known", "held-out", "held-out-2", "held-out-3", "held-out-4", "others")
+FILES = ("known", "held-out", "held-out-2", "held-out-3", "held-out-4", "held-out-5", "others")
 
 METAL = """\
 tensorflow.python.framework.errors_impl.NotFoundError: dlopen(/Users/me/miniforge3/envs/tf/lib/python3.11/\

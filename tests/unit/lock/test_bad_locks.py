@@ -10,7 +10,7 @@ import pytest
 
 from builder.errors import LockfileError
 from builder.lock.audit import audit, require_sound
-from builder.lock.read import read_lock
+from builder.lock.read import parse_lock, read_lock
 from builder.platforms import Subdir
 
 LOCKS = Path(__file__).parents[2] / "data" / "locks"
@@ -73,6 +73,9 @@ def test_credentials_are_not_repeated() -> None:
             _use(LOCKS / f"{name}.yml")
         assert "secret" not in caught.value.message
         assert "tk-123-abc" not in caught.value.message
+    with pytest.raises(LockfileError) as caught:
+        parse_lock(b"version: 1\nmetadata: https://me:secret@h/x\npackage: []\n", place="conda-lock.yml")
+    assert caught.value.plain == "`metadata` must be a mapping of fields, not 'https://***@h/x'"
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00" * 100, b"a: &a [*a]", b"%", b"---\n---\n", b"\x80"])

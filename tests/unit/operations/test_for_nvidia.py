@@ -11,7 +11,7 @@ from builder.lock.model import Lock, LockedPackage
 from builder.operations.for_nvidia import unasked
 from builder.operations.preparing import Prepared
 from builder.plan.make import make_plans
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.platforms import Subdir
 from tests.unit.plan.support import recipe
 

@@ -9,12 +9,13 @@ import pytest
 from builder.compat.load import load_facts
 from builder.errors import RecipeError, UnsatisfiableError, UsageError
 from builder.plan.make import candidates, make_plans, parity_names
-from builder.plan.model import Plan, Source
+from builder.plan.terms import Source
 from builder.platforms import Subdir
 from tests.unit.plan.support import METAL, built, channel_with, framework, recipe
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
+    from builder.plan.model import Plan
 
 MAC, LINUX = Subdir.OSX_ARM64, Subdir.LINUX_64
 

@@ -9,7 +9,7 @@ import pytest
 from builder.compat.load import load_facts
 from builder.errors import UnsatisfiableError
 from builder.plan.make import make_plans
-from builder.plan.model import Source
+from builder.plan.terms import Source
 from builder.platforms import Subdir
 from tests.unit.plan.support import METAL, built, channel, channel_with, framework, recipe
 

@@ -10,13 +10,14 @@ from packaging.version import Version
 
 from builder.compat.load import load_facts
 from builder.plan.make import make_plans
-from builder.plan.model import Plan, Source
 from builder.plan.staying import Held, Kept
+from builder.plan.terms import Source
 from builder.platforms import Subdir
 from tests.unit.plan.support import METAL, channel, framework, recipe
 
 if TYPE_CHECKING:
     from builder.compat.facts import Facts
+    from builder.plan.model import Plan
 
 BOTH = (Subdir.OSX_ARM64, Subdir.LINUX_64)
 

@@ -256,6 +256,13 @@ REFUSED = {
     "unclosed": ("[osx-arm64, linux-64]", "[osx-arm64, linux-64", 3, "not valid YAML", ""),
     "extends itself": ("framework:", "extends: mine\nframework:", 4, "goes in a circle: mine → mine", ""),
     "extends a path": ("framework:", "extends: ../mine\nframework:", 4, "names no recipe", "envbuild list"),
+    "extends what no file can be called": (
+        "framework:",
+        f"extends: {'x' * 5_000}\nframework:",
+        4,
+        "names no recipe",
+        "",
+    ),
     "extends nothing known": (
         "framework:",
         "extends: nowhere\nframework:",
@@ -295,6 +302,35 @@ def test_refused(tmp_path: Path, case: str) -> None:
     assert hint in (caught.value.hint or "")
     assert caught.value.file == str(file)
     assert caught.value.line == line, caught.value.message
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "channels: https://me:PLANTED@conda.example/x",
+        "channels: {a: 'https://me:PLANTED@conda.example/x'}",
+        "channels: [[https://conda.example/t/PLANTED/x]]",
+        "framework: https://me:PLANTED@conda.example/x",
+        "blas: https://me:PLANTED@conda.example/x",
+        "pypi: ['six @ https://me:PLANTED@index.example/six.whl']",
+        "pypi: six @ https://me:PLANTED@index.example/six.whl",
+        "dependencies: ['https://me:PLANTED@conda.example/x::numpy']",
+        "verify: {imports: ['https://me:PLANTED@conda.example']}",
+        "groups: {'https://me:PLANTED@conda.example': {}}",
+        "extends: https://me:PLANTED@conda.example/x",
+        "'https://me:PLANTED@conda.example/x': 1",
+        "macos: !!int https://me:PLANTED@conda.example/x",
+    ],
+)
+def test_no_error_repeats_a_password(tmp_path: Path, written: str) -> None:
+    """Wherever in a recipe it stands: what is wrong there is told before anything looks for credentials."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f'name: mine\npython: "3.12"\nplatforms: [linux-64]\n{written}\n')
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(file, rules=objections)
+    assert "PLANTED" not in f"{caught.value.message} {caught.value.hint}"
+    assert "***" in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.line == 4
 
 
 def test_good(tmp_path: Path) -> None:
