@@ -129,7 +129,8 @@ def test_python_ends_after_the_threads_that_were_asked() -> None:
 def test_a_network_error_is_told_without_its_layers() -> None:
     told = (
         "Request failed after 3 retries: error sending request for url (https://c.example/noarch/a.conda): "
-        "client error (Connect): dns error: error resolving DNS: failed to lookup address information: Name or service not known"
+        "client error (Connect): dns error: error resolving DNS: "
+        "failed to lookup address information: Name or service not known"
     )
     assert network_reason(told) == "https://c.example/noarch/a.conda: Name or service not known"
     refused = "HTTP status client error (403 Forbidden) for url (https://c.example/noarch/a.conda)"
