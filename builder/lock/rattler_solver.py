@@ -21,7 +21,7 @@ from rattler.package.build_string import BuildString
 
 from builder.credentials import redact
 from builder.errors import ChannelUnreachableError, LockfileError, SourceUnreachableError, UsageError
-from builder.lock.channels import Mirrors, canonical_url, client_for
+from builder.lock.channels import Mirrors, canonical_url, client_for, network_reason
 from builder.lock.model import LockedPackage
 from builder.lock.solver import SolveRequest, UnsolvableError
 from builder.platforms import TARGETS, Subdir
@@ -191,7 +191,7 @@ def _unreached(told: str, request: SolveRequest) -> SourceUnreachableError:
             hint="fetch the mirror again, or use another one (--mirror CHANNEL=URL)",
         )
     return ChannelUnreachableError(
-        f"packages of {channels} for {request.subdir} cannot be fetched: {reason}",
+        f"packages of {channels} for {request.subdir} cannot be fetched: {network_reason(reason)}",
         hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL",
     )
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import LockfileError, StaleLockError, UnsatisfiableError, UsageError
 from builder.operations.created import CreateResult, finished_with, identity, interrupted, present
-from builder.operations.locking import BUILT_IN_SOLVER
-from builder.operations.preparing import PackageOptions, kept_in, prepare
+from builder.operations.preparing import BUILT_IN_SOLVER, PackageOptions, kept_in, prepare
 from builder.operations.warnings import Warnings
 from builder.plan.terms import MAIN_GROUP, Source
 
@@ -87,8 +86,8 @@ def create(workspace: Workspace, request: CreateRequest) -> CreateResult:
 
 def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     standing = _standing(workspace, request)
-    if standing is not None and (settled := _settled(workspace, request, standing)) is not None:
-        return settled
+    if standing is not None and (planned := _as_planned(workspace, request, standing)) is not None:
+        return planned
     from builder.install.create import is_built, is_current
     from builder.install.transaction import finished
     from builder.operations.expectations import expectations
@@ -136,6 +135,7 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
         warn(f"{out_of_date}; building what it says all the same. To renew it, run `envbuild lock {recipe.name}`")
     elif standing is not None and basis is not None:
         asked = Asked(
+            channels=recipe.channels,
             groups=tuple(recipe.groups),
             expectations=build.expectations,
             requested=build.requested,
@@ -152,21 +152,23 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
 
 
 def _standing(workspace: Workspace, request: CreateRequest) -> Standing | None:
-    """What earlier runs have found of the recipe; None where it is not its committed lock that is asked for."""
+    """What earlier runs have found of the recipe; None where no lock of it alone says what is asked for."""
     from builder.operations.standing import Standing
 
     target = request.platform or workspace.host
-    if target is None or request.options != PackageOptions():
+    if target is None or request.options != PackageOptions(source=request.options.source):
         return None
-    standing = Standing(workspace, request.recipe, target)
+    standing = Standing(workspace, request.recipe, target, source=request.options.source)
+    if request.locked and not standing.is_committed:
+        return None
     return standing if standing.lock is not None else None
 
 
-def _settled(workspace: Workspace, request: CreateRequest, standing: Standing) -> CreateResult | None:
-    """The result where an earlier run shows that nothing is to be done; None where that must be looked into."""
+def _as_planned(workspace: Workspace, request: CreateRequest, standing: Standing) -> CreateResult | None:
+    """Build what an earlier run has planned, if it is not there; None where it must be planned (again)."""
     from builder.install.create import is_built, is_current
     from builder.install.transaction import finished
-    from builder.operations.locks import UsableLock
+    from builder.operations.locks import UsableLock, has_local_packages
 
     asked = standing.recall()
     target, lock = request.platform or workspace.host, standing.lock
@@ -179,12 +181,18 @@ def _settled(workspace: Workspace, request: CreateRequest, standing: Standing) -
     build = _build_of(workspace, request, name=name, prefix=prefix, target=target, lock=lock)
     build = replace(build, expectations=asked.expectations, requested=asked.requested)
     there = finished(prefix)
-    if not (is_current if request.prove else is_built)(build, there):
-        return None
     warn = Warnings(workspace.progress)
+    usable = UsableLock(file=lock, follows_recipe=not standing.is_committed)
+    if (is_current if request.prove else is_built)(build, there):
+        warn(*asked.warnings)
+        return present(workspace, build, there, lock=usable, warn=warn, proof=asked.proof)
+    if not standing.is_committed:
+        from builder.lock.read import read_lock
+
+        if not has_local_packages(read_lock(lock)):
+            return None
     warn(*asked.warnings)
-    usable = UsableLock(file=lock, follows_recipe=False)
-    return present(workspace, build, there, lock=usable, warn=warn, proof=asked.proof)
+    return _build(workspace, build, lock=usable, channels=asked.channels, prove=request.prove, warn=warn)
 
 
 def _place(workspace: Workspace, request: CreateRequest) -> tuple[str, Path]:
@@ -293,13 +301,16 @@ def _build(
     from builder.lock.audit import require_sound
     from builder.lock.read import read_lock
     from builder.operations.judging import require_fit
-    from builder.operations.proving import Prover
     from builder.operations.proving_locks import told_by
 
     locked = read_lock(lock.file)
     require_sound(locked, lock.file)
     require_fit(locked, lock.file, workspace.facts)
-    prover = Prover(workspace)
+    prover = None
+    if prove:
+        from builder.operations.proving import Prover
+
+        prover = Prover(workspace)
     around = Surroundings(
         cache=workspace.package_cache,
         uv=workspace.uv,
@@ -313,7 +324,7 @@ def _build(
             build,
             around,
             waiting=lambda: workspace.progress.note(f"another envbuild is building {build.prefix}; waiting for it"),
-            proof=prover if prove else None,
+            proof=prover,
         )
     except KeyboardInterrupt:
         raise interrupted(build, before) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from builder.errors import ChecksFailedError, EnvbuildError, LockfileError, UnsatisfiableError
 from builder.operations.outputs import require_own_folder
-from builder.operations.preparing import PackageOptions
+from builder.operations.preparing import BUILT_IN_SOLVER, PackageOptions
 from builder.operations.warnings import Warnings
 from builder.plan.terms import Source
 from builder.project import LOCK_NAME
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from builder.render.model import Rendered
     from builder.workspace import Workspace
 
-BUILT_IN_SOLVER: Final = "rattler"
 #: The kind of the answers kept of this operation.
 _KIND: Final = "lock"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from builder.errors import ChecksFailedError, UsageError
 from builder.operations.lock_worker import Locked, Locker, Workers
-from builder.operations.locking import BUILT_IN_SOLVER, LockRequest
-from builder.operations.preparing import PackageOptions
+from builder.operations.locking import LockRequest
+from builder.operations.preparing import BUILT_IN_SOLVER, PackageOptions
 from builder.plan.terms import Source
 
 if TYPE_CHECKING:

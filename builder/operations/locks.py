@@ -11,12 +11,15 @@ from urllib.parse import unquote, urlsplit
 
 from builder import __version__
 from builder.errors import LockfileError
-from builder.operations.locking import LockRequest, LockResult, lock
 from builder.plan.terms import Source
 from builder.project import LOCK_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from builder.lock.model import Lock
     from builder.operations.preparing import PackageOptions, Prepared
+    from builder.project import Project
     from builder.recipe.model import Recipe
     from builder.workspace import Workspace
 
@@ -47,19 +50,37 @@ def find_or_make(workspace: Workspace, recipe: Recipe, options: PackageOptions, 
     if committed is not None:
         return UsableLock(file=committed, follows_recipe=False)
     if usual and project.found:
-        return _made(lock(workspace, LockRequest(recipe=recipe.name, options=options, solver=solver)))
+        return _made(workspace, recipe, options, solver=solver)
     made_from = _digest(recipe, options)
-    label = options.source.value if usual or options.source is Source.PYPI else f"channels-{made_from[:12]}"
+    label = f"channels-{made_from[:12]}" if options.channels else options.source.value
     folder = project.local_environment(recipe.name, source=label)
     if _is_usable(folder / LOCK_NAME, made_from):
         return UsableLock(file=folder / LOCK_NAME, follows_recipe=True)
-    notes = {_MADE_FROM: made_from}
-    request = LockRequest(recipe=recipe.name, options=options, solver=solver, folder=folder, notes=notes)
-    return _made(lock(workspace, request))
+    return _made(workspace, recipe, options, solver=solver, folder=folder, notes={_MADE_FROM: made_from})
 
 
-def _made(result: LockResult) -> UsableLock:
-    return UsableLock(file=result.file, follows_recipe=True, prepared=result.prepared, warnings=result.warnings)
+def kept_lock(project: Project, name: str, *, source: Source) -> Path | None:
+    """The lock that is kept of a recipe that has no committed one for this source; None where there is none."""
+    if project.found and source is Source.CONDA_FORGE:
+        return None
+    file = project.local_environment(name, source=source.value) / LOCK_NAME
+    return file if file.is_file() else None
+
+
+def _made(
+    workspace: Workspace,
+    recipe: Recipe,
+    options: PackageOptions,
+    *,
+    solver: str,
+    folder: Path | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> UsableLock:
+    from builder.operations.locking import LockRequest, lock
+
+    request = LockRequest(recipe=recipe.name, options=options, solver=solver, folder=folder, notes=notes or {})
+    made = lock(workspace, request)
+    return UsableLock(file=made.file, follows_recipe=True, prepared=made.prepared, warnings=made.warnings)
 
 
 def _digest(recipe: Recipe, options: PackageOptions) -> str:
@@ -78,6 +99,10 @@ def _is_usable(file: Path, made_from: str) -> bool:
     except LockfileError:
         # It is ours to make again.
         return False
-    local = [package.url for package in found.packages if package.url.startswith("file://")]
-    there = all(Path(unquote(urlsplit(url).path)).is_file() for url in local)
-    return found.notes.get(_MADE_FROM) == made_from and there
+    return found.notes.get(_MADE_FROM) == made_from and has_local_packages(found)
+
+
+def has_local_packages(lock: Lock) -> bool:
+    """Whether the packages of a lock that lie on this machine, as this machine's Python does, are still there."""
+    local = [package.url for package in lock.packages if package.url.startswith("file://")]
+    return all(Path(unquote(urlsplit(url).path)).is_file() for url in local)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from builder.workspace import Workspace
 
 
+#: What `--solver` names when nobody says otherwise: the one that envbuild brings along.
+BUILT_IN_SOLVER: Final = "rattler"
 #: Days after which facts are called old.
 OLD_FACTS: Final = 90
 

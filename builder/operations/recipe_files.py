@@ -28,12 +28,16 @@ class RecipeFiles:
     name: str
     recipes: Mapping[str, Path]
     """Every known recipe by name (`Project.recipe_files`)."""
+    own_lock: Path | None = None
+    """A lock of envbuild's own, to be looked at in place of the committed one."""
 
     @cached_property
     def lock(self) -> Path | None:
         """The lock of the recipe; None where there is none, or no such recipe."""
         if self.name not in self.recipes:
             return None
+        if self.own_lock is not None:
+            return self.own_lock
         return self.workspace.project.committed_lock(self.name, recipes=self.recipes)
 
     def place(self, role: str) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,8 @@ from builder.environment.stamp import RELATIVE_PATH, Stamp, Verdict
 from builder.errors import EnvbuildError, UsageError
 from builder.install.create import Result
 from builder.lock.digest import lock_digest
+from builder.lock.read import read_lock
+from builder.lock.write import dumps
 from builder.operations import (
     CreateRequest,
     CreateResult,
@@ -20,9 +23,11 @@ from builder.operations import (
     create,
     creating,
     lock,
+    locks,
     preparing,
 )
 from builder.operations.expectations import expectations
+from builder.plan.terms import Source
 from builder.platforms import Subdir
 from tests.unit.operations.projects import with_lock
 from tests.workspaces import Heard, workspace
@@ -49,11 +54,14 @@ def team(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> Workspa
     """A project with a lock that is up to date, on Linux; building and asking channels raise `_AnywayError`."""
     root = shutil.copytree(made, tmp_path / "project")
 
-    def anyway(*_: Any, **__: Any) -> None:
-        raise _AnywayError
+    def anyway(work: str) -> Callable[..., None]:
+        def begin(*_: Any, **__: Any) -> None:
+            raise _AnywayError(work)
 
-    monkeypatch.setattr(creating, "_build", anyway)
-    monkeypatch.setattr("builder.operations.locking._built_in", anyway)
+        return begin
+
+    monkeypatch.setattr(creating, "_build", anyway("building"))
+    monkeypatch.setattr("builder.operations.locking._built_in", anyway("locking"))
     return workspace(tmp_path, root=root, host=Subdir.LINUX_64)
 
 
@@ -136,6 +144,60 @@ def test_what_has_changed_is_built_or_proven(team: Workspace, change: Callable[[
     change(team)
     with pytest.raises(_AnywayError):
         _create(team)
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_what_was_planned_is_built_without_planning_again(team: Workspace, planned: list[str], force: bool) -> None:
+    stamp = _built(team)
+    _create(team)
+    planned.clear()
+    if not force:
+        shutil.rmtree(stamp.parent.parent)
+    with pytest.raises(_AnywayError, match="building"):
+        _create(team, force=force)
+    assert planned == []
+
+
+@pytest.fixture
+def own(team: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of this machine's Python, as far as that is packaged; the recipe is locked for it."""
+    python = team.home / "channel" / "python.conda"
+    python.parent.mkdir()
+    python.touch()
+    found = SimpleNamespace(minor="3.12")
+    monkeypatch.setattr("builder.channel.interpreters.find", lambda *_, **__: found)
+    channel = SimpleNamespace(url=python.parent.as_uri())
+    monkeypatch.setattr("builder.channel.host.host_channel", lambda *_, **__: channel)
+    committed = read_lock(team.project.environment("mine") / "conda-lock.yml")
+    packages = (replace(committed.packages[0], url=python.as_uri()), *committed.packages[1:])
+    made_from = locks._digest(team.project.recipe("mine"), _OF_THIS_MACHINE)
+    file = team.project.local_environment("mine", source="pypi") / "conda-lock.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(dumps(replace(committed, packages=packages, notes={locks._MADE_FROM: made_from}), name="mine"))
+    return python
+
+
+_OF_THIS_MACHINE = PackageOptions(source=Source.PYPI)
+
+
+def test_a_lock_for_this_machine_is_planned_once(team: Workspace, own: Path, planned: list[str]) -> None:
+    """Unless its Python is gone, or its recipe is another by now."""
+    for _ in range(2):
+        with pytest.raises(_AnywayError, match="building"):
+            _create(team, options=_OF_THIS_MACHINE)
+        assert len(planned) == 1
+    with pytest.raises(UsageError, match="--locked is about the committed lock"):
+        _create(team, options=_OF_THIS_MACHINE, locked=True)
+    with pytest.raises(_AnywayError, match="building"):
+        _create(team)
+    assert len(planned) == 2  # of the committed lock nothing was known
+    own.unlink()
+    with pytest.raises(_AnywayError, match="locking"):
+        _create(team, options=_OF_THIS_MACHINE)
+    own.touch()
+    _expects(team)
+    with pytest.raises(_AnywayError, match="locking"):
+        _create(team, options=_OF_THIS_MACHINE)
 
 
 def test_what_is_asked_for_otherwise_is_looked_into(team: Workspace) -> None:
