@@ -162,7 +162,13 @@ class Workspace:
         """The user's environments, wherever conda, mamba, pixi and envbuild keep them."""
         from builder.environment.store import store
 
-        return store(home=self.home, environ=self.environ, cwd=self.cwd, envs_dir=self.config.envs_dir)
+        return store(
+            home=self.home,
+            environ=self.environ,
+            cwd=self.cwd,
+            envs_dir=self.config.envs_dir,
+            recipes=self.project.recipe_files,
+        )
 
     def made(self) -> Made:
         """What a page says of when and where it was made."""

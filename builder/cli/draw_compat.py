@@ -129,23 +129,28 @@ def _sign(cell: Cell) -> Text:
 
 
 def _releases(rows: Sequence[ReleaseRow]) -> Iterator[RenderableType]:
-    """Each release on one line: what is the same on several platforms once."""
+    """A line for all releases of which the same is said, with their versions, the newest first."""
     from builder.hanging import hanging
 
-    facts = [(f"{row.package} {row.version}", row.origin, row.name, row.pythons, row.macos) for row in rows]
-    lines: list[str] = []
-    for (release, origin, name, pythons, macos), group in groupby(
-        zip(facts, rows, strict=True), key=lambda pair: pair[0]
-    ):
-        places = ", ".join(row.platform for _, row in group)
-        parts = [
-            f"{places} from {_ORIGINS.get(origin, origin)}",
-            *([f"as {name}"] if not release.startswith(f"{name} ") else []),
-            *([f"Python {pythons}"] if pythons else []),
-            *([f"macOS {macos}"] if macos else []),
-        ]
-        lines.append(f"  {release}  {'; '.join(parts)}")
-    yield hanging(lines)
+    releases = groupby(rows, key=lambda row: (row.package, row.version, row.origin, row.name, row.pythons, row.macos))
+    versions: dict[str, list[str]] = {}
+    for (_, version, *_), group in releases:
+        versions.setdefault(_share(list(group)), []).append(version)
+    yield hanging(f"  {share}: {', '.join(found)}" for share, found in versions.items())
+
+
+def _share(rows: Sequence[ReleaseRow]) -> str:
+    """`tensorflow on osx-arm64 from PyPI; Python 3.9 to 3.12`: what is said of a release, but for its version."""
+    row = rows[0]
+    places = [row.platform for row in rows if row.platform != "any"]
+    where = f" on {listing(places, most=9)}" if places else ""
+    parts = [
+        f"{row.package}{where} from {_ORIGINS.get(row.origin, row.origin)}",
+        *([f"as {row.name}"] if row.name != row.package else []),
+        *([f"Python {row.pythons}"] if row.pythons else []),
+        *([f"macOS {row.macos}"] if row.macos else []),
+    ]
+    return "; ".join(parts)
 
 
 def best(explanations: Sequence[Explanation]) -> Explanation:

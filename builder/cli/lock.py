@@ -55,7 +55,7 @@ def command(
     \b
     Examples:
       envbuild lock ml-m1
-      envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/conda-forge
+      envbuild lock ml-m1 --mirror conda-forge=https://mirror.example/cf
       envbuild lock ml-m1 --prove
       envbuild lock ml-m1 --resolve
       envbuild lock --all --jobs 4

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Other known errors of the same text that are named beside the answer.
 _MOST_OTHERS: Final = 3
+#: How a cause is known, in words.
+_ESTABLISHED: Final = {"source": "read in the source code", "published": "published", "measured": "measured"}
 #: Characters of a line of the text that are shown.
 _LINE: Final = 400
 
@@ -354,7 +356,7 @@ def rendered(answer: Answer) -> str:
     lines += [f"Here: {_dotted(note)}" for note in answer.environment]
     lines += [f"Source: {source}" for source in answer.sources]
     if answer.id:
-        lines += [f"Known error: {answer.id} ({answer.established})"]
+        lines += [f"Known error: {answer.id} ({_ESTABLISHED.get(answer.established or '', '')})"]
     for title, others in (("Also in the text", answer.also), ("Harmless", answer.harmless)):
         lines += [f"{title}: {_dotted(other.cause)} [{other.id}]" for other in others]
     return "\n".join(lines)

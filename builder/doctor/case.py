@@ -250,7 +250,7 @@ def _by_name(case: Case, named: str) -> Interpreter:
 
         names = sorted({env.prefix.name for env in around.survey.environments if env.prefix is not None})
         close = difflib.get_close_matches(named, names, n=1)
-        known = f"found are: {', '.join(names[:12])}" if names else "no environment was found on this machine"
+        known = f"name one of: {', '.join(names[:12])}" if names else "no environment was found on this machine"
         raise UsageError(
             f"there is no environment {named!r}" + (f"; did you mean {close[0]!r}?" if close else ""), hint=known
         )

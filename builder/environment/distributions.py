@@ -26,6 +26,7 @@ from builder.environment.model import RecordEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from importlib.metadata import PackageMetadata
 
     from builder.environment.reading import Reader
 
@@ -53,6 +54,11 @@ class _Metadata(PathDistribution):
         super().__init__(path)
         self._folder = path
         self._reader = reader
+
+    @cached_property
+    def metadata(self) -> PackageMetadata:
+        """Parsed once: the library parses it for each field that it is asked for."""
+        return super().metadata
 
     def read_text(self, filename: str) -> str | None:  # type: ignore[override]
         if filename in ("METADATA", "PKG-INFO", ""):

@@ -14,7 +14,7 @@ from builder.environment.stamp import read_stamp
 from builder.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from builder.environment.places import Places
 
@@ -39,6 +39,8 @@ class EnvironmentStore:
     """All environments of a user, wherever `places` says that they may be."""
 
     places: Places
+    recipes: Callable[[], Collection[str]] = tuple
+    """The names of the recipes that one could be built from."""
 
     def prefix_for(self, name: str) -> Path:
         """Where a new environment of this name goes. Raises UsageError for what is no name, and for `base`."""
@@ -74,7 +76,9 @@ class EnvironmentStore:
         raise UsageError(
             f"there is no environment {environment!r} in {self.places.target} or where conda, mamba and pixi keep "
             "theirs, and no folder of that name here",
-            hint=f"`envbuild create {environment}` builds it; `envbuild list` shows the recipes",
+            hint=f"`envbuild create {environment}` builds it"
+            if environment in self.recipes()
+            else "`envbuild list --environments` shows all there are, `envbuild list` what can be built",
         )
 
     def named(self, name: str) -> tuple[Path, ...]:
@@ -145,12 +149,18 @@ class EnvironmentStore:
 
 
 def store(
-    *, home: Path, environ: Mapping[str, str], cwd: Path, envs_dir: str | None = None, system: Path = Path("/")
+    *,
+    home: Path,
+    environ: Mapping[str, str],
+    cwd: Path,
+    envs_dir: str | None = None,
+    system: Path = Path("/"),
+    recipes: Callable[[], Collection[str]] = tuple,
 ) -> EnvironmentStore:
     """The store of the user whose home, environment variables and working directory these are."""
     from builder.environment.places import Places
 
-    return EnvironmentStore(Places(home=home, environ=environ, cwd=cwd, envs_dir=envs_dir, system=system))
+    return EnvironmentStore(Places(home=home, environ=environ, cwd=cwd, envs_dir=envs_dir, system=system), recipes)
 
 
 def _is_environment(path: Path) -> bool:

@@ -22,7 +22,7 @@ from builder.install.foreign import sign_replaced
 from builder.install.packages import extracted_folder, objection
 from builder.install.records import complete_records
 from builder.install.space import Store, is_no_space, no_space, prefix_store, temporary_store
-from builder.lock.channels import client_for
+from builder.lock.channels import client_for, network_reason
 from builder.platforms import Subdir
 from builder.wording import plural
 
@@ -184,7 +184,7 @@ def _failure(
     if _UNREACHABLE.search(reason):
         hosts = sorted({urlsplit(package.url).netloc.rpartition("@")[2] for package in packages})
         return ChannelUnreachableError(
-            f"packages cannot be fetched from {', '.join(hosts)}: {reason}",
+            f"packages cannot be fetched from {', '.join(hosts)}: {network_reason(reason)}",
             hint="check the network; behind a mirror use --mirror CHANNEL=URL",
         )
     return BuildError(f"the packages could not be installed: {reason}")

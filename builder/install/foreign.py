@@ -8,6 +8,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from builder.install.records import written
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -34,7 +36,7 @@ def sign_replaced(prefix: Path, *, packages: Collection[str]) -> None:
             entry["sha256_in_prefix"] = hashlib.sha256(file.read_bytes()).hexdigest()
             changed = True
         if changed:
-            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            path.write_bytes(written(record))
 
 
 def _magic(file: Path) -> bytes:

@@ -82,17 +82,17 @@ def _paths(folder: Path, data: dict[str, Any]) -> Iterator[str]:
         if not _is_inside(path):
             yield f"it would write to {path!r:.80}, outside the environment"
         # `conda-meta/./x` is the same file, and so is `Conda-Meta/x` where case makes no difference.
-        if isinstance(path, str) and _RESERVED.fullmatch(PurePosixPath(path).as_posix()):
+        elif "conda" in path.lower() and _RESERVED.fullmatch(PurePosixPath(path).as_posix()):
             yield f"it would replace {path}, which is not a package's to write"
         if kind not in _PATH_TYPES:
             yield f"{path} is of an unknown kind, {kind!r:.80}"
         if kind != "directory":
-            yield from _file(folder / path, entry, folder=folder, kind=kind)
+            yield from _file(f"{folder}/{path}", entry, folder=folder, kind=kind)
 
 
-def _file(file: Path, entry: dict[str, Any], *, folder: Path, kind: str) -> Iterator[str]:
+def _file(file: str, entry: dict[str, Any], *, folder: Path, kind: str) -> Iterator[str]:
     try:
-        status = file.lstat()
+        status = os.lstat(file)
     except FileNotFoundError:
         yield f"{entry['_path']} is not in it"
         return
@@ -124,5 +124,5 @@ def _is_inside(path: object) -> bool:
     """Whether a path is relative and stays inside whatever folder it is put into."""
     if not isinstance(path, str) or not path or "\0" in path or "\\" in path:
         return False
-    parts = PurePosixPath(path).parts
-    return bool(parts) and parts[0] != "/" and ".." not in parts
+    names = path.split("/")
+    return names[0] != "" and ".." not in names and any(name not in ("", ".") for name in names)

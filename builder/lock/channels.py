@@ -10,6 +10,7 @@ import atexit
 import base64
 import hashlib
 import os
+import re
 import time
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 _CHUNK: Final = 1 << 20
 #: Seconds in which py-rattler's threads let go of Python after they have handed over what was asked.
 _LETTING_GO: Final = 0.1
+#: How py-rattler's network says what it was doing, and the layers that an error came through.
+_SENDING: Final = r"error sending request for url \(([^()\s]+)\)"
+_LAYERS: Final = (
+    r"(?:Request failed after \d+ retries|failed to interact with the package cache layer\.?|client error \(\w+\)"
+    r"|dns error|error resolving DNS|failed to lookup address information|tcp connect error): "
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,11 @@ class Mirrors:
             if url == mirror or url.startswith(f"{mirror}/"):
                 return canonical + url[len(mirror) :]
         return url
+
+
+def network_reason(told: str) -> str:
+    """What kept something from being fetched, without the layers that py-rattler names on the way to it."""
+    return re.sub(_LAYERS, "", re.sub(_SENDING, r"\1", told))
 
 
 def client_for(mirrors: Mirrors) -> rattler.Client:

@@ -21,7 +21,7 @@ from rattler.package.build_string import BuildString
 
 from builder.credentials import redact
 from builder.errors import ChannelUnreachableError, LockfileError, SourceUnreachableError, UsageError
-from builder.lock.channels import Mirrors, canonical_url, client_for
+from builder.lock.channels import Mirrors, canonical_url, client_for, network_reason
 from builder.lock.model import LockedPackage
 from builder.lock.solver import SolveRequest, UnsolvableError
 from builder.platforms import TARGETS, Subdir
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+#: A version and a build string that a match spec takes literally.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9]+(?:[_.!+][A-Za-z0-9]+)* [A-Za-z0-9_.]+")
 
 #: What the gateway says of metadata that came and cannot be read.
 _DAMAGED: Final = re.compile(
@@ -108,29 +111,22 @@ class RattlerSolver:
         wanted = {(self._mirrors.fetch_url(package.without_names), package.sha256) for package in request.preferred}
         if not wanted:
             return []
-        names = sorted({package.name for package in request.preferred})
-        found = await self._reached(
-            request,
-            lambda: self._gateway.query(
-                self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
-            ),
-        )
+        # By name alone there would be thousands of other builds to look at here.
         return [
             record
-            for records in found
-            for record in records
+            for record in await self.records(request, sorted({_spec(package) for package in request.preferred}))
             if record.sha256 is not None and (record.url, record.sha256.hex()) in wanted
         ]
 
     async def versions(self, request: SolveRequest, package: str) -> frozenset[str]:
         return frozenset(str(record.version) for record in await self.records(request, [package]))
 
-    async def records(self, request: SolveRequest, names: Sequence[str]) -> list[rattler.RepoDataRecord]:
-        """Every record of these packages on the request's channels, for its platform or `noarch`."""
+    async def records(self, request: SolveRequest, specs: Sequence[str]) -> list[rattler.RepoDataRecord]:
+        """Every record of these names or match specs on the request's channels, for its platform or `noarch`."""
         found = await self._reached(
             request,
             lambda: self._gateway.query(
-                self._sources(request.channels), [request.subdir.value, "noarch"], names, recursive=False
+                self._sources(request.channels), [request.subdir.value, "noarch"], specs, recursive=False
             ),
         )
         return [record for records in found for record in records]
@@ -195,7 +191,7 @@ def _unreached(told: str, request: SolveRequest) -> SourceUnreachableError:
             hint="fetch the mirror again, or use another one (--mirror CHANNEL=URL)",
         )
     return ChannelUnreachableError(
-        f"packages of {channels} for {request.subdir} cannot be fetched: {reason}",
+        f"packages of {channels} for {request.subdir} cannot be fetched: {network_reason(reason)}",
         hint="check the network and the channel's name; behind a mirror use --mirror CHANNEL=URL",
     )
 
@@ -223,6 +219,12 @@ def _parted(depend: str) -> tuple[str, str]:
         parts = depend.split()
         name, version = parts[0], parts[1] if len(parts) > 1 else ""
     return name, "" if version == "*" else version
+
+
+def _spec(package: LockedPackage) -> str:
+    """What matches the package itself; its name alone where a lock says what no match spec has room for."""
+    exact = _PLAIN.fullmatch(f"{package.version} {package.build}")
+    return package.name if exact is None else f"{package.name} =={exact[0]}"
 
 
 def _virtual(name: str, text: str) -> rattler.GenericVirtualPackage:

@@ -113,7 +113,9 @@ def _locks(workspace: Workspace, recipes: tuple[str, ...]) -> list[Path]:
         if not found:
             raise ChecksFailedError(
                 f"there are no locks in {project.root / 'environments'}",
-                hint="go to your project or name it with --project DIR, or name a recipe",
+                hint="`envbuild lock --all` makes them"
+                if project.own_names()
+                else "go to your project or name it with --project DIR, or name a recipe",
             )
         return found
     files = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,7 +67,7 @@ def run(workspace: Workspace, request: RunRequest) -> Launch:
         if shutil.which(request.command[0], path=environ["PATH"]) is None:
             raise CommandNotFoundError(
                 f"{request.command[0]}: there is no such program in {prefix} or on the PATH",
-                hint=f"see what there is: ls {prefix / 'bin'}",
+                hint=f"`ls {shlex.quote(str(prefix / 'bin'))}` shows what there is",
             )
         return Launch(prefix=prefix, arguments=request.command, environ=environ)
     bash = shutil.which("bash", path=workspace.environ.get("PATH")) or "/bin/bash"

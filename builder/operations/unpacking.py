@@ -160,7 +160,9 @@ def _lay_out(workspace: Workspace, archive: Path, folder: Path, *, sha256: str |
     try:
         stream = open_regular(archive)
     except OSError as error:
-        raise UsageError(f"{archive} cannot be read: {error.strerror or error}") from None
+        raise UsageError(
+            f"{archive} cannot be read: {error.strerror or error}", hint="name an archive that `envbuild pack` wrote"
+        ) from None
     place = str(archive)
     with stream:
         if sha256 is not None and (digest := hashlib.file_digest(stream, "sha256").hexdigest()) != sha256.lower():

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from builder.errors import SourceUnreachableError, UsageError
-from builder.lock.channels import Mirrors, canonical_url
+from builder.lock.channels import Mirrors, canonical_url, network_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +124,14 @@ def test_python_ends_after_the_threads_that_were_asked() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["True"], ended.stderr
+
+
+def test_a_network_error_is_told_without_its_layers() -> None:
+    told = (
+        "Request failed after 3 retries: error sending request for url (https://c.example/noarch/a.conda): "
+        "client error (Connect): dns error: error resolving DNS: "
+        "failed to lookup address information: Name or service not known"
+    )
+    assert network_reason(told) == "https://c.example/noarch/a.conda: Name or service not known"
+    refused = "HTTP status client error (403 Forbidden) for url (https://c.example/noarch/a.conda)"
+    assert network_reason(refused) == refused

@@ -108,6 +108,15 @@ def test_another_build(world: SmallWorld) -> None:
     assert told(made.moves) == ["libblas 3.9 0 → 3.9 1 (linux-64): another build fits the other packages"]
 
 
+@pytest.mark.parametrize("version", ["1.0", "2024a", "1!2.0", "1.0+cpu.2", "1.0_1", "1.1.1w", "0.0.0.dev3"])
+def test_versions_of_all_kinds_are_stayed_at(world: SmallWorld, version: str) -> None:
+    world.publish(f"odd {version} h0_0")
+    first = world.lock("odd")
+    world.publish("odd 2!9999 h0_0")
+    assert versions(world.lock("odd", previous=Previous(lock=first.lock))) == {"odd": version}
+    assert versions(world.lock("odd")) == {"odd": "2!9999"}, "or this proves nothing"
+
+
 def test_platforms_that_agree_are_told_together(world: SmallWorld) -> None:
     world.platforms = (MAC, LINUX)
     first = world.lock("python", "numpy")
