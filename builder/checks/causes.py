@@ -14,7 +14,7 @@ from builder.finding import Finding, Status
 from builder.wording import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: Says that an environment is only half built: what else fails in it is no news.
 _UNFINISHED: Final = "env.finished"
@@ -132,15 +132,24 @@ def _are_healed_alike(one: Finding, other: Finding) -> bool:
 def _with(cause: Finding, consequences: list[Finding]) -> Finding:
     if not consequences:
         return cause
-    lines = dict.fromkeys(
-        f"so {one.check} {'failed' if one.status is Status.FAIL else 'warns'}: {one.title}" for one in consequences
-    )
     # What a process said is kept: it is what the user has seen, and often names the line.
     said = next((one.evidence for one in consequences if one.evidence), ())
     worst = Status.FAIL if any(one.status is Status.FAIL for one in consequences) else cause.status
     return replace(
         cause,
         status=worst,
-        evidence=(*cause.evidence, *listed(list(lines), most=8), *(f"  {line}" for line in said[-6:])),
+        evidence=(*cause.evidence, *listed(list(_told(consequences)), most=8), *(f"  {line}" for line in said[-6:])),
         about=cause.about.union(*(one.about for one in consequences)),
     )
+
+
+def _told(consequences: list[Finding]) -> Iterator[str]:
+    """A line each; one for all that a check says in the same words of several things (models, modules)."""
+    alike: dict[tuple[str, Status, str], list[str]] = {}
+    for one in consequences:
+        titles = alike.setdefault((one.check, one.status, one.title.partition(": ")[2] or one.title), [])
+        if one.title not in titles:
+            titles.append(one.title)
+    for (check, status, _), titles in alike.items():
+        more = f" (and {len(titles) - 1} more)" if len(titles) > 1 else ""
+        yield f"so {check} {'failed' if status is Status.FAIL else 'warns'}: {titles[0].removesuffix('.')}{more}."

@@ -198,8 +198,10 @@ class SessionProgress:
         line = Text(f"{spinner[int(task.seconds * 8) % len(spinner)]} ", style="green")
         clock = f" {_clock(task.seconds)}"
         room = self._session.err.width - 2 - len(clock) - 1
-        bar = self._bar(task) if task.total and room > 2 * _BAR else Text()
         description = Text(harmless(task.description).replace("\n", " "))
+        # What is done says more than a bar of it.
+        fits = description.cell_len + 1 + _BAR <= room
+        bar = self._bar(task) if task.total and fits else Text()
         description.truncate(room - bar.cell_len, overflow="ellipsis")
         return Text.assemble(line, description, bar, (clock, "yellow"), no_wrap=True)
 

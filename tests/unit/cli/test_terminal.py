@@ -146,6 +146,7 @@ def test_what_goes_on_is_one_line_however_narrow() -> None:
     lines = [line.strip("\r\n") for line in drawn.split("\n") if "reading" in line]
     assert lines
     assert all(len("⠋ ") + len(line) <= 60 for line in lines)
+    assert all(long[:40] in line for line in lines), "a bar took the room of what is done"
 
 
 def test_json_has_progress_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

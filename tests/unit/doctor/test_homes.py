@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -11,8 +12,7 @@ from builder.doctor.text import Names, render
 from builder.operations.doctoring import DoctorResult
 from tests.unit.doctor.homes import build, case_names
 
-if TYPE_CHECKING:
-    from pathlib import Path
+DOCS: Final = Path(__file__).parents[3] / "docs" / "doctor.md"
 
 
 def _snapshot(folder: Path) -> dict[str, tuple[int, int, str]]:
@@ -40,6 +40,13 @@ def test_home(name: str, tmp_path: Path) -> None:
         assert line not in text
     assert "hunter2" not in text + str(found.to_json())
     assert _snapshot(tmp_path) == before
+
+
+def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
+    home = build("mac-dataspell-base", tmp_path)
+    found = examine(home.request(), home.patient())
+    text = render(found, names=Names(home.path, aliases=found.home_names, root=found.root), verbose=False)
+    assert f"```text\n{text}\n```" in DOCS.read_text(encoding="utf-8")
 
 
 def test_there_are_homes_of_every_kind() -> None:
