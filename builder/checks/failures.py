@@ -214,7 +214,10 @@ def _torn(last: str, subject: Subject) -> tuple[str, Owner] | None:
     for site in subject.environment.site_folders:
         stem = site.joinpath(*gone["dotted"].split(".")).relative_to(subject.environment.path).as_posix()
         compiled = (rel for rel in owners.files if rel.startswith(f"{stem}.") and rel.endswith(".so"))
-        for rel in (f"{stem}.py", f"{stem}/__init__.py", *compiled):
+        # A namespace package (`google`) has no `__init__.py` that could be missed.
+        inside = next((rel for rel in owners.files if rel.startswith(f"{stem}/") and rel.endswith(".py")), None)
+        folder = (inside,) if inside is not None and not (subject.environment.path / stem).exists() else ()
+        for rel in (f"{stem}.py", f"{stem}/__init__.py", *compiled, *folder):
             file = subject.environment.path / rel
             owner = subject.repair.owner(file)
             if owner is not None and not file.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -400,6 +401,15 @@ def test_a_module_that_is_recorded_and_gone_is_the_cause_of_what_misses_another(
     assert one.remedy is not None
     assert one.remedy.say == "Reinstall typing-extensions."
     assert sum(line.startswith("so import.") for line in one.evidence) == 2
+
+
+def test_a_namespace_package_whose_folder_is_gone(tree: Tree) -> None:
+    tree.dist("protobuf", "5.0", "google/protobuf/message.py")
+    error = "ModuleNotFoundError: No module named 'google'"
+    step = Step(check="import.alone", subject="keras", how="raised", facts={}, error=error, message=error)
+    assert "a file of protobuf" not in failure(step, outcome(step), tree.subject()).title
+    shutil.rmtree(tree.site / "google")
+    assert failure(step, outcome(step), tree.subject()).title.endswith("a file of protobuf 5.0 is gone.")
 
 
 def test_a_compiled_module_that_is_recorded_and_gone(tree: Tree) -> None:
