@@ -8,8 +8,9 @@ installer for the records of the lock that `create` has made and then `uv pip in
 default, which on Linux is by hard links into uv's cache. The second one lets them do what `create` has them do on
 purpose: copy the wheels (on file systems that clone, a copy is one), and read the package cache before linking from it.
 What `create` takes beyond that is its own: lock and facts read, and every file compared with its RECORD, which is
-what takes longest. How much that is beside copying depends on the disk below the system's temporary folder: on one on
-which 15,000 new files take seconds, it is nothing to speak of; in memory (`TMPDIR=/dev/shm`), it is a third of all.
+what takes longest. How much that is beside copying depends on the disk below the temporary folder: of 443 MB in
+16,000 files, 0.6 s of CPU time beside some 10 s where new files are dear (1.0 to 1.1 times the second yardstick), and
+beside 0.9 s in memory (`TMPDIR=/dev/shm`; 1.65 times).
 """
 
 from __future__ import annotations

@@ -16,6 +16,43 @@ if TYPE_CHECKING:
 #: conda-lock would download a mapping of several megabytes; this one holds the few names that differ and matter.
 MAPPING_FILE: Final = Path(__file__).parent / "conda-pypi-names.yaml"
 
+#: Module → distribution on PyPI, where the two differ.
+_OF_MODULES: Final = {
+    "Bio": "biopython",
+    "Crypto": "pycryptodome",
+    "IPython": "ipython",
+    "OpenSSL": "pyopenssl",
+    "PIL": "pillow",
+    "_cffi_backend": "cffi",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "faiss": "faiss-cpu",
+    "fitz": "pymupdf",
+    "git": "gitpython",
+    "google": "protobuf",
+    "grpc": "grpcio",
+    "imblearn": "imbalanced-learn",
+    "ipykernel_launcher": "ipykernel",
+    "jwt": "pyjwt",
+    "mpl_toolkits": "matplotlib",
+    "nacl": "pynacl",
+    "osgeo": "gdal",
+    "pkg_resources": "setuptools<82",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "skopt": "scikit-optimize",
+    "tf_keras": "tf-keras",
+    "tree": "dm-tree",
+    "umap": "umap-learn",
+    "websocket": "websocket-client",
+    "yaml": "pyyaml",
+    "zmq": "pyzmq",
+}
+
 
 class _Names(Struct, frozen=True, kw_only=True):
     held: Mapping[str, tuple[str, ...]]
@@ -62,9 +99,21 @@ def project(name: str, *, conda: bool = True) -> str:
     return _names().project.get(pypi, pypi)
 
 
+def distribution_of(module: str) -> str:
+    """The distribution on PyPI that brings a top-level module, as pip is asked for it: `scikit-learn` for `sklearn`."""
+    return _OF_MODULES.get(module, module)
+
+
+def meant_on_conda(name: str) -> str:
+    """The conda package of somebody who writes a module's or PyPI's name: `scikit-learn` for `sklearn` and itself."""
+    return conda_name(distribution_of(name).partition("<")[0])
+
+
 def similar_pypi_names(name: str) -> tuple[str, ...]:
     """Distributions that a user who wrote `name` may have meant, nearest first, as far as the map knows them."""
     known = _names()
+    if name in _OF_MODULES:
+        return (distribution_of(name).partition("<")[0],)
     names = sorted({*known.conda, *(distribution for held in known.held.values() for distribution in held)})
     return tuple(difflib.get_close_matches(canonicalize_name(name), names, n=3, cutoff=0.8))
 

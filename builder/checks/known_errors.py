@@ -26,6 +26,7 @@ import yaml
 
 from builder.errors import FactsError
 from builder.models import Check, Model, validated
+from builder.names import distribution_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,43 +55,6 @@ _SHORTEST_HINT: Final = 5
 #: Stands for a group that is not in the text, until what it leaves is taken out.
 _ABSENT: Final = "\x00"
 _LEFT_BY_ABSENT: Final = re.compile(r" ?[(']\x00(?:[ ,;:]{0,2}\x00){0,5}[)']| ?\x00")
-
-#: Module → distribution on PyPI, where the two differ.
-DISTRIBUTIONS: Final = {
-    "Bio": "biopython",
-    "Crypto": "pycryptodome",
-    "IPython": "ipython",
-    "OpenSSL": "pyopenssl",
-    "PIL": "pillow",
-    "_cffi_backend": "cffi",
-    "attr": "attrs",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "dotenv": "python-dotenv",
-    "faiss": "faiss-cpu",
-    "fitz": "pymupdf",
-    "git": "gitpython",
-    "google": "protobuf",
-    "grpc": "grpcio",
-    "imblearn": "imbalanced-learn",
-    "ipykernel_launcher": "ipykernel",
-    "jwt": "pyjwt",
-    "mpl_toolkits": "matplotlib",
-    "nacl": "pynacl",
-    "osgeo": "gdal",
-    "pkg_resources": "setuptools<82",
-    "serial": "pyserial",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "skopt": "scikit-optimize",
-    "tf_keras": "tf-keras",
-    "tree": "dm-tree",
-    "umap": "umap-learn",
-    "websocket": "websocket-client",
-    "yaml": "pyyaml",
-    "zmq": "pyzmq",
-}
 
 
 def _compiles(pattern: str) -> str:
@@ -237,8 +201,7 @@ def filled(
 
 def distribution(module: str) -> str:
     """The distribution on PyPI that brings a module: `scikit-learn` for `sklearn.svm`."""
-    top = module.partition(".")[0]
-    return DISTRIBUTIONS.get(top, top)
+    return distribution_of(module.partition(".")[0])
 
 
 def match_signal(name: str, *, is_osx: bool, values: Mapping[str, str]) -> Match | None:

@@ -99,7 +99,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Console entry point: the only place that catches errors, prints them and exits."""
-    # Nobody extends our models, and looking for plug-ins opens the metadata of every installed distribution.
+    # conda-lock's models are pydantic's; to look for plug-ins to it opens the metadata of all that is installed.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A run makes many objects and few cycles: looking for these at every 700 new ones costs a tenth of all time.
     gc.set_threshold(200_000)

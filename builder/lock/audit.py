@@ -19,6 +19,7 @@ from builder.credentials import has_credentials, names_elsewhere
 from builder.errors import LockfileError
 from builder.lock.channels import canonical_url
 from builder.lock.provided import provided_distributions
+from builder.lock.ranges import excludes
 from builder.plan.terms import MAIN_GROUP
 from builder.wheels import WheelTarget, why_unfit
 
@@ -173,8 +174,10 @@ def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
         yield Defect(package=None, message=f"PyPI packages but no python for {subdir}")
     groups = {package.name: set(package.groups) for package in conda}
     optional = _optional(groups)
+    versions = {package.name: package.version for package in conda}
     for package in conda:
         yield from _open_ends(package, package.dependencies.keys(), groups, optional)
+        yield from _of_other_versions(package, versions)
     if not pip:
         return
     groups = {canonicalize_name(package.name): set(package.groups) for package in pip}
@@ -184,6 +187,17 @@ def _platform_defects(lock: Lock, subdir: Subdir) -> Iterator[Defect]:
     optional = _optional(groups)
     for package in pip:
         yield from _open_ends(package, set(map(canonicalize_name, package.dependencies)), groups, optional)
+
+
+def _of_other_versions(package: LockedPackage, versions: Mapping[str, str]) -> Iterator[Defect]:
+    """What `package` needs in other versions than the lock has: by a merge of two locks, line by line, or by hand.
+
+    Of PyPI packages the lock does not keep which versions they ask for.
+    """
+    for name, asked in package.dependencies.items():
+        there = versions.get(name)
+        if there is not None and asked != "*" and excludes(asked, there):
+            yield Defect(package=package, message=f"needs {name} {asked}, and the lock has {there}")
 
 
 def _optional(groups: Mapping[str, AbstractSet[str]]) -> AbstractSet[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from builder.errors import LockfileError
 from builder.files import read_ordinary
 from builder.lock.content_hash import content_hashes
-from builder.lock.groups import groups_asked_for
+from builder.lock.groups import groups_asked_for, unreached
 from builder.lock.model import InputHash
 from builder.lock.provided import provided_distributions
 from builder.names import canonical
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Of a rendered file. The largest seen has 4 kB.
 _MOST: Final = 1_000_000
-#: How many packages are named of those in other groups than the recipe's.
+#: How many packages are named of those in other groups than the recipe's, or in none.
 _TOLD: Final = 3
 
 
@@ -65,7 +65,7 @@ def stale_reasons(lock: Lock, rendered: Rendered, folder: Path) -> tuple[str, ..
             reasons.append("conda-lock's `content_hash` in it is not that of these files")
     elif _content_hashes(rendered) != dict(lock.content_hash):
         reasons.append("conda-lock's content hash differs")
-    return tuple(reasons or _absent(lock, rendered) or _in_other_groups(lock, rendered))
+    return tuple(reasons or _absent(lock, rendered) or _led_to_by_others(lock, rendered))
 
 
 def _absent(lock: Lock, rendered: Rendered) -> list[str]:
@@ -86,24 +86,25 @@ def _absent(lock: Lock, rendered: Rendered) -> list[str]:
     ]
 
 
-def _in_other_groups(lock: Lock, rendered: Rendered) -> list[str]:
-    """The packages that the lock installs for other groups than those that lead to them: with all, or not with all.
+def _led_to_by_others(lock: Lock, rendered: Rendered) -> list[str]:
+    """The packages that nothing leads to, and those that the lock installs for other groups than those that do.
 
     Of a lock that stock conda-lock has written nothing is said: it may give groups in its own way.
     """
     if not lock.inputs:
         return []
-    apart: dict[tuple[str, str, str], list[str]] = {}
+    apart: dict[str, list[str]] = {}
     for specs in rendered.platforms:
-        there = lock.on(specs.subdir)
-        for one, asked in zip(there, groups_asked_for(there, (*specs.conda, *specs.pip)), strict=True):
-            if one.groups != asked:
-                apart.setdefault((one.name, _phrase(one.groups), _phrase(asked)), []).append(specs.subdir)
-    told = [
-        f"{name} is in {has} on {listing(subdirs)}, and is asked for in {asked}"
-        for (name, has, asked), subdirs in apart.items()
-    ]
-    return told if len(told) <= _TOLD else [*told[:_TOLD], f"{len(told) - _TOLD} more are in other groups"]
+        there, lines = lock.on(specs.subdir), (*specs.conda, *specs.pip)
+        strays = unreached(there, lines)
+        told = {one.name: f"nothing that is asked for leads to {one.name}, which is in it" for one in strays}
+        for one, asked in zip(there, groups_asked_for(there, lines), strict=True):
+            if one.groups != asked and one.name not in told:
+                told[one.name] = f"{one.name} is in {_phrase(one.groups)}, and is asked for in {_phrase(asked)}"
+        for reason in told.values():
+            apart.setdefault(reason, []).append(specs.subdir)
+    found = [f"{reason} (on {listing(subdirs)})" for reason, subdirs in apart.items()]
+    return found if len(found) <= _TOLD else [*found[:_TOLD], f"{len(found) - _TOLD} more like that"]
 
 
 def _phrase(groups: Sequence[str]) -> str:

@@ -183,7 +183,25 @@ def _failure(messages: str, request: PypiRequest) -> UnsatisfiableError | Source
         )
     return UnsatisfiableError(
         f"no set of PyPI packages for {request.subdir} and Python {request.python} satisfies the recipe:\n{reason}",
-        hint="loosen the requirement named above, or see `envbuild show` for where it comes from",
+        hint=_not_for_here(messages, request)
+        or "loosen the requirement named above, or see `envbuild show` for where it comes from",
+    )
+
+
+def _not_for_here(messages: str, request: PypiRequest) -> str | None:
+    """What to write where a package that is asked for has wheels for other platforms alone; None where none is told."""
+    told = re.search(
+        r"Because (?:all versions of |only )?([A-Za-z0-9._-]+)\S* has no wheels with a matching platform tag", messages
+    )
+    if told is None:
+        return None
+    line = next((one for one in request.requirements if _name_of(one) == canonicalize_name(told[1])), None)
+    if line is None or ";" in line:
+        return None
+    system = "linux" if request.subdir.is_osx else "darwin"
+    return (
+        f"where it is for other platforms only, write \"{line}; sys_platform == '{system}'\"; otherwise ask for "
+        "another version of it"
     )
 
 

@@ -13,7 +13,7 @@ from builder.compat.facts import Refusal
 from builder.compat.model import Build as FactBuild
 from builder.compat.model import Release
 from builder.errors import UnsatisfiableError
-from builder.names import conda_name
+from builder.names import conda_name, meant_on_conda
 from builder.plan.catalogue import PYTHONS, parsed
 from builder.plan.pins import conda_to_pep440, series, wanted
 from builder.plan.question import python_spec
@@ -116,7 +116,8 @@ def refuse_unknown_packages(
                     f"{catalogue.described} has {name} for {', '.join(there)}, not for {subdir} ({place})",
                     hint=f"write {{conda: {name}, platforms: [{', '.join(there)}]}}, or leave {subdir} out",
                 )
-            close = catalogue.similar(name)
+            other = meant_on_conda(name)
+            close = (other,) if other != name and catalogue.builds(other, subdir) else catalogue.similar(name)
             meant = f"did you mean {close[0]}? What" if close else "what"
             raise UnsatisfiableError(
                 f"{catalogue.described} has no package called {name!r} ({place})",

@@ -138,7 +138,9 @@ def _nearest(question: Question, done: Search, let_go: Sequence[tuple[Pin, Choic
         for target in question.targets:
             others = tuple(other for other in question.targets if other is not target)
             if _first(replace(question, targets=others), done) is not None:
-                yield f"write `parity: none`, or leave out {target.subdir}: the other platforms have a combination"
+                alone = _first(replace(question, targets=(target,)), done) is not None
+                parity = "write `parity: none`, or " if alone else ""
+                yield f"{parity}leave out {target.subdir}: the other platforms have a combination"
                 return
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builder.lock.audit import _url_defects
-from builder.lock.model import LockedPackage
+from builder.lock.audit import _url_defects, audit, describe
+from builder.lock.model import Lock, LockedPackage
 from builder.platforms import Subdir
 
 _PARTS = (
@@ -55,3 +55,30 @@ def test_the_usual_urls_are_plain() -> None:
 )
 def test_variables_may_name_credentials_and_nothing_else(url: str, defects: list[str]) -> None:
     assert list(_url_defects(url)) == defects
+
+
+def test_a_version_that_another_package_of_the_lock_excludes() -> None:
+    """Two locks that git has merged line by line: one brought the newer SciPy, the other the older NumPy."""
+
+    def package(name: str, version: str, **dependencies: str) -> LockedPackage:
+        return LockedPackage(
+            manager="conda",
+            name=name,
+            version=version,
+            subdir=Subdir.LINUX_64,
+            url=f"https://conda.anaconda.org/conda-forge/linux-64/{name}-{version}-0.conda",
+            sha256="0" * 64,
+            dependencies=dependencies,
+        )
+
+    def told(*packages: LockedPackage) -> list[str]:
+        lock = Lock(
+            channels=("conda-forge",), platforms=(Subdir.LINUX_64,), packages=packages, sources=(), content_hash={}
+        )
+        return [describe(defect) for defect in audit(lock)]
+
+    numpy = package("numpy", "1.26.4")
+    assert told(numpy, package("scipy", "1.11.0", numpy=">=1.23,<2.0a0")) == []
+    assert told(numpy, package("scipy", "1.17.0", numpy=">=2,<3")) == [
+        "scipy 1.17.0 (conda, linux-64): needs numpy >=2,<3, and the lock has 1.26.4"
+    ]

@@ -10,7 +10,7 @@ from packaging.version import Version
 from builder.errors import UnsatisfiableError
 from builder.lock.model import LockedPackage
 from builder.lock.provided import provided_distributions
-from builder.lock.pypi import PypiRequest, _best_wheel, _edges
+from builder.lock.pypi import PypiRequest, _best_wheel, _edges, _failure
 from builder.platforms import Subdir
 from builder.uv import platform_name
 from builder.wheels import accepted_tags
@@ -148,6 +148,25 @@ def test_who_needs_whom() -> None:
         "# a comment\n"
     )
     assert _edges(tree) == {"keras": ("colorama", "ml-dtypes", "numpy"), "tensor-flow": ("ml-dtypes",)}
+
+
+@pytest.mark.parametrize(
+    ("subdir", "requirement", "hint"),
+    [
+        (Subdir.LINUX_64, "tensorflow-metal==1.2.0", "write \"tensorflow-metal==1.2.0; sys_platform == 'darwin'\""),
+        (Subdir.OSX_ARM64, "nvidia-nccl-cu12", "write \"nvidia-nccl-cu12; sys_platform == 'linux'\""),
+        (Subdir.LINUX_64, "keras", "loosen the requirement"),
+    ],
+)
+def test_a_wheel_for_other_platforms_only(subdir: Subdir, requirement: str, hint: str) -> None:
+    """uv's words (0.9) where a requirement of the recipe, or of a package, has wheels for other platforms."""
+    named = requirement if requirement != "keras" else "elsewhere==1.0"
+    said = f"Because {named} has no wheels with a matching platform tag (e.g., `x`) and you require {named}, we can"
+    request = PypiRequest(
+        subdir=subdir, python="3.12.1", requirements=(requirement,), provided={}, exact={}, macos=None, glibc=None,
+        free_threaded=False, preferred={}, locked_from={}, exclude_newer=None,
+    )  # fmt: skip
+    assert hint in (_failure(said, request).hint or "")
 
 
 def test_a_package_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:

@@ -137,13 +137,17 @@ def test_without_a_framework_the_recipes_own_range_is_named(facts: Facts) -> Non
     ("dependency", "says", "hint"),
     [
         ("pandsa", "conda-forge has no package called 'pandsa'", "did you mean pandas?"),
+        ("sklearn", "conda-forge has no package called 'sklearn'", "did you mean scikit-learn?"),
+        ("PIL", "conda-forge has no package called 'PIL'", "did you mean pillow?"),
         ("maconly", "conda-forge has maconly for osx-arm64, not for linux-64", "platforms: [osx-arm64]"),
     ],
 )
 def test_a_package_the_channel_does_not_have_is_named_before_anything_is_solved(
     facts: Facts, dependency: str, says: str, hint: str
 ) -> None:
-    there = channel_with({"maconly/osx-arm64": built("1.0", "3.12")})
+    there = channel_with(
+        {"maconly/osx-arm64": built("1.0", "3.12"), "scikit-learn": built("1.5", "3.12"), "pillow": built("11", "3.12")}
+    )
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(recipe(dependencies=[dependency]), facts=facts, catalogue=there)
     assert says in caught.value.message

@@ -133,7 +133,21 @@ def test_the_platform_that_cannot_match_is_named(facts: Facts) -> None:
     with pytest.raises(UnsatisfiableError) as caught:
         make_plans(asked, facts=facts, catalogue=there)
     assert "TensorFlow 2.19.1 has conda-forge builds for Python 3.12 on osx-arm64, not for 3.11" in caught.value.message
-    assert "parity: none" in (caught.value.hint or "")
+    assert "; or leave out osx-arm64" in (caught.value.hint or "")
+    assert "parity" not in (caught.value.hint or ""), "which leaves the Mac without a build as well"
+
+
+def test_versions_may_differ_where_each_platform_has_one_of_its_own(facts: Facts) -> None:
+    there = channel_with(
+        {
+            "tensorflow/osx-arm64": built("2.19.1", "3.12", build="cpu_py{py}h0_0"),
+            "tensorflow/linux-64": built("2.19.1", "3.11", build="cpu_py{py}h0_0"),
+        }
+    )
+    asked = recipe(framework=framework(version="2.19"), python=">=3.11,<3.13")
+    with pytest.raises(UnsatisfiableError) as caught:
+        make_plans(asked, facts=facts, catalogue=there)
+    assert "write `parity: none`, or leave out" in (caught.value.hint or "")
 
 
 def test_a_python_the_channel_has_no_build_for_is_refused_with_the_way_out(facts: Facts) -> None:

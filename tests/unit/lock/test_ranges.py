@@ -1,0 +1,51 @@
+"""What a range is certain not to allow; whatever is not certain is allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.lock.ranges import excludes
+
+
+@pytest.mark.parametrize(
+    ("asked", "version"),
+    [
+        (">=1.26,<3", "1.25.2"),
+        (">=1.26,<3", "3.0"),
+        (">=2,<2.5.0a0", "2.5.0"),
+        (">=2.5.0a0", "2.4.9"),
+        ("<=2.5a0", "2.5"),
+        ("3.12.* *_cp312", "3.11.9"),
+        ("=3.1.*", "3.12"),
+        ("==1.0", "1.0.1"),
+        ("!=1.0", "1.0.0"),
+        (">1.9", "1.9"),
+    ],
+)
+def test_excluded(asked: str, version: str) -> None:
+    assert excludes(asked, version)
+
+
+@pytest.mark.parametrize(
+    ("asked", "version"),
+    [
+        ("*", "1"),
+        (">=1.26,<3", "2.10"),
+        (">=2,<2.5.0a0", "2.4.99"),
+        (">=2.5.0a0", "2.5"),
+        ("3.12.* *_cp312", "3.12.3"),
+        ("==1.0", "1"),
+        ("<=2", "2.0.0"),
+        # Not certain: text in a version, alternatives, conda's own operators.
+        (">=2024b", "2023a"),
+        (">=1!2.0", "1.0"),
+        (">=1.1.1w,<1.1.2a", "3.0"),
+        ("<2|>3", "2.5"),
+        ("~=1.4", "2.0"),
+        ("1.2", "1.3"),
+        ("=1.2", "1.3"),
+        (">=1,<2", "2024b"),
+    ],
+)
+def test_not_excluded(asked: str, version: str) -> None:
+    assert not excludes(asked, version)
