@@ -86,10 +86,13 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield from (f"  + platform {subdir}" for subdir in diff.added)
     yield from (f"  - platform {subdir}" for subdir in diff.removed)
     several = len(diff.changes) > 1
+    # Builds may differ where the lines do not.
+    told: dict[str, list[str]] = {}
     for folded in diff.folded():
-        change, subdirs = folded.change, folded.subdirs
-        where = f"  ({', '.join(subdirs)})" if several else ""
-        yield f"  {_SIGNS[change.kind]} {change.name} {_versions(change, comparison)}{where}"
+        change = folded.change
+        line = f"  {_SIGNS[change.kind]} {change.name} {_versions(change, comparison)}"
+        told.setdefault(line, []).extend(folded.subdirs)
+    yield from (f"{line}  ({', '.join(subdirs)})" if several else line for line, subdirs in told.items())
     for subdir, download in comparison.downloads.items():
         yield f"  download for {subdir}: {_amount(download)}"
 

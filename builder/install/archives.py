@@ -128,8 +128,9 @@ class _Run:
         self._mirrors.require(package.url)
         reason = await self._download(self._mirrors.package_url(package.url), part, package)
         if reason is not None:
+            host = urlsplit(self._mirrors.package_url(package.url)).netloc.rpartition("@")[2]
             raise SourceUnreachableError(
-                f"{package.name} cannot be fetched: {reason}",
+                f"{package.name} cannot be fetched{f' from {host}' if host else ''}: {reason}",
                 hint="check the network; behind a mirror use --mirror CHANNEL=URL",
             )
 
