@@ -23,7 +23,11 @@ def excludes(asked: str, version: str) -> bool:
     spec = asked.split(" ", 1)[0]
     if spec.endswith(".*"):
         series = spec[:-2].removeprefix("=")
-        return bool(_PLAIN.fullmatch(series)) and not f"{version}.".startswith(f"{series}.")
+        if not _PLAIN.fullmatch(series):
+            return False
+        # `2024.8.7.*` has 2024.08.07.
+        wanted = _numbers(series)
+        return _padded(_numbers(version), len(wanted))[: len(wanted)] != wanted
     bounds = [_BOUND.fullmatch(part) for part in spec.split(",")]
     if None in bounds:
         return False
@@ -46,8 +50,14 @@ def _allows(operator: str, bound: str, before: bool, version: str) -> bool:
 
 def _compared(one: str, other: str) -> int:
     """-1, 0 or 1; a part that is not written is 0."""
-    left, right = [list(map(int, text.split("."))) for text in (one, other)]
-    width = max(len(left), len(right))
-    left += [0] * (width - len(left))
-    right += [0] * (width - len(right))
+    numbers = _numbers(one), _numbers(other)
+    left, right = (_padded(each, max(map(len, numbers))) for each in numbers)
     return (left > right) - (left < right)
+
+
+def _numbers(version: str) -> list[int]:
+    return list(map(int, version.split(".")))
+
+
+def _padded(numbers: list[int], width: int) -> list[int]:
+    return numbers + [0] * (width - len(numbers))

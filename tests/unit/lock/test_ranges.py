@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rattler import Version, VersionSpec
 
 from builder.lock.ranges import excludes
 
@@ -34,6 +37,8 @@ def test_excluded(asked: str, version: str) -> None:
         (">=2,<2.5.0a0", "2.4.99"),
         (">=2.5.0a0", "2.5"),
         ("3.12.* *_cp312", "3.12.3"),
+        # pangeo-dask asks for itself in this way.
+        ("2024.8.7.*", "2024.08.07"),
         ("==1.0", "1"),
         ("<=2", "2.0.0"),
         # Not certain: text in a version, alternatives, conda's own operators.
@@ -49,3 +54,19 @@ def test_excluded(asked: str, version: str) -> None:
 )
 def test_not_excluded(asked: str, version: str) -> None:
     assert not excludes(asked, version)
+
+
+_VERSIONS = st.lists(st.sampled_from(["0", "1", "2", "10", "07", "2024"]), min_size=1, max_size=4).map(".".join)
+_BOUNDS = st.builds(
+    "{}{}{}".format, st.sampled_from([">=", "<=", "==", "!=", ">", "<"]), _VERSIONS, st.sampled_from(["", "a0"])
+)
+_RANGES = st.one_of(
+    st.lists(_BOUNDS, min_size=1, max_size=3).map(",".join),
+    st.builds("{}{}.*".format, st.sampled_from(["", "="]), _VERSIONS),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(asked=_RANGES, version=_VERSIONS)
+def test_what_is_excluded_is_so_for_conda_too(asked: str, version: str) -> None:
+    assert not (excludes(asked, version) and VersionSpec(asked).matches(Version(version)))
