@@ -13,6 +13,8 @@ from builder.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 MODEL = "ml-m1"
+#: A package that the model's recipe asks for.
+ASKED = "ipykernel"
 
 FILLER = """\
 - name: filler-{number}
@@ -20,7 +22,7 @@ FILLER = """\
   manager: conda
   platform: {platform}
   dependencies:
-    numpy: '>=1.22,<3'
+{following}    numpy: '>=1.22,<3'
     packaging: ''
     python: '>=3.9'
   url: https://conda.anaconda.org/conda-forge/noarch/filler-{number}-1.2.{number}-pyhd8ed1ab_0.conda
@@ -49,7 +51,14 @@ def make(project: Path, name: str, packages: int) -> None:
         text = text.replace(lock.inputs[file].md5, hashlib.md5(content.encode(), usedforsecurity=False).hexdigest())
     chance = random.Random(name)  # noqa: S311 - hashes of packages that are nowhere
     for platform in re.findall(r"^  - (\S+-\S+)$", text.partition("\npackage:")[0], re.MULTILINE):
-        for number in range(packages - text.count(f"\n  platform: {platform}\n")):
+        more = packages - text.count(f"\n  platform: {platform}\n")
+        # Each leads to the next, and the recipe to the first: a package that nothing leads to would be a finding.
+        asked = re.compile(
+            rf"(- name: {ASKED}\n  version: \S+\n  manager: conda\n  platform: {platform}\n  dependencies:\n)"
+        )
+        text = asked.sub(r"\1    filler-0: ''\n", text)
+        for number in range(more):
             digest = chance.randbytes(32).hex()
-            text += FILLER.format(number=number, platform=platform, md5=digest[:32], sha256=digest)
+            following = f"    filler-{number + 1}: ''\n" if number + 1 < more else ""
+            text += FILLER.format(number=number, following=following, platform=platform, md5=digest[:32], sha256=digest)
     (folder / "conda-lock.yml").write_text(text)
