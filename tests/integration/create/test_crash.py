@@ -120,6 +120,15 @@ def test_killed_while_downloading(world: World, slow: Server) -> None:
     assert world.beside() == []
 
 
+@pytest.fixture
+def hears_hangups() -> Iterator[None]:
+    """Whoever was started by nohup is deaf to SIGHUP, and so are all that it starts."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["SIGINT", "SIGTERM", "SIGHUP"])
 def test_interrupted_while_downloading(world: World, slow: Server, number: signal.Signals) -> None:
     process = world.start("create", "tiny", "--no-verify", *world.mirror(slow.url))
