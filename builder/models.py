@@ -65,6 +65,14 @@ class Check:
     function: Callable[[Any], Any]
 
 
+def matching(pattern: str, *, hint: str | None = None) -> msgspec.Meta:
+    """In an annotation: the whole text must match; `hint` is what to write where it does not.
+
+    `$` alone would let a line end follow, and JSON Schema knows no other mark of the end.
+    """
+    return msgspec.Meta(pattern=rf"^{pattern}(?!\n)$", extra={"hint": hint} if hint is not None else None)
+
+
 class Problem(NamedTuple):
     """One thing that does not fit."""
 
@@ -76,7 +84,7 @@ class Problem(NamedTuple):
     message: str
     """In words, for a reader who sees the path before it."""
     hint: str | None = None
-    """What to write, as the annotation says it: `Meta(pattern=…, extra={"hint": …})`."""
+    """What to write, as the annotation says it (`matching`)."""
 
     def about(self, place: str, written: str | None = None) -> str:
         """The message about what is at `place`; `written` is the text there, where the value is not what it shows."""

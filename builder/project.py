@@ -72,6 +72,13 @@ class Project:
         locked = {file.parent.name for file in (self.root / "environments").glob(f"*/{LOCK_NAME}")}
         return tuple(sorted({*self.own_recipe_files(), *locked}))
 
+    @property
+    def towards_locks(self) -> str:
+        """What to do where there are none: make them, or go where there are some."""
+        if self.own_names():
+            return "`envbuild lock --all` makes them"
+        return "go to your project or name it with --project DIR"
+
     def recipe_file(self, name: str, *, recipes: Mapping[str, Path] | None = None) -> Path:
         """Raises UsageError, naming the nearest known recipe, where there is none of that name.
 

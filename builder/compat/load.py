@@ -152,15 +152,15 @@ def compile_facts(directory: Path = DATA) -> str:
         "packages": facts.traits,
     }
     text = json.dumps(msgspec.to_builtins(document), indent=0, sort_keys=True, ensure_ascii=False) + "\n"
-    return text.replace(_content(""), _content(_digest(text)), 1)
+    return text.replace(_content(""), _content(_digest(text.encode())), 1)
 
 
 def _content(digest: str) -> str:
     return f'"content": "{digest}"'
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def write_compiled(directory: Path = DATA) -> None:
@@ -191,7 +191,7 @@ def _read_compiled(directory: Path) -> Facts | None:
         unnamed = content.replace(_content(read.content).encode(), _content("").encode(), 1)
     except (OSError, ValueError):
         return None
-    if read.files != _hashes(directory) or read.content != hashlib.sha256(unnamed).hexdigest():
+    if read.files != _hashes(directory) or read.content != _digest(unnamed):
         return None
     return Facts(
         releases=read.releases,

@@ -20,7 +20,7 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
 from builder.compat.ranges import impossible, in_range, parse_range
-from builder.models import Check, Model
+from builder.models import Check, Model, matching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,14 +77,14 @@ def _text(text: str) -> str:
     return text.strip()
 
 
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*(?!\n)$")]
-PackageName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*(?!\n)$")]
+Id = Annotated[str, matching(r"[a-z0-9][a-z0-9._-]*")]
+PackageName = Annotated[str, matching(r"[a-z0-9][a-z0-9._-]*")]
 Text = Annotated[str, Check(_text)]
 Range = Annotated[str, Check(_range)]
 VersionText = Annotated[str, Check(_version)]
 RequirementText = Annotated[str, Check(_requirement)]
-Minor = Annotated[str, Meta(pattern=r"^\d+\.\d+(?!\n)$")]
-Date = Annotated[str, Meta(pattern=r"^20\d\d-[01]\d-[0-3]\d(?!\n)$"), Check(_date)]
+Minor = Annotated[str, matching(r"\d+\.\d+")]
+Date = Annotated[str, matching(r"20\d\d-[01]\d-[0-3]\d"), Check(_date)]
 
 
 class Fact(Model):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from builder.lock.model import LockedPackage
     from builder.render.model import SpecLine
 
-
+#: What some solvers put beside every Python.
 _BESIDE_PYTHON: Final = frozenset(("pip", "setuptools", "wheel"))
 
 
@@ -48,7 +48,7 @@ def groups_asked_for(packages: Sequence[LockedPackage], requested: Iterable[Spec
 def unreached(packages: Sequence[LockedPackage], requested: Iterable[SpecLine]) -> list[LockedPackage]:
     """The packages of one platform that nothing leads to: no request, and no package that one leads to.
 
-    Not what some solvers put beside every Python.
+    Not `_BESIDE_PYTHON`.
     """
     by_name = _by_name(packages)
     wanted = {canonical(line.name) for line in requested} | _BESIDE_PYTHON

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import yaml
-from msgspec import Meta
 
 from builder.credentials import redact
 from builder.errors import LockfileError
@@ -19,7 +18,7 @@ from builder.files import read_ordinary
 from builder.lock.digest import MAX_BYTES
 from builder.lock.lines import read_lines
 from builder.lock.model import InputHash, Lock, LockedPackage
-from builder.models import Check, MisfitError, Model, dotted, validated
+from builder.models import Check, MisfitError, Model, dotted, matching, validated
 from builder.platforms import TARGETS, Subdir
 from builder.yamlio import conflict_mark, too_deep, unprintable
 
@@ -35,8 +34,8 @@ class _Entry(Model, forbid_unknown_fields=False):
 
 
 class _Hash(_Entry):
-    md5: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")] | None = None
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")] | None = None
+    md5: Annotated[str, matching(r"[0-9a-f]{32}")] | None = None
+    sha256: Annotated[str, matching(r"[0-9a-f]{64}")] | None = None
 
 
 def _check_url(text: str) -> str:
@@ -50,8 +49,8 @@ def _check_url(text: str) -> str:
 
 
 class _Package(_Entry):
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(?!\n)$")]
-    version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.!+~*-]+(?!\n)$")]
+    name: Annotated[str, matching(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")]
+    version: Annotated[str, matching(r"[A-Za-z0-9_.!+~*-]+")]
     manager: Literal["conda", "pip"]
     platform: str
     dependencies: dict[str, str] = msgspec.field(default_factory=dict)

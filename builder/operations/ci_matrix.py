@@ -111,7 +111,7 @@ def _locked(workspace: Workspace) -> tuple[str, ...]:
     if not locked:
         raise ChecksFailedError(
             f"there are no locks in {project.root / 'environments'}",
-            hint="`envbuild lock --all` makes them" if names else "go to your project or name it with --project DIR",
+            hint=project.towards_locks,
         )
     return locked
 

@@ -147,7 +147,7 @@ def _create(workspace: Workspace, request: CreateRequest) -> CreateResult:
     if nothing_to_do(build, there):
         return present(workspace, build, there, lock=lock, warn=warn, proof=told_by(lock.file, target))
     channels = request.options.channels or recipe.channels
-    with naming_pypi(workspace, recipe):
+    with naming_pypi(recipe.name, here=workspace.host in recipe.subdirs):
         return _build(workspace, build, lock=lock, channels=channels, prove=request.prove, warn=warn)
 
 
@@ -191,8 +191,11 @@ def _as_planned(workspace: Workspace, request: CreateRequest, standing: Standing
 
         if not has_local_packages(read_lock(lock)):
             return None
+    from builder.operations.fetching import naming_pypi
+
     warn(*asked.warnings)
-    return _build(workspace, build, lock=usable, channels=asked.channels, prove=request.prove, warn=warn)
+    with naming_pypi(request.recipe, here=target is workspace.host):
+        return _build(workspace, build, lock=usable, channels=asked.channels, prove=request.prove, warn=warn)
 
 
 def _place(workspace: Workspace, request: CreateRequest) -> tuple[str, Path]:

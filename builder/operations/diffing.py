@@ -134,9 +134,7 @@ def _all_names(workspace: Workspace, states: tuple[str, ...]) -> tuple[str, ...]
     if not files:
         raise UsageError(
             f"there are no locks in {workspace.project.root / 'environments'}",
-            hint="`envbuild lock --all` makes them"
-            if workspace.project.own_names()
-            else "go to your project or name it with --project DIR",
+            hint=workspace.project.towards_locks,
         )
     return tuple(file.parent.name for file in files)
 

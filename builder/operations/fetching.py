@@ -13,18 +13,17 @@ if TYPE_CHECKING:
 
     from builder.lock.channels import Mirrors
     from builder.lock.rattler_solver import RattlerSolver
-    from builder.recipe.model import Recipe
     from builder.workspace import Workspace
 
 
 @contextlib.contextmanager
-def naming_pypi(workspace: Workspace, recipe: Recipe) -> Iterator[None]:
-    """What to do where no channel can be reached says how the recipe is built from PyPI, if it is for this machine."""
+def naming_pypi(name: str, *, here: bool) -> Iterator[None]:
+    """What to do where no channel can be reached says how a recipe is built from PyPI, if it is for this machine."""
     try:
         yield
     except ChannelUnreachableError as error:
-        if workspace.host in recipe.subdirs:
-            instead = f"a machine that reaches only PyPI can use `envbuild create {recipe.name} --source pypi`"
+        if here:
+            instead = f"a machine that reaches only PyPI can use `envbuild create {name} --source pypi`"
             error.hint = f"{error.hint}; {instead}"
         raise
 

@@ -89,7 +89,7 @@ def lock(workspace: Workspace, request: LockRequest, *, solvers: Solvers | None 
     from builder.operations.fetching import naming_pypi
 
     recipe = workspace.project.recipe(request.recipe)
-    with naming_pypi(workspace, recipe):
+    with naming_pypi(recipe.name, here=workspace.host in recipe.subdirs):
         return _made_anew(workspace, recipe, request, solvers)
 
 

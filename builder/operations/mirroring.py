@@ -113,9 +113,7 @@ def _locks(workspace: Workspace, recipes: tuple[str, ...]) -> list[Path]:
         if not found:
             raise ChecksFailedError(
                 f"there are no locks in {project.root / 'environments'}",
-                hint="`envbuild lock --all` makes them"
-                if project.own_names()
-                else "go to your project or name it with --project DIR, or name a recipe",
+                hint=f"{project.towards_locks}; or name a recipe",
             )
         return found
     files = []

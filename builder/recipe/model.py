@@ -12,7 +12,7 @@ from msgspec import Meta
 from packaging.version import InvalidVersion, Version
 
 from builder.credentials import has_credentials, named_credentials, without_credentials
-from builder.models import Check, Key, Model, dotted
+from builder.models import Check, Key, Model, dotted, matching
 from builder.platforms import TARGETS, Subdir
 from builder.recipe.specs import conda_spec, requirement, specifier_set
 
@@ -68,18 +68,11 @@ def check_channel(text: str) -> str:
     return text
 
 
-# `$` alone would let a line end follow; JSON Schema knows no other mark of the end.
 Name = Annotated[
     str,
-    Meta(
-        pattern=rf"^{NAME_PATTERN}(?!\n)$",
-        extra={"hint": "use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"},
-    ),
+    matching(NAME_PATTERN, hint="use lower-case letters, digits, '.', '_' and '-', beginning with a letter or digit"),
 ]
-ModuleName = Annotated[
-    str,
-    Meta(pattern=r"^[A-Za-z_][\w.]*(?!\n)$", extra={"hint": "write what Python imports, for instance `sklearn.svm`"}),
-]
+ModuleName = Annotated[str, matching(r"[A-Za-z_][\w.]*", hint="write what Python imports, for instance `sklearn.svm`")]
 VersionRange = Annotated[str, Check(_check_range)]
 VersionText = Annotated[str, Check(_check_version)]
 CondaSpec = Annotated[str, Check(conda_spec)]
@@ -89,7 +82,7 @@ Tolerance = Annotated[float, Meta(ge=0), Check(_finite)]
 TargetSubdir = Literal["osx-arm64", "osx-64", "linux-64", "linux-aarch64"]
 
 #: Which names there are, `builder.frameworks` knows.
-FrameworkName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}(?!\n)$")]
+FrameworkName = Annotated[str, matching(r"[a-z][a-z0-9_-]{0,40}")]
 Provider = Literal["conda-forge", "metal", "pypi", "auto"]
 Blas = Literal["accelerate", "newaccelerate", "openblas", "auto"]
 DeviceKind = Literal["CPU", "GPU"]

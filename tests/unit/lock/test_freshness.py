@@ -17,7 +17,7 @@ from builder.recipe.model import Recipe
 from builder.render.environment import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from builder.platforms import Subdir
@@ -142,6 +142,26 @@ def test_group_that_is_new(fresh: tuple[Lock, Rendered, Path]) -> None:
     assert "the lock was made from a different environment.dev.yml" in reasons
 
 
+def _lock_of(rendered: Rendered, asked: Iterable[tuple[str, Literal["conda", "pip"], str]]) -> Lock:
+    """A lock of `rendered` with these packages (name, manager, group) on every platform."""
+    subdirs = tuple(specs.subdir for specs in rendered.platforms)
+    asked = tuple(asked)
+    packages = (
+        _package(name, manager, subdir, group=group)
+        for subdir in subdirs
+        for name, manager, group in asked
+        if name != "libblas" or subdir.is_osx
+    )
+    return Lock(
+        channels=rendered.channels,
+        platforms=subdirs,
+        packages=tuple(packages),
+        sources=rendered.environment_files,
+        content_hash={},
+        inputs=input_hashes(rendered.files),
+    )
+
+
 def test_what_is_asked_for_and_not_in_the_lock(tmp_path: Path) -> None:
     """The files are as they were, and somebody has taken a package out of the lock, or given it to another group."""
     rendered = _rendered(pypi=("six", "Ruamel.YAML"), groups={"dev": {"dependencies": ("pytest",)}})
@@ -149,22 +169,7 @@ def test_what_is_asked_for_and_not_in_the_lock(tmp_path: Path) -> None:
         (tmp_path / file).write_text(text, encoding="utf-8")
 
     def told(*asked: tuple[str, Literal["conda", "pip"], str]) -> tuple[str, ...]:
-        subdirs = tuple(specs.subdir for specs in rendered.platforms)
-        packages = [
-            _package(name, manager, subdir, group=group)
-            for subdir in subdirs
-            for name, manager, group in asked
-            if name != "libblas" or subdir.is_osx
-        ]
-        lock = Lock(
-            channels=rendered.channels,
-            platforms=subdirs,
-            packages=tuple(packages),
-            sources=rendered.environment_files,
-            content_hash={},
-            inputs=input_hashes(rendered.files),
-        )
-        return stale_reasons(lock, rendered, tmp_path)
+        return stale_reasons(_lock_of(rendered, asked), rendered, tmp_path)
 
     conda = [(line.name, line.manager, "main") for line in rendered.platforms[0].conda if line.group == "main"]
     # What conda brings is not taken from PyPI a second time.
@@ -204,21 +209,8 @@ def test_packages_of_other_groups_than_those_that_lead_to_them(tmp_path: Path) -
     asked = dict.fromkeys(main, "main") | {"pytest": "dev", "sphinx": "docs"}
 
     def told(groups: dict[str, str], *, inputs: bool = True) -> tuple[str, ...]:
-        subdirs = tuple(specs.subdir for specs in rendered.platforms)
-        packages = [
-            _package(name, "conda", subdir, group=group)
-            for subdir in subdirs
-            for name, group in groups.items()
-            if name != "libblas" or subdir.is_osx
-        ]
-        lock = Lock(
-            channels=rendered.channels,
-            platforms=subdirs,
-            packages=tuple(packages),
-            sources=rendered.environment_files,
-            content_hash=condalock.content_hashes(rendered),
-            inputs=input_hashes(rendered.files) if inputs else {},
-        )
+        lock = _lock_of(rendered, [(name, "conda", group) for name, group in groups.items()])
+        lock = replace(lock, content_hash=condalock.content_hashes(rendered), inputs=lock.inputs if inputs else {})
         return stale_reasons(lock, rendered, tmp_path)
 
     assert told(asked) == ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from builder.environment.stamp import RELATIVE_PATH, Stamp, Verdict
-from builder.errors import EnvbuildError, UsageError
+from builder.errors import ChannelUnreachableError, EnvbuildError, UsageError
 from builder.install.create import Result
 from builder.lock.digest import lock_digest
 from builder.lock.read import read_lock
@@ -156,6 +156,25 @@ def test_what_was_planned_is_built_without_planning_again(team: Workspace, plann
     with pytest.raises(_AnywayError, match="building"):
         _create(team, force=force)
     assert planned == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_where_no_channel_can_be_reached_pypi_is_named(
+    team: Workspace, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """Whether it was planned now or by an earlier run."""
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise ChannelUnreachableError("no route", hint="check the network")
+
+    if again:
+        stamp = _built(team)
+        _create(team)
+        shutil.rmtree(stamp.parent.parent)
+    monkeypatch.setattr(creating, "_build", unreachable)
+    with pytest.raises(ChannelUnreachableError) as caught:
+        _create(team)
+    assert "`envbuild create mine --source pypi`" in (caught.value.hint or "")
 
 
 @pytest.fixture
